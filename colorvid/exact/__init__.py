@@ -1,0 +1,1 @@
+"""Integer arithmetic carried in floats: grids, arithmetics, export with proof, start-up test."""

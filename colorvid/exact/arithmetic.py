@@ -1,0 +1,151 @@
+"""One network, three arithmetics: floats to train, rounded floats to fine-tune, integers to decode.
+
+A tensor inside a network lives on a `Grid`: integers ``n`` that stand for ``n / steps``, with
+``|n| <= limit``. In float arithmetic the tensor holds ``n / steps`` without rounding, in exact
+arithmetic it holds the integers ``n`` themselves, carried by float32 or float64.
+
+Why integers in floats are exact: a float32 sum of integers is exact in any order, with or without
+fused multiply-add, as long as no partial sum exceeds 2^24; float64 allows 2^53. `export` proves
+this for every layer. Between layers there is one float32 multiplication by a constant, rounding
+half to even and clamping: IEEE 754 operations with one possible result each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from colorvid.exact.layers import ChannelScale, Conv, QualityBias
+
+SUM_LIMIT = 2**24
+"""No partial sum of a float32 layer may exceed this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Fixed-point grid of a tensor: ``steps`` integers to a unit, integers within ``+-limit``."""
+
+    steps: int
+    limit: int
+
+    @property
+    def bound(self) -> float:
+        """Largest magnitude in units."""
+        return self.limit / self.steps
+
+
+FEATURE = Grid(steps=256, limit=2047)
+"""Activations inside the networks: 12 bits, +-8."""
+
+
+class Arithmetic(Protocol):
+    """What a network computes with; all tensors are ``(B, C, H, W)``."""
+
+    def conv(self, layer: Conv, x: Tensor) -> Tensor:
+        """Convolution, bias, rounding to ``layer.target``."""
+
+    def leaky(self, x: Tensor) -> Tensor:
+        """Leaky ReLU with slope 1/8."""
+
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        """Sum of two feature tensors, clamped."""
+
+    def gate(self, u: Tensor, v: Tensor) -> Tensor:
+        """``u * clamp(v / 4 + 1 / 2, 0, 1)``."""
+
+    def channel_scale(self, layer: ChannelScale, x: Tensor) -> Tensor:
+        """``x`` times a constant per channel, as features."""
+
+    def quality_bias(self, layer: QualityBias, quality: Tensor) -> Tensor:
+        """Features ``(B, C, 1, 1)`` of the quality index, ``quality`` int64 ``(B,)``."""
+
+
+class FloatArithmetic:
+    """Real numbers, for training; with ``rounding`` every grid and weight is rounded as in export.
+
+    Rounding passes gradients straight through, so a network trained with it meets the errors of
+    the exact arithmetic while it can still learn from them.
+    """
+
+    def __init__(self, rounding: bool = False) -> None:
+        """Clamp to the grids only, or round to them too."""
+        self.rounding = rounding
+
+    def on_grid(self, x: Tensor, grid: Grid) -> Tensor:
+        """Clamp ``x`` to ``grid`` and, if asked, round it (straight-through)."""
+        x = x.clamp(-grid.bound, grid.bound)
+        if self.rounding:
+            x = x + (torch.round(x.detach() * grid.steps) / grid.steps - x.detach())
+        return x
+
+    def conv(self, layer: Conv, x: Tensor) -> Tensor:
+        """See `Arithmetic.conv`."""
+        weight = layer.rounded_weight() if self.rounding else layer.weight
+        y = F.conv2d(x, weight, layer.bias, padding=layer.padding, groups=layer.groups)
+        return self.on_grid(y, layer.target)
+
+    def leaky(self, x: Tensor) -> Tensor:
+        """See `Arithmetic.leaky`."""
+        return torch.maximum(x, x * 0.125)
+
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        """See `Arithmetic.add`."""
+        return (a + b).clamp(-FEATURE.bound, FEATURE.bound)
+
+    def gate(self, u: Tensor, v: Tensor) -> Tensor:
+        """See `Arithmetic.gate`."""
+        return u * torch.clamp(v * 0.25 + 0.5, 0.0, 1.0)
+
+    def channel_scale(self, layer: ChannelScale, x: Tensor) -> Tensor:
+        """See `Arithmetic.channel_scale`."""
+        return self.on_grid(x * layer.scale, FEATURE)
+
+    def quality_bias(self, layer: QualityBias, quality: Tensor) -> Tensor:
+        """See `Arithmetic.quality_bias`."""
+        return self.on_grid(layer.knots.at(quality), FEATURE)
+
+
+class ExactArithmetic:
+    """Integers in floats; results are the same bits on every device and for every carrier."""
+
+    def __init__(self, carrier: torch.dtype = torch.float32) -> None:
+        """Choose what carries the integers: float32, or float64 to check."""
+        self.carrier = carrier
+
+    def requantise(self, x: Tensor, factor: Tensor | float, limit: int) -> Tensor:
+        """``clamp(round_half_even(x * factor), -limit, limit)``, the product in float32."""
+        product = x.to(torch.float32) * factor
+        return torch.round(product).clamp_(-limit, limit).to(self.carrier)
+
+    def conv(self, layer: Conv, x: Tensor) -> Tensor:
+        """See `Arithmetic.conv`."""
+        weight, bias, factor = layer.integers(self.carrier)
+        total = F.conv2d(x, weight, bias, padding=layer.padding, groups=layer.groups)
+        return self.requantise(total, factor, layer.target.limit)
+
+    def leaky(self, x: Tensor) -> Tensor:
+        """See `Arithmetic.leaky`."""
+        return torch.maximum(x, torch.round(x * 0.125))
+
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        """See `Arithmetic.add`."""
+        return (a + b).clamp_(-FEATURE.limit, FEATURE.limit)
+
+    def gate(self, u: Tensor, v: Tensor) -> Tensor:
+        """See `Arithmetic.gate`; |u| < 2^11 and the gate <= 2^10, so the product is exact."""
+        quarter = 4 * FEATURE.steps
+        opening = torch.clamp(v + quarter // 2, 0, quarter)
+        return torch.round(u * opening * (1.0 / quarter))
+
+    def channel_scale(self, layer: ChannelScale, x: Tensor) -> Tensor:
+        """See `Arithmetic.channel_scale`."""
+        return self.requantise(x, layer.factor(), FEATURE.limit)
+
+    def quality_bias(self, layer: QualityBias, quality: Tensor) -> Tensor:
+        """See `Arithmetic.quality_bias`."""
+        return layer.table[quality].to(self.carrier)[:, :, None, None]

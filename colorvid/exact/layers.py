@@ -1,0 +1,193 @@
+"""The layers that the decoder is made of; each knows its float form and its integers.
+
+A layer is trained through float parameters. `finalise` freezes the integers derived from them
+into buffers, which is all that a released model keeps; see `colorvid.exact.export`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from colorvid.exact.arithmetic import FEATURE, SUM_LIMIT, Arithmetic, FloatArithmetic, Grid
+
+QUALITIES = 64
+KNOTS = 9
+
+
+class ExactLayer(nn.Module):
+    """A layer whose result in exact arithmetic is defined bit for bit."""
+
+    arithmetic: Arithmetic = FloatArithmetic()
+
+    def finalise(self) -> None:
+        """Derive the integer buffers from the float parameters."""
+
+
+def use_arithmetic(module: nn.Module, arithmetic: Arithmetic) -> None:
+    """Make every exact layer and block inside ``module`` compute with ``arithmetic``."""
+    for part in module.modules():
+        if isinstance(part, ExactLayer):
+            part.arithmetic = arithmetic
+
+
+def exact_layers(module: nn.Module) -> Iterator[tuple[str, ExactLayer]]:
+    """Name and layer of every exact layer inside ``module``."""
+    for name, part in module.named_modules():
+        if isinstance(part, ExactLayer):
+            yield name, part
+
+
+class Conv(ExactLayer):
+    """1x1 or depthwise convolution with zero padding from one grid to another.
+
+    Integers: weights of 8 bits with one scale for each output channel, bias on the grid of the sum.
+    The scale is as fine as 8 bits and the proof of `SUM_LIMIT` allow.
+
+    Args:
+        inputs, outputs: channels.
+        kernel: odd side of the kernel; larger than 1 only with ``depthwise``.
+        depthwise: one filter per channel.
+        gain: factor on the initial weights; 0 starts a path at nothing.
+        source, target: grids of input and output.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 1,
+        *,
+        depthwise: bool = False,
+        gain: float = 1.0,
+        source: Grid = FEATURE,
+        target: Grid = FEATURE,
+    ) -> None:
+        """Make float parameters and empty integers."""
+        super().__init__()
+        self.padding = kernel // 2
+        self.groups = inputs if depthwise else 1
+        self.source, self.target = source, target
+        fan_in = (1 if depthwise else inputs) * kernel**2
+        shape = (outputs, inputs // self.groups, kernel, kernel)
+        self.weight = nn.Parameter(torch.randn(shape) * (gain / math.sqrt(fan_in)))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.register_buffer("weight_int", torch.zeros(shape, dtype=torch.int8))
+        self.register_buffer("bias_int", torch.zeros(outputs, dtype=torch.int32))
+        self.register_buffer("factor", torch.zeros(outputs, dtype=torch.float32))
+        self._carried: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor, Tensor]] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, inputs, H, W)`` to ``(B, outputs, H, W)``."""
+        return self.arithmetic.conv(self, x)
+
+    def weight_scale(self) -> Tensor:
+        """Value of one weight step for each output channel, ``(outputs, 1, 1, 1)``."""
+        weight = self.weight.detach().float()
+        largest = weight.abs().amax(dim=(1, 2, 3)) / 127
+        reach = weight.abs().sum(dim=(1, 2, 3)) * self.source.limit
+        reach = reach + self.bias.detach().abs() * self.source.steps
+        taps = weight[0].numel()
+        room = SUM_LIMIT - self.source.limit * taps / 2 - 2**12  # rounding may add half a step a tap
+        scale = torch.maximum(largest, reach / room).clamp(min=2.0**-40)
+        return scale[:, None, None, None]
+
+    def rounded_weight(self) -> Tensor:
+        """Weights on their integer grid, with straight-through gradients."""
+        scale = self.weight_scale()
+        rounded = torch.round(self.weight.detach() / scale) * scale
+        return self.weight + (rounded - self.weight.detach())
+
+    @torch.no_grad()
+    def finalise(self) -> None:
+        """See `ExactLayer.finalise`."""
+        scale = self.weight_scale()
+        self.weight_int.copy_(torch.round(self.weight / scale).clamp(-127, 127))
+        self.bias_int.copy_(torch.round(self.bias * self.source.steps / scale.flatten()))
+        self.factor.copy_(scale.flatten() * (self.target.steps / self.source.steps))
+        self._carried.clear()
+
+    def largest_sum(self) -> int:
+        """Upper bound of every partial sum: ``max over channels of sum|w| * max|x| + |bias|``."""
+        weights = self.weight_int.to(torch.int64).abs().sum(dim=(1, 2, 3))
+        return int((weights * self.source.limit + self.bias_int.to(torch.int64).abs()).max())
+
+    def integers(self, carrier: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+        """Weight and bias carried by ``carrier``, and the float32 factor ``(outputs, 1, 1)``."""
+        key = (carrier, self.weight_int.device)
+        if key not in self._carried:
+            weight = self.weight_int.to(carrier).contiguous(memory_format=torch.channels_last)
+            self._carried[key] = (weight, self.bias_int.to(carrier), self.factor[:, None, None])
+        return self._carried[key]
+
+
+class Knots(nn.Module):
+    """A learned curve over the quality index for each channel, linear between `KNOTS` knots."""
+
+    def __init__(self, channels: int) -> None:
+        """Start at zero."""
+        super().__init__()
+        self.values = nn.Parameter(torch.zeros(KNOTS, channels))
+
+    def at(self, quality: Tensor) -> Tensor:
+        """Values ``(B, C, 1, 1)`` at int64 qualities ``(B,)``, 0..63."""
+        place = quality.to(self.values.dtype) * ((KNOTS - 1) / (QUALITIES - 1))
+        low = place.floor().clamp(max=KNOTS - 2)
+        part = (place - low)[:, None]
+        index = low.to(torch.int64)
+        value = self.values[index] * (1 - part) + self.values[index + 1] * part
+        return value[:, :, None, None]
+
+    def table(self) -> Tensor:
+        """Values at all qualities, ``(64, C)``."""
+        return self.at(torch.arange(QUALITIES, device=self.values.device))[:, :, 0, 0]
+
+
+class QualityBias(ExactLayer):
+    """Features that tell a network the quality index."""
+
+    table: Tensor
+
+    def __init__(self, channels: int) -> None:
+        """Start at zero."""
+        super().__init__()
+        self.knots = Knots(channels)
+        self.register_buffer("table", torch.zeros(QUALITIES, channels, dtype=torch.int16))
+
+    def forward(self, quality: Tensor) -> Tensor:
+        """Features ``(B, C, 1, 1)`` for int64 qualities ``(B,)``."""
+        return self.arithmetic.quality_bias(self, quality)
+
+    @torch.no_grad()
+    def finalise(self) -> None:
+        """See `ExactLayer.finalise`."""
+        values = torch.round(self.knots.table() * FEATURE.steps)
+        self.table.copy_(values.clamp(-FEATURE.limit, FEATURE.limit))
+
+
+class ChannelScale(ExactLayer):
+    """Fixed factor for each channel that brings a tensor of large range onto the feature grid.
+
+    Args:
+        scale: factors, ``(C,)``.
+        source: grid of the input; its values may exceed the limit, the result is clamped.
+    """
+
+    scale: Tensor
+
+    def __init__(self, scale: Tensor, source: Grid) -> None:
+        """Keep the factors."""
+        super().__init__()
+        self.source = source
+        self.register_buffer("scale", scale.to(torch.float32)[:, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, H, W)`` on ``source`` to features of the same shape."""
+        return self.arithmetic.channel_scale(self, x)
+
+    def factor(self) -> Tensor:
+        """float32 factor between the integers, ``(C, 1, 1)``; powers of two keep it exact."""
+        return self.scale * (FEATURE.steps / self.source.steps)

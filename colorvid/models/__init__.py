@@ -1,0 +1,1 @@
+"""Codecs of one frame: networks plus quantisation, without files or headers."""

@@ -1,0 +1,219 @@
+"""One branch (luma or chroma): transforms, gains, prior, and the coding of its latents.
+
+`Branch.forward` is what training sees; `Branch.code` is the one traversal that encoder and
+decoder both run, with a coder that writes symbols or reads them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from colorvid.config import BranchConfig, lambda_of_quality
+from colorvid.exact.arithmetic import Grid
+from colorvid.exact.layers import ChannelScale, ExactLayer, Knots, QUALITIES
+from colorvid.nn.prior import SCALES, Parameters, Prior, checkerboard
+from colorvid.nn.transforms import (
+    STEP_STEPS,
+    SYMBOL_STEPS,
+    UNIT,
+    AnalysisNet,
+    BlockTransform,
+    SynthesisNet,
+    latent_scale,
+)
+
+LATENT = Grid(steps=SYMBOL_STEPS, limit=2**15)
+SYMBOL_LIMIT = 2**11 - 1
+"""Symbols are clamped to +-2047; 2047 of the smallest steps exceed any coefficient."""
+HYPER_LIMIT = 127
+
+
+class Coder(Protocol):
+    """Writes symbols, or reads them: the same call in both directions."""
+
+    def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
+        """Code hyper-latents ``(1, Z, h, w)``, integers, with the table of their channel."""
+
+    def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
+        """Code 1-D symbols with the table of their scale index (1-D, 0 = not coded, zero)."""
+
+
+class Gains(ExactLayer):
+    """Quantiser steps for each channel and quality, learned in the log domain.
+
+    Args:
+        channels: latents.
+        ratio: initial step over the step that suits lambda under high-rate theory.
+    """
+
+    table: Tensor
+
+    def __init__(self, channels: int, ratio: float) -> None:
+        """Start with the same step for all channels: ``ratio * sqrt(8.66 / lambda)``."""
+        super().__init__()
+        self.knots = Knots(channels)
+        places = torch.linspace(0, QUALITIES - 1, self.knots.values.shape[0])
+        steps = [ratio * math.sqrt(8.66 / lambda_of_quality(float(q))) for q in places]
+        start = torch.tensor(steps).log()[:, None] + math.log(255 / UNIT)
+        with torch.no_grad():
+            self.knots.values.copy_(start.expand_as(self.knots.values))
+        self.register_buffer("table", torch.ones(QUALITIES, channels, dtype=torch.int32))
+
+    def forward(self, quality: Tensor) -> Tensor:
+        """Steps ``(B, C, 1, 1)`` in units of 32 sample values, to train with."""
+        return self.knots.at(quality).exp()
+
+    @torch.no_grad()
+    def finalise(self) -> None:
+        """See `ExactLayer.finalise`."""
+        steps = torch.round(self.knots.table().exp() * (UNIT * STEP_STEPS))
+        self.table.copy_(steps.clamp(1, 2**15))
+
+
+@dataclass(frozen=True, slots=True)
+class BranchOutput:
+    """What training needs: planes, decoded latents, and what was coded with which parameters."""
+
+    planes: Tensor
+    y_hat: Tensor
+    symbols: Tensor
+    parameters: Parameters
+    z: Tensor
+
+
+def straight_through(value: Tensor, x: Tensor) -> Tensor:
+    """``value`` with the gradient of ``x``."""
+    return x + (value - x).detach()
+
+
+class Branch(nn.Module):
+    """Analysis, gains, prior and synthesis of the luma or of the chroma planes."""
+
+    def __init__(self, config: BranchConfig) -> None:
+        """Make the networks that ``config`` describes."""
+        super().__init__()
+        c = config
+        self.config = c
+        self.transform = BlockTransform(c.block, c.planes)
+        inputs = c.planes + c.reference_planes
+        self.analysis = AnalysisNet(inputs, c.block, c.latents, c.analysis_widths)
+        self.synthesis = SynthesisNet(c.planes, c.block, c.synthesis_widths, c.synthesis_condition)
+        self.gains = Gains(c.latents, c.step_ratio)
+        self.scale = ChannelScale(latent_scale(c.block, c.planes), LATENT)
+        self.prior = Prior(
+            c.latents,
+            c.prior_width,
+            c.hyper,
+            c.prior_condition,
+            predict_mean=c.predict_mean,
+        )
+
+    def quantise(self, offset: Tensor) -> Tensor:
+        """Round with the branch's dead zone: magnitudes gain ``rounding`` before the floor."""
+        return torch.sign(offset) * torch.floor(offset.abs() + self.config.rounding)
+
+    def forward(
+        self,
+        x: Tensor,
+        quality: Tensor,
+        *,
+        reference: Tensor | None = None,
+        prior_condition: Tensor | None = None,
+    ) -> BranchOutput:
+        """Analyse, quantise straight-through and predict; ``planes`` are the linear path's.
+
+        Args:
+            x: planes ``(B, P, H, W)`` in units (the residual for inter frames).
+            quality: ``(B,)`` int64.
+            reference: further planes for the analysis.
+            prior_condition: features at the resolution of the latents.
+        """
+        step = self.gains(quality)
+        seen = x if reference is None else torch.cat((x, reference), dim=1)
+        y = (self.transform.analyse(x) + self.analysis(seen, quality)) / step
+        z = self.prior.hyper_analysis(self.scale(y))
+        z_hat = straight_through(torch.round(z).clamp(-HYPER_LIMIT, HYPER_LIMIT), z)
+        size = (y.shape[-2], y.shape[-1])
+        features = self.prior.features(z_hat, size, quality, prior_condition)
+        mask = checkerboard(y.shape, y.device)
+        first = self.prior.first_step(features)
+        symbols, y_hat = self._round(y, first)
+        known = self.scale(y_hat * mask)
+        second = self.prior.second_step(features, known)
+        symbols2, y_hat2 = self._round(y, second)
+        y_hat = torch.where(mask, y_hat, y_hat2)
+        symbols = torch.where(mask, symbols, symbols2)
+        planes = self.transform(y_hat * step)
+        return BranchOutput(planes, y_hat, symbols, first.where(mask, second), z)
+
+    def _round(self, y: Tensor, parameters: Parameters) -> tuple[Tensor, Tensor]:
+        mean = 0.0 if parameters.mean is None else parameters.mean
+        offset = y - mean
+        symbols = straight_through(self.quantise(offset), offset)
+        return symbols, symbols + mean
+
+    @torch.no_grad()
+    def analyse(self, x: Tensor, quality: Tensor, reference: Tensor | None) -> Tensor:
+        """Latents of the encoder, float: coefficients over the exact steps of the decoder."""
+        seen = x if reference is None else torch.cat((x, reference), dim=1)
+        coefficients = self.transform.analyse(x) + self.analysis(seen, quality)
+        step = self.gains.table[quality][:, :, None, None].to(torch.float32)
+        return coefficients * (UNIT * STEP_STEPS) / step
+
+    @torch.no_grad()
+    def code(
+        self,
+        coder: Coder,
+        y: Tensor | None,
+        shape: torch.Size,
+        quality: Tensor,
+        prior_condition: Tensor | None = None,
+    ) -> Tensor:
+        """Write the latents ``y``, or read them if ``y`` is None; exact arithmetic.
+
+        Args:
+            coder: writer or reader of symbols.
+            y: float latents in steps, ``shape``, on the encoder's side.
+            shape: ``(1, C, H, W)``.
+            quality: ``(1,)`` int64.
+            prior_condition: features at the resolution of the latents.
+
+        Returns:
+            Decoded latents in 1/16 steps, integers, ``shape``.
+        """
+        z = None
+        if y is not None:
+            z = torch.round(self.prior.hyper_analysis((y * self.scale.scale).clamp(-8, 8)))
+            z = z.clamp(-HYPER_LIMIT, HYPER_LIMIT)
+        z_hat = coder.hyper(z, self.prior.hyper_shape(shape))
+        features = self.prior.features(z_hat, (shape[2], shape[3]), quality, prior_condition)
+        mask = checkerboard(shape, features.device)[None]
+        y_hat = torch.zeros(shape, dtype=features.dtype, device=features.device)
+        self._code_step(coder, y, y_hat, mask, self.prior.first_step(features))
+        second = self.prior.second_step(features, self.scale(y_hat))
+        self._code_step(coder, y, y_hat, ~mask, second)
+        return y_hat
+
+    def _code_step(
+        self, coder: Coder, y: Tensor | None, y_hat: Tensor, mask: Tensor, parameters: Parameters
+    ) -> None:
+        """Code the latents under ``mask`` and put them into ``y_hat``."""
+        index = parameters.index[mask].clamp(0, SCALES - 1)
+        mean = None if parameters.mean is None else parameters.mean[mask]
+        symbols = None
+        if y is not None:
+            offset = y[mask] if mean is None else y[mask] - mean / SYMBOL_STEPS
+            symbols = self.quantise(offset).clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT)
+        decoded = coder.latents(symbols, index) * SYMBOL_STEPS
+        y_hat[mask] = decoded if mean is None else decoded + mean
+
+    def reconstruct(self, y_hat: Tensor, quality: Tensor) -> Tensor:
+        """Planes of the linear path as exact features, from decoded latents in 1/16 steps."""
+        step = self.gains.table[quality][:, :, None, None]
+        planes: Tensor = self.transform(y_hat.to(torch.float64) * step.to(torch.float64))
+        return planes

@@ -1,0 +1,79 @@
+"""The intra codec: luma and chroma in two branches, chroma predicted from decoded luma."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from colorvid.config import IntraConfig
+from colorvid.models.branch import Branch, BranchOutput, Coder
+
+
+@dataclass(frozen=True, slots=True)
+class IntraOutput:
+    """Training view of a coded picture: planes in units and what each branch coded."""
+
+    y: Tensor
+    uv: Tensor
+    luma: BranchOutput
+    chroma: BranchOutput
+
+
+class IntraModel(nn.Module):
+    """Dual-branch image codec after "Color Learning for Image Compression" (arXiv 2306.17460)."""
+
+    def __init__(self, config: IntraConfig) -> None:
+        """Make both branches."""
+        super().__init__()
+        self.config = config
+        self.luma = Branch(config.luma())
+        self.chroma = Branch(config.chroma())
+
+    def forward(self, y: Tensor, uv: Tensor, quality: Tensor) -> IntraOutput:
+        """Code pictures of units ``(B, 1, H, W)`` and ``(B, 2, H/2, W/2)`` as training sees it.
+
+        H and W are multiples of 16; ``quality`` is int64 ``(B,)``.
+        """
+        luma = self.luma(y, quality)
+        y_out = self.luma.synthesis(luma.planes, quality)
+        condition = self.luma.scale(luma.y_hat) if self.config.chroma_from_luma else None
+        chroma = self.chroma(uv, quality, prior_condition=condition)
+        uv_out = self._chroma_synthesis(chroma.planes, y_out, quality)
+        return IntraOutput(y_out, uv_out, luma, chroma)
+
+    def _chroma_synthesis(self, planes: Tensor, y: Tensor, quality: Tensor) -> Tensor:
+        return self.chroma.synthesis(planes, quality, F.pixel_unshuffle(y, 8))
+
+    @torch.no_grad()
+    def code(
+        self,
+        coder: tuple[Coder, Coder],
+        planes: tuple[Tensor, Tensor] | None,
+        size: tuple[int, int],
+        quality: int,
+    ) -> tuple[Tensor, Tensor]:
+        """Write a picture, or read it if ``planes`` is None; exact arithmetic.
+
+        Args:
+            coder: coders of the luma and of the chroma symbols.
+            planes: the encoder's picture in units, padded: ``(1, 1, H, W)``, ``(1, 2, H/2, W/2)``.
+            size: padded luma height and width, multiples of 16.
+            quality: 0..63.
+
+        Returns:
+            Decoded Y ``(1, 1, H, W)`` and UV ``(1, 2, H/2, W/2)`` as features: integers in 1/8
+            sample values around 128.
+        """
+        q = torch.tensor([quality], device=self.luma.gains.table.device)
+        grid = (size[0] // 16, size[1] // 16)
+        y, uv = (None, None) if planes is None else planes
+        latents = None if y is None else self.luma.analyse(y, q, None)
+        y_hat = self.luma.code(coder[0], latents, torch.Size((1, 256, *grid)), q)
+        y_out = self.luma.synthesis(self.luma.reconstruct(y_hat, q), q)
+        condition = self.luma.scale(y_hat) if self.config.chroma_from_luma else None
+        latents = None if uv is None else self.chroma.analyse(uv, q, None)
+        uv_hat = self.chroma.code(coder[1], latents, torch.Size((1, 128, *grid)), q, condition)
+        return y_out, self._chroma_synthesis(self.chroma.reconstruct(uv_hat, q), y_out, q)

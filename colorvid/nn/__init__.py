@@ -1,0 +1,1 @@
+"""Networks: blocks, transforms, entropy parameters. Nothing here knows of files or streams."""

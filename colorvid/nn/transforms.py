@@ -1,0 +1,159 @@
+"""Analysis and synthesis of one branch: a fixed DCT and networks that improve on it.
+
+The unit of a picture inside the networks is 32 sample values: ``x = (sample - 128) / 32`` for
+pictures, ``x = difference / 32`` for residuals. On the feature grid one step is 1/8 sample value.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from colorvid.exact.arithmetic import FEATURE, FloatArithmetic
+from colorvid.exact.layers import Conv, ExactLayer, QualityBias
+from colorvid.nn.blocks import GatedAttention, blocks
+
+UNIT = 32
+"""Sample values in a unit of the networks."""
+SYMBOL_STEPS = 16
+"""Decoded latents are multiples of 1/16 of the quantiser step (means are fixed-point)."""
+STEP_STEPS = 64
+"""Quantiser steps are multiples of 1/64 sample value."""
+_BASIS_BITS = 15
+_SYNTHESIS_SHIFT = 2.0 ** -(_BASIS_BITS + 10 - 3)  # latents carry 2^-10, the result 2^-3
+
+
+def dct_basis(block: int) -> Tensor:
+    """Orthonormal DCT-II basis, float64 ``(block^2 coefficients, block^2 samples)``.
+
+    Coefficients are ordered by rising frequency ``u + v``; samples as `pixel_unshuffle` has them.
+    """
+    n = torch.arange(block, dtype=torch.float64)
+    rows = torch.cos((2 * n[None, :] + 1) * n[:, None] * math.pi / (2 * block))
+    rows = rows * math.sqrt(2 / block)
+    rows[0] /= math.sqrt(2)
+    basis = torch.einsum("uy,vx->uvyx", rows, rows).reshape(block**2, block**2)
+    order = sorted(range(block**2), key=lambda k: (k // block + k % block, k))
+    return basis[order]
+
+
+def latent_scale(block: int, planes: int) -> Tensor:
+    """Factors (powers of two) that bring latents, in steps, near unit variance; ``(C,)``.
+
+    Natural pictures have coefficients that fall about as the inverse square of the frequency.
+    """
+    frequency = torch.tensor([k // block + k % block for k in range(block**2)])
+    frequency = frequency.sort().values.to(torch.float32)
+    spread = 1 + 24 * (block / 16) / (1 + frequency) ** 2
+    return torch.exp2(-torch.round(torch.log2(spread))).repeat(planes)
+
+
+class BlockTransform(ExactLayer):
+    """The linear path: a block transform of each plane, fixed to the DCT.
+
+    Latents are ordered plane by plane. Analysis is float; exact synthesis is a float64 product of
+    integers below 2^53.
+    """
+
+    basis: Tensor
+    basis_int: Tensor
+
+    def __init__(self, block: int, planes: int) -> None:
+        """Make the transform of ``planes`` planes in blocks of ``block`` x ``block`` samples."""
+        super().__init__()
+        self.block, self.planes = block, planes
+        basis = dct_basis(block)
+        self.register_buffer("basis", basis.to(torch.float32), persistent=False)
+        self.register_buffer("basis_int", torch.round(basis * 2**_BASIS_BITS).to(torch.int16))
+
+    def analyse(self, x: Tensor) -> Tensor:
+        """Planes ``(B, P, H, W)`` to coefficients ``(B, P * block^2, H / block, W / block)``."""
+        with torch.autocast(x.device.type, enabled=False):
+            return self._apply_blocks(self.basis, F.pixel_unshuffle(x.float(), self.block))
+
+    def forward(self, coefficients: Tensor) -> Tensor:
+        """Coefficients to planes; exact: steps of 2^-10 sample values to features."""
+        if isinstance(self.arithmetic, FloatArithmetic):
+            with torch.autocast(coefficients.device.type, enabled=False):
+                x = self._apply_blocks(self.basis.T, coefficients.float())
+            return F.pixel_shuffle(x, self.block).clamp(-FEATURE.bound, FEATURE.bound)
+        total = self._apply_blocks(self.basis_int.T.to(torch.float64), coefficients)
+        x = torch.round(total * _SYNTHESIS_SHIFT).clamp_(-FEATURE.limit, FEATURE.limit)
+        return F.pixel_shuffle(x.to(self.arithmetic.carrier), self.block)
+
+    def _apply_blocks(self, matrix: Tensor, x: Tensor) -> Tensor:
+        """Multiply the channels of each plane by ``matrix``."""
+        b, c, h, w = x.shape
+        blocks_of_planes = x.reshape(b * self.planes, c // self.planes, h * w)
+        return torch.matmul(matrix, blocks_of_planes).reshape(b, c, h, w)
+
+
+class AnalysisNet(nn.Module):
+    """The non-linear analysis path; adds to the coefficients of the linear path, from zero.
+
+    Args:
+        planes: input planes (the picture, and the prediction for inter frames).
+        block: samples to a latent position, a power of two >= 4.
+        latents: output channels.
+        widths: channels at ``2 / block`` and at ``1 / block`` of the resolution.
+    """
+
+    def __init__(self, planes: int, block: int, latents: int, widths: tuple[int, int]) -> None:
+        """Make the networks."""
+        super().__init__()
+        fine, coarse = widths
+        self.stride = block // 2
+        self.enter = Conv(planes * self.stride**2, fine)
+        self.quality = QualityBias(fine)
+        self.fine = blocks(fine, 2)
+        self.down = Conv(4 * fine, coarse)
+        self.coarse = GatedAttention(coarse)
+        self.leave = Conv(coarse, latents, gain=0.0)
+
+    def forward(self, x: Tensor, quality: Tensor) -> Tensor:
+        """Planes ``(B, P, H, W)``, qualities ``(B,)`` to ``(B, latents, H/block, W/block)``."""
+        x = self.enter(F.pixel_unshuffle(x, self.stride)) + self.quality(quality)
+        x = self.down(F.pixel_unshuffle(self.fine(x), 2))
+        return self.leave(self.coarse(x))
+
+
+class SynthesisNet(ExactLayer):
+    """The non-linear synthesis path: sees the linear path's picture, adds a correction from zero.
+
+    It works at ``2 / block`` of the resolution with a deeper, attending path at ``1 / block``.
+
+    Args:
+        planes: planes of the branch.
+        block: samples to a latent position, a power of two >= 4.
+        widths: channels at the two resolutions.
+        conditions: channels of further inputs at ``2 / block`` of the resolution.
+    """
+
+    def __init__(
+        self, planes: int, block: int, widths: tuple[int, int], conditions: int = 0
+    ) -> None:
+        """Make the networks."""
+        super().__init__()
+        fine, coarse = widths
+        self.stride = block // 2
+        self.enter = Conv(planes * self.stride**2 + conditions, fine)
+        self.quality = QualityBias(fine)
+        self.first = blocks(fine, 1)
+        self.down = Conv(4 * fine, coarse)
+        self.coarse = GatedAttention(coarse)
+        self.up = Conv(coarse, 4 * fine)
+        self.last = blocks(fine, 2)
+        self.leave = Conv(fine, planes * self.stride**2, gain=0.0)
+
+    def forward(self, picture: Tensor, quality: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Planes ``(B, P, H, W)`` as features to corrected planes of the same shape."""
+        a = self.arithmetic
+        x = F.pixel_unshuffle(picture, self.stride)
+        x = self.enter(x if condition is None else torch.cat((x, condition), dim=1))
+        x = self.first(a.add(x, self.quality(quality)))
+        deep = self.up(self.coarse(self.down(F.pixel_unshuffle(x, 2))))
+        x = self.last(a.add(x, F.pixel_shuffle(deep, 2)))
+        return a.add(picture, F.pixel_shuffle(self.leave(x), self.stride))

@@ -1,0 +1,1 @@
+"""Training: data, losses, loop, export. Nothing in the package imports it."""

@@ -1,0 +1,48 @@
+"""Training of the intra codec."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from colorvid.config import QUALITIES, IntraConfig
+from colorvid.models.intra import IntraModel
+from colorvid.training.data import PictureStore, picture_batch
+from colorvid.training.loss import LossConfig, distortion, rate_distortion, squared_error
+from colorvid.training.rate import BranchRate
+
+
+class IntraTask:
+    """Random crops of pictures, a random quality for each."""
+
+    def __init__(self, config: IntraConfig, loss: LossConfig, pictures: PictureStore) -> None:
+        """Make the model and its rate models."""
+        self.config, self.loss_config, self.pictures = config, loss, pictures
+        self.networks = nn.ModuleDict(
+            {
+                "model": IntraModel(config),
+                "luma": BranchRate(config.luma_hyper),
+                "chroma": BranchRate(config.chroma_hyper),
+            }
+        ).to(memory_format=torch.channels_last)
+
+    def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
+        """See `colorvid.training.loop.Task.loss`."""
+        y, uv = picture_batch(self.pictures, generator, batch, crop)
+        y, uv = (t.to(memory_format=torch.channels_last) for t in (y, uv))
+        quality = torch.from_numpy(generator.integers(0, QUALITIES, batch))
+        output = self.networks["model"](y, uv, quality)
+        bits = [
+            b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))
+        ]
+        mse_y, mse_uv = squared_error(output.y, y), squared_error(output.uv, uv)
+        bpp = [b / crop**2 for b in bits]
+        error = distortion(self.loss_config, mse_y, mse_uv)
+        loss = rate_distortion(self.loss_config, sum(bpp, torch.zeros(())), error, quality)
+        figures = {"loss": loss}
+        names = ("bpp_y", "bpp_yz", "bpp_uv", "bpp_uvz")
+        figures |= {n: b.mean() for n, b in zip(names, bpp, strict=True)}
+        figures["psnr_y"] = -10 * torch.log10(mse_y).mean()
+        figures["psnr_uv"] = -10 * torch.log10(mse_uv).mean()
+        return figures

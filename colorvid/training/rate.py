@@ -1,0 +1,42 @@
+"""Rate of symbols while training: thin wrappers of compressai's entropy models."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from colorvid.models.branch import BranchOutput
+from colorvid.nn.prior import INDEX, SCALES, SMALLEST_SCALE, scale_of
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)  # compressai scripts a function at import
+    from compressai.entropy_models import EntropyBottleneck, GaussianConditional
+
+
+def real_index(index: Tensor) -> Tensor:
+    """Scale index as a real number 0..63 from the prior's output in units of 8."""
+    clamped = (index.float() * INDEX.steps).clamp(0.0, SCALES - 1)
+    return clamped + 0.01 * (index.float() * INDEX.steps - clamped)  # gradient outside the range
+
+
+class BranchRate(nn.Module):
+    """Bits of one branch: Gaussian symbols at the rounded value, factorised hyper-latents."""
+
+    def __init__(self, hyper: int) -> None:
+        """Make the models of a branch with ``hyper`` channels of z."""
+        super().__init__()
+        self.gaussian = GaussianConditional(None, scale_bound=SMALLEST_SCALE / 2)
+        self.bottleneck = EntropyBottleneck(hyper, init_scale=4)
+
+    def forward(self, output: BranchOutput) -> tuple[Tensor, Tensor]:
+        """Bits of the latents and of the hyper-latents for each picture, each ``(B,)``."""
+        with torch.autocast(output.z.device.type, enabled=False):
+            scale = scale_of(real_index(output.parameters.index))
+            likelihood = self.gaussian._likelihood(output.symbols.float(), scale)
+            likelihood = self.gaussian.likelihood_lower_bound(likelihood)
+            bits_y = -torch.log2(likelihood).sum(dim=(1, 2, 3))
+            _, likelihood_z = self.bottleneck(output.z.float(), training=True)
+            bits_z = -torch.log2(likelihood_z).sum(dim=(1, 2, 3))
+        return bits_y, bits_z
