@@ -1,0 +1,1 @@
+"""Block motion: search, integer compensation and lossless coding of the vectors."""

@@ -1,0 +1,223 @@
+"""Overlapped block motion compensation in exact integers that floats carry.
+
+Interpolation: separable, luma 8 taps at quarter samples and chroma 4 taps at eighth samples with the
+coefficients of ITU-T H.265 8.5.3.3.3; full precision after the first pass, one rounding to 1/16 after
+the second. Each block's vector predicts the block and a margin around it; in the margins the
+predictions of neighbouring blocks are blended with integer weights (overlapped block motion compensation).
+Outside of the picture the nearest sample counts. No partial sum reaches 2^22, so float32 and float64
+give the same bytes on every device, in any order of summation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from colorvid.errors import ConfigError
+from colorvid.frame import chroma_size
+from colorvid.motion.field import BLOCK, VECTOR_LIMIT, grid_shape
+
+_CHUNK = 1024  # blocks filtered together; keeps the working set inside the second-level cache
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How one kind of plane is predicted.
+
+    Attributes:
+        block: side of a block in samples of the plane.
+        taps: one row of filter coefficients, sum 64, per sub-sample phase.
+        shift: log2 of the number of phases.
+        ramp: weights of a block's own prediction across its edge, from outside to inside; weights at the
+            same distance on both sides add up to ``2**ramp_bits``. Half of them lie outside.
+        ramp_bits: log2 of the full weight.
+    """
+
+    block: int
+    taps: tuple[tuple[int, ...], ...]
+    shift: int
+    ramp: tuple[int, ...]
+    ramp_bits: int
+
+    @property
+    def margin(self) -> int:
+        """Samples predicted beyond each edge of a block."""
+        return len(self.ramp) // 2
+
+
+_LUMA = _Kind(
+    block=BLOCK,
+    taps=(
+        (0, 0, 0, 64, 0, 0, 0, 0),
+        (-1, 4, -10, 58, 17, -5, 1, 0),
+        (-1, 4, -11, 40, 40, -11, 4, -1),
+        (0, 1, -5, 17, 58, -10, 4, -1),
+    ),
+    shift=2,
+    ramp=(1, 4, 7, 9, 12, 15),
+    ramp_bits=4,
+)
+_CHROMA = _Kind(
+    block=BLOCK // 2,
+    taps=(
+        (0, 64, 0, 0),
+        (-2, 58, 10, -2),
+        (-4, 54, 16, -2),
+        (-6, 46, 28, -4),
+        (-4, 36, 36, -4),
+        (-4, 28, 46, -6),
+        (-2, 16, 54, -4),
+        (-2, 10, 58, -2),
+    ),
+    shift=3,
+    ramp=(1, 3, 5, 7),
+    ramp_bits=3,
+)
+
+
+def compensate(
+    reference: tuple[Tensor, Tensor, Tensor], vectors: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Predict a frame from the previous one.
+
+    Args:
+        reference: planes Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``, or the same with a leading
+            batch axis; integers 0..255 as uint8, float32 or float64. The arithmetic is float64
+            for float64 planes and float32 for all others; the result is the same.
+        vectors: integers ``(ceil(H/8), ceil(W/8), 2)``, with the same leading batch axis if the planes have
+            one: ``(dy, dx)`` in quarter luma samples, -2047..2047, from the block to its source in
+            the reference.
+
+    Returns:
+        The predicted planes, uint8, shaped as the reference.
+
+    Raises:
+        ConfigError: shapes do not fit together.
+    """
+    luma, first, second = reference
+    _check_shapes(luma, first, second, vectors)
+    batched = luma.dim() == 3
+    if not batched:
+        luma, vectors = luma[None], vectors[None]
+        first, second = first[None], second[None]
+    field = vectors.to(device=luma.device, dtype=torch.int32).clamp(-VECTOR_LIMIT, VECTOR_LIMIT)
+    y = _predict(luma, field, _LUMA)
+    uv = _predict(torch.cat((first, second)), field.repeat(2, 1, 1, 1), _CHROMA)
+    u, v = uv.chunk(2)
+    return (y, u, v) if batched else (y[0], u[0], v[0])
+
+
+def _check_shapes(luma: Tensor, first: Tensor, second: Tensor, vectors: Tensor) -> None:
+    """Refuse planes and vectors that do not belong together."""
+    height, width = luma.shape[-2:]
+    lead = luma.shape[:-2]
+    chroma = (*lead, *chroma_size(height, width))
+    if len(lead) > 1 or tuple(first.shape) != chroma or tuple(second.shape) != chroma:
+        raise ConfigError(
+            f"reference planes have shapes {tuple(luma.shape)}, {tuple(first.shape)}, "
+            f"{tuple(second.shape)}; they must be (H, W) and twice (ceil(H/2), ceil(W/2)), "
+            "all with or without one batch axis"
+        )
+    expected = (*lead, *grid_shape(height, width), 2)
+    if tuple(vectors.shape) != expected:
+        raise ConfigError(f"vectors have shape {tuple(vectors.shape)}; the planes need {expected}")
+
+
+def _predict(plane: Tensor, field: Tensor, kind: _Kind) -> Tensor:
+    """Predict planes ``(N, h, w)`` with the vectors ``(N, rows, columns, 2)``; uint8 ``(N, h, w)``."""
+    height, width = plane.shape[-2:]
+    if plane.dtype != torch.float64:
+        plane = plane.to(torch.float32)
+    # A ring of copied vectors around the grid gives edge blocks neighbours that agree with them.
+    ringed = pad(field.movedim(-1, 1).float(), (1, 1, 1, 1), mode="replicate").to(torch.int32)
+    windows = _windows(plane, ringed, kind)
+    blended = _blend(windows.unflatten(-1, (ringed.shape[0], *ringed.shape[2:])), kind)
+    tall, wide = blended.shape[3] * kind.block, blended.shape[4] * kind.block
+    image = blended.permute(2, 3, 0, 4, 1).reshape(-1, tall, wide)[:, :height, :width]
+    return image.clamp(0, 255).to(torch.uint8)
+
+
+def _windows(plane: Tensor, ringed: Tensor, kind: _Kind) -> Tensor:
+    """Each block's weighted prediction with its margins, ``(side, side, blocks)``.
+
+    Values are integers: samples times 16 times the weight of the position.
+    """
+    batch, _, rows, columns = ringed.shape
+    height, width = plane.shape[-2:]
+    dy, dx = ringed.movedim(1, 0).reshape(2, -1)
+    table, weights = _constants(kind, plane.dtype, plane.device)
+    reach = kind.block + 2 * kind.margin + len(kind.taps[0]) - 1
+    span = torch.arange(reach, dtype=torch.int32, device=plane.device)
+    span = (span - kind.margin - len(kind.taps[0]) // 2 + 1 - kind.block)[:, None]
+    top = torch.arange(rows, dtype=torch.int32, device=plane.device) * kind.block
+    left = torch.arange(columns, dtype=torch.int32, device=plane.device) * kind.block
+    base = torch.arange(batch, dtype=torch.int32, device=plane.device) * (height * width)
+    y = top[:, None].expand(batch, rows, columns).reshape(-1) + (dy >> kind.shift)
+    x = left.expand(batch, rows, columns).reshape(-1) + (dx >> kind.shift)
+    at_row = (span + y).clamp(0, height - 1) * width + base.repeat_interleave(rows * columns)
+    at_column = (span + x).clamp(0, width - 1)
+    phases = (1 << kind.shift) - 1
+    fy, fx = table[:, dy & phases], table[:, dx & phases]
+    samples = plane.flatten()
+    chunk = _CHUNK if plane.device.type == "cpu" else len(dy)
+    return torch.cat(
+        [
+            _interpolate(samples, r, c, ty, tx) * weights
+            for r, c, ty, tx in zip(
+                *(part.split(chunk, dim=1) for part in (at_row, at_column, fy, fx)), strict=True
+            )
+        ],
+        dim=-1,
+    )
+
+
+def _interpolate(samples: Tensor, rows: Tensor, columns: Tensor, fy: Tensor, fx: Tensor) -> Tensor:
+    """Gather windows and filter them: samples times 16, rounded, ``(side, side, blocks)``.
+
+    Args:
+        samples: all planes, flat.
+        rows, columns: ``(reach, blocks)``, the two parts of the flat index of each window sample.
+        fy, fx: ``(taps, blocks)``, vertical and horizontal coefficients of each block.
+    """
+    reach, blocks = rows.shape
+    taps = fx.shape[0]
+    side = reach - taps + 1
+    index = (rows[:, None] + columns[None]).flatten()
+    window = samples.index_select(0, index).view(reach, reach, blocks)
+    across = window[:, :side] * fx[0]
+    for tap in range(1, taps):
+        across.addcmul_(window[:, tap : tap + side], fx[tap])
+    down = across[:side] * fy[0]
+    for tap in range(1, taps):
+        down.addcmul_(across[tap : tap + side], fy[tap])
+    return down.add_(128).mul_(2.0**-8).floor_()
+
+
+def _blend(windows: Tensor, kind: _Kind) -> Tensor:
+    """Add the overlapping margins and round: ``(block, block, N, rows, columns)`` samples.
+
+    Args:
+        windows: ``(side, side, N, rows + 2, columns + 2)``, with the ring of outer blocks.
+    """
+    block, margin = kind.block, kind.margin
+    rows = windows[margin : margin + block, :, :, 1:-1].clone()
+    rows[:margin] += windows[block + margin :, :, :, :-2]
+    rows[block - margin :] += windows[:margin, :, :, 2:]
+    out = rows[:, margin : margin + block, :, :, 1:-1].clone()
+    out[:, :margin] += rows[:, block + margin :, :, :, :-2]
+    out[:, block - margin :] += rows[:, :margin, :, :, 2:]
+    bits = 4 + 2 * kind.ramp_bits
+    return out.add_(2.0 ** (bits - 1)).mul_(2.0**-bits).floor_()
+
+
+@lru_cache(maxsize=16)
+def _constants(kind: _Kind, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Filter table ``(taps, phases)`` and window weights ``(side, side, 1)``."""
+    table = torch.tensor(kind.taps, dtype=dtype, device=device).t().contiguous()
+    flat = (1 << kind.ramp_bits,) * (kind.block - 2 * kind.margin)
+    profile = torch.tensor(kind.ramp + flat + kind.ramp[::-1], dtype=dtype, device=device)
+    return table, (profile[:, None] * profile[None])[..., None]
