@@ -146,10 +146,12 @@ def describe(header: StreamHeader) -> str:
 
 def _check_start(data: bytes) -> None:
     """Refuse what is not a ``.clv`` stream of this version, before its size is believed."""
-    if data[: len(MAGIC)] != MAGIC:
+    if not data:
+        raise HeaderError("not a .clv stream: it is empty; check the file")
+    if not MAGIC.startswith(data[: len(MAGIC)]):
         if data[:4] == MAGIC[:4] and len(data) > len(MAGIC):
             raise HeaderError("stream header: line ends were changed; transfer the file as binary")
-        shown = data[: len(MAGIC)].hex(" ") or "nothing"
+        shown = data[: len(MAGIC)].hex(" ")
         raise HeaderError(
             f"not a .clv stream: it starts with {shown}, not {MAGIC.hex(' ')}; check the file"
         )

@@ -5,6 +5,7 @@ It closes a finished stream. Its last eight bytes let a seekable reader find it 
 
 from __future__ import annotations
 
+import bisect
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -100,7 +101,8 @@ class StreamIndex:
 
     def key_at(self, frame_number: int) -> KeyFrame | None:
         """The last key frame at or before ``frame_number``; None if there is none."""
-        return next((key for key in reversed(self.keys) if key.number <= frame_number), None)
+        after = bisect.bisect_right(self.keys, frame_number, key=lambda key: key.number)
+        return self.keys[after - 1] if after else None
 
     @classmethod
     def from_bytes(cls, data: Buffer) -> StreamIndex:
@@ -111,11 +113,7 @@ class StreamIndex:
         """
         head, pos = INDEX_HEADER.unpack(data, 0, DamagedStream)
         check_counts(head)
-        if len(data) != index_size(head["key_frames"]):
-            raise DamagedStream(
-                f"index has {len(data)} bytes; {head['key_frames']} key frames "
-                f"need {index_size(head['key_frames'])}"
-            )
+        check_size(len(data), head["key_frames"])
         check_index_crc(zlib.crc32(data[INDEX_CRC_START:]), head["index_crc"])
         keys = []
         for _ in range(head["key_frames"]):
@@ -137,10 +135,14 @@ def check_index_crc(computed: int, stored: int) -> None:
 def check_tail(data: Buffer, key_frames: int) -> None:
     """Raise ``DamagedStream`` if the tail is malformed or gives another size than the header."""
     tail, _ = INDEX_TAIL.unpack(data, 0, DamagedStream)
-    if tail["index_size"] != index_size(key_frames):
+    check_size(tail["index_size"], key_frames)
+
+
+def check_size(size: int, key_frames: int) -> None:
+    """Raise ``DamagedStream`` if an index of ``size`` bytes cannot hold this many key frames."""
+    if size != index_size(key_frames):
         raise DamagedStream(
-            f"index tail: index_size is {tail['index_size']}; "
-            f"{key_frames} key frames need {index_size(key_frames)}"
+            f"index has {size} bytes; {key_frames} key frames need {index_size(key_frames)}"
         )
 
 
@@ -151,5 +153,5 @@ def _check_order(keys: list[KeyFrame], total_frames: int) -> None:
         if key.number <= previous.number or key.offset <= previous.offset:
             raise DamagedStream(f"index is out of order at key frame {key.number}")
         previous = key
-    if previous.number >= max(total_frames, 0):
+    if previous.number >= total_frames:
         raise DamagedStream(f"index lists key frame {previous.number} of {total_frames} frames")

@@ -152,8 +152,11 @@ class ClvReader:
             if self._strict:
                 raise
             index = None
-        index = index or self._scan()
-        self._scanner.seek(position)
+        finally:
+            self._scanner.seek(position)
+        if index is None:
+            index = self._scan()
+            self._scanner.seek(position)
         return index
 
     def _scan(self) -> StreamIndex:
@@ -188,6 +191,7 @@ class ClvReader:
                 item = self._next_item()
             except DamagedStream as error:
                 problem = problem or Damage(str(error), offset, _NONE_LOST)
+                self._whole = False
                 if self._strict:
                     yield problem
                 if not self._scanner.find_marker(offset):
@@ -233,12 +237,8 @@ class ClvReader:
         self._ended = True
         offset, due, total = self._scanner.offset, self._expected, end.total_frames
         if total is None:
-            what = "stream is cut: it ends without its index"
-            yield (
-                Damage(problem.what, problem.offset, None)
-                if problem
-                else Damage(what, offset, None)
-            )
+            cut = Damage("stream is cut: it ends without its index", offset, None)
+            yield Damage(problem.what, problem.offset, None) if problem else cut
             return
         self.total_frames = total
         if problem is not None:

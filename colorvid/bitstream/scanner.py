@@ -169,5 +169,12 @@ class Scanner:
                 f"index tail: index_size is {tail['index_size']}; the stream has {size} bytes"
             )
         window.seek(size - tail["index_size"])
-        window.fill(tail["index_size"])
-        return StreamIndex.from_bytes(window.data)
+        head, _ = idx.INDEX_HEADER.unpack(self.peek(idx.INDEX_HEADER.size), 0, DamagedStream)
+        idx.check_size(tail["index_size"], head["key_frames"])
+        index = StreamIndex.from_bytes(self.peek(tail["index_size"]))
+        if index.keys and index.keys[-1].offset >= size - tail["index_size"]:
+            raise DamagedStream(
+                f"index lies: key frame {index.keys[-1].number} starts at byte "
+                f"{index.keys[-1].offset}, behind the packets"
+            )
+        return index

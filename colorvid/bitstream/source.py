@@ -80,7 +80,7 @@ class ByteWindow:
         """
         if self._start is None:
             raise InputError("cannot seek in a pipe; give the stream as a file")
-        self._file.seek(self._start + offset)
+        self._seek(self._start + offset, 0)
         self.data.clear()
         self.offset = offset
         self._stopped = False
@@ -92,4 +92,11 @@ class ByteWindow:
             InputError: the file is a pipe.
         """
         self.seek(0)
-        return self._file.seek(0, 2) - (self._start or 0)
+        return self._seek(0, 2) - (self._start or 0)
+
+    def _seek(self, offset: int, whence: int) -> int:
+        """As ``file.seek``, with its errors translated."""
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            raise InputError(f"cannot seek in the stream: {error.strerror or error}") from error
