@@ -55,6 +55,6 @@ def records(data: bytes) -> tuple[list[int], list[Damage]]:
         if isinstance(record, Damage):
             damage.append(record)
         else:
-            assert record == packet(record.frame_number)
+            assert record == packet(record.frame_number), "a changed packet must not get through"
             numbers.append(record.frame_number)
     return numbers, damage

@@ -56,8 +56,11 @@ class StreamSummary:
     @property
     def section_bytes(self) -> dict[str, int]:
         """Payload bytes of all frames, by section: motion, side, luma, chroma."""
-        columns = zip(*(frame.header.section_bytes for frame in self.frames), strict=True)
-        return dict(zip(SECTIONS, map(sum, columns), strict=True)) or dict.fromkeys(SECTIONS, 0)
+        sums = dict.fromkeys(SECTIONS, 0)
+        for frame in self.frames:
+            for name, size in zip(SECTIONS, frame.header.section_bytes, strict=True):
+                sums[name] += size
+        return sums
 
     @property
     def overhead_bytes(self) -> int:
