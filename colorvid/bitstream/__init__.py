@@ -1,0 +1,27 @@
+"""The ``.clv`` container, as ``docs/bitstream.md`` specifies it; nothing here decodes pictures."""
+
+from colorvid.bitstream.headers import StreamHeader, Tune, describe
+from colorvid.bitstream.index import KeyFrame, StreamIndex
+from colorvid.bitstream.packets import FrameType, Packet, PacketHeader
+from colorvid.bitstream.reader import ClvReader, Damage, OnDamage, rebuild_index
+from colorvid.bitstream.summary import FrameSummary, StreamSummary, summarise
+from colorvid.bitstream.writer import ClvWriter
+
+__all__ = [
+    "ClvReader",
+    "ClvWriter",
+    "Damage",
+    "FrameSummary",
+    "FrameType",
+    "KeyFrame",
+    "OnDamage",
+    "Packet",
+    "PacketHeader",
+    "StreamHeader",
+    "StreamIndex",
+    "StreamSummary",
+    "Tune",
+    "describe",
+    "rebuild_index",
+    "summarise",
+]

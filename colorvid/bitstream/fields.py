@@ -1,0 +1,234 @@
+"""Field tables: each field of a header is declared once, and the table reads, writes and prints it.
+
+All integers are unsigned and little-endian. A varint is LEB128: seven bits a byte, low bits first,
+bit 7 set in all bytes but the last, shortest form only, at most 5 bytes (values to 2^32 - 1).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from colorvid.errors import ColorvidError
+
+Kind = Literal["u8", "u16", "u32", "u64", "varint", "bytes"]
+Value = int | bytes
+Buffer = bytes | bytearray | memoryview
+
+U32_MAX = 2**32 - 1
+_SIZES: Mapping[str, int] = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
+_VARINT_MAX_BYTES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a header.
+
+    Attributes:
+        name: the name in error messages, in ``docs/bitstream.md`` and in the dataclass.
+        kind: how the value lies in the file.
+        meaning: one line, with the unit.
+        low, high: smallest and largest value of an integer; ``high`` is the size of ``bytes``.
+        constant: the only value allowed, or None.
+        labels: names of single values, for printing.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    low: int = 0
+    high: int = U32_MAX
+    constant: Value | None = None
+    labels: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int | None:
+        """Size in bytes; None for a varint."""
+        return self.high if self.kind == "bytes" else _SIZES.get(self.kind)
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values, as printed in messages and in the format document."""
+        if isinstance(self.constant, bytes):
+            return self.constant.hex(" ").upper()
+        if self.constant is not None:
+            return str(self.constant)
+        return f"{self.high} bytes" if self.kind == "bytes" else f"{self.low}..{self.high}"
+
+    def is_allowed(self, value: object) -> bool:
+        """Whether ``value`` has the right type and lies within the limits."""
+        if self.constant is not None:
+            return value == self.constant
+        if self.kind == "bytes":
+            return isinstance(value, bytes) and len(value) == self.high
+        if not isinstance(value, int) or isinstance(value, bool):
+            return False
+        return self.low <= value <= self.high
+
+    def show(self, value: object) -> str:
+        """The value as text: bytes in hexadecimal, known numbers with their label."""
+        if isinstance(value, bytes):
+            return value.hex()
+        if isinstance(value, int) and value in self.labels:
+            return f"{int(value)} ({self.labels[value]})"
+        return str(value)
+
+    def write(self, value: Value) -> bytes:
+        """The bytes of a value that passed ``is_allowed``."""
+        if isinstance(value, bytes):
+            return value
+        return write_varint(value) if self.size is None else value.to_bytes(self.size, "little")
+
+    def read(self, data: Buffer, pos: int) -> tuple[Value | None, int]:
+        """The value at ``pos`` and the position after it.
+
+        The value is None if ``data`` ends inside the field or a varint is malformed.
+        """
+        if self.size is None:
+            return read_varint(data, pos)
+        end = pos + self.size
+        raw = bytes(data[pos:end])
+        if len(raw) < self.size:
+            return None, len(data)
+        return (raw if self.kind == "bytes" else int.from_bytes(raw, "little")), end
+
+
+def write_varint(value: int) -> bytes:
+    """LEB128 bytes of ``value``, 0..2^32 - 1."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def read_varint(data: Buffer, pos: int) -> tuple[int | None, int]:
+    """The varint at ``pos`` and the position after it; None if cut, too long or not the shortest.
+
+    The position tells which: it is past the end of ``data`` only where the varint is cut.
+    """
+    value = 0
+    for i in range(_VARINT_MAX_BYTES):
+        if pos + i >= len(data):
+            return None, len(data) + 1
+        byte = data[pos + i]
+        value |= (byte & 0x7F) << (7 * i)
+        if byte < 0x80:
+            malformed = value > U32_MAX or (byte == 0 and i > 0)
+            return (None if malformed else value), pos + i + 1
+    return None, pos + _VARINT_MAX_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTable:
+    """An ordered list of fields: the layout of one header.
+
+    Attributes:
+        name: what error messages call the header.
+        fields: the fields in the order of the file.
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+
+    @property
+    def size(self) -> int:
+        """Largest size in bytes; the exact size if the table holds no varint."""
+        return sum(f.size or _VARINT_MAX_BYTES for f in self.fields)
+
+    def offsets(self) -> list[int | None]:
+        """Byte offset of each field; None behind a varint."""
+        offsets: list[int | None] = []
+        pos: int | None = 0
+        for f in self.fields:
+            offsets.append(pos)
+            pos = None if pos is None or f.size is None else pos + f.size
+        return offsets
+
+    def check(self, values: Mapping[str, Value], error: type[ColorvidError]) -> None:
+        """Raise ``error``, naming the field, the value and what is allowed, if a value is not."""
+        for f in self.fields:
+            if f.name in values and not f.is_allowed(values[f.name]):
+                shown = f.show(values[f.name])
+                raise error(f"{self.name}: {f.name} is {shown}; allowed is {f.allowed}")
+
+    def pack(self, values: Mapping[str, Value], error: type[ColorvidError]) -> bytes:
+        """The bytes of a header; constant fields are filled in.
+
+        Raises:
+            error: a value is out of its limits.
+        """
+        self.check(values, error)
+        parts = []
+        for f in self.fields:
+            parts.append(f.write(values[f.name] if f.constant is None else f.constant))
+        return b"".join(parts)
+
+    def unpack(
+        self, data: Buffer, pos: int, error: type[ColorvidError]
+    ) -> tuple[dict[str, Any], int]:
+        """Values by name, without the constant fields, and the position after the header.
+
+        Args:
+            data: bytes that hold the header.
+            pos: where it starts, bytes.
+            error: what to raise if the data end early or a value is out of its limits.
+        """
+        values: dict[str, Any] = {}
+        for f in self.fields:
+            value, pos = f.read(data, pos)
+            if value is None:
+                cut = f.size is not None or pos > len(data)
+                problem = "is cut: the data end here" if cut else "is not a varint in shortest form"
+                raise error(f"{self.name}: {f.name} {problem}")
+            self.check({f.name: value}, error)
+            if f.constant is None:
+                values[f.name] = value
+        return values, pos
+
+    def describe(self, values: Mapping[str, Value]) -> str:
+        """One line per field that has a value: name, value, meaning."""
+        rows = [
+            (f.name, f.show(values[f.name]), f.meaning) for f in self.fields if f.name in values
+        ]
+        name_width = max(len(row[0]) for row in rows)
+        value_width = max(len(row[1]) for row in rows)
+        return "\n".join(f"{n:<{name_width}}  {v:<{value_width}}  {m}" for n, v, m in rows)
+
+
+def constant(name: str, kind: Kind, value: Value, meaning: str) -> Field:
+    """A field with one allowed value: a marker, a version, a reserved byte."""
+    size = len(value) if isinstance(value, bytes) else U32_MAX
+    return Field(name, kind, meaning, high=size, constant=value)
+
+
+def item(
+    kind: Kind,
+    meaning: str,
+    low: int = 0,
+    high: int = U32_MAX,
+    *,
+    labels: Mapping[int, str] | None = None,
+    default: Value | None = None,
+) -> Any:
+    """A dataclass field that is a header field too; ``fields_of`` collects them.
+
+    Args:
+        kind: how the value lies in the file.
+        meaning: one line, with the unit.
+        low, high: smallest and largest value; ``high`` is the size in bytes of kind ``bytes``.
+        labels: names of single values, for printing.
+        default: value when the caller gives none; without it the field must be given.
+    """
+    metadata = {"kind": kind, "meaning": meaning, "low": low, "high": high, "labels": labels or {}}
+    if default is None:
+        return field(metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def fields_of(header: type) -> tuple[Field, ...]:
+    """The header fields that a dataclass declares with ``item``, in order."""
+    return tuple(Field(f.name, **f.metadata) for f in dataclasses.fields(header) if f.metadata)

@@ -1,0 +1,168 @@
+"""The stream header of ``.clv``; ``docs/bitstream.md`` is the specification.
+
+Numbers are permanent: a value once given a meaning keeps it in every later version.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from colorvid.bitstream.fields import Field, FieldTable, constant, fields_of, item
+from colorvid.errors import HeaderError, UnsupportedVersion
+from colorvid.frame import chroma_size
+
+MAGIC = b"\x89CLV\r\n\x1a\n"
+VERSION = 1
+STREAM_HEADER_BYTES = 64
+MAX_PAYLOAD_BYTES = 2**26
+MAX_SIDE_PX = 8192
+MODEL_ID_BYTES = 16
+
+_UNSPECIFIED = {2: "unspecified"}
+_COLOR_RANGES = {0: "unspecified", 1: "limited", 2: "full"}
+_MATRICES = _UNSPECIFIED | {
+    0: "identity", 1: "BT.709", 4: "FCC", 5: "BT.470BG", 6: "SMPTE 170M", 7: "SMPTE 240M",
+    8: "YCgCo", 9: "BT.2020 non-constant", 10: "BT.2020 constant",
+}  # fmt: skip
+_PRIMARIES = _UNSPECIFIED | {
+    1: "BT.709", 4: "BT.470M", 5: "BT.470BG", 6: "SMPTE 170M", 7: "SMPTE 240M", 8: "film",
+    9: "BT.2020", 11: "SMPTE RP 431", 12: "SMPTE EG 432",
+}  # fmt: skip
+_TRANSFERS = _UNSPECIFIED | {
+    1: "BT.709", 4: "gamma 2.2", 5: "gamma 2.8", 6: "SMPTE 170M", 7: "SMPTE 240M", 8: "linear",
+    13: "sRGB", 14: "BT.2020 10 bit", 15: "BT.2020 12 bit", 16: "PQ", 18: "HLG",
+}  # fmt: skip
+_CHROMA_LOCATIONS = {
+    0: "unspecified", 1: "left", 2: "center", 3: "top left", 4: "top", 5: "bottom left",
+    6: "bottom",
+}  # fmt: skip
+
+
+class Tune(IntEnum):
+    """What the encoder was tuned for; the numbers are those of the file."""
+
+    DEFAULT = 0
+    COLOR = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamHeader:
+    """What holds for the whole stream; the comment of each field is its ``meaning``.
+
+    Raises:
+        HeaderError: a value is out of its limits.
+    """
+
+    width: int = item("u16", "luma columns, px", 1, MAX_SIDE_PX)
+    height: int = item("u16", "luma rows, px", 1, MAX_SIDE_PX)
+    rate_num: int = item("u32", "frame rate numerator, frames", 1)
+    rate_den: int = item("u32", "frame rate denominator, seconds", 1)
+    sar_num: int = item("u32", "sample aspect ratio, horizontal; 0/1 = unknown", default=0)
+    sar_den: int = item("u32", "sample aspect ratio, vertical", 1, default=1)
+    gop_length: int = item("u32", "most frames from key frame to key frame; 0 = not said")
+    pixel_format: int = item(
+        "u8", "0 = 8-bit 4:2:0 planes", 0, 0, labels={0: "8-bit 4:2:0"}, default=0
+    )
+    color_range: int = item("u8", "colour range, FFmpeg", 0, 2, labels=_COLOR_RANGES, default=0)
+    matrix: int = item("u8", "matrix coefficients, H.273", 0, 255, labels=_MATRICES, default=2)
+    primaries: int = item("u8", "colour primaries, H.273", 0, 255, labels=_PRIMARIES, default=2)
+    transfer: int = item("u8", "transfer function, H.273", 0, 255, labels=_TRANSFERS, default=2)
+    chroma_location: int = item(
+        "u8", "chroma siting, FFmpeg", 0, 6, labels=_CHROMA_LOCATIONS, default=0
+    )
+    tune: int = item(
+        "u8", "encoder tuning", 0, 1, labels={0: "default", 1: "color"}, default=Tune.DEFAULT
+    )
+    model_id: bytes = item("bytes", "start of the model's SHA-256", high=MODEL_ID_BYTES)
+
+    def __post_init__(self) -> None:
+        """Refuse values out of their limits."""
+        STREAM_HEADER.check(_values(self), HeaderError)
+        if self.sar_num == 0 and self.sar_den != 1:
+            raise HeaderError(
+                f"stream header: sample aspect ratio is 0/{self.sar_den}; "
+                "an unknown ratio is written 0/1"
+            )
+
+    @property
+    def payload_limit(self) -> int:
+        """Most payload bytes of one packet: twice the raw picture plus 4096, at most 2^26."""
+        rows, columns = chroma_size(self.height, self.width)
+        raw = self.height * self.width + 2 * rows * columns
+        return min(2 * raw + 4096, MAX_PAYLOAD_BYTES)
+
+    def to_bytes(self) -> bytes:
+        """The 64 bytes of the header, CRC included."""
+        body = STREAM_HEADER.pack({**_values(self), "header_crc": 0}, HeaderError)[:-4]
+        return body + zlib.crc32(body).to_bytes(4, "little")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> StreamHeader:
+        """Read a header from its 64 bytes; fewer if the file is shorter.
+
+        Raises:
+            HeaderError: not a ``.clv`` stream, cut, damaged, or a field out of its limits.
+            UnsupportedVersion: the format version is newer than this code.
+        """
+        _check_start(data)
+        if len(data) < STREAM_HEADER_BYTES:
+            raise HeaderError(
+                f"stream header is cut: {len(data)} of {STREAM_HEADER_BYTES} bytes are there; "
+                "get the whole file"
+            )
+        stored = int.from_bytes(data[-4:], "little")
+        computed = zlib.crc32(data[:-4])
+        if stored != computed:
+            raise HeaderError(
+                f"stream header is damaged: its CRC is {stored:08x}, its bytes give "
+                f"{computed:08x}; get the file again"
+            )
+        values, _ = STREAM_HEADER.unpack(data, 0, HeaderError)
+        del values["header_crc"]
+        return cls(**values)
+
+
+STREAM_HEADER = FieldTable(
+    "stream header",
+    (
+        constant("magic", "bytes", MAGIC, "marks a .clv stream and betrays text-mode transfer"),
+        constant("version", "u16", VERSION, "format version"),
+        constant("header_size", "u16", STREAM_HEADER_BYTES, "size of this header, bytes"),
+        *fields_of(StreamHeader),
+        constant("reserved", "u8", 0, "for later versions"),
+        Field("header_crc", "u32", "CRC-32 of all bytes before this field"),
+    ),
+)
+
+
+def describe(header: StreamHeader) -> str:
+    """The header as text: one line per field with name, value and meaning."""
+    return STREAM_HEADER.describe(_values(header))
+
+
+def _check_start(data: bytes) -> None:
+    """Refuse what is not a ``.clv`` stream of this version, before its size is believed."""
+    if not data:
+        raise HeaderError("not a .clv stream: it is empty; check the file")
+    if not MAGIC.startswith(data[: len(MAGIC)]):
+        if data[:4] == MAGIC[:4] and len(data) > len(MAGIC):
+            raise HeaderError("stream header: line ends were changed; transfer the file as binary")
+        shown = data[: len(MAGIC)].hex(" ")
+        raise HeaderError(
+            f"not a .clv stream: it starts with {shown}, not {MAGIC.hex(' ')}; check the file"
+        )
+    version = int.from_bytes(data[8:10], "little")
+    if len(data) >= 10 and version > VERSION:
+        raise UnsupportedVersion(
+            f"stream has format version {version}, this colorvid reads up to {VERSION}; "
+            "update colorvid"
+        )
+
+
+def _values(header: Any) -> dict[str, Any]:
+    """Values of a flat header by field name."""
+    return {f.name: getattr(header, f.name) for f in dataclasses.fields(header)}

@@ -1,0 +1,180 @@
+"""Finds packets in a stream: reads the next one, or the next valid one behind damage."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from colorvid.bitstream import index as idx
+from colorvid.bitstream.headers import STREAM_HEADER_BYTES, StreamHeader
+from colorvid.bitstream.index import KeyFrame, StreamIndex
+from colorvid.bitstream.packets import (
+    MARKER_PREFIX,
+    PACKET_MARKER,
+    Packet,
+    header_is_complete,
+    parse_header,
+    parse_packet,
+)
+from colorvid.bitstream.source import ByteWindow
+from colorvid.errors import DamagedStream
+
+# Checking the CRC at false packet starts may cost this many bytes, plus so many per byte read.
+# Damage by chance stays far below; a hostile file cannot keep the reader busy for long.
+_FREE_EFFORT_BYTES = 2**28
+_EFFORT_PER_BYTE = 64
+
+
+class Scanner:
+    """Position in a stream, and what starts there.
+
+    Attributes:
+        header: the stream header.
+        packet_offset: where the last packet taken starts, bytes from the start of the stream.
+        packet_bytes: its size, bytes.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Read the stream header from the present position of ``file``.
+
+        Raises:
+            HeaderError: not a ``.clv`` stream, or its header is damaged.
+            UnsupportedVersion: made by a newer colorvid.
+            InputError: the file cannot be read.
+        """
+        self._window = ByteWindow(file)
+        self._window.fill(STREAM_HEADER_BYTES)
+        self.header = StreamHeader.from_bytes(bytes(self._window.data[:STREAM_HEADER_BYTES]))
+        self._window.drop(STREAM_HEADER_BYTES)
+        self.packet_offset = 0
+        self.packet_bytes = 0
+        self._effort = 0
+
+    @property
+    def offset(self) -> int:
+        """Present position, bytes from the start of the stream."""
+        return self._window.offset
+
+    def seek(self, offset: int) -> None:
+        """Go to ``offset``; ``InputError`` if the stream is a pipe."""
+        self._window.seek(offset)
+
+    def at_end(self) -> bool:
+        """Whether no byte follows."""
+        return not self._window.fill(1)
+
+    def marker(self) -> bytes:
+        """The marker that stands here; nothing at the end of the file.
+
+        Raises:
+            DamagedStream: neither a packet nor an index starts here.
+        """
+        whole = self._window.fill(len(PACKET_MARKER))
+        marker = bytes(self._window.data[: len(PACKET_MARKER)])
+        if marker and not whole:
+            raise DamagedStream("stream is cut inside a marker")
+        if marker not in (PACKET_MARKER, idx.INDEX_MARKER, b""):
+            raise DamagedStream(f"neither packet nor index starts with {marker.hex(' ')}")
+        return marker
+
+    def take_packet(self) -> Packet:
+        """The packet that starts here; the position moves behind it.
+
+        Raises:
+            DamagedStream: it is cut or corrupt; the position stays.
+        """
+        packet, size = self._peek_packet()
+        self.packet_offset, self.packet_bytes = self.offset, size
+        self._window.drop(size)
+        return packet
+
+    def peek(self, count: int) -> bytes:
+        """The next ``count`` bytes of the index; ``DamagedStream`` if the file ends before."""
+        if not self._window.fill(count):
+            raise DamagedStream("stream is cut inside the index")
+        return bytes(self._window.data[:count])
+
+    def take(self, count: int) -> bytes:
+        """As ``peek``; the position moves behind the bytes."""
+        data = self.peek(count)
+        self._window.drop(count)
+        return data
+
+    def is_key_packet(self, key: KeyFrame) -> bool:
+        """Whether the packet of this key frame starts where the index says; moves there."""
+        self.seek(key.offset)
+        try:
+            if self.marker() != PACKET_MARKER:
+                return False
+            packet, _ = self._peek_packet()
+        except DamagedStream:
+            return False
+        return packet.is_key and packet.frame_number == key.number
+
+    def find_marker(self, failed_at: int) -> bool:
+        """Move to the next possible marker behind ``failed_at``, or to the end of the file.
+
+        Returns:
+            False if so many false packets were met that the search ends here.
+        """
+        window = self._window
+        if self._effort > _FREE_EFFORT_BYTES + _EFFORT_PER_BYTE * window.offset:
+            window.stop()
+            return False
+        if window.offset == failed_at:
+            window.drop(1)
+        while (found := window.data.find(MARKER_PREFIX)) < 0:
+            window.drop(max(len(window.data) - len(MARKER_PREFIX) + 1, 0))
+            if not window.fill(len(window.data) + 1):
+                window.drop(len(window.data))
+                return True
+        window.drop(found)
+        return True
+
+    def _peek_packet(self) -> tuple[Packet, int]:
+        """The packet at the window and its size in bytes; it stays in the window."""
+        window = self._window
+        # Not one byte more than the header is waited for: the next packet of a pipe may be late.
+        while not header_is_complete(window.data) and window.fill(len(window.data) + 1):
+            pass
+        parsed = parse_header(window.data, self.header.payload_limit)
+        size = parsed.packet_bytes
+        if not window.fill(size):
+            raise DamagedStream(
+                f"stream is cut inside the packet of frame {parsed.header.frame_number}: "
+                f"{len(window.data)} of {size} bytes are there"
+            )
+        self._effort += size
+        packet = parse_packet(window.data, parsed)
+        self._effort -= size
+        return packet, size
+
+    def index_at_end(self) -> StreamIndex | None:
+        """The index found from the end of a seekable stream; None if no end marker stands there.
+
+        Raises:
+            DamagedStream: the index is malformed.
+            InputError: the file is a pipe.
+        """
+        window = self._window
+        size = window.size()
+        if size < STREAM_HEADER_BYTES + idx.index_size(0):
+            return None
+        window.seek(size - idx.INDEX_TAIL.size)
+        window.fill(idx.INDEX_TAIL.size)
+        if not window.data.endswith(idx.END_MARKER):
+            return None
+        tail, _ = idx.INDEX_TAIL.unpack(window.data, 0, DamagedStream)
+        if tail["index_size"] > size - STREAM_HEADER_BYTES:
+            raise DamagedStream(
+                f"index tail: index_size is {tail['index_size']}; the stream has {size} bytes"
+            )
+        window.seek(size - tail["index_size"])
+        head, _ = idx.INDEX_HEADER.unpack(self.peek(idx.INDEX_HEADER.size), 0, DamagedStream)
+        idx.check_size(tail["index_size"], head["key_frames"])
+        index = StreamIndex.from_bytes(self.peek(tail["index_size"]))
+        if index.keys and index.keys[-1].offset >= size - tail["index_size"]:
+            raise DamagedStream(
+                f"index lies: key frame {index.keys[-1].number} starts at byte "
+                f"{index.keys[-1].offset}, behind the packets"
+            )
+        return index

@@ -1,0 +1,103 @@
+"""Writes a ``.clv`` stream: header, packets, index. The output may be a pipe."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from colorvid.bitstream.headers import StreamHeader
+from colorvid.bitstream.index import KeyFrame, build_index
+from colorvid.bitstream.packets import Packet
+from colorvid.bitstream.source import write_all
+from colorvid.errors import ConfigError, HeaderError
+
+
+class ClvWriter:
+    """Writes one stream to a binary file, in order and without seeking.
+
+    Call ``write_header`` once, ``write_packet`` per frame, ``finish`` at the end. A stream without
+    its end, from an encoder that stopped, reads as cut.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Write to ``file`` from its present position; the caller closes it."""
+        self._file = file
+        self._header: StreamHeader | None = None
+        self._entries = bytearray()
+        self._frames = 0
+        self._last_key = 0
+        self._finished = False
+        self.bytes_written = 0
+
+    def write_header(self, header: StreamHeader) -> int:
+        """Write the stream header and return its size in bytes.
+
+        Raises:
+            ConfigError: there is a header already.
+            OutputError: the file cannot be written.
+        """
+        if self._header is not None:
+            raise ConfigError("stream header is written already; a stream has one")
+        self._header = header
+        return self._write(header.to_bytes())
+
+    def write_packet(self, packet: Packet) -> int:
+        """Write the packet of the next frame and return its size in bytes.
+
+        Raises:
+            ConfigError: no header yet, finished already, frame number not the next one, first
+                frame not a key frame, or a key frame overdue by the GOP length of the header.
+            HeaderError: the payload is above the limit for this picture size.
+            OutputError: the file cannot be written.
+        """
+        header = self._open_header()
+        self._check_order(packet, header.gop_length)
+        payload_bytes = packet.header.payload_bytes
+        if payload_bytes > header.payload_limit:
+            raise HeaderError(
+                f"packet header: payload has {payload_bytes} bytes; "
+                f"at most {header.payload_limit} are allowed for this picture size"
+            )
+        if packet.is_key:
+            self._entries += KeyFrame(packet.frame_number, self.bytes_written).to_bytes()
+            self._last_key = packet.frame_number
+        self._frames += 1
+        return self._write(packet.to_bytes())
+
+    def finish(self) -> int:
+        """Write the index, which ends the stream, and return its size in bytes.
+
+        Raises:
+            ConfigError: no header yet, or finished already.
+            OutputError: the file cannot be written.
+        """
+        self._open_header()
+        self._finished = True
+        return self._write(build_index(self._frames, bytes(self._entries)))
+
+    def _open_header(self) -> StreamHeader:
+        """The header of a stream that is begun and not finished."""
+        if self._header is None:
+            raise ConfigError("no stream header yet; call write_header first")
+        if self._finished:
+            raise ConfigError("the stream is finished; write another one")
+        return self._header
+
+    def _check_order(self, packet: Packet, gop_length: int) -> None:
+        """Refuse a packet that cannot follow the one before."""
+        if packet.frame_number != self._frames:
+            raise ConfigError(f"frame number is {packet.frame_number}; the next is {self._frames}")
+        if packet.is_key:
+            return
+        if self._frames == 0:
+            raise ConfigError("the first frame is not a key frame; start with an intra frame")
+        if gop_length and packet.frame_number - self._last_key >= gop_length:
+            raise ConfigError(
+                f"frame {packet.frame_number} must be a key frame: the last is {self._last_key} "
+                f"and the GOP length is {gop_length}"
+            )
+
+    def _write(self, data: bytes) -> int:
+        """Write and count."""
+        write_all(self._file, data)
+        self.bytes_written += len(data)
+        return len(data)

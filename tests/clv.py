@@ -1,0 +1,60 @@
+"""A small stream for the tests of the container: 6 frames, key frames 0 and 3."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from colorvid.bitstream import ClvReader, ClvWriter, Damage, Packet, StreamHeader
+
+HEADER_SIZE = 64
+
+
+def header(**changes: Any) -> StreamHeader:
+    """A stream header with every field away from its default."""
+    values: dict[str, Any] = dict(
+        width=176, height=144, rate_num=30000, rate_den=1001, sar_num=12, sar_den=11,
+        gop_length=3, color_range=1, matrix=6, primaries=5, transfer=1, chroma_location=1,
+        tune=1, model_id=bytes(range(16)),
+    )  # fmt: skip
+    return StreamHeader(**{**values, **changes})
+
+
+def packet(number: int, **changes: Any) -> Packet:
+    """The packet of one frame; every third is a key frame."""
+    key = number % 3 == 0
+    values: dict[str, Any] = dict(
+        frame_type=0 if key else 1, quality=10 + number, frame_number=number,
+        frame_crc=0x01020304 * number, motion=b"" if key else b"mv", side=b"s" * (number + 1),
+        luma=b"luma", chroma=b"uv",
+    )  # fmt: skip
+    return Packet(**{**values, **changes})
+
+
+def parts(frames: int = 6) -> list[bytes]:
+    """The bytes of header, packets and index, one element each."""
+    file = io.BytesIO()
+    writer = ClvWriter(file)
+    sizes = [writer.write_header(header())]
+    sizes += [writer.write_packet(packet(n)) for n in range(frames)]
+    sizes.append(writer.finish())
+    data = file.getvalue()
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    return [data[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+
+
+def stream(frames: int = 6) -> bytes:
+    """A whole stream."""
+    return b"".join(parts(frames))
+
+
+def records(data: bytes) -> tuple[list[int], list[Damage]]:
+    """Frame numbers and damage that a reader in resync mode yields."""
+    numbers, damage = [], []
+    for record in ClvReader(io.BytesIO(data), "resync"):
+        if isinstance(record, Damage):
+            damage.append(record)
+        else:
+            assert record == packet(record.frame_number), "a changed packet must not get through"
+            numbers.append(record.frame_number)
+    return numbers, damage

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+
+from colorvid.bitstream.fields import (
+    U32_MAX,
+    Field,
+    FieldTable,
+    constant,
+    read_varint,
+    write_varint,
+)
+from colorvid.errors import DamagedStream, HeaderError
+
+TABLE = FieldTable(
+    "test header",
+    (
+        constant("mark", "bytes", b"\x01\x02", "a marker"),
+        Field("small", "u8", "a byte, px", 3, 9, labels={4: "four"}),
+        Field("wide", "u64", "eight bytes", high=2**64 - 1),
+        Field("count", "varint", "a count"),
+        Field("blob", "bytes", "two bytes", high=2),
+    ),
+)
+VALUES = {"small": 4, "wide": 0x0102030405060708, "count": 300, "blob": b"ab"}
+BYTES = bytes.fromhex("0102 04 0807060504030201 ac02 6162")
+
+
+@pytest.mark.parametrize(
+    ("value", "data"),
+    [(0, "00"), (127, "7f"), (128, "8001"), (300, "ac02"), (U32_MAX, "ffffffff0f")],
+)
+def test_varint_golden(value: int, data: str) -> None:
+    assert write_varint(value).hex() == data
+    assert read_varint(bytes.fromhex(data), 0) == (value, len(data) // 2)
+
+
+@pytest.mark.parametrize("data", ["8000", "ff00", "ffffffff1f", "ffffffffff01", "808080808000"])
+def test_varint_too_long_or_too_large(data: str) -> None:
+    value, pos = read_varint(bytes.fromhex(data), 0)
+    assert value is None
+    assert pos <= len(data) // 2
+
+
+@pytest.mark.parametrize("data", ["", "80", "ffffffff"])
+def test_varint_cut(data: str) -> None:
+    assert read_varint(bytes.fromhex(data), 0) == (None, len(data) // 2 + 1)
+
+
+def test_table_writes_and_reads_golden_bytes() -> None:
+    assert TABLE.pack(VALUES, HeaderError) == BYTES
+    assert TABLE.unpack(b"??" + BYTES, 2, HeaderError) == (VALUES, len(BYTES) + 2)
+
+
+def test_table_offsets_and_size() -> None:
+    assert TABLE.offsets() == [0, 2, 3, 11, None]
+    assert TABLE.size == 2 + 1 + 8 + 5 + 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("small", 2, "test header: small is 2; allowed is 3..9"),
+        ("small", 10, "test header: small is 10; allowed is 3..9"),
+        ("small", 4.0, "test header: small is 4.0; allowed is 3..9"),
+        ("small", True, "test header: small is True; allowed is 3..9"),
+        ("wide", -1, "test header: wide is -1; allowed is 0..18446744073709551615"),
+        ("count", U32_MAX + 1, "test header: count is 4294967296; allowed is 0..4294967295"),
+        ("blob", b"a", "test header: blob is 61; allowed is 2 bytes"),
+    ],
+)
+def test_table_refuses_to_write(name: str, value: int, message: str) -> None:
+    with pytest.raises(HeaderError) as caught:
+        TABLE.pack({**VALUES, name: value}, HeaderError)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("length", range(len(BYTES)))
+def test_table_cut_anywhere(length: int) -> None:
+    with pytest.raises(DamagedStream, match=r"^test header: \w+ is cut: the data end here$"):
+        TABLE.unpack(BYTES[:length], 0, DamagedStream)
+
+
+@pytest.mark.parametrize(
+    ("at", "byte", "message"),
+    [
+        (0, 9, "test header: mark is 0902; allowed is 01 02"),
+        (2, 2, "test header: small is 2; allowed is 3..9"),
+        (12, 0, "test header: count is not a varint in shortest form"),
+    ],
+)
+def test_table_refuses_to_read(at: int, byte: int, message: str) -> None:
+    data = bytearray(BYTES)
+    data[at] = byte
+    with pytest.raises(DamagedStream) as caught:
+        TABLE.unpack(data, 0, DamagedStream)
+    assert str(caught.value) == message
+
+
+def test_table_describes() -> None:
+    assert TABLE.describe({"small": 4, "blob": b"ab"}) == (
+        "small  4 (four)  a byte, px\nblob   6162      two bytes"
+    )
