@@ -18,6 +18,7 @@ else:
 LAMBDA_MIN = 40.0
 LAMBDA_MAX = 16000.0
 QUALITIES = 64
+MOTION_FEATURES = 4
 
 
 def lambda_of_quality(quality: float) -> float:
@@ -102,6 +103,63 @@ class IntraConfig:
             rounding=0.5,
             synthesis_condition=64,
             prior_condition=256 if self.chroma_from_luma else 0,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class InterConfig:
+    """Sizes of the inter codec; defaults are the released model's.
+
+    Attributes:
+        context: feed prediction, previous symbols and motion to the prior.
+        rounding: dead zone of both branches, see `BranchConfig`.
+    """
+
+    luma_analysis: tuple[int, int] = (24, 64)
+    luma_synthesis: tuple[int, int] = (32, 64)
+    chroma_analysis: tuple[int, int] = (16, 32)
+    chroma_synthesis: tuple[int, int] = (16, 48)
+    luma_prior: int = 96
+    chroma_prior: int = 48
+    luma_hyper: int = 8
+    chroma_hyper: int = 4
+    chroma_from_luma: bool = True
+    context: bool = True
+    rounding: float = 0.33
+
+    def luma(self) -> BranchConfig:
+        """The luma branch: blocks of 8x8 of the residual."""
+        return BranchConfig(
+            planes=1,
+            reference_planes=1,
+            block=8,
+            analysis_widths=self.luma_analysis,
+            synthesis_widths=self.luma_synthesis,
+            synthesis_condition=16,
+            prior_width=self.luma_prior,
+            prior_condition=(64 + 32 + 64 + MOTION_FEATURES) if self.context else 0,
+            hyper=self.luma_hyper,
+            predict_mean=False,
+            step_ratio=1.0,
+            rounding=self.rounding,
+        )
+
+    def chroma(self) -> BranchConfig:
+        """The chroma branch: blocks of 4x4 of the residual of the half-size planes."""
+        context = (64 + 32 + 32 + MOTION_FEATURES) if self.context else 0
+        return BranchConfig(
+            planes=2,
+            reference_planes=2,
+            block=4,
+            analysis_widths=self.chroma_analysis,
+            synthesis_widths=self.chroma_synthesis,
+            synthesis_condition=8 + 16,
+            prior_width=self.chroma_prior,
+            prior_condition=context + (64 if self.chroma_from_luma else 0),
+            hyper=self.chroma_hyper,
+            predict_mean=False,
+            step_ratio=0.8,
+            rounding=self.rounding,
         )
 
 

@@ -7,12 +7,44 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from colorvid.config import IntraConfig, from_table, read_toml
+import torch
+
+from colorvid.config import InterConfig, IntraConfig, from_table, read_toml
+from colorvid.errors import ConfigError
+from colorvid.models.video import VideoModel
 from colorvid.training.data import PictureStore
+from colorvid.training.export import load_run
+from colorvid.training.inter import InterTask
 from colorvid.training.intra import IntraTask
-from colorvid.training.loop import ScheduleConfig, Trainer
+from colorvid.training.loop import ScheduleConfig, Task, Trainer
 from colorvid.training.loss import LossConfig
+from colorvid.training.sequences import SequenceStore
+
+
+def make_task(table: dict[str, Any], name: str, data: Path, run: Path, runs: Path) -> Task:
+    """The task that a configuration describes; its data are decoded into ``run``.
+
+    ``runs`` is the folder of all runs, for data that an earlier stage's model codes.
+    """
+    loss = from_table(LossConfig, table["loss"], name)
+    folders = [data / f for f in table["data"]["folders"]]
+    if table["kind"] == "intra":
+        pictures = PictureStore.open(folders, run / "pictures.bin")
+        return IntraTask(from_table(IntraConfig, table["model"], name), loss, pictures)
+    if table["kind"] != "inter":
+        raise ConfigError(f"{name}: kind {table['kind']!r} is unknown; allowed are intra, inter")
+    config = from_table(InterConfig, table["model"], name)
+    coder = VideoModel(IntraConfig(), config).to(memory_format=torch.channels_last).eval()
+    for part, source in table["data"].get("models", {}).items():
+        load_run(coder, part, runs / source)
+    coder.finalise()
+    coder.use_exact()
+    sequences = SequenceStore.open(
+        coder, folders, run / "sequences.bin", table["data"]["passes"], table["data"]["seed"]
+    )
+    return InterTask(config, loss, sequences)
 
 
 def main() -> None:
@@ -22,16 +54,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the training data")
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoint and log")
     parser.add_argument("--until", type=int, help="stop after this step")
+    parser.add_argument("--start", type=Path, help="run whose averaged weights to start from")
     arguments = parser.parse_args()
     table = read_toml(arguments.config)
-    name = str(arguments.config)
-    model = from_table(IntraConfig, table["model"], name)
-    loss = from_table(LossConfig, table["loss"], name)
-    schedule = from_table(ScheduleConfig, table["schedule"], name)
-    arguments.run.mkdir(parents=True, exist_ok=True)
-    folders = [arguments.data / f for f in table["data"]["folders"]]
-    pictures = PictureStore.open(folders, arguments.run / "pictures.bin")
-    Trainer(IntraTask(model, loss, pictures), schedule, arguments.run).run(arguments.until)
+    schedule = from_table(ScheduleConfig, table["schedule"], str(arguments.config))
+    run: Path = arguments.run
+    run.mkdir(parents=True, exist_ok=True)
+    task = make_task(table, str(arguments.config), arguments.data, run, run.parent)
+    Trainer(task, schedule, run, start=arguments.start).run(arguments.until)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from colorvid.config import BranchConfig, lambda_of_quality
-from colorvid.exact.arithmetic import Grid
+from colorvid.exact.arithmetic import ExactArithmetic, Grid
 from colorvid.exact.layers import ChannelScale, ExactLayer, Knots, QUALITIES
 from colorvid.nn.prior import SCALES, Parameters, Prior, checkerboard
 from colorvid.nn.transforms import (
@@ -104,7 +104,8 @@ class Branch(nn.Module):
         self.analysis = AnalysisNet(inputs, c.block, c.latents, c.analysis_widths)
         self.synthesis = SynthesisNet(c.planes, c.block, c.synthesis_widths, c.synthesis_condition)
         self.gains = Gains(c.latents, c.step_ratio)
-        self.scale = ChannelScale(latent_scale(c.block, c.planes), LATENT)
+        natural = latent_scale(c.block, c.planes)
+        self.scale = ChannelScale(torch.ones_like(natural) if c.reference_planes else natural, LATENT)
         self.prior = Prior(
             c.latents,
             c.prior_width,
@@ -190,7 +191,10 @@ class Branch(nn.Module):
         if y is not None:
             z = torch.round(self.prior.hyper_analysis((y * self.scale.scale).clamp(-8, 8)))
             z = z.clamp(-HYPER_LIMIT, HYPER_LIMIT)
+        arithmetic = self.prior.arithmetic
+        assert isinstance(arithmetic, ExactArithmetic)
         z_hat = coder.hyper(z, self.prior.hyper_shape(shape))
+        z_hat = z_hat.to(quality.device, arithmetic.carrier)
         features = self.prior.features(z_hat, (shape[2], shape[3]), quality, prior_condition)
         mask = checkerboard(shape, features.device)[None]
         y_hat = torch.zeros(shape, dtype=features.dtype, device=features.device)

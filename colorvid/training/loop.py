@@ -80,9 +80,17 @@ class Trainer:
     """Runs a task; a killed run goes on from its checkpoint with the same results."""
 
     def __init__(
-        self, task: Task, schedule: ScheduleConfig, folder: Path, device: str = "cpu"
+        self,
+        task: Task,
+        schedule: ScheduleConfig,
+        folder: Path,
+        device: str = "cpu",
+        start: Path | None = None,
     ) -> None:
-        """Prepare, or pick up the checkpoint in ``folder``."""
+        """Prepare, or pick up the checkpoint in ``folder``.
+
+        A new run begins from the averaged weights of the run ``start``, if one is given.
+        """
         self.task, self.schedule, self.folder, self.device = task, schedule, folder, device
         torch.manual_seed(schedule.seed)
         self.generator = np.random.default_rng(schedule.seed)
@@ -90,6 +98,9 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             trainable, lr=schedule.rate, betas=(0.9, 0.99), weight_decay=1e-4
         )
+        if start is not None:
+            state = torch.load(start / "checkpoint.pt", weights_only=True)
+            task.networks.load_state_dict(state["average"])
         self.average = {k: v.clone() for k, v in task.networks.state_dict().items()}
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)

@@ -21,21 +21,30 @@ def real_index(index: Tensor) -> Tensor:
     return clamped + 0.01 * (index.float() * INDEX.steps - clamped)  # gradient outside the range
 
 
-class BranchRate(nn.Module):
-    """Bits of one branch: Gaussian symbols at the rounded value, factorised hyper-latents."""
+class LaplaceConditional(GaussianConditional):  # type: ignore[misc]
+    """compressai's conditional model with a Laplace distribution of the same deviation."""
 
-    def __init__(self, hyper: int) -> None:
+    def _standardized_cumulative(self, inputs: Tensor) -> Tensor:
+        tail = 0.5 * torch.exp(-(2**0.5) * inputs.abs())
+        return torch.where(inputs < 0, tail, 1 - tail)
+
+
+class BranchRate(nn.Module):
+    """Bits of one branch: conditional symbols at the rounded value, factorised hyper-latents."""
+
+    def __init__(self, hyper: int, heavy_tails: bool = False) -> None:
         """Make the models of a branch with ``hyper`` channels of z."""
         super().__init__()
-        self.gaussian = GaussianConditional(None, scale_bound=SMALLEST_SCALE / 2)
+        family = LaplaceConditional if heavy_tails else GaussianConditional
+        self.conditional = family(None, scale_bound=SMALLEST_SCALE / 2)
         self.bottleneck = EntropyBottleneck(hyper, init_scale=4)
 
     def forward(self, output: BranchOutput) -> tuple[Tensor, Tensor]:
         """Bits of the latents and of the hyper-latents for each picture, each ``(B,)``."""
         with torch.autocast(output.z.device.type, enabled=False):
             scale = scale_of(real_index(output.parameters.index))
-            likelihood = self.gaussian._likelihood(output.symbols.float(), scale)
-            likelihood = self.gaussian.likelihood_lower_bound(likelihood)
+            likelihood = self.conditional._likelihood(output.symbols.float(), scale)
+            likelihood = self.conditional.likelihood_lower_bound(likelihood)
             bits_y = -torch.log2(likelihood).sum(dim=(1, 2, 3))
             _, likelihood_z = self.bottleneck(output.z.float(), training=True)
             bits_z = -torch.log2(likelihood_z).sum(dim=(1, 2, 3))

@@ -1,0 +1,173 @@
+"""Writing and reading symbols with compressai's rANS coder.
+
+`SymbolWriter` and `SymbolReader` have the same two methods, so one traversal of a model serves
+both directions. All symbols of a frame share one rANS stream: no symbols, no bytes; a frame whose
+symbols are all zero is the empty stream.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from colorvid.entropy.tables import Tables
+from colorvid.errors import ConfigError
+
+MAX_SYMBOL = 2**11 - 1
+"""Largest magnitude of a symbol; a damaged stream cannot exceed it."""
+_SLACK_BYTES = 16
+"""Zero bytes a symbol behind the stream, so that no damaged stream makes the coder overrun."""
+
+
+@lru_cache(maxsize=1)
+def _ans() -> Any:
+    """compressai's coder alone: importing all of compressai takes seconds.
+
+    Raises:
+        ConfigError: compressai is not installed or has no compiled coder.
+    """
+    package = importlib.util.find_spec("compressai")
+    for folder in (package.submodule_search_locations or []) if package else []:
+        for suffix in importlib.machinery.EXTENSION_SUFFIXES:
+            path = Path(folder) / f"ans{suffix}"
+            if path.exists():
+                return _load(path)
+    raise ConfigError("compressai's rANS coder is not installed; run pip install compressai")
+
+
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("compressai.ans", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class CodeBook:
+    """Tables of one branch as the coder takes them: hyper-latents by channel, latents by scale."""
+
+    def __init__(self, hyper: Tables, latents: Tables) -> None:
+        """Convert the tables once."""
+        self.hyper, self.latents = hyper, latents
+        self.lists = {id(t): (t.rows(), t.sizes.tolist(), (-t.reach).tolist()) for t in (hyper, latents)}
+
+    def lists_of(self, tables: Tables) -> tuple[list[list[int]], list[int], list[int]]:
+        """Rows, sizes and offsets of ``tables``, one of this book's two sets."""
+        return self.lists[id(tables)]
+
+
+def _integers(values: Tensor) -> NDArray[np.int32]:
+    array: NDArray[np.int32] = values.to("cpu", torch.int32).numpy().ravel()
+    return array
+
+
+def _channels(shape: torch.Size) -> NDArray[np.int32]:
+    """Channel of each element of ``(1, C, h, w)``, flat."""
+    return np.repeat(np.arange(shape[1], dtype=np.int32), shape[2] * shape[3])
+
+
+class SymbolWriter:
+    """Collects the symbols of one frame; `branch` gives the coder of a branch."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._encoder = _ans().BufferedRansEncoder()
+        self.any = False
+
+    def branch(self, book: CodeBook) -> BranchWriter:
+        """A coder that writes with the tables of ``book``."""
+        return BranchWriter(self, book)
+
+    def write(self, book: CodeBook, tables: Tables, symbols: NDArray[np.int32], index: NDArray[np.int32]) -> None:
+        """Append symbols, each with a table of ``tables``."""
+        rows, sizes, offsets = book.lists_of(tables)
+        self._encoder.encode_with_indexes(symbols.tolist(), index.tolist(), rows, sizes, offsets)
+        self.any = self.any or bool(symbols.any())
+
+    def finish(self) -> bytes:
+        """The stream; empty if every symbol is zero."""
+        data: bytes = self._encoder.flush()
+        return data if self.any else b""
+
+
+class BranchWriter:
+    """`colorvid.models.branch.Coder` that writes; counts the information it wrote.
+
+    Attributes:
+        hyper_bits, latent_bits: information of the symbols so far, in bits.
+    """
+
+    def __init__(self, writer: SymbolWriter, book: CodeBook) -> None:
+        """Write to ``writer`` with the tables of ``book``."""
+        self._writer, self._book = writer, book
+        self.hyper_bits = self.latent_bits = 0.0
+
+    def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
+        """See `colorvid.models.branch.Coder.hyper`."""
+        assert symbols is not None and symbols.shape == shape
+        values, index = _integers(symbols), _channels(shape)
+        self._writer.write(self._book, self._book.hyper, values, index)
+        self.hyper_bits += self._book.hyper.bits(values, index)
+        return symbols
+
+    def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
+        """See `colorvid.models.branch.Coder.latents`."""
+        assert symbols is not None
+        coded = index > 0
+        values, tables = _integers(symbols[coded]), _integers(index[coded])
+        self._writer.write(self._book, self._book.latents, values, tables)
+        self.latent_bits += self._book.latents.bits(values, tables)
+        return torch.where(coded, symbols.to(index.dtype), 0.0)
+
+
+class SymbolReader:
+    """Reads the symbols of one frame in the order in which they were written."""
+
+    def __init__(self, data: bytes, most_symbols: int) -> None:
+        """Read ``data``; a frame holds ``most_symbols`` symbols at the most."""
+        self._decoder = _ans().RansDecoder()
+        self._empty = not data
+        if data:
+            self._decoder.set_stream(data + bytes(_SLACK_BYTES * (most_symbols + 16)))
+
+    def branch(self, book: CodeBook) -> BranchReader:
+        """A coder that reads with the tables of ``book``."""
+        return BranchReader(self, book)
+
+    def read(self, book: CodeBook, tables: Tables, index: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The next symbols, one with each table of ``index``."""
+        if self._empty or not len(index):
+            return np.zeros(len(index), np.int32)
+        rows, sizes, offsets = book.lists_of(tables)
+        symbols = self._decoder.decode_stream(index.tolist(), rows, sizes, offsets)
+        return np.asarray(symbols, np.int64).clip(-MAX_SYMBOL, MAX_SYMBOL).astype(np.int32)
+
+
+class BranchReader:
+    """`colorvid.models.branch.Coder` that reads."""
+
+    def __init__(self, reader: SymbolReader, book: CodeBook) -> None:
+        """Read from ``reader`` with the tables of ``book``."""
+        self._reader, self._book = reader, book
+
+    def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
+        """See `colorvid.models.branch.Coder.hyper`."""
+        values = self._reader.read(self._book, self._book.hyper, _channels(shape))
+        return torch.from_numpy(values).reshape(shape)
+
+    def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
+        """See `colorvid.models.branch.Coder.latents`."""
+        coded = (index > 0).cpu()
+        values = self._reader.read(self._book, self._book.latents, _integers(index[coded]))
+        decoded = torch.zeros(index.shape, dtype=torch.float64)
+        decoded[coded] = torch.from_numpy(values).to(torch.float64)
+        return decoded.to(index.device, index.dtype)

@@ -1,0 +1,85 @@
+"""Integer frequency tables: made once at export, stored in the model file, never recomputed.
+
+A table is a cumulative distribution over ``-reach..reach`` plus one escape symbol, scaled to
+2^16, every frequency at least 1: what compressai's rANS coder takes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorvid.errors import HeaderError
+
+PRECISION = 16
+TOTAL = 1 << PRECISION
+MAX_REACH = 255
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A set of tables of one kind of symbols.
+
+    Attributes:
+        cdf: int32 ``(N, longest)``, rows padded with zeros.
+        sizes: int32 ``(N,)``, entries used of each row: ``2 * reach + 3``.
+    """
+
+    cdf: NDArray[np.int32]
+    sizes: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        """Refuse tables that the coder could not work with.
+
+        Raises:
+            HeaderError: a table is not a strictly rising distribution from 0 to 2^16.
+        """
+        if self.cdf.ndim != 2 or self.sizes.shape != self.cdf.shape[:1]:
+            raise HeaderError(f"tables have shapes {self.cdf.shape} and {self.sizes.shape}")
+        for number, (row, size) in enumerate(zip(self.cdf, self.sizes, strict=True)):
+            if not (3 <= size <= len(row) and size % 2 == 1):
+                raise HeaderError(f"table {number} has {size} entries; odd, 3..{len(row)} allowed")
+            used = row[:size]
+            if used[0] != 0 or used[-1] != TOTAL or (np.diff(used) < 1).any():
+                raise HeaderError(f"table {number} does not rise from 0 to {TOTAL}")
+
+    @property
+    def reach(self) -> NDArray[np.int32]:
+        """Largest magnitude of each table without an escape, ``(N,)``."""
+        return (self.sizes - 3) // 2
+
+    def rows(self) -> list[list[int]]:
+        """The tables as the coder takes them."""
+        return [row[:size].tolist() for row, size in zip(self.cdf, self.sizes, strict=True)]
+
+    def bits(self, symbols: NDArray[np.int32], index: NDArray[np.int32]) -> float:
+        """Information of ``symbols`` under the tables ``index``, in bits; 8 more for an escape."""
+        reach = self.reach[index]
+        place = np.where(np.abs(symbols) <= reach, symbols + reach, 2 * reach + 1)
+        share = self.cdf[index, place + 1] - self.cdf[index, place]
+        escapes = int((np.abs(symbols) > reach).sum())
+        return float(-np.log2(share / TOTAL).sum()) + 8.0 * escapes
+
+
+def quantise_distribution(pmf: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Cumulative frequencies, 0 to 2^16, of a distribution; each symbol gets at least 1.
+
+    ``pmf`` need not add up to one. The rest of rounding goes to the most frequent symbols.
+    """
+    share = pmf / pmf.sum() * (TOTAL - len(pmf))
+    counts = np.floor(share).astype(np.int64) + 1
+    for place in np.argsort(-(share - np.floor(share)), kind="stable")[: TOTAL - counts.sum()]:
+        counts[place] += 1
+    return np.concatenate(([0], np.cumsum(counts))).astype(np.int32)
+
+
+def tables_of(distributions: list[NDArray[np.float64]]) -> Tables:
+    """Tables from distributions over ``-reach..reach``; an escape is added to each."""
+    rows = [quantise_distribution(np.append(p, 1e-6 * p.sum())) for p in distributions]
+    sizes = np.array([len(r) for r in rows], np.int32)
+    cdf = np.zeros((len(rows), int(sizes.max())), np.int32)
+    for number, row in enumerate(rows):
+        cdf[number, : len(row)] = row
+    return Tables(cdf, sizes)

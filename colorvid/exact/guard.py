@@ -1,0 +1,86 @@
+"""What exactness needs of torch, set in one place, and a known-answer test of it.
+
+The integers stay exact only while a convolution is the plain sum that its definition says. Fast
+algorithms that are not (Winograd, FFT) and short formats (TF32, bfloat16) must stay off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from colorvid.errors import ColorvidError
+
+_SIDE = 9
+
+
+@contextmanager
+def exact_torch() -> Iterator[None]:
+    """Inside, torch computes sums of integers exactly; its settings are restored afterwards."""
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with (
+            torch.inference_mode(),
+            torch.backends.cudnn.flags(enabled=False, benchmark=False, allow_tf32=False),
+            torch.autocast("cpu", enabled=False),
+            torch.autocast("cuda", enabled=False),
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(precision)
+
+
+def _expected(x: NDArray[np.int64], w: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
+    """Convolution by its definition in int64: ``(C, H, W)`` and ``(O, C / groups, k, k)``."""
+    outputs, inputs, k, _ = w.shape
+    padded = np.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2)))
+    result = np.zeros((outputs, *x.shape[1:]), np.int64)
+    for o in range(outputs):
+        first = o // (outputs // groups) * inputs
+        for c in range(inputs):
+            for dy, dx in np.ndindex(k, k):
+                window = padded[first + c, dy : dy + x.shape[1], dx : dx + x.shape[2]]
+                result[o] += w[o, c, dy, dx] * window
+    return result
+
+
+@lru_cache(maxsize=8)
+def prove(device: str, carrier: torch.dtype) -> int:
+    """Known-answer test of every kind of convolution that the decoder runs; once a process.
+
+    Sums come close to 2^24 with odd values, which no shorter format and no transformed algorithm
+    gets right.
+
+    Returns:
+        How many sums were checked.
+
+    Raises:
+        ColorvidError: a sum is wrong; this machine's torch would decode wrong pictures.
+    """
+    random = np.random.default_rng(24)
+    checked = 0
+    for channels, kernel, groups in ((64, 1, 1), (24, 3, 24), (24, 5, 24)):
+        x = random.integers(-2047, 2048, (channels, _SIDE, _SIDE))
+        reach = (2**24 - 1) // (2047 * (channels // groups) * kernel**2)
+        w = random.integers(-min(reach, 127), min(reach, 127) + 1, (channels, channels // groups, kernel, kernel))
+        with exact_torch():
+            got = F.conv2d(
+                torch.from_numpy(x)[None].to(device, carrier, memory_format=torch.channels_last),
+                torch.from_numpy(w).to(device, carrier),
+                padding=kernel // 2,
+                groups=groups,
+            )[0].to("cpu", torch.int64).numpy()
+        if not np.array_equal(got, _expected(x, w, groups)):
+            raise ColorvidError(
+                f"this machine's torch ({torch.__version__}, {device}) does not add integers in "
+                f"{carrier} exactly; the decoder would write wrong pictures; update torch"
+            )
+        checked += got.size
+    return checked

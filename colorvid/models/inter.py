@@ -1,0 +1,159 @@
+"""The inter codec: the residual of a motion-compensated prediction in the same two branches.
+
+The linear path and the dead-zone quantiser make a plain block-transform codec; the networks start
+at nothing and improve on it. The prior's mean is zero, so a zero symbol leaves the prediction as
+it is. The prediction conditions the prior and the synthesis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from colorvid.config import InterConfig
+from colorvid.exact.arithmetic import FEATURE
+from colorvid.models.branch import Branch, BranchOutput, Coder
+from colorvid.nn.transforms import SYMBOL_STEPS
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the decoder knows before it reads a frame; tensors as the arithmetic has them.
+
+    Attributes:
+        y, uv: prediction as features, ``(B, 1, H, W)`` and ``(B, 2, H/2, W/2)``.
+        luma, chroma: symbols of the previous frame, integers, ``(B, 64, H/8, W/8)`` and
+            ``(B, 32, H/8, W/8)``; zero after a key frame.
+        motion: `motion_features`, integers, ``(B, 4, H/8, W/8)``.
+    """
+
+    y: Tensor
+    uv: Tensor
+    luma: Tensor
+    chroma: Tensor
+    motion: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class InterOutput:
+    """Training view of a coded frame: planes in units and what each branch coded."""
+
+    y: Tensor
+    uv: Tensor
+    luma: BranchOutput
+    chroma: BranchOutput
+
+
+def motion_features(vectors: Tensor) -> Tensor:
+    """How uneven the motion is around each block: ``(B, 4, h, w)``, float32 integers 0..255.
+
+    Magnitude of the difference to the left, right, upper and lower neighbour in quarter samples,
+    the larger component; from vectors ``(B, h, w, 2)`` of any type. Zero beyond the border.
+    """
+    field = vectors.to(torch.float32).movedim(-1, 1)
+    across = (field[..., 1:] - field[..., :-1]).abs().amax(dim=1, keepdim=True)
+    down = (field[..., 1:, :] - field[..., :-1, :]).abs().amax(dim=1, keepdim=True)
+    parts = (
+        F.pad(across, (1, 0)),
+        F.pad(across, (0, 1)),
+        F.pad(down, (0, 0, 1, 0)),
+        F.pad(down, (0, 0, 0, 1)),
+    )
+    return torch.cat(parts, dim=1).clamp(max=255)
+
+
+class InterModel(nn.Module):
+    """Dual-branch residual codec with the prediction as condition."""
+
+    def __init__(self, config: InterConfig) -> None:
+        """Make both branches."""
+        super().__init__()
+        self.config = config
+        self.luma = Branch(config.luma())
+        self.chroma = Branch(config.chroma())
+
+    def forward(self, y: Tensor, uv: Tensor, context: Context, quality: Tensor) -> InterOutput:
+        """Code frames in units as training sees it; H and W are multiples of 16.
+
+        ``context`` holds units and symbols; see `Context` for shapes, ``quality`` is ``(B,)``.
+        """
+        known = self._condition(context, 1.0)
+        luma = self.luma(y - context.y, quality, reference=context.y, prior_condition=known[0])
+        y_out = self._luma_synthesis(luma.planes, context, quality)
+        condition = self._chroma_condition(known[1], luma.y_hat)
+        chroma = self.chroma(
+            uv - context.uv, quality, reference=context.uv, prior_condition=condition
+        )
+        uv_out = self._chroma_synthesis(chroma.planes, y_out, context, quality)
+        return InterOutput(y_out, uv_out, luma, chroma)
+
+    def _condition(self, c: Context, symbol: float) -> tuple[Tensor | None, Tensor | None]:
+        """Conditions of the two priors; ``symbol`` is what one step is worth as a feature."""
+        if not self.config.context:
+            return None, None
+        bound = FEATURE.bound * symbol
+        y, uv = F.pixel_unshuffle(c.y, 8), F.pixel_unshuffle(c.uv, 4)
+        luma = (c.luma * symbol).clamp(-bound, bound)
+        chroma = (c.chroma * symbol).clamp(-bound, bound)
+        motion = c.motion * (symbol / 32)
+        return (torch.cat((y, uv, luma, motion), 1), torch.cat((y, uv, chroma, motion), 1))
+
+    def _chroma_condition(self, known: Tensor | None, y_hat: Tensor) -> Tensor | None:
+        parts = [] if known is None else [known]
+        if self.config.chroma_from_luma:
+            parts.append(self.luma.scale(y_hat))
+        return torch.cat(parts, dim=1) if parts else None
+
+    def _luma_synthesis(self, residual: Tensor, c: Context, quality: Tensor) -> Tensor:
+        synthesis = self.luma.synthesis
+        picture = synthesis.arithmetic.add(c.y, residual)
+        result: Tensor = synthesis(picture, quality, F.pixel_unshuffle(c.y, 4))
+        return result
+
+    def _chroma_synthesis(
+        self, residual: Tensor, y: Tensor, c: Context, quality: Tensor
+    ) -> Tensor:
+        synthesis = self.chroma.synthesis
+        picture = synthesis.arithmetic.add(c.uv, residual)
+        condition = torch.cat((F.pixel_unshuffle(c.uv, 2), F.pixel_unshuffle(y, 4)), dim=1)
+        result: Tensor = synthesis(picture, quality, condition)
+        return result
+
+    @torch.no_grad()
+    def code(
+        self,
+        coder: tuple[Coder, Coder],
+        planes: tuple[Tensor, Tensor] | None,
+        references: tuple[Tensor, Tensor],
+        context: Context,
+        quality: int,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Write a frame, or read it if ``planes`` is None; exact arithmetic.
+
+        Args:
+            coder: coders of the luma and of the chroma symbols.
+            planes: the encoder's frame in units, padded.
+            references: the prediction in units, padded (the encoder's float view of it).
+            context: what both sides know, in exact features and integer symbols.
+            quality: 0..63.
+
+        Returns:
+            Decoded Y and UV as exact features, and the luma and chroma symbols, integers.
+        """
+        q = torch.tensor([quality], device=context.y.device)
+        known = self._condition(context, float(FEATURE.steps))
+        latents = None
+        if planes is not None:
+            latents = self.luma.analyse(planes[0] - references[0], q, references[0])
+        y_hat = self.luma.code(coder[0], latents, context.luma.shape, q, known[0])
+        y_out = self._luma_synthesis(self.luma.reconstruct(y_hat, q), context, q)
+        condition = self._chroma_condition(known[1], y_hat)
+        if planes is not None:
+            latents = self.chroma.analyse(planes[1] - references[1], q, references[1])
+        uv_hat = self.chroma.code(coder[1], latents, context.chroma.shape, q, condition)
+        residual = self.chroma.reconstruct(uv_hat, q)
+        uv_out = self._chroma_synthesis(residual, y_out, context, q)
+        return y_out, uv_out, y_hat / SYMBOL_STEPS, uv_hat / SYMBOL_STEPS

@@ -1,0 +1,46 @@
+"""Training of the inter codec on closed-loop samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from colorvid.config import InterConfig
+from colorvid.models.inter import InterModel
+from colorvid.training.loss import LossConfig, distortion, rate_distortion, squared_error
+from colorvid.training.rate import BranchRate
+from colorvid.training.sequences import SequenceStore, sequence_batch
+
+
+class InterTask:
+    """Random crops of inter frames at the quality at which their clip was coded."""
+
+    def __init__(self, config: InterConfig, loss: LossConfig, sequences: SequenceStore) -> None:
+        """Make the model and its rate models; quantiser steps stay as they are."""
+        self.config, self.loss_config, self.sequences = config, loss, sequences
+        self.networks = nn.ModuleDict(
+            {
+                "model": InterModel(config),
+                "luma": BranchRate(config.luma_hyper, heavy_tails=True),
+                "chroma": BranchRate(config.chroma_hyper, heavy_tails=True),
+            }
+        ).to(memory_format=torch.channels_last)
+        for branch in ("luma", "chroma"):
+            getattr(self.networks["model"], branch).gains.requires_grad_(False)
+
+    def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
+        """See `colorvid.training.loop.Task.loss`."""
+        y, uv, context, quality = sequence_batch(self.sequences, generator, batch, crop)
+        output = self.networks["model"](y, uv, context, quality)
+        bits = [b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))]
+        mse_y, mse_uv = squared_error(output.y, y), squared_error(output.uv, uv)
+        bpp = [b / crop**2 for b in bits]
+        error = distortion(self.loss_config, mse_y, mse_uv)
+        loss = rate_distortion(self.loss_config, sum(bpp, torch.zeros(())), error, quality)
+        figures = {"loss": loss}
+        names = ("bpp_y", "bpp_yz", "bpp_uv", "bpp_uvz")
+        figures |= {n: b.mean() for n, b in zip(names, bpp, strict=True)}
+        figures["psnr_y"] = -10 * torch.log10(mse_y).mean()
+        figures["psnr_uv"] = -10 * torch.log10(mse_uv).mean()
+        return figures

@@ -1,0 +1,190 @@
+"""Closed-loop training data for inter frames.
+
+Clips are coded by the codec as it stands, whole frames and real vectors, and each inter frame's
+source, prediction, motion and previous symbols are kept. So the networks meet the predictions of
+the real decoder, with the errors that have piled up along the group of pictures. Code the clips
+anew with the trained model and train on, and the data follow the model.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from colorvid.config import QUALITIES, lambda_of_quality
+from colorvid.errors import InputError
+from colorvid.frame import Frame
+from colorvid.models.inter import Context
+from colorvid.models.planes import Picture
+from colorvid.models.video import State, VideoModel
+from colorvid.motion.search import MotionSearch
+from colorvid.nn.transforms import UNIT
+from colorvid.training.data import Planes, decode_pictures
+
+CELL = 16
+
+
+class SilentCoder:
+    """A coder that takes symbols and writes nothing."""
+
+    def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
+        """See `colorvid.models.branch.Coder.hyper`."""
+        assert symbols is not None and symbols.shape == shape
+        return symbols
+
+    def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
+        """See `colorvid.models.branch.Coder.latents`."""
+        assert symbols is not None
+        return torch.where(index > 0, symbols.to(index.dtype), 0.0)
+
+
+def search_crf(quality: int) -> float:
+    """Quality of libx264's search whose quantiser step is that of ``quality``."""
+    step = 255 * math.sqrt(8.66 / lambda_of_quality(quality))
+    return min(51.0, max(0.0, 4 + 6 * math.log2(step) - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One inter frame as kept: padded planes and what the decoder knew.
+
+    Shapes for padded luma ``(H, W)``: source and prediction Y ``(H, W)``, UV ``(2, H/2, W/2)`` u8;
+    symbols ``(64, H/8, W/8)`` and ``(32, H/8, W/8)`` int8; motion ``(4, H/8, W/8)`` u8.
+    """
+
+    y: NDArray[np.uint8]
+    uv: NDArray[np.uint8]
+    y_predicted: NDArray[np.uint8]
+    uv_predicted: NDArray[np.uint8]
+    luma: NDArray[np.int8]
+    chroma: NDArray[np.int8]
+    motion: NDArray[np.uint8]
+
+    def arrays(self) -> list[NDArray[np.uint8] | NDArray[np.int8]]:
+        """The arrays in the order in which they are stored."""
+        return [getattr(self, name) for name in self.__slots__]
+
+
+def sample_shapes(height: int, width: int) -> list[tuple[int, ...]]:
+    """Shapes of the arrays of a sample of padded luma size."""
+    full, half, cells = (height, width), (2, height // 2, width // 2), (height // 8, width // 8)
+    return [full, half, full, half, (64, *cells), (32, *cells), (4, *cells)]
+
+
+def code_clip(
+    model: VideoModel, frames: list[Frame], key_quality: int, quality: int
+) -> Iterator[Sample]:
+    """Code a clip in a closed loop and yield its inter frames."""
+    search = MotionSearch(frames[0].width, frames[0].height, search_crf(quality))
+    coders = (SilentCoder(), SilentCoder())
+    state: State | None = None
+    for frame in frames:
+        field = search.push(frame)
+        picture = Picture.of(frame)
+        if field is None or state is None:
+            state = model.code_key(coders, picture, (frame.height, frame.width), key_quality)
+            continue
+        vectors = torch.from_numpy(field)
+        prediction, context = model.predict(vectors, state)
+        y, uv = (p.to(torch.uint8).numpy() for p in picture.padded())
+        y_predicted, uv_predicted = (p.to(torch.uint8).numpy() for p in prediction.padded())
+        luma, chroma = (
+            s[0].clamp(-127, 127).to(torch.int8).numpy() for s in (context.luma, context.chroma)
+        )
+        motion = context.motion[0].to(torch.uint8).numpy()
+        yield Sample(y[0, 0], uv[0], y_predicted[0, 0], uv_predicted[0], luma, chroma, motion)
+        state = model.code_inter(coders, picture, vectors, state, quality)
+
+
+def vary_clip(planes: list[Planes], generator: np.random.Generator) -> list[Frame]:
+    """Play a clip backwards, mirrored or at double speed, at random."""
+    if generator.random() < 0.5:
+        planes = planes[::-1]
+    if generator.random() < 0.25 and len(planes) >= 12:
+        planes = planes[::2]
+    if generator.random() < 0.5:
+        planes = [(y[:, ::-1], u[:, ::-1], v[:, ::-1]) for y, u, v in planes]
+    return [Frame(*(np.ascontiguousarray(p) for p in frame)) for frame in planes]
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceStore:
+    """Samples in one memory-mapped file, with offset, size and quality of each."""
+
+    data: NDArray[np.uint8]
+    entries: list[tuple[int, int, int, int]]
+
+    @staticmethod
+    def open(
+        model: VideoModel, folders: list[Path], cache: Path, passes: int, seed: int
+    ) -> SequenceStore:
+        """Code all clips under ``folders`` ``passes`` times into ``cache`` unless it is there.
+
+        Raises:
+            InputError: the folders hold no clip of two frames.
+        """
+        index = cache.with_suffix(".json")
+        if not index.exists():
+            generator = np.random.default_rng(seed)
+            clips = sorted(p for f in folders for p in f.rglob("*.mkv"))
+            entries: list[tuple[int, int, int, int]] = []
+            with open(cache, "wb") as file:
+                for path in tqdm(clips * passes, desc="coding clips", disable=None):
+                    frames = vary_clip(list(decode_pictures(path, 1)), generator)
+                    key = int(generator.integers(3, QUALITIES))
+                    quality = max(0, key - int(generator.integers(0, 10)))
+                    for sample in code_clip(model, frames, key, quality):
+                        height, width = sample.y.shape
+                        entries.append((file.tell(), height, width, quality))
+                        for array in sample.arrays():
+                            file.write(np.ascontiguousarray(array).tobytes())
+            if not entries:
+                raise InputError(f"{folders}: no .mkv clips of two frames or more")
+            index.write_text(json.dumps(entries))
+        entries = [tuple(e) for e in json.loads(index.read_text())]
+        return SequenceStore(np.memmap(cache, np.uint8, "r"), entries)
+
+    def sample(self, number: int) -> tuple[Sample, int]:
+        """Sample ``number``, memory-mapped, and its quality."""
+        offset, height, width, quality = self.entries[number]
+        arrays = []
+        for shape, dtype in zip(
+            sample_shapes(height, width), [np.uint8] * 4 + [np.int8] * 2 + [np.uint8], strict=True
+        ):
+            length = math.prod(shape)
+            arrays.append(self.data[offset : offset + length].view(dtype).reshape(shape))
+            offset += length
+        return Sample(*arrays), quality
+
+
+def sequence_batch(
+    store: SequenceStore, generator: np.random.Generator, batch: int, size: int
+) -> tuple[Tensor, Tensor, Context, Tensor]:
+    """Random crops: Y and UV in units, context in units and symbols, qualities ``(B,)``."""
+    usable = [i for i, (_, h, w, _) in enumerate(store.entries) if min(h, w) >= size]
+    crops: list[list[Tensor]] = []
+    qualities = []
+    for number in generator.choice(usable, batch):
+        sample, quality = store.sample(int(number))
+        height, width = sample.y.shape
+        top = int(generator.integers(0, (height - size) // CELL + 1)) * CELL
+        left = int(generator.integers(0, (width - size) // CELL + 1)) * CELL
+        row = []
+        for array, stride in zip(sample.arrays(), (1, 2, 1, 2, 8, 8, 8), strict=True):
+            t, b, lo, hi = (k // stride for k in (top, top + size, left, left + size))
+            row.append(torch.from_numpy(np.ascontiguousarray(array[..., t:b, lo:hi])).float())
+        crops.append(row)
+        qualities.append(quality)
+    y, uv, py, puv, luma, chroma, motion = (torch.stack(column) for column in zip(*crops))
+    y, py = ((p[:, None] - 128) / UNIT for p in (y, py))
+    uv, puv = ((p - 128) / UNIT for p in (uv, puv))
+    return y, uv, Context(py, puv, luma, chroma, motion), torch.tensor(qualities)
