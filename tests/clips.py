@@ -27,7 +27,7 @@ def moving_frames(count: int, height: int, width: int, seed: int = 0) -> list[Fr
 def _texture(
     rng: np.random.Generator, height: int, width: int, shift: tuple[float, float], scale: float
 ) -> Plane:
-    """Return a sum of six waves, sampled every ``scale`` units and displaced by ``shift`` (x, y)."""
+    """Return a sum of six waves, sampled every ``scale`` units and moved by ``shift`` (x, y)."""
     columns = np.arange(width) * scale - shift[0]
     rows = np.arange(height)[:, None] * scale - shift[1]
     total = np.zeros((height, width))

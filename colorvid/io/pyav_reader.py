@@ -52,7 +52,7 @@ class PyAvReader(FrameReader):
         self._source = source
         self._name = name
         self._convert = convert
-        with av_errors(name, InputError):
+        with av_errors(f"{name}: cannot be opened as video", InputError):
             self._container: Any = av.open(source, "r", format=container_format)
         try:
             self._start(rate)
@@ -115,6 +115,8 @@ class PyAvReader(FrameReader):
                 f"{self._name}: pixel format {name} is not 8-bit 4:2:0 (yuv420p); "
                 "pass --convert to convert it"
             )
+        if frame.is_corrupt:
+            raise InputError(f"{self._name}: frame {self._index} is damaged in the source")
         if frame.interlaced_frame:
             raise InputError(
                 f"{self._name}: frame {self._index} is interlaced; only progressive video is "
@@ -152,7 +154,9 @@ def _to_420(frame: av.VideoFrame) -> av.VideoFrame:
             dst_color_range=RANGE_LIMITED,
             interpolation="BICUBIC",
         )
-    span = RANGE_FULL if is_full_range(frame) else RANGE_LIMITED
+    # swscale takes every grey picture for full range, so equal ranges must be full ones there.
+    full = is_full_range(frame) or frame.format.name.startswith("gray")
+    span = RANGE_FULL if full else RANGE_LIMITED
     return frame.reformat(
         format="yuv420p", src_color_range=span, dst_color_range=span, interpolation="BICUBIC"
     )

@@ -92,9 +92,8 @@ def _exact_rate(stream: Any) -> Fraction | None:
     The average is derived from timestamps in some containers and the guess from a table of usual
     rates in others, so the plainer one of the two is the true one.
     """
-    rates: list[Fraction] = [
-        rate for rate in (stream.average_rate, stream.guessed_rate) if rate and rate > 0
-    ]
+    known: list[Fraction | None] = [stream.average_rate, stream.guessed_rate]
+    rates = [rate for rate in known if rate]
     if "matroska" in stream.container.format.name:
         rates = [_undo_nanoseconds(rate) for rate in rates]
     plain = [rate for rate in rates if rate.denominator in (1, 1001)]

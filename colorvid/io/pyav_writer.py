@@ -67,11 +67,8 @@ class PyAvWriter(FrameWriter):
         """Return an ``av.VideoStream`` set up for ``info``."""
         info = self.info
         # PyAV has no attribute for the chroma location, but FFmpeg has an option.
-        options = {
-            **options,
-            **_slices(codec, info),
-            "chroma_sample_location": str(info.chroma_location),
-        }
+        location = {"chroma_sample_location": str(info.chroma_location)}
+        options = options | location | _slices(codec, info)
         stream = self._container.add_stream(codec, rate=info.rate, options=options)
         stream.width, stream.height, stream.pix_fmt = info.width, info.height, "yuv420p"
         context = stream.codec_context
@@ -133,8 +130,9 @@ class _AspectFilter:
     """Sets the sample aspect ratio of frames, for which PyAV has no attribute."""
 
     def __init__(self, info: VideoInfo) -> None:
-        self._graph: Any = av.filter.Graph()
-        source = self._graph.add_buffer(
+        graph: Any = av.filter.Graph()  # its type hints leave out what the methods take
+        self._graph = graph
+        source = graph.add_buffer(
             width=info.width, height=info.height, format="yuv420p", time_base=1 / info.rate
         )
         aspect: Fraction = info.sample_aspect
@@ -153,8 +151,8 @@ def _slices(codec: str, info: VideoInfo) -> dict[str, str]:
     return {"slices": "1" if min(info.width, info.height) < 64 else "4"} if codec == "ffv1" else {}
 
 
-def _picture(frame: Frame) -> av.VideoFrame:
-    """Copy the planes into a ``yuv420p`` frame of PyAV, whose rows have padding."""
+def _picture(frame: Frame) -> Any:
+    """Copy the planes into an ``av.VideoFrame``, whose rows have padding."""
     picture: Any = av.VideoFrame(frame.width, frame.height, "yuv420p")
     for source, target in zip(frame.planes, picture.planes, strict=True):
         height, width = source.shape

@@ -85,10 +85,10 @@ class Y4mHeader:
         Raises:
             InputError: a field is missing or out of its range.
         """
-        codes = {
-            field: self._integer(token, UNSPECIFIED) for field, token in _COLOR_COMMENTS.items()
-        }
         try:
+            codes = {
+                field: self._integer(token, UNSPECIFIED) for field, token in _COLOR_COMMENTS.items()
+            }
             return VideoInfo(
                 width=self._integer("W"),
                 height=self._integer("H"),
