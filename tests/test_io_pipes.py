@@ -102,9 +102,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 @pytest.mark.parametrize("suffix", [".y4m", ".mkv", ".mp4"])
 def test_memory_does_not_grow_with_the_video(tmp_path: Path, suffix: str) -> None:
-    frames = moving_frames(10, 144, 176)
+    frames = moving_frames(10, 96, 128)
     source = tmp_path / f"source{suffix}"
-    with open_writer(source, VideoInfo(176, 144, Fraction(25))) as writer:
+    with open_writer(source, VideoInfo(128, 96, Fraction(25))) as writer:
         for index in range(500):
             writer.write(frames[index % 10])
     peaks = []

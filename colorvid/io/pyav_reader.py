@@ -98,9 +98,9 @@ class PyAvReader(FrameReader):
             raise StopIteration
         self._check(frame)
         with av_errors(f"{self._name}: frame {self._index}", InputError):
-            planes = _planes(_to_420(frame) if self._convert else frame)
+            picture = _grey(frame) if frame.format.name == "gray" else _planes(_to_420(frame))
         self._index += 1
-        return planes
+        return picture
 
     def _check(self, frame: av.VideoFrame) -> None:
         """Refuse what cannot be passed on as a progressive 4:2:0 frame like the first one."""
@@ -154,9 +154,7 @@ def _to_420(frame: av.VideoFrame) -> av.VideoFrame:
             dst_color_range=RANGE_LIMITED,
             interpolation="BICUBIC",
         )
-    # swscale takes every grey picture for full range, so equal ranges must be full ones there.
-    full = is_full_range(frame) or frame.format.name.startswith("gray")
-    span = RANGE_FULL if full else RANGE_LIMITED
+    span = RANGE_FULL if is_full_range(frame) else RANGE_LIMITED
     return frame.reformat(
         format="yuv420p", src_color_range=span, dst_color_range=span, interpolation="BICUBIC"
     )
@@ -168,6 +166,12 @@ def _planes(frame: av.VideoFrame) -> Frame:
     sizes = ((frame.height, frame.width), chroma, chroma)
     y, u, v = (_plane(plane, *size) for plane, size in zip(frame.planes, sizes, strict=True))
     return Frame(y, u, v)
+
+
+def _grey(frame: av.VideoFrame) -> Frame:
+    """Return 8-bit grey as luma with neutral chroma; swscale would change its range."""
+    neutral = np.full(chroma_size(frame.height, frame.width), 128, np.uint8)
+    return Frame(_plane(frame.planes[0], frame.height, frame.width), neutral, neutral.copy())
 
 
 def _plane(plane: Any, height: int, width: int) -> Plane:

@@ -7,7 +7,6 @@ import threading
 from fractions import Fraction
 from typing import Any
 
-import av.filter
 import av.logging
 
 from colorvid.errors import InputError
@@ -19,6 +18,10 @@ from colorvid.io.base import (
     UNSPECIFIED,
     VideoInfo,
 )
+from colorvid.io.pyav_filter import OneFilter
+
+ASPECT_TAG = "SAMPLE_ASPECT_RATIO"
+"""Stream tag that holds the sample aspect ratio in Matroska files of colorvid, as in ``4/3``."""
 
 _LOG_LEVEL = threading.Lock()  # the log level belongs to the whole process
 
@@ -45,7 +48,7 @@ def describe(stream: Any, frame: Any, *, matches_420: bool, rate: Fraction | Non
         width=frame.width,
         height=frame.height,
         rate=rate,
-        sample_aspect=stream.sample_aspect_ratio or frame_aspect,
+        sample_aspect=stream.sample_aspect_ratio or frame_aspect or _tagged_aspect(stream),
         color_range=color_range,
         matrix=matrix,
         primaries=_code_point(stream.codec_context.color_primaries),
@@ -129,27 +132,22 @@ def _location_and_aspect(frame: Any) -> tuple[int, Fraction]:
     return index, Fraction(int(aspect[1]), int(aspect[2]))
 
 
+def _tagged_aspect(stream: Any) -> Fraction:
+    """Return the aspect ratio of our own Matroska tag; 0 = none. FFmpeg before 8.1 needs it."""
+    match = re.fullmatch(r"([0-9]{1,10})(?:/([0-9]{1,10}))?", stream.metadata.get(ASPECT_TAG, ""))
+    if not match or int(match[2] or 1) == 0:
+        return Fraction(0)
+    return Fraction(int(match[1]), int(match[2] or 1))
+
+
 def _showinfo(frame: Any) -> str:
     """Return what ``showinfo`` logs about the frame."""
-    graph: Any = av.filter.Graph()  # its type hints leave out what the method takes
-    source = graph.add_buffer(
-        width=frame.width,
-        height=frame.height,
-        format=frame.format.name,
-        time_base=Fraction(1, 25),
-    )
-    show = graph.add("showinfo", "checksum=0")
-    sink = graph.add("buffersink")
-    source.link_to(show)
-    show.link_to(sink)
     with _LOG_LEVEL:
         level = av.logging.get_level()
         av.logging.set_level(av.logging.INFO)
         try:
             with av.logging.Capture() as lines:
-                graph.configure()
-                graph.push(frame)
-                graph.pull()
+                OneFilter(frame, "showinfo", "checksum=0")(frame)
         finally:
             av.logging.set_level(level)
     return "".join(text for _, source_name, text in lines if "showinfo" in source_name)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-import av.filter
 import numpy as np
 
 from colorvid.errors import OutputError
@@ -15,6 +13,8 @@ from colorvid.frame import Frame
 from colorvid.io.base import FrameWriter, VideoInfo, check_frame_size
 from colorvid.io.files import OutputFile
 from colorvid.io.pyav_errors import av_errors
+from colorvid.io.pyav_filter import OneFilter
+from colorvid.io.pyav_tags import ASPECT_TAG
 
 _FFV1 = ("ffv1", {"level": "3", "slicecrc": "1"})
 _H264 = ("libx264", {"qp": "0", "preset": "veryfast"})
@@ -32,9 +32,9 @@ class PyAvWriter(FrameWriter):
 
     Size, rate and colour description are kept, with these exceptions. avi has no place for the
     colour description. mkv stores the frame duration in nanoseconds and no chroma location below
-    the middle (bottomleft, bottom). FFV1 keeps the sample aspect ratio in its frames, so the
-    container does not state it. H.264 does not tell an unknown range from limited, nor an
-    unspecified chroma location from left.
+    the middle (bottomleft, bottom). FFV1 keeps the sample aspect ratio in its frames; mkv has it
+    as the tag ``SAMPLE_ASPECT_RATIO`` too, because PyAV cannot set the display size of mkv. H.264
+    does not tell an unknown range from limited, nor an unspecified chroma location from left.
     """
 
     def __init__(self, path: Path, info: VideoInfo, *, overwrite: bool = False) -> None:
@@ -58,7 +58,7 @@ class PyAvWriter(FrameWriter):
             with av_errors(self._name, OutputError):
                 self._container: Any = av.open(str(self._file.temporary), "w", format=container)
                 self._stream = self._add_stream(codec, options)
-                self._aspect = _AspectFilter(info) if info.sample_aspect else None
+                self._aspect: OneFilter | None = None
         except BaseException:
             self.abort()
             raise
@@ -79,6 +79,7 @@ class PyAvWriter(FrameWriter):
         context.color_trc = info.transfer
         if info.sample_aspect:
             context.sample_aspect_ratio = info.sample_aspect
+            stream.metadata[ASPECT_TAG] = str(info.sample_aspect)
         return stream
 
     def write(self, frame: Frame) -> None:
@@ -88,11 +89,18 @@ class PyAvWriter(FrameWriter):
         check_frame_size(self._name, self.info, frame, self._count)
         with av_errors(self._name, OutputError):
             picture: Any = _picture(frame)
+            if self.info.sample_aspect:
+                picture = self._with_aspect(picture)
             picture.pts, picture.time_base = self._count, 1 / self.info.rate
-            if self._aspect:
-                picture = self._aspect(picture)
             self._container.mux(self._stream.encode(picture))
         self._count += 1
+
+    def _with_aspect(self, picture: Any) -> Any:
+        """Set the sample aspect ratio of a frame, from which FFV1 takes it."""
+        if self._aspect is None:
+            ratio = self.info.sample_aspect
+            self._aspect = OneFilter(picture, "setsar", f"{ratio.numerator}/{ratio.denominator}")
+        return self._aspect(picture)
 
     def close(self) -> None:
         """Finish the output; see ``FrameWriter.close``."""
@@ -124,26 +132,6 @@ class PyAvWriter(FrameWriter):
             pass  # the file goes away in any case
         finally:
             self._file.discard()
-
-
-class _AspectFilter:
-    """Sets the sample aspect ratio of frames, for which PyAV has no attribute."""
-
-    def __init__(self, info: VideoInfo) -> None:
-        graph: Any = av.filter.Graph()  # its type hints leave out what the methods take
-        self._graph = graph
-        source = graph.add_buffer(
-            width=info.width, height=info.height, format="yuv420p", time_base=1 / info.rate
-        )
-        aspect: Fraction = info.sample_aspect
-        setter = self._graph.add("setsar", f"{aspect.numerator}/{aspect.denominator}")
-        source.link_to(setter)
-        setter.link_to(self._graph.add("buffersink"))
-        self._graph.configure()
-
-    def __call__(self, picture: av.VideoFrame) -> Any:
-        self._graph.push(picture)
-        return self._graph.pull()
 
 
 def _slices(codec: str, info: VideoInfo) -> dict[str, str]:
