@@ -101,8 +101,21 @@ def test_damaged_videos(tmp_path: Path) -> None:
 def test_section_limits(tmp_path: Path, suffix: str) -> None:
     path = write_clip(tmp_path / f"a{suffix}")
     assert "has no frame 5; choose a smaller --seek" in refused(InputError, path, seek=5)
-    assert "--seek is -1; it must be 0 or more" in refused(ConfigError, path, seek=-1)
-    assert "--frames is 0; it must be 1 or more" in refused(ConfigError, path, frames=0)
+    for seek in (-1, 2**31):
+        message = refused(ConfigError, path, seek=seek)
+        assert message == f"--seek is {seek}; it must be from 0 to 2147483647"
+    for frames in (0, 2**31):
+        message = refused(ConfigError, path, frames=frames)
+        assert message == f"--frames is {frames}; it must be from 1 to 2147483647"
+
+
+@pytest.mark.parametrize("suffix", [".y4m", ".mkv"])
+def test_rate_limits(tmp_path: Path, suffix: str) -> None:
+    path = write_clip(tmp_path / f"a{suffix}")
+    for rate in (Fraction(0), Fraction(-5, 2)):
+        message = refused(ConfigError, path, rate=rate)
+        assert message == f"--fps is {rate}; it must be more than 0, as in --fps 30000/1001"
+    assert "both terms must be from 0" in refused(InputError, path, rate=Fraction(2**40))
 
 
 @pytest.mark.parametrize("suffix", OUTPUT_SUFFIXES)

@@ -44,6 +44,8 @@ def open_reader(
         ConfigError: an argument does not fit.
     """
     name = "stdin" if str(path) == PIPE else str(path)
+    if rate is not None and rate <= 0:
+        raise ConfigError(f"--fps is {rate}; it must be more than 0, as in --fps 30000/1001")
     reader = _open_whole(path, name, size, rate, convert)
     if frames is None and seek == 0:
         return reader

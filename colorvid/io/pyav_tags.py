@@ -79,9 +79,9 @@ def _range_and_matrix(codec: Any, frame: Any) -> tuple[int, int]:
     if is_full_range(frame):
         return RANGE_FULL, _code_point(frame.colorspace)
     color_range = int(frame.color_range) or int(codec.color_range)
-    return color_range if color_range <= RANGE_FULL else RANGE_UNKNOWN, _code_point(
-        frame.colorspace
-    )
+    if color_range > RANGE_FULL:
+        color_range = RANGE_UNKNOWN
+    return color_range, _code_point(frame.colorspace)
 
 
 def _code_point(value: Any) -> int:

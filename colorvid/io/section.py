@@ -10,6 +10,8 @@ from colorvid.errors import ConfigError, InputError
 from colorvid.frame import Frame
 from colorvid.io.base import FrameReader
 
+MAX_COUNT = 2**31 - 1
+
 
 class Section(FrameReader):
     """The frames ``seek`` to ``seek + frames - 1`` of another reader, which it owns."""
@@ -18,12 +20,12 @@ class Section(FrameReader):
         """Cut ``reader``; ``frames`` None = to the end. Skipped frames are decoded, so exact.
 
         Raises:
-            ConfigError: ``frames`` is below 1 or ``seek`` below 0.
+            ConfigError: ``frames`` is not from 1 to 2^31 - 1, or ``seek`` not from 0.
         """
-        if frames is not None and frames < 1:
-            raise ConfigError(f"--frames is {frames}; it must be 1 or more")
-        if seek < 0:
-            raise ConfigError(f"--seek is {seek}; it must be 0 or more")
+        if frames is not None and not 1 <= frames <= MAX_COUNT:
+            raise ConfigError(f"--frames is {frames}; it must be from 1 to {MAX_COUNT}")
+        if not 0 <= seek <= MAX_COUNT:
+            raise ConfigError(f"--seek is {seek}; it must be from 0 to {MAX_COUNT}")
         self._reader = reader
         self._name = name
         self._seek = seek
