@@ -1,0 +1,114 @@
+"""Bytes in and out: exact reads, atomic outputs, and the packed layout of a 4:2:0 frame."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from colorvid.errors import InputError, OutputError
+from colorvid.frame import Frame, Plane, chroma_size
+
+
+@contextmanager
+def os_errors(name: str, kind: type[InputError]) -> Iterator[None]:
+    """Turn an OSError of the block into ``kind`` with the message ``name: reason``."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{name}: {error.strerror or error}") from error
+
+
+def frame_bytes(height: int, width: int) -> int:
+    """Bytes of a packed 8-bit 4:2:0 frame: Y, then U, then V, rows without padding."""
+    chroma_height, chroma_width = chroma_size(height, width)
+    return height * width + 2 * chroma_height * chroma_width
+
+
+def read_packed_frame(stream: BinaryIO, height: int, width: int) -> tuple[Frame | None, int]:
+    """Read one packed frame.
+
+    Returns:
+        The frame, or None if fewer bytes than a frame were left, and the number of bytes read.
+    """
+    data = np.empty(frame_bytes(height, width), np.uint8)
+    count = _read_into(stream, data.data)
+    if count < data.size:
+        return None, count
+    return _unpack(data, height, width), count
+
+
+def _read_into(stream: BinaryIO, target: memoryview) -> int:
+    """Fill ``target`` as far as the stream goes; a pipe may deliver it in pieces."""
+    done = 0
+    while done < len(target):
+        piece = stream.read(len(target) - done)
+        if not piece:
+            break
+        target[done : done + len(piece)] = piece
+        done += len(piece)
+    return done
+
+
+def _unpack(data: Plane, height: int, width: int) -> Frame:
+    """Cut packed bytes into planes that share their memory."""
+    chroma = chroma_size(height, width)
+    luma_end = height * width
+    chroma_end = luma_end + chroma[0] * chroma[1]
+    return Frame(
+        data[:luma_end].reshape(height, width),
+        data[luma_end:chroma_end].reshape(chroma),
+        data[chroma_end:].reshape(chroma),
+    )
+
+
+def write_packed_frame(stream: BinaryIO, frame: Frame) -> None:
+    """Write the planes Y, U, V without padding."""
+    for plane in frame.planes:
+        stream.write(np.ascontiguousarray(plane).data)
+
+
+class OutputFile:
+    """A file that is written under a temporary name beside its final one.
+
+    Attributes:
+        temporary: where to write.
+
+    Raises:
+        OutputError: the final name is taken and ``overwrite`` is False, is not a plain file, or
+            the folder cannot be written.
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool) -> None:
+        """Reserve a temporary file in the folder of ``path``; symbolic links are followed."""
+        self.name = str(path)
+        self._final = Path(os.path.realpath(path))
+        self._overwrite = overwrite
+        self._check_final()
+        self.temporary = self._final.with_name(f".{self._final.name}.{secrets.token_hex(4)}.part")
+        with os_errors(self.name, OutputError):
+            os.close(os.open(self.temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+
+    def _check_final(self) -> None:
+        if self._final.is_dir():
+            raise OutputError(f"{self.name}: is a directory; give the name of a file")
+        if self._final.exists():
+            if not self._final.is_file():
+                raise OutputError(f"{self.name}: is not a plain file; give the name of a file")
+            if not self._overwrite:
+                raise OutputError(f"{self.name} exists; pass -y to overwrite")
+
+    def commit(self) -> None:
+        """Give the file its final name, in one step of the file system."""
+        self._check_final()  # someone may have created it meanwhile
+        with os_errors(self.name, OutputError):
+            os.replace(self.temporary, self._final)
+
+    def discard(self) -> None:
+        """Remove the temporary file."""
+        self.temporary.unlink(missing_ok=True)

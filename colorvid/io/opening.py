@@ -1,0 +1,176 @@
+"""Choice of reader and writer by name; PyAV is loaded only where it is needed."""
+
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from colorvid.errors import ConfigError, InputError
+from colorvid.io.base import FrameReader, FrameWriter, VideoInfo
+from colorvid.io.files import os_errors
+from colorvid.io.raw import RawReader, RawWriter
+from colorvid.io.section import Section
+from colorvid.io.y4m import Y4mReader, Y4mWriter, count_frames
+from colorvid.io.y4m_header import Y4mHeader, read_header_line
+
+PIPE = "-"
+OUTPUT_SUFFIXES = (".y4m", ".yuv", ".mkv", ".mp4", ".mov", ".avi")
+
+
+def open_reader(
+    path: str | Path,
+    *,
+    size: tuple[int, int] | None = None,
+    rate: Fraction | None = None,
+    convert: bool = False,
+    frames: int | None = None,
+    seek: int = 0,
+) -> FrameReader:
+    """Open a video for reading.
+
+    Args:
+        path: ``.y4m``; ``.yuv`` (raw, needs ``size`` and ``rate``); ``-`` for y4m on standard
+            input; any other file goes to FFmpeg.
+        size: width and height in luma samples, for raw video only.
+        rate: frames per second; replaces what the source states.
+        convert: convert what is not 8-bit 4:2:0 instead of refusing it; see ``PyAvReader``.
+        frames: read at most so many frames, 1 or more; None = all.
+        seek: frames to skip first.
+
+    Raises:
+        InputError: the source cannot be opened or holds what colorvid does not take.
+        ConfigError: an argument does not fit.
+    """
+    name = "stdin" if str(path) == PIPE else str(path)
+    if rate is not None and rate <= 0:
+        raise ConfigError(f"--fps is {rate}; it must be more than 0, as in --fps 30000/1001")
+    reader = _open_whole(path, name, size, rate, convert)
+    if frames is None and seek == 0:
+        return reader
+    try:
+        return Section(reader, name, frames=frames, seek=seek)
+    except BaseException:
+        reader.close()
+        raise
+
+
+def _open_whole(
+    path: str | Path,
+    name: str,
+    size: tuple[int, int] | None,
+    rate: Fraction | None,
+    convert: bool,
+) -> FrameReader:
+    """Open the source without cutting it."""
+    file = Path(path)
+    suffix = file.suffix.lower()
+    if size is not None and suffix != ".yuv":
+        raise ConfigError(f"{name}: --size is for raw video (.yuv) only; leave it out")
+    if str(path) == PIPE:
+        return _open_y4m(sys.stdin.buffer, None, name, rate, convert)
+    if file.is_dir():
+        raise InputError(f"{name}: is a directory; give the name of a file")
+    if suffix == ".yuv":
+        return _open_raw(file, size, rate)
+    if suffix == ".y4m":
+        with os_errors(name, InputError):
+            stream = file.open("rb")
+        try:
+            return _open_y4m(stream, file, name, rate, convert)
+        except BaseException:
+            stream.close()
+            raise
+    if not file.exists():
+        raise InputError(f"{name}: No such file or directory")
+    from colorvid.io.pyav_reader import PyAvReader
+
+    # An absolute path is never taken for a URL, whatever colons are in it.
+    return PyAvReader(str(file.absolute()), name, rate=rate, convert=convert)
+
+
+def _open_raw(file: Path, size: tuple[int, int] | None, rate: Fraction | None) -> FrameReader:
+    if size is None:
+        raise InputError(f"{file}: size unknown for raw video; pass --size 1920x1080")
+    if rate is None:
+        raise InputError(f"{file}: frame rate unknown for raw video; pass --fps 30")
+    return RawReader(file, size, rate)
+
+
+def _open_y4m(
+    stream: BinaryIO, file: Path | None, name: str, rate: Fraction | None, convert: bool
+) -> FrameReader:
+    """Open a y4m stream; ``file`` is its path, None for a pipe."""
+    line = read_header_line(stream, name)
+    header = Y4mHeader(line, name)
+    info = header.info(rate)
+    if header.is_420:
+        total = None
+        if file is not None and file.is_file():
+            total = count_frames(info, len(line), file.stat().st_size)
+        return Y4mReader(stream, name, header.info(rate, total), owned=file is not None)
+    if not convert:
+        raise InputError(
+            f"{name}: sampling C{header.sampling} is not 8-bit 4:2:0 (C420, C420jpeg, C420mpeg2 "
+            "or C420paldv); pass --convert to convert it"
+        )
+    from colorvid.io.pyav_reader import PyAvReader
+
+    source = cast(BinaryIO, _Prefixed(line, stream, owned=file is not None))
+    return PyAvReader(source, name, rate=info.rate, convert=True, container_format="yuv4mpegpipe")
+
+
+class _Prefixed:
+    """A stream with bytes put back in front of it; all that PyAV needs of a file object."""
+
+    def __init__(self, prefix: bytes, stream: BinaryIO, *, owned: bool) -> None:
+        self._prefix = prefix
+        self._stream = stream
+        self._owned = owned
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes, none at the end."""
+        if self._prefix:
+            piece, self._prefix = self._prefix[:size], self._prefix[size:]
+            return piece
+        return self._stream.read(size)
+
+    def close(self) -> None:
+        """Close the stream if it is owned."""
+        if self._owned:
+            self._stream.close()
+
+
+def open_writer(path: str | Path, info: VideoInfo, *, overwrite: bool = False) -> FrameWriter:
+    """Open a video for writing.
+
+    Every format is lossless. A file is written beside its final name and renamed at the end.
+
+    Args:
+        path: ``.y4m``, ``.yuv`` (raw), ``.mkv``, ``.mp4``, ``.mov``, ``.avi``, or ``-`` for y4m
+            on standard output.
+        info: size, rate and colour description; ``frames`` is not used.
+        overwrite: whether an existing file is replaced.
+
+    Raises:
+        ConfigError: the suffix is not one of these, or standard output is a terminal.
+        OutputError: the file exists, or cannot be written.
+    """
+    if str(path) == PIPE:
+        if sys.stdout.isatty():
+            raise ConfigError("stdout is a terminal; send the video to a file or a pipe")
+        return Y4mWriter(sys.stdout.buffer, "stdout", info)
+    file = Path(path)
+    suffix = file.suffix.lower()
+    if suffix not in OUTPUT_SUFFIXES:
+        raise ConfigError(
+            f"{file}: unknown suffix {file.suffix!r}; allowed are {', '.join(OUTPUT_SUFFIXES)}"
+        )
+    if suffix == ".y4m":
+        return Y4mWriter(file, str(file), info, overwrite=overwrite)
+    if suffix == ".yuv":
+        return RawWriter(file, str(file), info, overwrite=overwrite)
+    from colorvid.io.pyav_writer import PyAvWriter
+
+    return PyAvWriter(file, info, overwrite=overwrite)

@@ -1,0 +1,182 @@
+"""Frames of any container and codec that FFmpeg reads, through PyAV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+
+from colorvid.errors import InputError
+from colorvid.frame import Frame, Plane, chroma_size
+from colorvid.io.base import RANGE_FULL, RANGE_LIMITED, FrameReader
+from colorvid.io.pyav_errors import av_errors
+from colorvid.io.pyav_tags import describe, is_full_range, is_rgb, rgb_matrix
+
+FORMATS_420 = ("yuv420p", "yuvj420p")
+"""FFmpeg's names of 8-bit planar 4:2:0; the second one is its old name for full range."""
+
+
+class PyAvReader(FrameReader):
+    """Decodes the first video stream of a file or a pipe.
+
+    The frame rate is taken as constant: timestamps of single frames are not looked at.
+    """
+
+    def __init__(
+        self,
+        source: str | BinaryIO,
+        name: str,
+        *,
+        rate: Fraction | None = None,
+        convert: bool = False,
+        container_format: str | None = None,
+    ) -> None:
+        """Open ``source`` and decode its first frame, which completes ``info``.
+
+        Args:
+            source: a path, or a readable object that need not seek.
+            name: what messages call the source.
+            rate: frames per second, in place of what the container states.
+            convert: whether other pixel formats are converted to 8-bit 4:2:0. RGB becomes
+                limited-range BT.709 from 720 rows up, else BT.601; all else keeps its range and
+                matrix. Alpha is dropped.
+            container_format: FFmpeg's name of the container; None = find out.
+
+        Raises:
+            InputError: not a video, no frame in it, interlaced, frame rate unknown, or a pixel
+                format that needs ``convert``.
+        """
+        self._source = source
+        self._name = name
+        self._convert = convert
+        with av_errors(f"{name}: cannot be opened as video", InputError):
+            self._container: Any = av.open(source, "r", format=container_format)
+        try:
+            self._start(rate)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, rate: Fraction | None) -> None:
+        """Decode the first frame and describe the video by it."""
+        streams = self._container.streams.video
+        if not streams:
+            raise InputError(f"{self._name}: has no video stream")
+        with av_errors(self._name, InputError):
+            self._frames: Iterator[av.VideoFrame] = self._container.decode(streams[0])
+        self._index = 0
+        first = self._decode()
+        if first is None:
+            raise InputError(f"{self._name}: holds no frame that can be decoded")
+        self._kind = _kind(first)
+        self._check(first)
+        matches_420 = "420" in first.format.name or first.format.name in ("nv12", "nv21")
+        try:
+            with av_errors(self._name, InputError):
+                self.info = describe(streams[0], first, matches_420=matches_420, rate=rate)
+        except InputError as error:
+            raise _named(self._name, error) from error
+        self._next: av.VideoFrame | None = first
+
+    def _decode(self) -> av.VideoFrame | None:
+        """Return the next decoded frame; None at the end."""
+        with av_errors(f"{self._name}: frame {self._index}", InputError):
+            return next(self._frames, None)
+
+    def __next__(self) -> Frame:
+        """Return the next frame.
+
+        Raises:
+            InputError: the data is damaged, or size or pixel format changes.
+        """
+        frame = self._next
+        self._next = None
+        if frame is None and (frame := self._decode()) is None:
+            raise StopIteration
+        self._check(frame)
+        with av_errors(f"{self._name}: frame {self._index}", InputError):
+            picture = _grey(frame) if frame.format.name == "gray" else _planes(_to_420(frame))
+        self._index += 1
+        return picture
+
+    def _check(self, frame: av.VideoFrame) -> None:
+        """Refuse what cannot be passed on as a progressive 4:2:0 frame like the first one."""
+        name = frame.format.name
+        if _kind(frame) != self._kind:
+            raise InputError(
+                f"{self._name}: frame {self._index} is {_kind(frame)}, the first one {self._kind}; "
+                "the picture format must not change within a video"
+            )
+        if not self._convert and name not in FORMATS_420:
+            raise InputError(
+                f"{self._name}: pixel format {name} is not 8-bit 4:2:0 (yuv420p); "
+                "pass --convert to convert it"
+            )
+        if frame.is_corrupt:
+            raise InputError(f"{self._name}: frame {self._index} is damaged in the source")
+        if frame.interlaced_frame:
+            raise InputError(
+                f"{self._name}: frame {self._index} is interlaced; only progressive video is "
+                "taken, so deinterlace it first"
+            )
+
+    def close(self) -> None:
+        """Close the container, and the source if it is an object."""
+        self._container.close()
+        if not isinstance(self._source, str):
+            self._source.close()
+
+
+def _named(name: str, error: InputError) -> InputError:
+    """Put the name of the source before the message, unless it is there."""
+    text = str(error)
+    return error if text.startswith(f"{name}: ") else InputError(f"{name}: {text}")
+
+
+def _kind(frame: av.VideoFrame) -> str:
+    """Return size and pixel format, as in ``640x480 yuv420p``."""
+    return f"{frame.width}x{frame.height} {frame.format.name}"
+
+
+def _to_420(frame: av.VideoFrame) -> av.VideoFrame:
+    """Convert to ``yuv420p``; a frame that is 8-bit 4:2:0 already is returned as it is."""
+    if frame.format.name in FORMATS_420:
+        return frame
+    if is_rgb(frame):
+        matrix = "ITU709" if rgb_matrix(frame.height) == 1 else "ITU601"
+        return frame.reformat(
+            format="yuv420p",
+            dst_colorspace=matrix,
+            src_color_range=RANGE_FULL,
+            dst_color_range=RANGE_LIMITED,
+            interpolation="BICUBIC",
+        )
+    span = RANGE_FULL if is_full_range(frame) else RANGE_LIMITED
+    return frame.reformat(
+        format="yuv420p", src_color_range=span, dst_color_range=span, interpolation="BICUBIC"
+    )
+
+
+def _planes(frame: av.VideoFrame) -> Frame:
+    """Copy the planes out of a ``yuv420p`` frame, whose rows are padded to ``line_size`` bytes."""
+    chroma = chroma_size(frame.height, frame.width)
+    sizes = ((frame.height, frame.width), chroma, chroma)
+    y, u, v = (_plane(plane, *size) for plane, size in zip(frame.planes, sizes, strict=True))
+    return Frame(y, u, v)
+
+
+def _grey(frame: av.VideoFrame) -> Frame:
+    """Return 8-bit grey as luma with neutral chroma; swscale would change its range."""
+    neutral = np.full(chroma_size(frame.height, frame.width), 128, np.uint8)
+    return Frame(_plane(frame.planes[0], frame.height, frame.width), neutral, neutral.copy())
+
+
+def _plane(plane: Any, height: int, width: int) -> Plane:
+    if plane.line_size < width:
+        raise ValueError(f"rows lie {plane.line_size} bytes apart, which is not supported")
+    rows = np.frombuffer(plane, np.uint8, count=height * plane.line_size)
+    visible: Plane = rows.reshape(height, plane.line_size)[:, :width].copy()
+    return visible

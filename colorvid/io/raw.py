@@ -1,0 +1,71 @@
+"""Raw ``.yuv`` files: packed 8-bit 4:2:0 frames one after another, without any header."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+from colorvid.errors import InputError
+from colorvid.frame import Frame
+from colorvid.io.base import FrameReader, VideoInfo
+from colorvid.io.files import frame_bytes, os_errors, read_packed_frame, write_packed_frame
+from colorvid.io.stream_writer import StreamWriter
+
+
+class RawReader(FrameReader):
+    """Frames of a raw file."""
+
+    def __init__(self, path: Path, size: tuple[int, int], rate: Fraction) -> None:
+        """Open a raw file of ``size`` (width, height) at ``rate`` frames per second.
+
+        Raises:
+            InputError: the file cannot be read, is empty or is no whole number of frames long.
+        """
+        self._name = str(path)
+        width, height = size
+        try:
+            self.info = VideoInfo(width, height, rate)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        with os_errors(self._name, InputError):
+            self._stream = path.open("rb")
+        try:
+            self.info = VideoInfo(width, height, rate, frames=self._count_frames())
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def _count_frames(self) -> int:
+        length = os.fstat(self._stream.fileno()).st_size
+        step = frame_bytes(self.info.height, self.info.width)
+        if length == 0:
+            raise InputError(f"{self._name}: holds no frame")
+        if length % step:
+            raise InputError(
+                f"{self._name}: {length} bytes are not a multiple of the {step} bytes of a "
+                f"{self.info.width}x{self.info.height} frame; the file is cut or --size is wrong"
+            )
+        return length // step
+
+    def __next__(self) -> Frame:
+        """Return the next frame; raises ``InputError`` if the file was cut meanwhile."""
+        with os_errors(self._name, InputError):
+            frame, count = read_packed_frame(self._stream, self.info.height, self.info.width)
+        if frame is None:
+            if count:
+                raise InputError(f"{self._name}: the last frame is cut after {count} bytes")
+            raise StopIteration
+        return frame
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+
+class RawWriter(StreamWriter):
+    """Writes packed frames only; size, rate and colour description are not kept."""
+
+    def _append(self, stream: BinaryIO, frame: Frame) -> None:
+        write_packed_frame(stream, frame)

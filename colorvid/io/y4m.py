@@ -1,0 +1,84 @@
+"""YUV4MPEG2 streams of 8-bit 4:2:0 frames, from and to files and pipes."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from colorvid.errors import InputError
+from colorvid.frame import Frame
+from colorvid.io.base import FrameReader, VideoInfo
+from colorvid.io.files import frame_bytes, os_errors, read_packed_frame, write_packed_frame
+from colorvid.io.stream_writer import StreamWriter
+from colorvid.io.y4m_header import LINE_LIMIT, format_header
+
+FRAME_LINE = b"FRAME\n"
+
+
+def count_frames(info: VideoInfo, header_bytes: int, file_bytes: int) -> int | None:
+    """Frames in a y4m file whose FRAME lines are all plain; None if the size does not fit that."""
+    step = frame_bytes(info.height, info.width) + len(FRAME_LINE)
+    count, rest = divmod(file_bytes - header_bytes, step)
+    return None if rest else count
+
+
+class Y4mReader(FrameReader):
+    """Frames of a y4m stream whose header line has been read already.
+
+    Parameters of FRAME lines are skipped, as the format allows.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str, info: VideoInfo, *, owned: bool) -> None:
+        """Read frames of ``info`` from ``stream``, which ``close`` closes if it is ``owned``."""
+        self.info = info
+        self._stream = stream
+        self._name = name
+        self._owned = owned
+        self._index = 0
+
+    def __next__(self) -> Frame:
+        """Return the next frame.
+
+        Raises:
+            InputError: the stream has no frame, is cut within one, or loses its FRAME lines.
+        """
+        with os_errors(self._name, InputError):
+            if not self._next_frame_line():
+                raise StopIteration
+            frame, count = read_packed_frame(self._stream, self.info.height, self.info.width)
+        if frame is None:
+            expected = frame_bytes(self.info.height, self.info.width)
+            raise InputError(
+                f"{self._name}: frame {self._index} is cut: {count} of {expected} bytes"
+            )
+        self._index += 1
+        return frame
+
+    def _next_frame_line(self) -> bool:
+        """Read a FRAME line; False at the end of the stream."""
+        line = self._stream.readline(LINE_LIMIT + 1)
+        if not line:
+            if self._index == 0:
+                raise InputError(f"{self._name}: holds no frame")
+            return False
+        if line != FRAME_LINE and not (line.startswith(b"FRAME ") and line.endswith(b"\n")):
+            raise InputError(
+                f"{self._name}: frame {self._index} does not begin with a FRAME line; "
+                "the stream is damaged or its header states a wrong size"
+            )
+        return True
+
+    def close(self) -> None:
+        """Close the stream if it is owned."""
+        if self._owned:
+            self._stream.close()
+
+
+class Y4mWriter(StreamWriter):
+    """Writes a header and then FRAME lines with packed frames."""
+
+    def _begin(self, stream: BinaryIO) -> None:
+        stream.write(format_header(self.info))
+
+    def _append(self, stream: BinaryIO, frame: Frame) -> None:
+        stream.write(FRAME_LINE)
+        write_packed_frame(stream, frame)

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from clips import moving_frames
+
+from colorvid.errors import InputError
+from colorvid.io import VideoInfo, open_reader, open_writer
+from colorvid.io.y4m import Y4mReader, Y4mWriter
+from colorvid.io.y4m_header import Y4mHeader, format_header
+
+TINY = b"YUV4MPEG2 W4 H2 F25:1 Ip A1:1 C420jpeg\nFRAME\nabcdefghijkl"
+
+
+def parse(fields: str) -> VideoInfo:
+    return Y4mHeader(b"YUV4MPEG2 " + fields.encode() + b"\n", "a.y4m").info()
+
+
+def read_bytes(tmp_path: Path, data: bytes) -> list[bytes]:
+    path = tmp_path / "a.y4m"
+    path.write_bytes(data)
+    with open_reader(path) as reader:
+        return [b"".join(plane.tobytes() for plane in frame.planes) for frame in reader]
+
+
+def test_a_file_written_by_hand(tmp_path: Path) -> None:
+    assert read_bytes(tmp_path, TINY) == [b"abcdefghijkl"]
+
+
+def test_frame_parameters_are_skipped(tmp_path: Path) -> None:
+    data = TINY.replace(b"FRAME\n", b"FRAME Ipp Xnote\n")
+    assert read_bytes(tmp_path, data) == [b"abcdefghijkl"]
+
+
+def test_bytes_that_are_written() -> None:
+    info = VideoInfo(3, 1, Fraction(30000, 1001), Fraction(4, 3), 2, 9, 1, 16, 1)
+    out = io.BytesIO()
+    frame = moving_frames(1, 1, 3)[0]
+    with Y4mWriter(out, "out", info) as writer:
+        writer.write(frame)
+    header = (
+        b"YUV4MPEG2 W3 H1 F30000:1001 Ip A4:3 C420mpeg2 XCOLORRANGE=FULL "
+        b"XCLV_MATRIX=9 XCLV_PRIMARIES=1 XCLV_TRANSFER=16\n"
+    )
+    planes = b"".join(plane.tobytes() for plane in frame.planes)
+    assert out.getvalue() == header + b"FRAME\n" + planes
+
+
+def test_plain_header_has_no_comments() -> None:
+    line = format_header(VideoInfo(8, 6, Fraction(25), chroma_location=2))
+    assert line == b"YUV4MPEG2 W8 H6 F25:1 Ip A0:0 C420jpeg\n"
+
+
+@pytest.mark.parametrize(
+    ("fields", "location"),
+    [
+        ("W4 H2 F25:1", 2),
+        ("W4 H2 F25:1 C420", 0),
+        ("W4 H2 F25:1 C420jpeg", 2),
+        ("W4 H2 F25:1 C420mpeg2", 1),
+        ("W4 H2 F25:1 C420paldv XYSCSS=420PALDV", 3),
+        ("W4 H2 F25:1 XYSCSS=420MPEG2", 1),
+        ("W4 H2 F25:1 C420 XCLV_CHROMALOC=5", 5),
+    ],
+)
+def test_chroma_location(fields: str, location: int) -> None:
+    assert parse(fields).chroma_location == location
+
+
+def test_unknown_values_stay_unknown() -> None:
+    info = parse("W4 H2 F24000:1001 I? A0:0 Xanything XOTHER=3")
+    assert info == VideoInfo(4, 2, Fraction(24000, 1001), chroma_location=2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ("H2 F25:1", "y4m header has no W field"),
+        ("W4 F25:1", "y4m header has no H field"),
+        ("W4 H2", "frame rate unknown; pass --fps"),
+        ("W4 H2 F0:0", "frame rate unknown; pass --fps"),
+        ("W4 H2 F25", "y4m field F is '25'; it must be a ratio"),
+        ("W4 H2 F-25:1", "y4m field F is '-25:1'"),
+        ("W4 H2 F9999999999:1", "frame rate is 9999999999"),
+        ("W-4 H2 F25:1", "y4m field W is '-4'; it must be a whole number"),
+        ("W99999999999999999999 H2 F25:1", "it must be a whole number"),
+        ("W0 H2 F25:1", "width is 0; it must be an integer from 1 to 8192"),
+        ("W4 H9000 F25:1", "height is 9000; it must be an integer from 1 to 8192"),
+        ("W4 W4 H2 F25:1", "y4m field W is given twice"),
+        ("W4 H2 F25:1 Q3", "unknown y4m field 'Q3'"),
+        ("W4 H2 F25:1 A1/1", "y4m field A is '1/1'"),
+        ("W4 H2 F25:1 XCOLORRANGE=HALF", "XCOLORRANGE is 'HALF'; it must be LIMITED or FULL"),
+        ("W4 H2 F25:1 XCLV_MATRIX=999", "matrix is 999; it must be an integer from 0 to 255"),
+        ("W4 H2 F25:1 XCLV_MATRIX=x", "y4m field XCLV_MATRIX is 'x'"),
+        ("W4 H2 F25:1 It", "interlaced video (It)"),
+        ("W4 H2 F25:1 Ib", "interlaced video (Ib)"),
+        ("W4 H2 F25:1 Im", "interlaced video (Im)"),
+    ],
+)
+def test_bad_headers(fields: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(fields)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("a.y4m: ")
+
+
+@pytest.mark.parametrize("sampling", ["422", "444", "420p10", "mono", "411", "444alpha"])
+def test_other_samplings_are_refused(tmp_path: Path, sampling: str) -> None:
+    with pytest.raises(InputError, match=f"sampling C{sampling} is not 8-bit.*--convert"):
+        read_bytes(tmp_path, TINY.replace(b"420jpeg", sampling.encode()))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "not a y4m stream"),
+        (b"RIFF1234", "not a y4m stream"),
+        (b"YUV4MPEG2X W4 H2 F25:1\n", "not a y4m stream"),
+        (b"YUV4MPEG2 W4 H2", "y4m header is cut or longer than 1024 bytes"),
+        (b"YUV4MPEG2 " + b"X" * 2000 + b"\n", "y4m header is cut or longer than 1024 bytes"),
+        (b"YUV4MPEG2 W4 H2 F25:1 X\xff\n", "y4m header is not ASCII text"),
+        (b"YUV4MPEG2 W4 H2 F25:1\n", "holds no frame"),
+        (TINY[:-1], "frame 0 is cut: 11 of 12 bytes"),
+        (TINY + b"FRAME\nabc", "frame 1 is cut: 3 of 12 bytes"),
+        (TINY + b"FRAM", "frame 1 does not begin with a FRAME line"),
+        (TINY + b"FRAMES\n" + b"a" * 12, "frame 1 does not begin with a FRAME line"),
+        (TINY + b"FRAME " + b"X" * 2000, "frame 1 does not begin with a FRAME line"),
+    ],
+)
+def test_damaged_streams(tmp_path: Path, data: bytes, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_bytes(tmp_path, data)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_rate_can_be_given(tmp_path: Path) -> None:
+    path = tmp_path / "a.y4m"
+    path.write_bytes(TINY.replace(b" F25:1", b""))
+    with open_reader(path, rate=Fraction(24)) as reader:
+        assert reader.info.rate == 24
+
+
+def test_a_pipe_that_delivers_single_bytes() -> None:
+    class Trickle(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(min(size or 0, 1))
+
+    stream = Trickle(TINY)
+    info = Y4mHeader(stream.readline(), "pipe").info()
+    with Y4mReader(stream, "pipe", info, owned=True) as reader:
+        assert [frame.v.tobytes() for frame in reader] == [b"kl"]
+    assert stream.closed
+
+
+def test_reading_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    frames = moving_frames(3, 4, 6)
+    path = tmp_path / "a.y4m"
+    with open_writer(path, VideoInfo(6, 4, Fraction(25))) as writer:
+        for frame in frames:
+            writer.write(frame)
+    with open_reader(path) as reader:
+        assert next(reader).crc32() == frames[0].crc32()
+        assert [frame.crc32() for frame in reader] == [frame.crc32() for frame in frames[1:]]
+        assert list(reader) == []
