@@ -19,7 +19,7 @@ from torch.nn.functional import pad
 
 from colorvid.errors import ConfigError
 from colorvid.frame import chroma_size
-from colorvid.motion.field import BLOCK, VECTOR_LIMIT, grid_shape
+from colorvid.motion.field import BLOCK, LUMA_TAPS, VECTOR_LIMIT, grid_shape
 
 _CHUNK = 1024  # blocks filtered together; keeps the working set inside the second-level cache
 
@@ -51,14 +51,9 @@ class _Kind:
 
 _LUMA = _Kind(
     block=BLOCK,
-    taps=(
-        (0, 0, 0, 64, 0, 0, 0, 0),
-        (-1, 4, -10, 58, 17, -5, 1, 0),
-        (-1, 4, -11, 40, 40, -11, 4, -1),
-        (0, 1, -5, 17, 58, -10, 4, -1),
-    ),
+    taps=LUMA_TAPS,
     shift=2,
-    ramp=(1, 4, 7, 9, 12, 15),
+    ramp=(1, 3, 5, 7, 9, 11, 13, 15),
     ramp_bits=4,
 )
 _CHROMA = _Kind(
