@@ -14,47 +14,17 @@ from abc import ABC, abstractmethod
 from colorvid.errors import DamagedStream
 
 States = list[int]
-"""Contexts: one integer each, ``probability of a one * 2^16`` above 5 bits that count its bits."""
+"""Contexts: one integer each, ``probability of a one * 2^16`` above 6 bits that count its bits."""
+
+STATE_BITS = 22
+"""Bits of a context; the probability is in the upper 16."""
 
 _TOP = 1 << 24
 _MASK = (1 << 32) - 1
 _FLUSH_BYTES = 4
-_START = (1 << 15) << 5
-# Adaptation shift by the number of bits seen: close to 1/(n + 1.5), then fixed.
-_SHIFTS = (
-    1,
-    1,
-    2,
-    2,
-    3,
-    3,
-    3,
-    3,
-    3,
-    3,
-    4,
-    4,
-    4,
-    4,
-    4,
-    4,
-    4,
-    4,
-    4,
-    4,
-    4,
-    4,
-    4,
-    5,
-    5,
-    5,
-    5,
-    5,
-    5,
-    5,
-    5,
-    5,
-)
+_START = (1 << 15) << 6
+# Adaptation shift by the number of bits seen: 1/(n + 2) to the nearest power of two, then 1/64.
+_SHIFTS = (1,) + (2,) * 3 + (3,) * 6 + (4,) * 11 + (5,) * 23 + (6,)
 _OLD = len(_SHIFTS) - 1
 
 
@@ -137,8 +107,8 @@ class BinaryEncoder(BinaryCoder):
     def code(self, bit: int | None, states: States, index: int) -> int:
         """Append one bit; see `BinaryCoder.code`."""
         state = states[index]
-        probability = state >> 5
-        count = state & 31
+        probability = state >> 6
+        count = state & 63
         bound = (self._range * probability) >> 16
         shift = _SHIFTS[count]
         if bit:
@@ -149,7 +119,7 @@ class BinaryEncoder(BinaryCoder):
             self._low += bound
             self._range -= bound
             probability -= probability >> shift
-        states[index] = (probability << 5) | (count + 1 if count < _OLD else count)
+        states[index] = (probability << 6) | (count + 1 if count < _OLD else count)
         if self._range < _TOP:
             self._shift_out()
         return bit
@@ -221,8 +191,8 @@ class BinaryDecoder(BinaryCoder):
     def code(self, bit: int | None, states: States, index: int) -> int:
         """Read one bit; see `BinaryCoder.code`."""
         state = states[index]
-        probability = state >> 5
-        count = state & 31
+        probability = state >> 6
+        count = state & 63
         bound = (self._range * probability) >> 16
         shift = _SHIFTS[count]
         if self._code < bound:
@@ -234,7 +204,7 @@ class BinaryDecoder(BinaryCoder):
             self._code -= bound
             self._range -= bound
             probability -= probability >> shift
-        states[index] = (probability << 5) | (count + 1 if count < _OLD else count)
+        states[index] = (probability << 6) | (count + 1 if count < _OLD else count)
         if self._range < _TOP:
             self._shift_in()
         return bit

@@ -9,6 +9,9 @@ and the map of skipped macroblocks last from frame to frame until `MotionCoder.r
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterator
+
 import numpy as np
 
 from colorvid.entropy.binary import BinaryCoder, States, new_states
@@ -72,14 +75,27 @@ class MotionCoder:
             ConfigError: the field has another shape or a vector out of range.
             DamagedStream: the bytes decode to a vector out of range.
         """
-        wanted = None if vectors is None else _quads(vectors, shape)
-        walk = _Walk(coder, self._states, shape, self._before if shape == self._shape else None)
+        wanted = None if vectors is None else quads(vectors, shape)
+        walk = self._walk(coder, self._states, shape)
         walk.run(wanted)
         self._before, self._shape = walk.modes, shape
         return walk.field()
 
+    def trial(self, coder: BinaryCoder, shape: tuple[int, int]) -> Walk:
+        """A pass over the next frame that leaves this object as it is.
 
-class _Walk:
+        Args:
+            coder: where the bits go.
+            shape: ``(rows, columns)`` of the grid.
+        """
+        return self._walk(coder, self._states.copy(), shape)
+
+    def _walk(self, coder: BinaryCoder, states: States, shape: tuple[int, int]) -> Walk:
+        """A pass over one frame with the given contexts."""
+        return Walk(coder, states, shape, self._before if shape == self._shape else None)
+
+
+class Walk:
     """One pass over the macroblocks of one frame, in either direction."""
 
     __slots__ = ("before", "cells", "code", "coder", "energies", "modes", "shape", "size", "states")
@@ -103,16 +119,27 @@ class _Walk:
 
     def run(self, wanted: list[Quad] | None) -> None:
         """Code all macroblocks; ``wanted`` has their vectors in raster order, or is None."""
+        for number, (at, here) in enumerate(self.places()):
+            self.macroblock(at, here, None if wanted is None else wanted[number])
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """For each macroblock in raster order its index in ``cells`` and its index in ``modes``."""
         tall, wide = self.size
-        stride = 2 * wide + 2
-        number = 0
-        for row in range(tall):
-            at = (2 * row + 1) * stride + 1
-            here = (row + 1) * (wide + 1) + 1
-            for place in range(wide):
-                quad = None if wanted is None else wanted[number]
-                self._macroblock(at + 2 * place, here + place, quad)
-                number += 1
+        for row in range(1, tall + 1):
+            at = (2 * row - 1) * (2 * wide + 2) + 1
+            here = row * (wide + 1) + 1
+            for column in range(wide):
+                yield at + 2 * column, here + column
+
+    def use(self, coder: BinaryCoder) -> None:
+        """Send the next macroblocks to another coder."""
+        self.coder, self.code = coder, coder.code
+
+    def neighbours(self, at: int) -> tuple[Vector | None, Vector | None, Vector | None]:
+        """Vectors to the left, above and above right (else above left) of a macroblock."""
+        cells, stride = self.cells, 2 * self.size[1] + 2
+        right = cells[at - stride + 2]
+        return cells[at - 1], cells[at - stride], cells[at - stride - 1] if right is None else right
 
     def field(self) -> Vectors:
         """The coded vectors as an array."""
@@ -123,7 +150,7 @@ class _Walk:
         ]
         return np.array(inner, dtype=np.int16)
 
-    def _macroblock(self, at: int, here: int, quad: Quad | None) -> None:
+    def macroblock(self, at: int, here: int, quad: Quad | None) -> None:
         """Code one macroblock.
 
         Args:
@@ -133,9 +160,7 @@ class _Walk:
         """
         cells, modes, wide = self.cells, self.modes, self.size[1]
         stride = 2 * wide + 2
-        left, above, right = cells[at - 1], cells[at - stride], cells[at - stride + 2]
-        if right is None:
-            right = cells[at - stride - 1]
+        left, above, right = self.neighbours(at)
         guess = median(left, above, right)
         near, up = modes[here - 1], modes[here - wide - 1]
         context = _AT_SKIP + (near > 0) + (up > 0)
@@ -144,6 +169,7 @@ class _Walk:
         skipped = None if quad is None else int(quad == (guess, guess, guess, guess))
         if self.code(skipped, self.states, context):
             cells[at] = cells[at + 1] = cells[at + stride] = cells[at + stride + 1] = guess
+            modes[here], self.energies[here] = _SKIPPED, 0
             return
         uniform = None if quad is None else int(quad[0] == quad[1] == quad[2] == quad[3])
         context = _AT_UNIFORM + (near > _UNIFORM) + (up > _UNIFORM)
@@ -217,10 +243,10 @@ class _Partition:
 
     __slots__ = ("coder", "energy", "level", "states")
 
-    def __init__(self, walk: _Walk, energy: int) -> None:
+    def __init__(self, walk: Walk, energy: int) -> None:
         """Take the sum of the neighbouring macroblocks' energies; it selects the contexts."""
         self.coder, self.states = walk.coder, walk.states
-        self.level = sum(energy >= step for step in _ENERGY_STEPS)
+        self.level = bisect_right(_ENERGY_STEPS, energy)
         self.energy = 0
 
     def vector(
@@ -301,7 +327,7 @@ def median(left: Vector | None, above: Vector | None, right: Vector | None) -> V
     )
 
 
-def _quads(vectors: Vectors, shape: tuple[int, int]) -> list[Quad]:
+def quads(vectors: Vectors, shape: tuple[int, int]) -> list[Quad]:
     """The vectors of each macroblock in raster order; odd edges repeat the last block."""
     if vectors.shape != (*shape, 2):
         raise ConfigError(f"vector field has shape {vectors.shape}; the grid needs {(*shape, 2)}")

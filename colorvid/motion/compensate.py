@@ -1,11 +1,12 @@
 """Overlapped block motion compensation in exact integers that floats carry.
 
 Interpolation: separable, luma 8 taps at quarter samples and chroma 4 taps at eighth samples with the
-coefficients of ITU-T H.265 8.5.3.3.3; full precision after the first pass, one rounding to 1/16 after
-the second. Each block's vector predicts the block and a margin around it; in the margins the
-predictions of neighbouring blocks are blended with integer weights (overlapped block motion compensation).
-Outside of the picture the nearest sample counts. No partial sum reaches 2^22, so float32 and float64
-give the same bytes on every device, in any order of summation.
+coefficients of ITU-T H.265 8.5.3.3.3; full precision after the first pass, one rounding to 1/16
+after the second. Each block's vector predicts the block and half a block around it; where the
+predictions of neighbours overlap they are blended with integer weights (overlapped block motion
+compensation, as in ITU-T H.263 Annex F but with a linear window). Outside of the picture the
+nearest sample counts. No partial sum reaches 2^22, so float32 and float64 give the same bytes on
+every device, in any order of summation.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch.nn.functional import pad
 
 from colorvid.errors import ConfigError
 from colorvid.frame import chroma_size
-from colorvid.motion.field import BLOCK, VECTOR_LIMIT, grid_shape
+from colorvid.motion.field import BLOCK, LUMA_TAPS, VECTOR_LIMIT, grid_shape
 
 _CHUNK = 1024  # blocks filtered together; keeps the working set inside the second-level cache
 
@@ -32,8 +33,8 @@ class _Kind:
         block: side of a block in samples of the plane.
         taps: one row of filter coefficients, sum 64, per sub-sample phase.
         shift: log2 of the number of phases.
-        ramp: weights of a block's own prediction across its edge, from outside to inside; weights at the
-            same distance on both sides add up to ``2**ramp_bits``. Half of them lie outside.
+        ramp: weights of a block's own prediction across its edge, from outside to inside; weights
+            at the same distance on both sides add up to ``2**ramp_bits``. Half of them lie outside.
         ramp_bits: log2 of the full weight.
     """
 
@@ -51,14 +52,9 @@ class _Kind:
 
 _LUMA = _Kind(
     block=BLOCK,
-    taps=(
-        (0, 0, 0, 64, 0, 0, 0, 0),
-        (-1, 4, -10, 58, 17, -5, 1, 0),
-        (-1, 4, -11, 40, 40, -11, 4, -1),
-        (0, 1, -5, 17, 58, -10, 4, -1),
-    ),
+    taps=LUMA_TAPS,
     shift=2,
-    ramp=(1, 4, 7, 9, 12, 15),
+    ramp=(1, 3, 5, 7, 9, 11, 13, 15),
     ramp_bits=4,
 )
 _CHROMA = _Kind(
@@ -85,12 +81,12 @@ def compensate(
     """Predict a frame from the previous one.
 
     Args:
-        reference: planes Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``, or the same with a leading
-            batch axis; integers 0..255 as uint8, float32 or float64. The arithmetic is float64
-            for float64 planes and float32 for all others; the result is the same.
-        vectors: integers ``(ceil(H/8), ceil(W/8), 2)``, with the same leading batch axis if the planes have
-            one: ``(dy, dx)`` in quarter luma samples, -2047..2047, from the block to its source in
-            the reference.
+        reference: planes Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``, or the same with a
+            leading batch axis; integers 0..255 as uint8, float32 or float64. The arithmetic is
+            float64 for float64 planes and float32 for all others; the result is the same.
+        vectors: integers ``(ceil(H/8), ceil(W/8), 2)``, with the same leading batch axis if the
+            planes have one: ``(dy, dx)`` in quarter luma samples, -2047..2047, from the block to
+            its source in the reference.
 
     Returns:
         The predicted planes, uint8, shaped as the reference.
@@ -128,7 +124,7 @@ def _check_shapes(luma: Tensor, first: Tensor, second: Tensor, vectors: Tensor) 
 
 
 def _predict(plane: Tensor, field: Tensor, kind: _Kind) -> Tensor:
-    """Predict planes ``(N, h, w)`` with the vectors ``(N, rows, columns, 2)``; uint8 ``(N, h, w)``."""
+    """Predict planes ``(N, h, w)`` with vectors ``(N, rows, columns, 2)``; gives uint8."""
     height, width = plane.shape[-2:]
     if plane.dtype != torch.float64:
         plane = plane.to(torch.float32)

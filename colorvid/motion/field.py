@@ -13,6 +13,14 @@ BLOCK = 8
 VECTOR_LIMIT = 2047
 """Largest magnitude of a vector component, in quarter luma samples."""
 
+LUMA_TAPS = (
+    (0, 0, 0, 64, 0, 0, 0, 0),
+    (-1, 4, -10, 58, 17, -5, 1, 0),
+    (-1, 4, -11, 40, 40, -11, 4, -1),
+    (0, 1, -5, 17, 58, -10, 4, -1),
+)
+"""Interpolation filters of luma at 0, 1/4, 2/4 and 3/4 sample, sum 64; ITU-T H.265 8.5.3.3.3."""
+
 
 def grid_shape(height: int, width: int) -> tuple[int, int]:
     """Rows and columns of blocks that cover a frame of ``height`` x ``width`` luma samples."""

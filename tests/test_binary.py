@@ -1,0 +1,144 @@
+"""Range coder: golden bytes, round trips, damaged input."""
+
+import random
+
+import pytest
+
+from colorvid.entropy.binary import (
+    BinaryCoder,
+    BinaryDecoder,
+    BinaryEncoder,
+    States,
+    new_states,
+)
+from colorvid.errors import DamagedStream
+
+Item = tuple[str, int, int]
+
+
+def walk(coder: BinaryCoder, items: list[Item], known: bool) -> list[int]:
+    """Code a list of (method, value, argument) in either direction."""
+    states = new_states(64)
+    out = []
+    for method, value, argument in items:
+        given = value if known else None
+        if method == "bit":
+            out.append(coder.code(given, states, argument))
+        elif method == "bits":
+            out.append(coder.code_bits(given, argument))
+        else:
+            out.append(coder.code_magnitude(given, states, 8, argument))
+    return out
+
+
+def random_items(seed: int, count: int) -> list[Item]:
+    rng = random.Random(seed)
+    items: list[Item] = []
+    for _ in range(count):
+        kind = rng.choice(("bit", "bit", "bits", "magnitude"))
+        if kind == "bit":
+            context = rng.randrange(8)
+            items.append((kind, int(rng.random() < context**2 / 50), context))
+        elif kind == "bits":
+            width = rng.randrange(33)
+            items.append((kind, rng.getrandbits(width) if width else 0, width))
+        else:
+            items.append((kind, min(int(rng.expovariate(0.1)), (1 << 13) - 2), 12))
+    return items
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_kind_of_value_comes_back(seed: int) -> None:
+    items = random_items(seed, 40 * seed)
+    encoder = BinaryEncoder()
+    values = walk(encoder, items, known=True)
+    assert values == [value for _, value, _ in items]
+    decoder = BinaryDecoder(encoder.finish())
+    assert walk(decoder, items, known=False) == values
+    decoder.finish()
+
+
+def test_golden_bytes() -> None:
+    items: list[Item] = [("bit", int(n % 5 == 0), n % 3) for n in range(60)]
+    items += [("magnitude", n * n, 12) for n in range(12)]
+    items += [("bits", 0x12345, 20), ("bits", 0, 0), ("bits", 0xFFFFFFFF, 32)]
+    encoder = BinaryEncoder()
+    walk(encoder, items, known=True)
+    assert encoder.finish().hex() == "GOLDEN"
+
+
+def test_carry_runs_through_bytes_of_255() -> None:
+    encoder = BinaryEncoder()
+    items: list[Item] = [("bits", 0xFF, 8)] * 9 + [("bit", 0, 0)] * 40
+    encoder_states = walk(encoder, items, known=True)
+    decoder = BinaryDecoder(encoder.finish())
+    assert walk(decoder, items, known=False) == encoder_states
+
+
+def test_nothing_costs_nothing() -> None:
+    assert BinaryEncoder().finish() == b""
+    BinaryDecoder(b"").finish()
+
+
+def test_a_likely_bit_costs_next_to_nothing() -> None:
+    encoder, states = BinaryEncoder(), new_states(1)
+    for _ in range(10000):
+        encoder.code(0, states, 0)
+    assert len(encoder.finish()) <= 4
+
+
+def test_rate_is_near_the_entropy() -> None:
+    rng = random.Random(1)
+    encoder, states = BinaryEncoder(), new_states(1)
+    for _ in range(20000):
+        encoder.code(int(rng.random() < 0.11), states, 0)
+    assert 0.49 < len(encoder.finish()) * 8 / 20000 < 0.52  # entropy of 0.11 is 0.4999 bit
+
+
+@pytest.mark.parametrize("value", [0, 1, 2, 3, 6, 7, 62, 8190])
+def test_magnitudes_up_to_the_limit(value: int) -> None:
+    encoder = BinaryEncoder()
+    walk(encoder, [("magnitude", value, 12)], known=True)
+    assert walk(BinaryDecoder(encoder.finish()), [("magnitude", 0, 12)], known=False) == [value]
+
+
+def test_cut_data_is_reported() -> None:
+    items = random_items(5, 300)
+    encoder = BinaryEncoder()
+    walk(encoder, items, known=True)
+    data = encoder.finish()
+    decoder = BinaryDecoder(data[: len(data) // 2])
+    walk(decoder, items, known=False)
+    with pytest.raises(DamagedStream, match=f"damaged: {len(data) // 2} bytes"):
+        decoder.finish()
+
+
+def test_bytes_left_over_are_reported() -> None:
+    decoder = BinaryDecoder(bytes(40))
+    with pytest.raises(DamagedStream, match="40 bytes, but the decoder stands at byte 4"):
+        decoder.finish()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_noise_decodes_to_values_in_range(seed: int) -> None:
+    items = random_items(seed, 400)
+    noise = b"\xff\xff\xff\xff" + random.Random(seed).randbytes(50 * seed)
+    values = walk(BinaryDecoder(noise), items, known=False)
+    for (method, _, argument), value in zip(items, values, strict=True):
+        top = {"bit": 1, "bits": (1 << argument) - 1, "magnitude": (1 << 13) - 2}[method]
+        assert 0 <= value <= top
+
+
+def test_contexts_end_equal_on_both_sides() -> None:
+    rng = random.Random(3)
+    encoder, sent, received = BinaryEncoder(), new_states(4), new_states(4)
+    places = [rng.randrange(4) for _ in range(500)]
+
+    def run(coder: BinaryCoder, states: States, known: bool) -> None:
+        for place in places:
+            coder.code(int(place == 2) if known else None, states, place)
+
+    run(encoder, sent, known=True)
+    run(BinaryDecoder(encoder.finish()), received, known=False)
+    assert sent == received
+    assert all(0 < state >> 6 < 65536 for state in sent)

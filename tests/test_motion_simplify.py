@@ -1,0 +1,62 @@
+"""Simplified fields are cheaper, stay accurate, and leave the coder alone."""
+
+import numpy as np
+import pytest
+
+from colorvid.entropy.binary import BinaryEncoder
+from colorvid.motion.coding import MotionCoder
+from colorvid.motion.field import Vectors
+from colorvid.motion.simplify import simplify
+
+RNG = np.random.default_rng(5)
+WORLD = np.kron(RNG.integers(0, 256, (30, 34)), np.ones((4, 4))).astype(np.uint8)
+
+
+def cost(field: Vectors) -> int:
+    encoder = BinaryEncoder()
+    MotionCoder().code(encoder, field, (field.shape[0], field.shape[1]))
+    return len(encoder.finish())
+
+
+def noisy_pan(shape: tuple[int, int], wrong: float) -> Vectors:
+    """A pan of 2 rows and -1 column with some vectors off by a little."""
+    rng = np.random.default_rng(6)
+    field = np.full((*shape, 2), (8, -4), dtype=np.int16)
+    hit = rng.random(shape) < wrong
+    field[hit] += rng.integers(-9, 10, (int(hit.sum()), 2)).astype(np.int16)
+    return field
+
+
+@pytest.mark.parametrize("size", [(64, 80), (61, 83), (1, 1), (9, 100)])
+def test_a_noisy_pan_becomes_a_pan(size: tuple[int, int]) -> None:
+    current = WORLD[10 : 10 + size[0], 10 : 10 + size[1]]
+    previous = WORLD[8 : 8 + size[0], 11 : 11 + size[1]]
+    field = noisy_pan((-(-size[0] // 8), -(-size[1] // 8)), 0.3)
+    field[0, 0] = (8, -4)
+    better = simplify(field, current, previous, 4.0, MotionCoder())
+    assert better.shape == field.shape and better.dtype == np.int16
+    assert cost(better) <= min(cost(field), 12)
+
+
+def test_a_free_bit_never_makes_the_prediction_worse() -> None:
+    current, previous = WORLD[10:74, 10:90], WORLD[8:72, 11:91]
+    field = noisy_pan((8, 10), 0.5)
+    better = simplify(field, current, previous, 0.0, MotionCoder())
+    right = (field == (8, -4)).all(axis=2).mean()
+    assert (better == (8, -4)).all(axis=2).mean() > right
+
+
+def test_vectors_far_outside_are_handled() -> None:
+    field = np.full((8, 10, 2), 2047, dtype=np.int16)
+    field[::2] = -2047
+    assert simplify(field, WORLD[:64, :80], WORLD[:64, :80], 1.0, MotionCoder()).shape == (8, 10, 2)
+
+
+def test_the_coder_is_left_alone() -> None:
+    used, twin = MotionCoder(), MotionCoder()
+    field = noisy_pan((8, 10), 0.5)
+    simplify(field, WORLD[:64, :80], WORLD[:64, :80], 1.0, used)
+    mine, other = BinaryEncoder(), BinaryEncoder()
+    used.code(mine, field, (8, 10))
+    twin.code(other, field, (8, 10))
+    assert mine.finish() == other.finish()
