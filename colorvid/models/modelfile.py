@@ -1,0 +1,174 @@
+"""The model file: integers and tables of the decoder, float16 networks of the encoder.
+
+A safetensors file. Its metadata hold the configuration; the model's identity is a hash over the
+configuration and everything the decoder uses, so a better encoder keeps the identity.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from colorvid.config import InterConfig, IntraConfig, from_table
+from colorvid.entropy.rans import CodeBook
+from colorvid.entropy.tables import Tables
+from colorvid.errors import ModelMismatch
+from colorvid.exact.layers import ExactLayer
+from colorvid.models.branch import Branch
+from colorvid.models.video import ENCODER_PARTS, VideoModel
+
+BRANCHES = ("intra.luma", "intra.chroma", "inter.luma", "inter.chroma")
+RELEASED = {"default": "default.safetensors"}
+"""Models inside the package by name."""
+_FORMAT = "colorvid-model-1"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A released model, ready to code.
+
+    Attributes:
+        network: networks in exact arithmetic.
+        books: tables of each of `BRANCHES`.
+        identity: 16 bytes that a stream names its model by.
+    """
+
+    network: VideoModel
+    books: dict[str, CodeBook]
+    identity: bytes
+
+    def pair(self, kind: str) -> tuple[CodeBook, CodeBook]:
+        """Code books of luma and chroma; ``kind`` is ``intra`` or ``inter``."""
+        return self.books[f"{kind}.luma"], self.books[f"{kind}.chroma"]
+
+
+def is_encoder(name: str) -> bool:
+    """Whether the tensor ``name`` belongs to the encoder alone."""
+    return any(part in ENCODER_PARTS for part in name.split("."))
+
+
+def identity_of(config: str, tensors: dict[str, Tensor]) -> bytes:
+    """Start of SHA-256 over the configuration and the decoder's tensors, 16 bytes."""
+    digest = hashlib.sha256(config.encode())
+    for name in sorted(n for n in tensors if not is_encoder(n)):
+        tensor = tensors[name].contiguous()
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.digest()[:16]
+
+
+def model_tensors(network: VideoModel, tables: dict[str, tuple[Tables, Tables]]) -> dict[str, Tensor]:
+    """All that a model file holds: integers, tables, and the encoder's floats as float16."""
+    tensors: dict[str, Tensor] = {}
+    parameters = {name for name, _ in network.named_parameters()}
+    for name, value in network.state_dict().items():
+        if name in parameters:
+            if is_encoder(name):
+                tensors[name] = value.to(torch.float16).contiguous()
+        elif not is_encoder(name):
+            tensors[name] = value.contiguous()
+    for branch, pair in tables.items():
+        for kind, table in zip(("hyper", "latents"), pair, strict=True):
+            tensors[f"tables.{branch}.{kind}.cdf"] = torch.from_numpy(table.cdf)
+            tensors[f"tables.{branch}.{kind}.sizes"] = torch.from_numpy(table.sizes)
+    return tensors
+
+
+def save_model(path: Path, network: VideoModel, tables: dict[str, tuple[Tables, Tables]]) -> bytes:
+    """Write a model file; returns its identity. ``network`` must be finalised and proved."""
+    config = json.dumps(
+        {"intra": asdict(network.intra.config), "inter": asdict(network.inter.config)},
+        sort_keys=True,
+    )
+    tensors = {n: t.cpu() for n, t in model_tensors(network, tables).items()}
+    save_file(tensors, path, metadata={"format": _FORMAT, "config": config})
+    return identity_of(config, tensors)
+
+
+def find_model(name: str) -> Path:
+    """Path of a released model by name, or of a model file.
+
+    Raises:
+        ModelMismatch: there is none.
+    """
+    if name in RELEASED:
+        with resources.as_file(resources.files("colorvid") / "weights" / RELEASED[name]) as path:
+            return path
+    if Path(name).is_file():
+        return Path(name)
+    raise ModelMismatch(
+        f"model {name!r} is neither a file nor one of {', '.join(RELEASED)}; check the name"
+    )
+
+
+def load_model(
+    name: str = "default", device: str = "cpu", carrier: torch.dtype = torch.float32
+) -> Model:
+    """Load a model and set it to exact arithmetic.
+
+    Args:
+        name: ``default`` or the path of a model file.
+        device: torch device to run on.
+        carrier: float32, or float64 to check that both give the same bytes.
+
+    Raises:
+        ModelMismatch: no such model, or the file is not one.
+    """
+    path = find_model(name)
+    try:
+        with safe_open(str(path), "pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != _FORMAT:
+                raise ModelMismatch(f"{path}: not a colorvid model of format {_FORMAT}")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelMismatch(f"{path}: cannot be read as a model: {error}") from error
+    config = metadata["config"]
+    network = _network(json.loads(config), tensors).to(device)
+    network.use_exact(carrier)
+    books = {branch: CodeBook(*_tables(tensors, branch)) for branch in BRANCHES}
+    return Model(network, books, identity_of(config, tensors))
+
+
+def _network(config: dict[str, Any], tensors: dict[str, Tensor]) -> VideoModel:
+    """The networks with their integers; float parameters of the decoder are dropped."""
+    intra = from_table(IntraConfig, config["intra"], "model")
+    inter = from_table(InterConfig, config["inter"], "model")
+    network = VideoModel(intra, inter).eval().requires_grad_(False)
+    state = {n: t for n, t in tensors.items() if not n.startswith("tables.")}
+    missing, unexpected = network.load_state_dict(state, strict=False)
+    parameters = {name for name, _ in network.named_parameters()}
+    absent = [n for n in missing if is_encoder(n) == (n in parameters)]
+    if absent or unexpected:
+        raise ModelMismatch(f"model file lacks {absent[:3]} or has too much {unexpected[:3]}")
+    for name, layer in network.named_modules():
+        if isinstance(layer, ExactLayer) and not is_encoder(name):
+            for key in list(layer._parameters):
+                layer._parameters[key] = None
+    return network
+
+
+def _tables(tensors: dict[str, Tensor], branch: str) -> tuple[Tables, Tables]:
+    """Tables of the hyper-latents and of the latents of one branch."""
+    hyper, latents = (
+        Tables(tensors[f"tables.{branch}.{k}.cdf"].numpy(), tensors[f"tables.{branch}.{k}.sizes"].numpy())
+        for k in ("hyper", "latents")
+    )
+    return hyper, latents
+
+
+def branch_of(network: VideoModel, name: str) -> Branch:
+    """The branch called ``name``, one of `BRANCHES`."""
+    model, branch = name.split(".")
+    found = getattr(getattr(network, model), branch)
+    assert isinstance(found, Branch)
+    return found
