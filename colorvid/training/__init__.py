@@ -1,0 +1,1 @@
+"""What training needs and nothing else imports: losses, data, loops."""
