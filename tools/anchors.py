@@ -92,7 +92,7 @@ _PRESETS = {"libx264": "medium", "libx265": "medium", "libsvtav1": "6"}
 def anchor_settings(
     name: str, crf: int, *, keyint: int, threads: int = 1, preset: str | None = None
 ) -> dict[str, str]:
-    """Exact settings of an anchor: the encoder and the options that FFmpeg hands to it.
+    """Exact settings of an anchor: encoder, PyAV version and the options that FFmpeg hands on.
 
     Args:
         name: a key of ``ANCHORS``.
@@ -111,6 +111,7 @@ def anchor_settings(
     keyint = 1 if anchor.intra else keyint
     settings = {
         "encoder": encoder,
+        "pyav": av.__version__,
         "preset": preset or _PRESETS[encoder],
         "crf": str(crf),
         "g": str(keyint),
@@ -156,7 +157,7 @@ def run_anchor(frames: Sequence[Frame], settings: dict[str, str], rate: Fraction
 
 def _encode(frames: Sequence[Frame], path: Path, settings: dict[str, str], rate: Fraction) -> None:
     encoder = settings["encoder"]
-    options = {key: value for key, value in settings.items() if key != "encoder"}
+    options = {key: value for key, value in settings.items() if key not in ("encoder", "pyav")}
     even = encoder != "libsvtav1"
     first = frames[0]
     with av.open(str(path), "w", format=_FORMATS[encoder]) as container:
@@ -184,7 +185,7 @@ def _to_picture(frame: Frame, width: int, height: int) -> av.VideoFrame:
     picture = av.VideoFrame(width, height, "yuv420p")
     for target, plane in zip(picture.planes, frame.planes, strict=True):
         rows, columns = target.height - plane.shape[0], target.line_size - plane.shape[1]
-        target.update(np.pad(plane, ((0, rows), (0, columns)), mode="edge"))
+        target.update(np.pad(plane, ((0, rows), (0, columns)), mode="edge").tobytes())
     return picture
 
 
@@ -195,7 +196,7 @@ def picture_to_frame(picture: av.VideoFrame, height: int, width: int) -> Frame:
     shapes = ((height, width), *[((height + 1) // 2, (width + 1) // 2)] * 2)
     planes: list[Plane] = []
     for source, (rows, columns) in zip(picture.planes, shapes, strict=True):
-        lines = np.frombuffer(source, np.uint8).reshape(-1, source.line_size)
+        lines = np.frombuffer(bytes(source), np.uint8).reshape(-1, source.line_size)
         planes.append(np.ascontiguousarray(lines[:rows, :columns]))
     return Frame(*planes)
 

@@ -47,7 +47,7 @@ class Clip:
         state = hashlib.sha256(header.encode())
         for frame in self.frames:
             for plane in frame.planes:
-                state.update(np.ascontiguousarray(plane))
+                state.update(np.ascontiguousarray(plane).data)
         return state.hexdigest()
 
 
@@ -115,4 +115,4 @@ def write_y4m(path: Path, clip: Clip) -> None:
         for frame in clip.frames:
             file.write(b"FRAME\n")
             for plane in frame.planes:
-                file.write(np.ascontiguousarray(plane))
+                file.write(np.ascontiguousarray(plane).data)
