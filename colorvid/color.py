@@ -332,7 +332,7 @@ def rgb_to_frame(rgb: NDArray[np.uint8], spec: ColorSpec) -> Frame:
         chroma = difference / (2 * (1 - weight))
         chroma = _halve(chroma, 0, spec.siting == "topleft")
         planes.append(128 + chroma_scale * _halve(chroma, 1, spec.siting != "center"))
-    return Frame(*(np.rint(plane).clip(0, 255).astype(np.uint8) for plane in planes))
+    return Frame(*(np.rint(plane).clip(0, 255).astype(np.uint8, order="C") for plane in planes))
 
 
 def _halve(plane: NDArray[np.float64], axis: int, co_sited: bool) -> NDArray[np.float64]:

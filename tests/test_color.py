@@ -159,7 +159,9 @@ def test_flat_colours_survive_the_way_to_420_and_back(matrix: Matrix, siting: st
     linear = srgb_to_linear(rgb[0, 0] / 255)
     fx, fy, fz = np.cbrt(rgb_to_xyz(matrix) @ linear)
     expected = np.array([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)])
-    lab = frame_to_lab(rgb_to_frame(rgb, spec), spec)
+    frame = rgb_to_frame(rgb, spec)
+    assert all(plane.flags.c_contiguous for plane in frame.planes)
+    lab = frame_to_lab(frame, spec)
     wanted = np.broadcast_to(expected[:, None, None], lab.shape)
     assert delta_e(lab.astype(np.float64), wanted).max() < 1.0
 
