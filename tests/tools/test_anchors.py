@@ -1,12 +1,17 @@
+from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 
 from colorvid.errors import ConfigError, InputError
+from colorvid.frame import Frame
 from colorvid.metrics import psnr
 from tests.tools.sources import moving_frames
+from tools import anchors
 from tools.anchors import ANCHORS, anchor_settings, picture_to_frame, run_anchor
 
 RATE = Fraction(25)
@@ -36,20 +41,43 @@ def test_a_lower_crf_costs_more_and_looks_better() -> None:
     assert psnr(frames[2].y, points[0].frames[2].y) > psnr(frames[2].y, points[1].frames[2].y)
 
 
-@pytest.mark.parametrize("name", ["x264-intra", "x265-intra"])
-def test_files_hold_no_sei(name: str, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
-    kept: list[bytes] = []
-    from tools import anchors
-
+def keep_file(monkeypatch: pytest.MonkeyPatch, target: Path) -> None:
+    """Copy the coded file to ``target`` before it is decoded and removed."""
     original = anchors._decode
 
-    def spy(path, height, width):  # type: ignore[no-untyped-def]
-        kept.append(path.read_bytes())
+    def copy(path: Path, height: int, width: int) -> Iterator[Frame]:
+        target.write_bytes(path.read_bytes())
         return original(path, height, width)
 
-    monkeypatch.setattr(anchors, "_decode", spy)
+    monkeypatch.setattr(anchors, "_decode", copy)
+
+
+@pytest.mark.parametrize("name", ["x264-intra", "x265-intra"])
+def test_files_hold_no_sei(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tmp_path / "kept"
+    keep_file(monkeypatch, kept)
     run_anchor(moving_frames(1), anchor_settings(name, 30, keyint=1), RATE)
-    assert name[:4].encode() not in kept[0]  # the encoder's signature is such a message
+    assert name[:4].encode() not in kept.read_bytes()  # such a message names the encoder
+
+
+@pytest.mark.parametrize("name", ANCHORS)
+def test_key_frames_come_at_keyint_in_spite_of_cuts_and_no_b_frames_in_low_delay(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept"
+    keep_file(monkeypatch, kept)
+    frames = moving_frames(20)
+    for i in range(5, 11):  # another scene
+        frames[i] = Frame(255 - frames[i].y[::-1].copy(), frames[i].v, frames[i].u)
+    preset = "12" if name.startswith("svt") else "veryfast"
+    run_anchor(frames, anchor_settings(name, 30, keyint=8, preset=preset), RATE)
+    with av.open(str(kept)) as container:
+        pictures = list(container.decode(video=0))
+    keys = [i for i, picture in enumerate(pictures) if picture.key_frame]
+    assert keys == (list(range(20)) if "intra" in name else [0, 8, 16])
+    types = {PictureType(picture.pict_type) for picture in pictures}
+    if not name.startswith("svt"):  # AV1 does not name B frames
+        assert (PictureType.B in types) == (name in ("x264", "x265"))
 
 
 def test_settings_are_exact() -> None:
