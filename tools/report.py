@@ -58,7 +58,10 @@ def bd_rates(rows: Sequence[Row], test: str, anchor: str, metric: str) -> dict[s
     result: dict[str, BdRate] = {}
     for clip in names(rows, "clip"):
         here = [row for row in usable if row["clip"] == clip]
-        result[clip] = _compare(here, test, anchor, metric)
+        if here:
+            result[clip] = _compare(here, test, anchor, metric)
+        else:  # MS-SSIM of a small picture
+            result[clip] = BdRate(None, 0.0, f"{clip} is too small for {metric}")
     valid = [bd for bd in result.values() if bd.percent is not None]
     if valid:
         percent = statistics.fmean(bd.percent for bd in valid if bd.percent is not None)

@@ -90,7 +90,7 @@ def test_tables_show_refusals_with_their_reason() -> None:
     assert "### BD-rate of test against anchor" in text
     assert "| a | -50.0 % (1.00) | -50.0 % (1.00) | -50.0 % (1.00) | -50.0 % (1.00) |" in text
     assert "| small | +100.0 % (1.00) | +100.0 % (1.00) | - | +100.0 % (1.00) |" in text
-    assert "Refused: anchor curve has 0 points; 4 or more are needed." in text
+    assert "Refused: small is too small for ms_ssim_y_db." in text
     assert markdown([{"x": None, "y": 0.123456}]) == "| x | y |\n| --- | --- |\n| - | 0.1235 |"
 
 
