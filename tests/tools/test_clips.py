@@ -1,0 +1,56 @@
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorvid.color import ColorSpec, Matrix
+from colorvid.errors import InputError
+from tests.tools.sources import moving_clip
+from tools.clips import Clip, find_sources, load, read_video, write_y4m
+
+
+@pytest.mark.parametrize("size", [(72, 96), (17, 33)])
+def test_y4m_comes_back_as_written(tmp_path: Path, size: tuple[int, int]) -> None:
+    clip = moving_clip(3, *size)
+    clip = Clip(clip.name, clip.frames, Fraction(30000, 1001), clip.spec)
+    path = tmp_path / "moving.y4m"
+    write_y4m(path, clip)
+    assert read_video(path, None).digest() == clip.digest()
+    assert len(read_video(path, 2).frames) == 2
+    with pytest.raises(InputError, match="has 3 frames at 30000/1001 frames/s; 9 are needed"):
+        read_video(path, 9)
+
+
+def test_full_range_is_kept(tmp_path: Path) -> None:
+    clip = moving_clip(1)
+    spec = ColorSpec(Matrix.BT601, full_range=True)
+    write_y4m(tmp_path / "full.y4m", Clip("full", clip.frames, clip.rate, spec))
+    assert read_video(tmp_path / "full.y4m", 1).spec == spec
+
+
+def test_digest_sees_every_plane_and_the_rate() -> None:
+    clip = moving_clip(2)
+    other = moving_clip(2)
+    assert clip.digest() == other.digest()
+    other.frames[1].v[-1, -1] ^= 1
+    assert clip.digest() != other.digest()
+    assert Clip("x", clip.frames, Fraction(24), clip.spec).digest() != clip.digest()
+
+
+def test_stills_are_converted_to_bt709(tmp_path: Path) -> None:
+    rgb = np.full((5, 7, 3), (255, 0, 0), np.uint8)
+    Image.fromarray(rgb).save(tmp_path / "red.webp", lossless=True)
+    clip = load(tmp_path / "red.webp", None)
+    frame = clip.frames[0]
+    assert clip.spec.matrix is Matrix.BT709
+    assert (frame.y == round(16 + 219 * 0.2126)).all()
+    assert (frame.v == 240).all()
+    assert frame.u.shape == (3, 4)
+
+
+def test_a_folder_without_sources_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(InputError, match="holds no .png, .webp file"):
+        find_sources(tmp_path, (".png", ".webp"))

@@ -1,0 +1,1 @@
+"""Programs for work on colorvid itself; not installed with the package."""

@@ -1,0 +1,145 @@
+"""Tables of evaluated points: mean curves, BD-rates, Markdown and TSV."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from colorvid.metrics import METRICS, BdRate, bd_rate
+
+Row = dict[str, Any]
+
+BD_METRICS = ("psnr_y_db", "psnr_yuv611_db", "ms_ssim_y_db", "de00_mean")
+"""Figures that BD-rates are taken over; where lower is better, over the negated figure."""
+
+CURVE_COLUMNS = ("rate_bpp", "rate_kbps", *METRICS, "encode_fps", "decode_fps")
+AVERAGE = "average"
+MEAN_CURVE = "mean curve"
+
+
+def names(rows: Sequence[Row], column: str) -> list[str]:
+    """Distinct values of a column, in order of appearance."""
+    return list(dict.fromkeys(row[column] for row in rows))
+
+
+def mean_curves(rows: Sequence[Row]) -> list[Row]:
+    """One row per codec and quality: the mean of each figure over the clips that have it."""
+    groups: dict[tuple[str, Any], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["codec"], row["quality"]), []).append(row)
+    result = []
+    for (codec, quality), members in groups.items():
+        mean: Row = {"codec": codec, "quality": quality, "clips": len(members)}
+        for column in CURVE_COLUMNS:
+            values = [m[column] for m in members if m[column] is not None]
+            mean[column] = statistics.fmean(values) if values else None
+        result.append(mean)
+    return result
+
+
+def curve(rows: Sequence[Row], metric: str) -> list[tuple[float, float]]:
+    """Points ``(rate_bpp, quality)`` with quality rising; without points that lack the figure."""
+    sign = 1 if METRICS[metric].better == "higher" else -1
+    return [(row["rate_bpp"], sign * row[metric]) for row in rows if row[metric] is not None]
+
+
+def bd_rates(rows: Sequence[Row], test: str, anchor: str, metric: str) -> dict[str, BdRate]:
+    """BD-rate of ``test`` against ``anchor`` per clip, then averaged in two ways.
+
+    Returns:
+        By clip; under ``"average"`` the mean of the BD-rates of the clips that have one (its
+        overlap is the smallest of theirs); under ``"mean curve"`` the BD-rate between curves
+        of mean rate and mean quality over the clips that have the figure.
+    """
+    usable = [row for row in rows if row[metric] is not None]
+    result: dict[str, BdRate] = {}
+    for clip in names(rows, "clip"):
+        here = [row for row in usable if row["clip"] == clip]
+        if here:
+            result[clip] = _compare(here, test, anchor, metric)
+        else:  # MS-SSIM of a small picture
+            result[clip] = BdRate(None, 0.0, f"{clip} is too small for {metric}")
+    valid = [bd for bd in result.values() if bd.percent is not None]
+    if valid:
+        percent = statistics.fmean(bd.percent for bd in valid if bd.percent is not None)
+        average = BdRate(percent, min(bd.overlap for bd in valid))
+    else:
+        average = BdRate(None, 0.0, "no clip has a BD-rate")
+    return result | {
+        AVERAGE: average,
+        MEAN_CURVE: _compare(mean_curves(usable), test, anchor, metric),
+    }
+
+
+def _compare(rows: Sequence[Row], test: str, anchor: str, metric: str) -> BdRate:
+    chosen = ([row for row in rows if row["codec"] == name] for name in (anchor, test))
+    first, second = (curve(points, metric) for points in chosen)
+    return bd_rate(first, second)
+
+
+def bd_table(rows: Sequence[Row], test: str, anchors: Sequence[str]) -> list[Row]:
+    """BD-rates of ``test`` against every anchor: one row per anchor, metric and clip."""
+    table = []
+    for anchor in anchors:
+        for metric in BD_METRICS:
+            for clip, result in bd_rates(rows, test, anchor, metric).items():
+                table.append(
+                    {
+                        "test": test,
+                        "anchor": anchor,
+                        "metric": metric,
+                        "clip": clip,
+                        "bd_rate_percent": result.percent,
+                        "overlap_share": result.overlap,
+                        "refused_because": result.reason,
+                    }
+                )
+    return table
+
+
+def bd_markdown(table: Sequence[Row]) -> str:
+    """BD-rates as Markdown, one table per anchor; a dash stands for a refused figure."""
+    parts = []
+    for anchor in names(table, "anchor"):
+        part = [row for row in table if row["anchor"] == anchor]
+        lines: list[Row] = []
+        for clip in names(part, "clip"):
+            line: Row = {"clip": clip}
+            for row in part:
+                if row["clip"] == clip:
+                    line[row["metric"]] = _percent(row)
+            lines.append(line)
+        title = f"BD-rate of {part[0]['test']} against {anchor} (overlap in brackets)"
+        refused = sorted({r["refused_because"] for r in part if r["refused_because"]})
+        note = "".join(f"\nRefused: {reason}." for reason in refused)
+        parts.append(f"### {title}\n\n{markdown(lines)}{note}")
+    return "\n\n".join(parts)
+
+
+def _percent(row: Row) -> str:
+    value = row["bd_rate_percent"]
+    return "-" if value is None else f"{value:+.1f} % ({row['overlap_share']:.2f})"
+
+
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A Markdown table of rows with the same keys."""
+    header = list(rows[0])
+    lines = [header, ["---"] * len(header), *([_cell(row[c]) for c in header] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def write_tsv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows with the same keys as tab-separated values; ``None`` becomes an empty field."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
