@@ -68,5 +68,5 @@ class Frame:
         """CRC-32 (ISO 3309, as zlib) of the rows of Y, U and V, in this order, without padding."""
         crc = 0
         for plane in self.planes:
-            crc = zlib.crc32(np.ascontiguousarray(plane), crc)
+            crc = zlib.crc32(np.ascontiguousarray(plane).data, crc)
         return crc

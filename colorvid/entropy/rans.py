@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import time
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -58,7 +59,9 @@ class CodeBook:
     def __init__(self, hyper: Tables, latents: Tables) -> None:
         """Convert the tables once."""
         self.hyper, self.latents = hyper, latents
-        self.lists = {id(t): (t.rows(), t.sizes.tolist(), (-t.reach).tolist()) for t in (hyper, latents)}
+        self.lists = {
+            id(t): (t.rows(), t.sizes.tolist(), (-t.reach).tolist()) for t in (hyper, latents)
+        }
 
     def lists_of(self, tables: Tables) -> tuple[list[list[int]], list[int], list[int]]:
         """Rows, sizes and offsets of ``tables``, one of this book's two sets."""
@@ -87,7 +90,13 @@ class SymbolWriter:
         """A coder that writes with the tables of ``book``."""
         return BranchWriter(self, book)
 
-    def write(self, book: CodeBook, tables: Tables, symbols: NDArray[np.int32], index: NDArray[np.int32]) -> None:
+    def write(
+        self,
+        book: CodeBook,
+        tables: Tables,
+        symbols: NDArray[np.int32],
+        index: NDArray[np.int32],
+    ) -> None:
         """Append symbols, each with a table of ``tables``."""
         rows, sizes, offsets = book.lists_of(tables)
         self._encoder.encode_with_indexes(symbols.tolist(), index.tolist(), rows, sizes, offsets)
@@ -104,29 +113,36 @@ class BranchWriter:
 
     Attributes:
         hyper_bits, latent_bits: information of the symbols so far, in bits.
+        seconds: time spent in the coder.
     """
 
     def __init__(self, writer: SymbolWriter, book: CodeBook) -> None:
         """Write to ``writer`` with the tables of ``book``."""
         self._writer, self._book = writer, book
-        self.hyper_bits = self.latent_bits = 0.0
+        self.hyper_bits = self.latent_bits = self.seconds = 0.0
 
     def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
         """See `colorvid.models.branch.Coder.hyper`."""
         assert symbols is not None and symbols.shape == shape
-        values, index = _integers(symbols), _channels(shape)
-        self._writer.write(self._book, self._book.hyper, values, index)
-        self.hyper_bits += self._book.hyper.bits(values, index)
+        self.hyper_bits += self._write(self._book.hyper, symbols, _channels(shape))
         return symbols
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.latents`."""
         assert symbols is not None
         coded = index > 0
-        values, tables = _integers(symbols[coded]), _integers(index[coded])
-        self._writer.write(self._book, self._book.latents, values, tables)
-        self.latent_bits += self._book.latents.bits(values, tables)
+        tables = _integers(index[coded])
+        self.latent_bits += self._write(self._book.latents, symbols[coded], tables)
         return torch.where(coded, symbols.to(index.dtype), 0.0)
+
+    def _write(self, tables: Tables, symbols: Tensor, index: NDArray[np.int32]) -> float:
+        """Write and return the information, in bits."""
+        start = time.perf_counter()
+        values = _integers(symbols)
+        self._writer.write(self._book, tables, values, index)
+        bits = tables.bits(values, index)
+        self.seconds += time.perf_counter() - start
+        return bits
 
 
 class SymbolReader:
@@ -153,21 +169,32 @@ class SymbolReader:
 
 
 class BranchReader:
-    """`colorvid.models.branch.Coder` that reads."""
+    """`colorvid.models.branch.Coder` that reads.
+
+    Attributes:
+        seconds: time spent in the coder.
+    """
 
     def __init__(self, reader: SymbolReader, book: CodeBook) -> None:
         """Read from ``reader`` with the tables of ``book``."""
         self._reader, self._book = reader, book
+        self.seconds = 0.0
 
     def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
         """See `colorvid.models.branch.Coder.hyper`."""
-        values = self._reader.read(self._book, self._book.hyper, _channels(shape))
+        values = self._read(self._book.hyper, _channels(shape))
         return torch.from_numpy(values).reshape(shape)
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.latents`."""
         coded = (index > 0).cpu()
-        values = self._reader.read(self._book, self._book.latents, _integers(index[coded]))
+        values = self._read(self._book.latents, _integers(index[coded]))
         decoded = torch.zeros(index.shape, dtype=torch.float64)
         decoded[coded] = torch.from_numpy(values).to(torch.float64)
         return decoded.to(index.device, index.dtype)
+
+    def _read(self, tables: Tables, index: NDArray[np.int32]) -> NDArray[np.int32]:
+        start = time.perf_counter()
+        values = self._reader.read(self._book, tables, index)
+        self.seconds += time.perf_counter() - start
+        return values

@@ -66,10 +66,12 @@ def prove(device: str, carrier: torch.dtype) -> int:
     """
     random = np.random.default_rng(24)
     checked = 0
-    for channels, kernel, groups in ((64, 1, 1), (24, 3, 24), (24, 5, 24)):
-        x = random.integers(-2047, 2048, (channels, _SIDE, _SIDE))
-        reach = (2**24 - 1) // (2047 * (channels // groups) * kernel**2)
-        w = random.integers(-min(reach, 127), min(reach, 127) + 1, (channels, channels // groups, kernel, kernel))
+    for inputs, outputs, kernel in ((64, 8, 1), (16, 16, 3), (16, 16, 5)):
+        groups = 1 if kernel == 1 else inputs
+        taps = inputs // groups * kernel**2
+        reach = min(127, (2**24 - 1) // (2047 * taps))
+        x = random.integers(-2047, 2048, (inputs, _SIDE, _SIDE))
+        w = random.integers(-reach, reach + 1, (outputs, inputs // groups, kernel, kernel))
         with exact_torch():
             got = F.conv2d(
                 torch.from_numpy(x)[None].to(device, carrier, memory_format=torch.channels_last),

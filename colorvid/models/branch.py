@@ -194,7 +194,7 @@ class Branch(nn.Module):
         arithmetic = self.prior.arithmetic
         assert isinstance(arithmetic, ExactArithmetic)
         z_hat = coder.hyper(z, self.prior.hyper_shape(shape))
-        z_hat = z_hat.to(quality.device, arithmetic.carrier)
+        z_hat = z_hat.to(quality.device, arithmetic.carrier).clamp(-HYPER_LIMIT, HYPER_LIMIT)
         features = self.prior.features(z_hat, (shape[2], shape[3]), quality, prior_condition)
         mask = checkerboard(shape, features.device)[None]
         y_hat = torch.zeros(shape, dtype=features.dtype, device=features.device)

@@ -1,14 +1,27 @@
-"""From a finished run to the integers of a released model."""
+"""From finished runs to the integers of a released model."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from colorvid.config import InterConfig, IntraConfig
+from colorvid.entropy.tables import MAX_REACH, Tables, tables_of
 from colorvid.errors import InputError
-from colorvid.models.video import VideoModel
+from colorvid.exact.bounds import DOUBLE_LIMIT, Bound, largest_product, prove_bounds, refuse
+from colorvid.models.branch import SYMBOL_LIMIT
+from colorvid.models.modelfile import BRANCHES, branch_of
+from colorvid.models.video import ENCODER_PARTS, VideoModel
+from colorvid.nn.prior import MEAN, SCALES, scale_of
+from colorvid.nn.transforms import SYMBOL_STEPS
+from colorvid.training.rate import BranchRate
+
+TAIL = 1e-7
+"""Probability of an escape on each side, about, at which a table ends."""
 
 
 def averaged_weights(run: Path) -> dict[str, Tensor]:
@@ -24,9 +37,84 @@ def averaged_weights(run: Path) -> dict[str, Tensor]:
     return state
 
 
+def _part(weights: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Tensors below ``name``, without that prefix."""
+    prefix = f"{name}."
+    return {k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)}
+
+
 def load_run(model: VideoModel, part: str, run: Path) -> None:
     """Put the averaged weights of ``run`` into ``part`` of the model: ``intra`` or ``inter``."""
+    getattr(model, part).load_state_dict(_part(averaged_weights(run), "model"))
+
+
+def load_rates(model: VideoModel, part: str, run: Path) -> dict[str, BranchRate]:
+    """Trained rate models of the branches of ``part``, by branch name as in `BRANCHES`."""
     weights = averaged_weights(run)
-    prefix = "model."
-    own = {k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)}
-    getattr(model, part).load_state_dict(own)
+    rates = {}
+    for name in ("luma", "chroma"):
+        config = branch_of(model, f"{part}.{name}").config
+        rate = BranchRate(config.hyper, heavy_tails=not config.predict_mean)
+        rate.bottleneck.load_state_dict(_part(weights, f"{name}.bottleneck"))
+        rates[f"{part}.{name}"] = rate
+    return rates
+
+
+def _trim(pmf: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cut the tails off a distribution over ``-R..R``, at the same distance on both sides."""
+    middle = len(pmf) // 2
+    heavy = np.flatnonzero(pmf > TAIL)
+    reach = int(np.abs(heavy - middle).max()) if len(heavy) else 0
+    return pmf[middle - reach : middle + reach + 1]
+
+
+@torch.no_grad()
+def hyper_tables(rate: BranchRate) -> Tables:
+    """Tables of the hyper-latents, one for each channel, from the trained factorised model."""
+    places = torch.arange(-127.0, 128.0)
+    channels = rate.bottleneck.channels
+    values = places.expand(channels, 1, -1)
+    likelihood, _, _ = rate.bottleneck._likelihood(values)
+    return tables_of([_trim(row[0].double().numpy()) for row in likelihood])
+
+
+@torch.no_grad()
+def latent_tables(rate: BranchRate) -> Tables:
+    """Tables of the latents, one for each scale index, from the family of the training."""
+    places = torch.arange(-MAX_REACH, MAX_REACH + 1, dtype=torch.float64)
+    rows = []
+    for index in range(SCALES):
+        scale = scale_of(torch.tensor(float(index), dtype=torch.float64))
+        likelihood = rate.conditional._likelihood(places, scale.expand_as(places))
+        rows.append(_trim(likelihood.numpy()))
+    return tables_of(rows)
+
+
+def prove_model(model: VideoModel) -> list[Bound]:
+    """Prove every sum of the decoder exact, convolutions and block transforms.
+
+    Raises:
+        ConfigError: a bound does not hold.
+    """
+    proved = prove_bounds(model, skip=ENCODER_PARTS)
+    for name in BRANCHES:
+        branch = branch_of(model, name)
+        largest = SYMBOL_LIMIT * SYMBOL_STEPS + MEAN.limit
+        largest *= int(branch.gains.table.max())
+        matrix = branch.transform.basis_int.T
+        bound = Bound(f"{name}.transform", largest_product(matrix, largest), DOUBLE_LIMIT)
+        refuse(bound)
+        proved.append(bound)
+    return proved
+
+
+def assemble(intra_run: Path, inter_run: Path) -> tuple[VideoModel, dict[str, BranchRate]]:
+    """The finalised video model of two runs with default configurations, and its rate models."""
+    model = VideoModel(IntraConfig(), InterConfig()).eval()
+    rates = {}
+    for part, run in (("intra", intra_run), ("inter", inter_run)):
+        load_run(model, part, run)
+        rates |= load_rates(model, part, run)
+    model.finalise()
+    model.requires_grad_(False)
+    return model, rates

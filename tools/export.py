@@ -1,0 +1,32 @@
+"""Export a model: ``python tools/export.py --intra RUN --inter RUN -o MODEL.safetensors``.
+
+Weights become integers, the bound of every sum is proved, tables are made.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from colorvid.models.modelfile import save_model
+from colorvid.training.export import assemble, hyper_tables, latent_tables, prove_model
+
+
+def main() -> None:
+    """Parse arguments and export."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--intra", type=Path, required=True, help="run of the intra codec")
+    parser.add_argument("--inter", type=Path, required=True, help="run of the inter codec")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="model file to write")
+    arguments = parser.parse_args()
+    model, rates = assemble(arguments.intra, arguments.inter)
+    proved = prove_model(model)
+    tightest = max(proved, key=lambda b: b.largest / b.allowed)
+    tables = {name: (hyper_tables(rate), latent_tables(rate)) for name, rate in rates.items()}
+    identity = save_model(arguments.output, model, tables)
+    print(f"{arguments.output}: model {identity.hex()}, {arguments.output.stat().st_size} bytes")
+    print(f"{len(proved)} layers proved; tightest {tightest.layer}, {tightest.largest} of {tightest.allowed}")
+
+
+if __name__ == "__main__":
+    main()
