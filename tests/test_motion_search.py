@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 
 from colorvid.errors import ConfigError
-from colorvid.frame import Frame, chroma_size
+from colorvid.frame import Frame, Plane, chroma_size
 from colorvid.motion.field import VECTOR_LIMIT, grid_shape
 from colorvid.motion.search import MotionSearch, fill_holes
 
 HOLE = np.iinfo(np.int16).min
 
 
-def texture(height: int, width: int, seed: int = 0) -> np.ndarray:
+def texture(height: int, width: int, seed: int = 0) -> Plane:
     """A smooth random picture, u8."""
     rng = np.random.default_rng(seed)
     coarse = rng.random((height // 4 + 3, width // 4 + 3)).repeat(4, 0).repeat(4, 1)
-    summed = sum(np.roll(coarse, (i, j), (0, 1)) for i in range(4) for j in range(4))
-    return np.asarray(summed[4 : 4 + height, 4 : 4 + width] * 15).astype(np.uint8)
+    smooth = np.mean([np.roll(coarse, (i, j), (0, 1)) for i in range(4) for j in range(4)], axis=0)
+    return np.asarray(smooth[4 : 4 + height, 4 : 4 + width] * 255).astype(np.uint8)
 
 
-def grey(luma: np.ndarray) -> Frame:
+def grey(luma: Plane) -> Frame:
     chroma = np.full(chroma_size(*luma.shape), 128, dtype=np.uint8)
     return Frame(np.ascontiguousarray(luma), chroma, chroma.copy())
 
@@ -91,6 +91,7 @@ def test_wrong_use_is_refused() -> None:
 
 
 def test_search_does_not_load_torch() -> None:
-    code = "import sys, colorvid.motion.simplify, colorvid.motion.search; print('torch' in sys.modules)"
+    modules = "colorvid.motion.simplify, colorvid.motion.search"
+    code = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -1,10 +1,10 @@
 """Adaptive binary range coder in plain integers.
 
-A 32-bit range coder with carry propagation, as in G. N. N. Martin, "Range encoding" (1979). Each bit is
-coded with the probability kept in a context; probabilities are 16-bit integers that adapt fast while a
-context is young and slowly later. Encoder and decoder share the method names, so that one function that
-walks over the data serves both: it passes the value to an encoder and None to a decoder, and uses
-the value that comes back.
+A 32-bit range coder with carry propagation, as in G. N. N. Martin, "Range encoding" (1979). Each
+bit is coded with the probability kept in a context; probabilities are 16-bit integers that adapt
+fast while a context is young and slowly later. Encoder and decoder share the method names, so that
+one function that walks over the data serves both: it passes the value to an encoder and None to a
+decoder, and uses the value that comes back.
 """
 
 from __future__ import annotations
@@ -171,8 +171,8 @@ class BinaryEncoder(BinaryCoder):
 class BinaryDecoder(BinaryCoder):
     """Turns the bytes of a `BinaryEncoder` back into bits.
 
-    Never reads out of bounds: bytes after the end count as zeros, and `finish` tells whether more of
-    them were needed than a whole stream can need.
+    Never reads out of bounds: bytes after the end count as zeros, and `finish` tells whether more
+    of them were needed than a whole stream can need.
     """
 
     __slots__ = ("_at", "_code", "_data", "_range")

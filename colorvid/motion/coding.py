@@ -1,10 +1,11 @@
 """Lossless coding of vector fields with adaptive contexts.
 
-Macroblocks of 2x2 blocks in raster order. The guess for a macroblock is the component-wise median of
-the vectors to the left, above and above right, as in ITU-T H.264 8.4.1.3. A macroblock is skipped (all
-four vectors equal the guess), uniform (one vector), split into two rows or two columns, or split
-into four. Each vector is one of its neighbours' (merge flags) or a difference from its own guess. Contexts
-and the map of skipped macroblocks last from frame to frame until `MotionCoder.reset`.
+Macroblocks of 2x2 blocks in raster order. The guess for a macroblock is the component-wise median
+of the vectors to the left, above and above right, as in ITU-T H.264 8.4.1.3. A macroblock is
+skipped (all four vectors equal the guess), uniform (one vector), split into two rows or two
+columns, or split into four. Each vector is one of its neighbours' (merge flags) or a difference
+from its own guess. Contexts and the map of skipped macroblocks last from frame to frame until
+`MotionCoder.reset`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Overlapped block motion compensation in exact integers that floats carry.
 
-Interpolation: separable, luma 8 taps at quarter samples and chroma 4 taps at eighth samples with the
-coefficients of ITU-T H.265 8.5.3.3.3; full precision after the first pass, one rounding to 1/16
+Interpolation: separable, luma 8 taps at quarter samples and chroma 4 taps at eighth samples with
+the coefficients of ITU-T H.265 8.5.3.3.3; full precision after the first pass, one rounding to 1/16
 after the second. Each block's vector predicts the block and half a block around it; where the
 predictions of neighbours overlap they are blended with integer weights (overlapped block motion
 compensation, as in ITU-T H.263 Annex F but with a linear window). Outside of the picture the
@@ -131,7 +131,9 @@ def _predict(plane: Tensor, field: Tensor, kind: _Kind) -> Tensor:
     # A ring of copied vectors around the grid gives edge blocks neighbours that agree with them.
     ringed = pad(field.movedim(-1, 1).float(), (1, 1, 1, 1), mode="replicate").to(torch.int32)
     windows = _windows(plane, ringed, kind)
-    blended = _blend(windows.unflatten(-1, (ringed.shape[0], *ringed.shape[2:])), kind)
+    side = windows.shape[0]
+    windows = windows.view(side, side, ringed.shape[0], *ringed.shape[2:])
+    blended = _blend(windows, kind)
     tall, wide = blended.shape[3] * kind.block, blended.shape[4] * kind.block
     image = blended.permute(2, 3, 0, 4, 1).reshape(-1, tall, wide)[:, :height, :width]
     return image.clamp(0, 255).to(torch.uint8)

@@ -172,9 +172,10 @@ def fill_holes(field: Vectors) -> Vectors:
     while not known.all():
         values = np.where(known[..., None], field, np.nan).astype(np.float32)
         values = np.pad(values, ((1, 1), (1, 1), (0, 0)), constant_values=np.nan)
-        near = np.lib.stride_tricks.sliding_window_view(values, (3, 3), axis=(0, 1))
-        ring = ~known & ~np.isnan(near[:, :, 0]).all(axis=(-2, -1))
-        found = np.nanmedian(near[ring].reshape(-1, 2, 9), axis=-1)
+        rows, columns = known.shape
+        near = np.stack([values[r : r + rows, c : c + columns] for r in range(3) for c in range(3)])
+        ring = ~known & ~np.isnan(near[..., 0]).all(axis=0)
+        found = np.nanmedian(near[:, ring], axis=0)
         field[ring] = np.rint(found).astype(np.int16)
         known |= ring
     return field
