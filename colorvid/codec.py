@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from colorvid.bitstream import FrameType, Packet
-from colorvid.config import QUALITIES, lambda_of_quality
+from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, lambda_of_quality
 from colorvid.entropy.binary import BinaryDecoder, BinaryEncoder
 from colorvid.entropy.rans import BranchWriter, SymbolReader, SymbolWriter
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
@@ -26,8 +26,6 @@ from colorvid.motion.coding import MotionCoder
 from colorvid.motion.field import Vectors, grid_shape
 from colorvid.motion.search import MotionSearch
 
-DEFAULT_QUALITY = 32
-DEFAULT_GOP = 32
 INTER_OFFSET = 6
 """Inter frames are coded this many quality indices below the key frame, unless told otherwise."""
 
