@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, get_args
+from typing import BinaryIO, Literal, get_args
 
 from colorvid.bitstream import ClvReader, ClvWriter, OnDamage
 from colorvid.concealment import Concealment
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY
-from colorvid.errors import ConfigError, InputError
+from colorvid.errors import ConfigError, DamagedStream
 from colorvid.frame import Frame
 from colorvid.io import FrameReader, open_reader, open_writer
 from colorvid.pictures import Encoded
@@ -134,7 +134,8 @@ def _write_packets(
             log.write(item.row)
         if progress is not None:
             elapsed = time.perf_counter() - start
-            progress(Progress(count, reader.info.frames, writer.bytes_written, elapsed))
+            size = writer.bytes_written
+            progress(Progress(count, reader.info.frames, size, reader.info.rate, elapsed))
     writer.finish()
     seconds = time.perf_counter() - start
     return EncodeReport(count, writer.bytes_written, reader.info.rate, seconds, means.means())
@@ -163,7 +164,7 @@ def decode_file(
         on_error: ``conceal`` repeats the last good frame for every lost one whose number is
             known, goes on at the next key frame, and tells it in the report; ``stop`` raises at
             the first damage and leaves no target.
-        progress: called after every frame; the total is known only from the end of a stream.
+        progress: called after every packet; the total is not known in a pipe.
 
     Raises:
         InputError: the source cannot be read.
@@ -232,15 +233,27 @@ def _decode(
             )
         )
         output = Concealment(write, strict=on_error == "stop")
+        total = _total_frames(reader, file) if progress is not None else None
         start = time.perf_counter()
         for item in decoded:
             output.take(item)
             if progress is not None:
                 elapsed = time.perf_counter() - start
-                progress(Progress(output.written, reader.total_frames, output.bytes, elapsed))
+                progress(Progress(output.written, total, output.bytes, info.rate, elapsed))
         if target is not None and output.written == 0:
             raise output.nothing_decoded()
-        return output.report(info.rate, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return output.report(info.rate, reader.index_bytes, seconds)
+
+
+def _total_frames(reader: ClvReader, file: BinaryIO) -> int | None:
+    """Frames in a seekable stream by its index, without moving; None if it cannot be told."""
+    if not file.seekable():
+        return None
+    try:
+        return reader.load_index().total_frames
+    except DamagedStream:
+        return None
 
 
 def _discard(frame: Frame) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
+from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.errors import ColorvidError, DamagedStream, HashMismatch, InputError
 from colorvid.frame import Frame
 from colorvid.pictures import Decoded
@@ -21,7 +22,7 @@ class Concealment:
 
     Attributes:
         written: frames passed on, repeated ones included.
-        bytes: of the packets so far.
+        bytes: of the stream so far.
     """
 
     def __init__(self, write: Callable[[Frame], None], *, strict: bool) -> None:
@@ -29,9 +30,9 @@ class Concealment:
         self._write, self._strict = write, strict
         self._last: Frame | None = None
         self._waiting = 0
-        self._good = self._concealed = self._mismatches = self._damages = 0
+        self._good = self._lost = self._concealed = self._mismatches = self._damages = 0
         self._lines: list[str] = []
-        self.bytes = 0
+        self.bytes = STREAM_HEADER_BYTES
 
     @property
     def written(self) -> int:
@@ -53,6 +54,7 @@ class Concealment:
             self._pass_on(item.frame)
         elif item.lost <= MAX_GAP:
             self._fill(item.lost)
+        self._lost += item.lost
 
     def _note(self, item: Decoded) -> None:
         """Count damage, and keep its line."""
@@ -87,15 +89,16 @@ class Concealment:
             return DamagedStream(f"no frame can be decoded: {self._lines[0]}")
         return InputError("the stream has no frames")
 
-    def report(self, rate: Fraction, seconds: float) -> DecodeReport:
-        """The account so far, for a video of ``rate`` frames per second."""
+    def report(self, rate: Fraction, index_bytes: int, seconds: float) -> DecodeReport:
+        """The account of a video of ``rate`` frames per second, with an index of this size."""
         return DecodeReport(
             frames=self._good,
+            lost=self._lost,
             concealed=self._concealed,
             damages=self._damages,
             damage=tuple(self._lines),
             mismatches=self._mismatches,
-            size_bytes=self.bytes,
+            size_bytes=self.bytes + index_bytes,
             rate=rate,
             seconds=seconds,
         )

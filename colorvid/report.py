@@ -33,13 +33,25 @@ class Progress:
         frames: finished so far.
         total: frames in all; None = not known.
         size_bytes: bytes of the ``.clv`` stream so far.
+        rate: frames per second of the video.
         seconds: since the first frame was begun.
     """
 
     frames: int
     total: int | None
     size_bytes: int
+    rate: Fraction
     seconds: float
+
+    @property
+    def fps(self) -> float:
+        """Frames finished per second."""
+        return self.frames / max(self.seconds, 1e-9)
+
+    @property
+    def kbps(self) -> float:
+        """Bit rate so far in kbit/s (1000 bits); 0 without frames."""
+        return kbit_per_second(self.size_bytes, self.frames, self.rate) if self.frames else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +118,9 @@ class MeanScores:
         """Means over the scored frames; None if there are none."""
         if self._count == 0:
             return None
-        values: list[Any] = [s / self._count for s in self._sums]
-        return Scores(*(v if k else None for v, k in zip(values, self._known, strict=True)))
+        means = zip(self._sums, self._known, strict=True)
+        values: list[Any] = [total / self._count if known else None for total, known in means]
+        return Scores(*values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,16 +275,18 @@ class DecodeReport:
 
     Attributes:
         frames: decoded frames with the right hash.
+        lost: frames known to be lost.
         concealed: lost frames in whose place another one was repeated.
         damages: number of places where something was wrong.
         damage: a line for each, the first ``DAMAGE_LINES``.
         mismatches: frames that decoded to other planes than the stream says.
-        size_bytes: bytes of the packets that were read.
+        size_bytes: bytes of the header, the packets and the index that were read.
         rate: frames per second of the video.
         seconds: from the first packet to the last.
     """
 
     frames: int
+    lost: int
     concealed: int
     damages: int
     damage: tuple[str, ...]
@@ -299,6 +314,6 @@ class DecodeReport:
 
     @property
     def kbps(self) -> float:
-        """Bit rate of the packets in kbit/s (1000 bits); 0 without frames."""
+        """Bit rate of the stream in kbit/s (1000 bits); 0 without frames."""
         count = self.frames + self.concealed
         return kbit_per_second(self.size_bytes, count, self.rate) if count else 0.0

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from colorvid.bitstream import StreamHeader, StreamSummary, summarise
-from colorvid.errors import ColorvidError, ConfigError, HeaderError, InputError, OutputError
+from colorvid.errors import (
+    ConfigError,
+    DamagedStream,
+    HashMismatch,
+    HeaderError,
+    InputError,
+    OutputError,
+)
 from colorvid.io import OUTPUT_SUFFIXES, VideoInfo
 from colorvid.io.files import OutputFile, os_errors
 from colorvid.io.opening import PIPE
@@ -21,8 +28,6 @@ SUFFIX = ".clv"
 @contextmanager
 def open_stream(source: str | Path) -> Iterator[BinaryIO]:
     """Open a ``.clv`` stream for reading; ``-`` is standard input.
-
-    Errors of the block get the name of the stream in front.
 
     Raises:
         InputError: the file cannot be opened.
@@ -81,12 +86,10 @@ def name_of(source: str | Path, pipe: str) -> str:
 
 @contextmanager
 def named_errors(name: str) -> Iterator[None]:
-    """Put ``name`` in front of the message of every colorvid error that does not have it yet."""
+    """Put ``name`` in front of what the block says about the stream itself."""
     try:
         yield
-    except ColorvidError as error:
-        if str(error).startswith(name):
-            raise
+    except (HeaderError, DamagedStream, HashMismatch) as error:
         raise type(error)(f"{name}: {error}") from error
 
 
