@@ -137,9 +137,9 @@ def _parameters(branch: nn.Module) -> dict[str, int]:
     for name, value in branch.named_parameters():
         if is_encoder(name):
             counts[part_of(name)] += value.numel()
-    for name, value in branch.named_buffers():
+    for name, buffer in branch.named_buffers():
         if not is_encoder(name) and name.rsplit(".", 1)[-1] in _DECODER_NUMBERS:
-            counts[part_of(name)] += value.numel()
+            counts[part_of(name)] += buffer.numel()
     return counts
 
 
