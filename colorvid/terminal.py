@@ -90,7 +90,8 @@ class ProgressLine:
         self._signals.check()
         if not self._shown:
             return
-        if self._bar is None:
+        first = self._bar is None
+        if first:
             from tqdm import tqdm
 
             style = _BAR if progress.total else _BAR_WITHOUT_TOTAL
@@ -98,6 +99,8 @@ class ProgressLine:
         text = f"{progress.fps:.2f} fps, {progress.kbps:.2f} kb/s"
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(progress.frames - self._bar.n)
+        if first:
+            self._bar.refresh()
 
     def close(self) -> None:
         """Remove the line."""
