@@ -7,7 +7,7 @@ from typing import Any
 
 from colorvid.bitstream import ClvReader, ClvWriter, Damage, Packet, StreamHeader
 
-HEADER_SIZE = 64
+HEADER_SIZE = 60
 
 
 def header(**changes: Any) -> StreamHeader:
@@ -25,8 +25,8 @@ def packet(number: int, **changes: Any) -> Packet:
     key = number % 3 == 0
     values: dict[str, Any] = dict(
         frame_type=0 if key else 1, quality=10 + number, frame_number=number,
-        frame_crc=0x01020304 * number, motion=b"" if key else b"mv", side=b"s" * (number + 1),
-        luma=b"luma", chroma=b"uv",
+        frame_crc=0x01020304 * number, motion=b"" if key else b"mv",
+        latents=b"latent" + b"s" * number,
     )  # fmt: skip
     return Packet(**{**values, **changes})
 

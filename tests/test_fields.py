@@ -16,35 +16,46 @@ TABLE = FieldTable(
     "test header",
     (
         constant("mark", "bytes", b"\x01\x02", "a marker"),
+        Field("low_bits", "u6", "six bits", high=50, bit=0),
+        Field("flag", "u1", "one bit", high=1, bit=6),
+        constant("spare", "u1", 0, "nothing yet", bit=7),
         Field("small", "u8", "a byte, px", 3, 9, labels={4: "four"}),
         Field("wide", "u64", "eight bytes", high=2**64 - 1),
         Field("count", "varint", "a count"),
         Field("blob", "bytes", "two bytes", high=2),
     ),
 )
-VALUES = {"small": 4, "wide": 0x0102030405060708, "count": 300, "blob": b"ab"}
-BYTES = bytes.fromhex("0102 04 0807060504030201 ac02 6162")
+VALUES = {
+    "low_bits": 0x15,
+    "flag": 1,
+    "small": 4,
+    "wide": 0x0102030405060708,
+    "count": 300,
+    "blob": b"ab",
+}
+BYTES = bytes.fromhex("0102 55 04 0807060504030201 ac02 6162")
 
 
 @pytest.mark.parametrize(
     ("value", "data"),
-    [(0, "00"), (127, "7f"), (128, "8001"), (300, "ac02"), (U32_MAX, "ffffffff0f")],
-)
+    [(0, "00"), (127, "7f"), (128, "8001"), (300, "ac02"), (U32_MAX, "ffffffff0f"),
+     (2**63 - 1, "ff" * 8 + "7f")],
+)  # fmt: skip
 def test_varint_golden(value: int, data: str) -> None:
     assert write_varint(value).hex() == data
-    assert read_varint(bytes.fromhex(data), 0) == (value, len(data) // 2)
+    assert read_varint(bytes.fromhex(data), 0, 9) == (value, len(data) // 2)
 
 
-@pytest.mark.parametrize("data", ["8000", "ff00", "ffffffff1f", "ffffffffff01", "808080808000"])
-def test_varint_too_long_or_too_large(data: str) -> None:
-    value, pos = read_varint(bytes.fromhex(data), 0)
+@pytest.mark.parametrize("data", ["8000", "ff00", "ffffffffff01", "808080808000"])
+def test_varint_too_long(data: str) -> None:
+    value, pos = read_varint(bytes.fromhex(data), 0, 5)
     assert value is None
     assert pos <= len(data) // 2
 
 
 @pytest.mark.parametrize("data", ["", "80", "ffffffff"])
 def test_varint_cut(data: str) -> None:
-    assert read_varint(bytes.fromhex(data), 0) == (None, len(data) // 2 + 1)
+    assert read_varint(bytes.fromhex(data), 0, 5) == (None, len(data) // 2 + 1)
 
 
 def test_table_writes_and_reads_golden_bytes() -> None:
@@ -53,13 +64,25 @@ def test_table_writes_and_reads_golden_bytes() -> None:
 
 
 def test_table_offsets_and_size() -> None:
-    assert TABLE.offsets() == [0, 2, 3, 11, None]
-    assert TABLE.size == 2 + 1 + 8 + 5 + 2
+    assert TABLE.offsets() == [0, 2, 2, 2, 3, 4, 12, None]
+    assert TABLE.size == 2 + 1 + 1 + 8 + 5 + 2
+
+
+@pytest.mark.parametrize(
+    ("high", "size"), [(127, 1), (128, 2), (2**26, 4), (U32_MAX, 5), (2**63 - 1, 9)]
+)
+def test_varint_is_no_longer_than_its_largest_value(high: int, size: int) -> None:
+    table = FieldTable("test header", (Field("count", "varint", "a count", high=high),))
+    assert table.size == size
+    with pytest.raises(DamagedStream, match="count is not a varint in shortest form"):
+        table.unpack(b"\xff" * 12, 0, DamagedStream)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
+        ("low_bits", 51, "test header: low_bits is 51; allowed is 0..50"),
+        ("flag", 2, "test header: flag is 2; allowed is 0..1"),
         ("small", 2, "test header: small is 2; allowed is 3..9"),
         ("small", 10, "test header: small is 10; allowed is 3..9"),
         ("small", 4.0, "test header: small is 4.0; allowed is 3..9"),
@@ -85,8 +108,10 @@ def test_table_cut_anywhere(length: int) -> None:
     ("at", "byte", "message"),
     [
         (0, 9, "test header: mark is 0902; allowed is 01 02"),
-        (2, 2, "test header: small is 2; allowed is 3..9"),
-        (12, 0, "test header: count is not a varint in shortest form"),
+        (2, 0x80, "test header: spare is 1; allowed is 0"),
+        (2, 0x3F, "test header: low_bits is 63; allowed is 0..50"),
+        (3, 2, "test header: small is 2; allowed is 3..9"),
+        (13, 0, "test header: count is not a varint in shortest form"),
     ],
 )
 def test_table_refuses_to_read(at: int, byte: int, message: str) -> None:

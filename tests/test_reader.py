@@ -14,7 +14,7 @@ import pytest
 from colorvid.bitstream import ClvReader, Damage, KeyFrame, Packet, StreamIndex, rebuild_index
 from colorvid.errors import ColorvidError, ConfigError, DamagedStream, HeaderError, InputError
 from tests.clv import HEADER_SIZE, header, packet, parts, records
-from tests.test_index import forged
+from tests.test_index import KEYS, forged
 
 PARTS = parts()
 STREAM = b"".join(PARTS)
@@ -34,7 +34,7 @@ def test_sound_stream() -> None:
     reader = ClvReader(io.BytesIO(STREAM))
     assert reader.header == header()
     assert list(reader) == [packet(n) for n in range(6)]
-    assert (reader.total_frames, reader.index_bytes) == (6, 48)
+    assert (reader.total_frames, reader.index_bytes) == (6, 22)
     assert records(STREAM) == ([0, 1, 2, 3, 4, 5], [])
 
 
@@ -85,33 +85,33 @@ def swap(pieces: list[bytes]) -> list[bytes]:
         (
             lambda p: [*p[:3], p[2], *p[3:]],
             [0, 1, 2, 3, 4, 5],
-            ["byte 119: frame 1 is repeated or out of order; frame 2 is due"],
+            ["byte 103: frame 1 is repeated or out of order; frame 2 is due"],
         ),
         (
             lambda p: [*p[:2], *p[4:]],
             [0, 3, 4, 5],
-            ["byte 90: frame 3 comes where frame 1 is due; frames 1 to 2 are lost"],
+            ["byte 80: frame 3 comes where frame 1 is due; frames 1 to 2 are lost"],
         ),
         (
             swap,
             [0, 2, 3, 4, 5],
             [
-                "byte 90: frame 2 comes where frame 1 is due; frame 1 is lost",
-                "byte 120: frame 1 is repeated or out of order; frame 3 is due",
+                "byte 80: frame 2 comes where frame 1 is due; frame 1 is lost",
+                "byte 104: frame 1 is repeated or out of order; frame 3 is due",
             ],
         ),
         (
             lambda p: [*p[:5], p[-1]],
             [0, 1, 2, 3],
             [
-                "byte 178: the index says 6 frames, the packets end before frame 4; "
+                "byte 150: the index says 6 frames, the packets end before frame 4; "
                 "frames 4 to 5 are lost"
             ],
         ),
         (
             lambda p: [*p[:2], b"junk" * 50, *p[2:]],
             [0, 1, 2, 3, 4, 5],
-            ["byte 90: neither packet nor index starts with 6a 75 6e 6b"],
+            ["byte 80: neither packet nor index starts with 6a 75 6e 6b"],
         ),
         (
             lambda p: [*p, b"\x00"],
@@ -136,22 +136,22 @@ def test_first_frame_is_not_a_key_frame() -> None:
     first = packet(0, frame_type=1)
     data = b"".join([PARTS[0], first.to_bytes(), *PARTS[2:]])
     found = list(ClvReader(io.BytesIO(data), "resync"))
-    damage = Damage("the first frame is not a key frame", 64, range(0))
+    damage = Damage("the first frame is not a key frame", 60, range(0))
     assert found == [damage, first, *(packet(n) for n in range(1, 6))]
-    with pytest.raises(DamagedStream, match="^byte 64: the first frame is not a key frame$"):
+    with pytest.raises(DamagedStream, match="^byte 60: the first frame is not a key frame$"):
         read_strict(data)
 
 
 def test_resync_over_a_lost_length() -> None:
     broken = bytearray(PARTS[2])
-    broken[17] = 0x7F  # the luma section seems to reach far into the next packets
+    broken[13] = 0x7F  # the latents seem to reach far into the next packets
     numbers, damage = records(b"".join([*PARTS[:2], bytes(broken), *PARTS[3:]]))
     assert numbers == [0, 2, 3, 4, 5]
     assert [d.lost for d in damage] == [range(1, 2)]
 
 
 def test_marker_inside_a_payload_is_no_packet() -> None:
-    tricky = packet(1, luma=b"\xf5CVP\xf5CVI\xf5CVE" + PARTS[3][:20]).to_bytes()
+    tricky = packet(1, latents=b"\xf5P\xf5CVI\xf5CVE" + PARTS[3][:20]).to_bytes()
     data = [*PARTS[:2], tricky, *PARTS[3:-1]]
     assert [r.frame_number for r in ClvReader(io.BytesIO(b"".join(data)), "resync") if
             isinstance(r, Packet)] == [0, 1, 2, 3, 4, 5]  # fmt: skip
@@ -162,13 +162,14 @@ def test_marker_inside_a_payload_is_no_packet() -> None:
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        (forged(6, [(0, 64), (3, 150)], 2, 48), "index lies: its key frames are not where"),
-        (forged(6, [(0, 64), (2, 149)], 2, 48), "index lies: its key frames are not where"),
-        (forged(6, [(0, 64)], 1, 36), "index lies: it lists 1 key frames, 2 were read"),
-        (forged(6, [(0, 64), (3, 149), (4, 200)], 3, 60), "it lists 3 key frames, 2 were read"),
-        (forged(5, [(0, 64), (3, 149)], 2, 48), "index lies: it says 5 frames, 6 were read"),
-        (forged(6, [(0, 64), (3, 149)], 2, 36), "index has 36 bytes; 2 key frames need 48"),
-        (forged(2**32 - 1, [(0, 64)], 357913939, 24), "stream is cut inside the index"),
+        (forged(6, [(0, 60), (3, 128)], 2, 22), "index lies: its key frames are not where"),
+        (forged(6, [(0, 60), (2, 127)], 2, 22), "index lies: its key frames are not where"),
+        (forged(6, [(0, 60)], 1, 20), "index lies: it lists 1 key frames, 2 were read"),
+        (forged(6, [(0, 60), (3, 127), (4, 150)], 3, 24), "it lists 3 key frames, 2 were read"),
+        (forged(5, KEYS, 2, 22), "index lies: it says 5 frames, 6 were read"),
+        (forged(6, KEYS, 2, 36), "index should have 36 bytes; its entries end after 22"),
+        (forged(2**32 - 1, KEYS, 2**28, 24), "index entry: offset_step is 0; allowed is 14"),
+        (forged(6, KEYS, 2, 22)[:-8] + b"\xff" * 8, "index tail: end_marker is ffffffff"),
     ],
 )
 def test_lying_index(index: bytes, message: str) -> None:
@@ -205,18 +206,18 @@ def test_load_index_keeps_the_position() -> None:
     reader = ClvReader(io.BytesIO(STREAM))
     records_ = iter(reader)
     assert next(records_) == packet(0)
-    assert reader.load_index() == StreamIndex(6, (KeyFrame(0, 64), KeyFrame(3, 149)))
+    assert reader.load_index() == StreamIndex(6, (KeyFrame(0, 60), KeyFrame(3, 127)))
     assert next(records_) == packet(1)
 
 
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        (forged(6, [(0, 64), (4, 149)], 2, 48), "key frame 4 starts at byte 149, but no such"),
-        (forged(6, [(0, 64), (3, 150)], 2, 48), "key frame 3 starts at byte 150, but no such"),
-        (forged(6, [(0, 64), (3, 2**62)], 2, 48), "starts at byte 4611686018427387904, behind"),
-        (forged(6, [(0, 64), (3, 149)], 2, 2**32 - 1), "index_size is 4294967295; the stream has"),
-        (PARTS[-1][:20] + b"\x00" + PARTS[-1][21:], "index is corrupt"),
+        (forged(6, [(0, 60), (4, 127)], 2, 22), "key frame 4 starts at byte 127, but no such"),
+        (forged(6, [(0, 60), (3, 126)], 2, 22), "key frame 3 starts at byte 126, but no such"),
+        (forged(6, [(0, 60), (3, 2**62)], 2, 30), "starts at byte 4611686018427387904, behind"),
+        (forged(6, KEYS, 2, 2**32 - 1), "index_size is 4294967295; the stream has"),
+        (PARTS[-1][:5] + b"\x00" + PARTS[-1][6:], "index is corrupt"),
     ],
 )
 def test_seek_with_a_lying_index(index: bytes, message: str) -> None:
@@ -235,7 +236,7 @@ def test_seek_without_a_readable_key_frame() -> None:
 
 
 def test_rebuild_index() -> None:
-    index = StreamIndex(6, (KeyFrame(0, 64), KeyFrame(3, 149)))
+    index = StreamIndex(6, (KeyFrame(0, 60), KeyFrame(3, 127)))
     assert rebuild_index(io.BytesIO(STREAM)) == index
     assert rebuild_index(io.BytesIO(STREAM[: ENDS[-2]])) == index
 
@@ -273,7 +274,7 @@ def mutate(random_: random.Random) -> bytes:
         end = min(len(data), start + random_.choice((0, 1, 4, 30, 100)))
         new = random_.choice((
             random_.randbytes(end - start), random_.randbytes(4), b"", bytes(data[start:end]) * 2,
-            b"\xf5CVP", b"\xf5CVI", random_.choice(PARTS), b"\xff" * 9,
+            b"\xf5P", b"\xf5CVI", random_.choice(PARTS), b"\xff" * 9,
         ))  # fmt: skip
         data[start:end] = new
         if len(data) == 0:

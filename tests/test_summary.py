@@ -11,9 +11,9 @@ def test_summary_of_a_whole_stream() -> None:
     summary = summarise(io.BytesIO(data))
     assert summary.header == header()
     assert summary.damage == ()
-    assert (summary.total_frames, summary.key_frames, summary.index_bytes) == (6, 2, 48)
-    assert summary.section_bytes == {"motion": 8, "side": 21, "luma": 24, "chroma": 12}
-    assert summary.overhead_bytes == 64 + 6 * 19 + 48
+    assert (summary.total_frames, summary.key_frames, summary.index_bytes) == (6, 2, 22)
+    assert summary.section_bytes == {"motion": 8, "latents": 51}
+    assert summary.overhead_bytes == 60 + 6 * 14 + 22
     assert summary.total_bytes == len(data)
 
 
@@ -29,8 +29,8 @@ def test_summary_of_each_frame() -> None:
 def test_summary_without_frames() -> None:
     summary = summarise(io.BytesIO(stream(0)))
     assert (summary.frames, summary.total_frames, summary.key_frames) == ((), 0, 0)
-    assert summary.section_bytes == {"motion": 0, "side": 0, "luma": 0, "chroma": 0}
-    assert summary.total_bytes == 64 + 24
+    assert summary.section_bytes == {"motion": 0, "latents": 0}
+    assert summary.total_bytes == 60 + 18
 
 
 def test_summary_lists_damage() -> None:
@@ -39,7 +39,7 @@ def test_summary_lists_damage() -> None:
     end = len(data)
     summary = summarise(io.BytesIO(data))
     assert [str(damage) for damage in summary.damage] == [
-        "byte 90: frame 2 comes where frame 1 is due; frame 1 is lost",
+        "byte 80: frame 2 comes where frame 1 is due; frame 1 is lost",
         f"byte {end}: stream is cut: it ends without its index; "
         "how many frames follow is not known",
     ]

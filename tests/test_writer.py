@@ -21,9 +21,9 @@ def writer(**changes: object) -> ClvWriter:
 def test_counts_bytes() -> None:
     file = io.BytesIO()
     made = ClvWriter(file)
-    assert made.write_header(header()) == 64
+    assert made.write_header(header()) == 60
     assert made.write_packet(packet(0)) == len(packet(0).to_bytes())
-    assert made.finish() == 36
+    assert made.finish() == 20
     assert made.bytes_written == len(file.getvalue())
 
 
@@ -69,9 +69,9 @@ def test_gop_length_zero_allows_any_distance() -> None:
 
 def test_payload_above_the_limit_of_the_picture() -> None:
     made = writer(width=1, height=1)
-    made.write_packet(packet(0, side=b"", luma=bytes(4100), chroma=b"uv"))
+    made.write_packet(packet(0, latents=bytes(4102)))
     with pytest.raises(HeaderError, match="payload has 4103 bytes; at most 4102 are allowed"):
-        made.write_packet(packet(1, motion=b"", side=b"", luma=bytes(4101), chroma=b"uv"))
+        made.write_packet(packet(1, latents=bytes(4101)))
 
 
 def test_writes_into_a_pipe_and_reads_from_one() -> None:
@@ -82,7 +82,7 @@ def test_writes_into_a_pipe_and_reads_from_one() -> None:
             made = ClvWriter(file)
             made.write_header(header())
             for number in range(100):
-                made.write_packet(packet(number, quality=5, luma=bytes(3000)))
+                made.write_packet(packet(number, quality=5, latents=bytes(3000)))
             made.finish()
 
     thread = threading.Thread(target=write)

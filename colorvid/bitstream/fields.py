@@ -1,7 +1,8 @@
 """Field tables: each field of a header is declared once, and the table reads, writes and prints it.
 
-All integers are unsigned and little-endian. A varint is LEB128: seven bits a byte, low bits first,
-bit 7 set in all bytes but the last, shortest form only, at most 5 bytes (values to 2^32 - 1).
+All integers are unsigned and little-endian. ``u1`` and ``u6`` are bits of a byte, bit 0 the lowest;
+together they fill it, in ascending order. A varint is LEB128: seven bits a byte, low bits first,
+bit 7 set in all bytes but the last, shortest form only, no longer than its largest allowed value.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from typing import Any, Literal
 
 from colorvid.errors import ColorvidError
 
-Kind = Literal["u8", "u16", "u32", "u64", "varint", "bytes"]
+Kind = Literal["u1", "u6", "u8", "u16", "u32", "u64", "varint", "bytes"]
 Value = int | bytes
 Buffer = bytes | bytearray | memoryview
 
 U32_MAX = 2**32 - 1
+_BITS: Mapping[str, int] = {"u1": 1, "u6": 6}
 _SIZES: Mapping[str, int] = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
-_VARINT_MAX_BYTES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Field:
         low, high: smallest and largest value of an integer; ``high`` is the size of ``bytes``.
         constant: the only value allowed, or None.
         labels: names of single values, for printing.
+        bit: lowest bit of a ``u1`` or ``u6`` in its byte.
     """
 
     name: str
@@ -42,11 +44,24 @@ class Field:
     high: int = U32_MAX
     constant: Value | None = None
     labels: Mapping[int, str] = field(default_factory=dict)
+    bit: int = 0
+
+    @property
+    def bits(self) -> int:
+        """Width of a ``u1`` or ``u6`` in bits; 0 for the kinds of whole bytes."""
+        return _BITS.get(self.kind, 0)
 
     @property
     def size(self) -> int | None:
-        """Size in bytes; None for a varint."""
+        """Size in bytes; None for a varint. A byte of bits counts in the field that holds bit 7."""
+        if self.bits:
+            return (self.bit + self.bits) // 8
         return self.high if self.kind == "bytes" else _SIZES.get(self.kind)
+
+    @property
+    def max_size(self) -> int:
+        """Largest size in bytes: that of the largest value for a varint, else ``size``."""
+        return len(write_varint(self.high)) if self.size is None else self.size
 
     @property
     def allowed(self) -> str:
@@ -76,7 +91,7 @@ class Field:
         return str(value)
 
     def write(self, value: Value) -> bytes:
-        """The bytes of a value that passed ``is_allowed``."""
+        """The bytes of a value that passed ``is_allowed``; not for ``u1`` and ``u6``."""
         if isinstance(value, bytes):
             return value
         return write_varint(value) if self.size is None else value.to_bytes(self.size, "little")
@@ -87,7 +102,11 @@ class Field:
         The value is None if ``data`` ends inside the field or a varint is malformed.
         """
         if self.size is None:
-            return read_varint(data, pos)
+            return read_varint(data, pos, self.max_size)
+        if self.bits:
+            if pos >= len(data):
+                return None, len(data)
+            return data[pos] >> self.bit & (1 << self.bits) - 1, pos + self.size
         end = pos + self.size
         raw = bytes(data[pos:end])
         if len(raw) < self.size:
@@ -96,7 +115,7 @@ class Field:
 
 
 def write_varint(value: int) -> bytes:
-    """LEB128 bytes of ``value``, 0..2^32 - 1."""
+    """LEB128 bytes of ``value``, which is not negative."""
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)
@@ -105,21 +124,21 @@ def write_varint(value: int) -> bytes:
     return bytes(out)
 
 
-def read_varint(data: Buffer, pos: int) -> tuple[int | None, int]:
+def read_varint(data: Buffer, pos: int, max_bytes: int) -> tuple[int | None, int]:
     """The varint at ``pos`` and the position after it; None if cut, too long or not the shortest.
 
     The position tells which: it is past the end of ``data`` only where the varint is cut.
     """
     value = 0
-    for i in range(_VARINT_MAX_BYTES):
+    for i in range(max_bytes):
         if pos + i >= len(data):
             return None, len(data) + 1
         byte = data[pos + i]
         value |= (byte & 0x7F) << (7 * i)
         if byte < 0x80:
-            malformed = value > U32_MAX or (byte == 0 and i > 0)
+            malformed = byte == 0 and i > 0
             return (None if malformed else value), pos + i + 1
-    return None, pos + _VARINT_MAX_BYTES
+    return None, pos + max_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +156,7 @@ class FieldTable:
     @property
     def size(self) -> int:
         """Largest size in bytes; the exact size if the table holds no varint."""
-        return sum(f.size or _VARINT_MAX_BYTES for f in self.fields)
+        return sum(f.max_size for f in self.fields)
 
     def offsets(self) -> list[int | None]:
         """Byte offset of each field; None behind a varint."""
@@ -162,10 +181,17 @@ class FieldTable:
             error: a value is out of its limits.
         """
         self.check(values, error)
-        parts = []
+        out, byte = bytearray(), 0
         for f in self.fields:
-            parts.append(f.write(values[f.name] if f.constant is None else f.constant))
-        return b"".join(parts)
+            value = values[f.name] if f.constant is None else f.constant
+            if not f.bits:
+                out += f.write(value)
+                continue
+            byte |= int(value) << f.bit
+            if f.size:
+                out.append(byte)
+                byte = 0
+        return bytes(out)
 
     def unpack(
         self, data: Buffer, pos: int, error: type[ColorvidError]
@@ -199,10 +225,10 @@ class FieldTable:
         return "\n".join(f"{n:<{name_width}}  {v:<{value_width}}  {m}" for n, v, m in rows)
 
 
-def constant(name: str, kind: Kind, value: Value, meaning: str) -> Field:
-    """A field with one allowed value: a marker, a version, a reserved byte."""
+def constant(name: str, kind: Kind, value: Value, meaning: str, bit: int = 0) -> Field:
+    """A field with one allowed value: a marker, a version, a reserved bit."""
     size = len(value) if isinstance(value, bytes) else U32_MAX
-    return Field(name, kind, meaning, high=size, constant=value)
+    return Field(name, kind, meaning, high=size, constant=value, bit=bit)
 
 
 def item(
@@ -213,6 +239,7 @@ def item(
     *,
     labels: Mapping[int, str] | None = None,
     default: Value | None = None,
+    bit: int = 0,
 ) -> Any:
     """A dataclass field that is a header field too; ``fields_of`` collects them.
 
@@ -222,8 +249,9 @@ def item(
         low, high: smallest and largest value; ``high`` is the size in bytes of kind ``bytes``.
         labels: names of single values, for printing.
         default: value when the caller gives none; without it the field must be given.
+        bit: lowest bit of a ``u1`` or ``u6`` in its byte.
     """
-    metadata = {"kind": kind, "meaning": meaning, "low": low, "high": high, "labels": labels or {}}
+    metadata = dict(kind=kind, meaning=meaning, low=low, high=high, labels=labels or {}, bit=bit)
     if default is None:
         return field(metadata=metadata)
     return field(default=default, metadata=metadata)

@@ -17,7 +17,7 @@ from colorvid.frame import chroma_size
 
 MAGIC = b"\x89CLV\r\n\x1a\n"
 VERSION = 1
-STREAM_HEADER_BYTES = 64
+STREAM_HEADER_BYTES = 60
 MAX_PAYLOAD_BYTES = 2**26
 MAX_SIDE_PX = 8192
 MODEL_ID_BYTES = 16
@@ -96,13 +96,13 @@ class StreamHeader:
         return min(2 * raw + 4096, MAX_PAYLOAD_BYTES)
 
     def to_bytes(self) -> bytes:
-        """The 64 bytes of the header, CRC included."""
+        """The 60 bytes of the header, CRC included."""
         body = STREAM_HEADER.pack({**_values(self), "header_crc": 0}, HeaderError)[:-4]
         return body + zlib.crc32(body).to_bytes(4, "little")
 
     @classmethod
     def from_bytes(cls, data: bytes) -> StreamHeader:
-        """Read a header from its 64 bytes; fewer if the file is shorter.
+        """Read a header from its 60 bytes; fewer if the file is shorter.
 
         Raises:
             HeaderError: not a ``.clv`` stream, cut, damaged, or a field out of its limits.
@@ -130,10 +130,8 @@ STREAM_HEADER = FieldTable(
     "stream header",
     (
         constant("magic", "bytes", MAGIC, "marks a .clv stream and betrays text-mode transfer"),
-        constant("version", "u16", VERSION, "format version"),
-        constant("header_size", "u16", STREAM_HEADER_BYTES, "size of this header, bytes"),
+        constant("version", "u8", VERSION, "format version"),
         *fields_of(StreamHeader),
-        constant("reserved", "u8", 0, "for later versions"),
         Field("header_crc", "u32", "CRC-32 of all bytes before this field"),
     ),
 )
@@ -155,10 +153,9 @@ def _check_start(data: bytes) -> None:
         raise HeaderError(
             f"not a .clv stream: it starts with {shown}, not {MAGIC.hex(' ')}; check the file"
         )
-    version = int.from_bytes(data[8:10], "little")
-    if len(data) >= 10 and version > VERSION:
+    if len(data) > len(MAGIC) and data[len(MAGIC)] > VERSION:
         raise UnsupportedVersion(
-            f"stream has format version {version}, this colorvid reads up to {VERSION}; "
+            f"stream has format version {data[len(MAGIC)]}, this colorvid reads up to {VERSION}; "
             "update colorvid"
         )
 

@@ -11,36 +11,45 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from colorvid.bitstream.fields import U32_MAX, Buffer, Field, FieldTable, constant
-from colorvid.bitstream.packets import MARKER_PREFIX, MAX_FRAME_NUMBER
+from colorvid.bitstream.fields import Buffer, Field, FieldTable, constant
+from colorvid.bitstream.headers import STREAM_HEADER_BYTES
+from colorvid.bitstream.packets import MIN_PACKET_BYTES
 from colorvid.errors import DamagedStream, HeaderError
 
-INDEX_MARKER = MARKER_PREFIX + b"I"
-END_MARKER = MARKER_PREFIX + b"E"
+INDEX_MARKER = b"\xf5CVI"
+END_MARKER = b"\xf5CVE"
 INDEX_CRC_START = 8  # the index CRC covers everything behind itself
 
-_MAX_KEYS = (U32_MAX - 24) // 12  # the size of the index must fit 32 bits
+_MAX_KEYS = 2**28  # with entries of 14 bytes at most, the size of the index fits 32 bits
+
+MIN_INDEX_BYTES = 18  # that of a stream without frames
 
 INDEX_HEADER = FieldTable(
     "index header",
     (
         constant("index_marker", "bytes", INDEX_MARKER, "start of the index"),
         Field("index_crc", "u32", "CRC-32 of all bytes of the index after this field"),
-        Field("total_frames", "u32", "number of frames in the stream"),
-        Field("key_frames", "u32", "number of entries that follow", high=_MAX_KEYS),
+        Field("total_frames", "varint", "number of frames in the stream"),
+        Field("key_frames", "varint", "number of entries that follow", high=_MAX_KEYS),
     ),
 )
 INDEX_ENTRY = FieldTable(
     "index entry",
     (
-        Field("key_number", "u32", "frame number of the key frame", high=MAX_FRAME_NUMBER),
-        Field("key_offset", "u64", "start of its packet, bytes from the start", 64, 2**63 - 1),
+        Field("number_step", "varint", "frames since the key frame before", 1),
+        Field(
+            "offset_step",
+            "varint",
+            "bytes since the start of its packet",
+            MIN_PACKET_BYTES,
+            2**63 - 1,
+        ),
     ),
 )
 INDEX_TAIL = FieldTable(
     "index tail",
     (
-        Field("index_size", "u32", "size of the index with this tail, bytes", 24),
+        Field("index_size", "u32", "size of the index with this tail, bytes", MIN_INDEX_BYTES),
         constant("end_marker", "bytes", END_MARKER, "end of the stream"),
     ),
 )
@@ -52,27 +61,30 @@ class KeyFrame(NamedTuple):
     number: int
     offset: int
 
-    def to_bytes(self) -> bytes:
-        """The index entry."""
-        return INDEX_ENTRY.pack({"key_number": self.number, "key_offset": self.offset}, HeaderError)
+    def to_bytes(self, before: KeyFrame) -> bytes:
+        """The index entry, given the key frame of the entry before; ``NO_KEY`` for the first."""
+        steps = {
+            "number_step": self.number - before.number,
+            "offset_step": self.offset - before.offset,
+        }
+        return INDEX_ENTRY.pack(steps, HeaderError)
 
 
-def index_size(key_frames: int) -> int:
-    """Size in bytes of an index with this many entries."""
-    return INDEX_HEADER.size + key_frames * INDEX_ENTRY.size + INDEX_TAIL.size
+NO_KEY = KeyFrame(-1, 0)
 
 
-def build_index(total_frames: int, entries: bytes) -> bytes:
+def build_index(total_frames: int, key_frames: int, entries: bytes) -> bytes:
     """The bytes of an index.
 
     Args:
         total_frames: number of frames in the stream.
+        key_frames: how many of them are key frames.
         entries: the entries of all key frames, in order.
     """
-    count = len(entries) // INDEX_ENTRY.size
-    head = {"index_crc": 0, "total_frames": total_frames, "key_frames": count}
+    head = {"index_crc": 0, "total_frames": total_frames, "key_frames": key_frames}
     body = INDEX_HEADER.pack(head, HeaderError)[INDEX_CRC_START:] + entries
-    body += INDEX_TAIL.pack({"index_size": index_size(count)}, HeaderError)
+    size = INDEX_CRC_START + len(body) + INDEX_TAIL.size
+    body += INDEX_TAIL.pack({"index_size": size}, HeaderError)
     return INDEX_MARKER + zlib.crc32(body).to_bytes(4, "little") + body
 
 
@@ -109,18 +121,21 @@ class StreamIndex:
         """Read a whole index.
 
         Raises:
-            DamagedStream: cut, corrupt, or its entries are not in order.
+            DamagedStream: cut, corrupt, or its entries contradict the header.
         """
         head, pos = INDEX_HEADER.unpack(data, 0, DamagedStream)
         check_counts(head)
-        check_size(len(data), head["key_frames"])
         check_index_crc(zlib.crc32(data[INDEX_CRC_START:]), head["index_crc"])
-        keys = []
+        keys, key = [], NO_KEY
         for _ in range(head["key_frames"]):
             entry, pos = INDEX_ENTRY.unpack(data, pos, DamagedStream)
-            keys.append(KeyFrame(entry["key_number"], entry["key_offset"]))
-        check_tail(data[pos:], head["key_frames"])
-        _check_order(keys, head["total_frames"])
+            key = KeyFrame(key.number + entry["number_step"], key.offset + entry["offset_step"])
+            keys.append(key)
+        tail, pos = INDEX_TAIL.unpack(data, pos, DamagedStream)
+        check_size(len(data), pos)
+        check_size(tail["index_size"], pos)
+        if keys:
+            _check_ends(keys[0], keys[-1], head["total_frames"])
         return cls(head["total_frames"], tuple(keys))
 
 
@@ -132,26 +147,30 @@ def check_index_crc(computed: int, stored: int) -> None:
         )
 
 
-def check_tail(data: Buffer, key_frames: int) -> None:
-    """Raise ``DamagedStream`` if the tail is malformed or gives another size than the header."""
-    tail, _ = INDEX_TAIL.unpack(data, 0, DamagedStream)
-    check_size(tail["index_size"], key_frames)
+def check_claim(size: int, key_frames: int) -> None:
+    """Raise ``DamagedStream`` if this many entries cannot fill ``size`` bytes, before any is read.
 
-
-def check_size(size: int, key_frames: int) -> None:
-    """Raise ``DamagedStream`` if an index of ``size`` bytes cannot hold this many key frames."""
-    if size != index_size(key_frames):
+    So a false size cannot make a reader load a large file.
+    """
+    most = INDEX_HEADER.size + key_frames * INDEX_ENTRY.size + INDEX_TAIL.size
+    if size > most:
         raise DamagedStream(
-            f"index has {size} bytes; {key_frames} key frames need {index_size(key_frames)}"
+            f"index should have {size} bytes; {key_frames} key frames fill at most {most}"
         )
 
 
-def _check_order(keys: list[KeyFrame], total_frames: int) -> None:
-    """Frame numbers and offsets must both ascend, and end within the stream."""
-    previous = KeyFrame(-1, -1)
-    for key in keys:
-        if key.number <= previous.number or key.offset <= previous.offset:
-            raise DamagedStream(f"index is out of order at key frame {key.number}")
-        previous = key
-    if previous.number >= total_frames:
-        raise DamagedStream(f"index lists key frame {previous.number} of {total_frames} frames")
+def check_size(claimed: int, read: int) -> None:
+    """Raise ``DamagedStream`` if an index is not as long, in bytes, as its entries make it."""
+    if claimed != read:
+        raise DamagedStream(f"index should have {claimed} bytes; its entries end after {read}")
+
+
+def _check_ends(first: KeyFrame, last: KeyFrame, total_frames: int) -> None:
+    """The first key frame must lie behind the stream header, the last within the stream."""
+    if first.offset < STREAM_HEADER_BYTES:
+        raise DamagedStream(
+            f"index lies: key frame {first.number} starts at byte {first.offset}, "
+            "inside the stream header"
+        )
+    if last.number >= total_frames:
+        raise DamagedStream(f"index lists key frame {last.number} of {total_frames} frames")

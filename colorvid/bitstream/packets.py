@@ -1,4 +1,4 @@
-"""One coded frame: packet header, its four sections, and the bytes of both."""
+"""One coded frame: packet header, its two sections, and the bytes of both."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import dataclasses
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 from colorvid.bitstream.fields import U32_MAX, Buffer, Field, FieldTable, constant, fields_of, item
 from colorvid.bitstream.headers import MAX_PAYLOAD_BYTES
 from colorvid.errors import DamagedStream, HeaderError
 
-MARKER_PREFIX = b"\xf5CV"
-PACKET_MARKER = MARKER_PREFIX + b"P"
+PACKET_MARKER = b"\xf5P"
 MAX_QUALITY = 63
 MAX_FRAME_NUMBER = U32_MAX - 1  # so that the number of frames fits 32 bits
-SECTIONS = ("motion", "side", "luma", "chroma")
-_CRC_START = 8  # the packet CRC covers everything behind itself
+SECTIONS = ("motion", "latents")
+_CRC_START = 6  # the packet CRC covers everything behind itself
 
 
 class FrameType(IntEnum):
@@ -31,34 +29,41 @@ class FrameType(IntEnum):
 class PacketHeader:
     """What stands before the payload of a packet; values are those of ``PACKET_HEADER``."""
 
-    frame_type: int = item("u8", "0 = intra (key frame), 1 = inter", 0, 1)
-    quality: int = item("u8", "quality index", 0, MAX_QUALITY)
+    quality: int = item("u6", "quality index", 0, MAX_QUALITY, bit=0)
+    frame_type: int = item("u1", "0 = intra (key frame), 1 = inter", 0, 1, bit=6)
     frame_crc: int = item("u32", "CRC-32 of the decoded rows of Y, U and V")
     frame_number: int = item("varint", "frames since the start of the stream", 0, MAX_FRAME_NUMBER)
     motion_bytes: int = item("varint", "size of the motion section, bytes", 0, MAX_PAYLOAD_BYTES)
-    side_bytes: int = item("varint", "size of the side information, bytes", 0, MAX_PAYLOAD_BYTES)
-    luma_bytes: int = item("varint", "size of the luma section, bytes", 0, MAX_PAYLOAD_BYTES)
-    chroma_bytes: int = item("varint", "size of the chroma section, bytes", 0, MAX_PAYLOAD_BYTES)
+    latents_bytes: int = item("varint", "size of the latents section, bytes", 0, MAX_PAYLOAD_BYTES)
 
     @property
-    def section_bytes(self) -> tuple[int, int, int, int]:
-        """Sizes of motion, side, luma and chroma, bytes."""
-        return self.motion_bytes, self.side_bytes, self.luma_bytes, self.chroma_bytes
+    def section_bytes(self) -> tuple[int, int]:
+        """Sizes of motion and latents, bytes."""
+        return self.motion_bytes, self.latents_bytes
 
     @property
     def payload_bytes(self) -> int:
-        """Size of all sections together, bytes."""
+        """Size of both sections together, bytes."""
         return sum(self.section_bytes)
 
 
+_QUALITY, _FRAME_TYPE, *_REST = fields_of(PacketHeader)
 PACKET_HEADER = FieldTable(
     "packet header",
     (
         constant("packet_marker", "bytes", PACKET_MARKER, "start of a packet"),
         Field("packet_crc", "u32", "CRC-32 of all bytes of the packet after this field"),
-        *fields_of(PacketHeader),
+        _QUALITY,
+        _FRAME_TYPE,
+        constant("reserved", "u1", 0, "for later versions", bit=7),
+        *_REST,
     ),
 )
+
+
+_FIXED_BYTES = sum(f.size or 0 for f in PACKET_HEADER.fields)
+_VARINTS = sum(f.size is None for f in PACKET_HEADER.fields)
+MIN_PACKET_BYTES = _FIXED_BYTES + _VARINTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +75,10 @@ class Packet:
         quality: quality index, 0..63.
         frame_number: display order, from 0, one more for each packet.
         frame_crc: ``Frame.crc32()`` of the decoded picture.
-        motion: coded motion, empty in a key frame.
-        side: side information (hyper-latents).
-        luma, chroma: coded latents.
+        motion: coded motion. Empty in a key frame; empty in an inter frame means that every
+            vector is zero.
+        latents: hyper-latents and the symbols of luma and chroma, one entropy-coded stream. Empty
+            means that every symbol of the frame is zero.
 
     Raises:
         HeaderError: a value is out of its limits.
@@ -83,12 +89,14 @@ class Packet:
     frame_number: int
     frame_crc: int
     motion: bytes = b""
-    side: bytes = b""
-    luma: bytes = b""
-    chroma: bytes = b""
+    latents: bytes = b""
 
     def __post_init__(self) -> None:
-        """Refuse values out of their limits."""
+        """Refuse values out of their limits.
+
+        Empty sections are within them: no motion stands for zero vectors, no latents for zero
+        symbols, so a frame that repeats the one before has no payload.
+        """
         PACKET_HEADER.check(dataclasses.asdict(self.header), HeaderError)
         if self.is_key and self.motion:
             raise HeaderError(
@@ -101,23 +109,20 @@ class Packet:
         return self.frame_type == FrameType.INTRA
 
     @property
-    def sections(self) -> tuple[bytes, bytes, bytes, bytes]:
-        """Motion, side, luma and chroma, in the order of the file."""
-        return self.motion, self.side, self.luma, self.chroma
+    def sections(self) -> tuple[bytes, bytes]:
+        """Motion and latents, in the order of the file."""
+        return self.motion, self.latents
 
     @property
     def header(self) -> PacketHeader:
         """The header of this packet."""
-        sizes: dict[str, Any] = {
-            f"{name}_bytes": len(section)
-            for name, section in zip(SECTIONS, self.sections, strict=True)
-        }
         return PacketHeader(
-            frame_type=self.frame_type,
             quality=self.quality,
+            frame_type=self.frame_type,
             frame_crc=self.frame_crc,
             frame_number=self.frame_number,
-            **sizes,
+            motion_bytes=len(self.motion),
+            latents_bytes=len(self.latents),
         )
 
     def to_bytes(self) -> bytes:
@@ -184,18 +189,16 @@ def parse_packet(data: Buffer, parsed: ParsedHeader) -> Packet:
             raise DamagedStream(
                 f"packet is corrupt: its CRC is {parsed.packet_crc:08x}, its bytes give {crc:08x}"
             )
-        sections: dict[str, Any] = {}
-        pos = parsed.size
-        for name, size in zip(SECTIONS, parsed.header.section_bytes, strict=True):
-            sections[name] = bytes(view[pos : pos + size])
-            pos += size
-    header = parsed.header
+        header = parsed.header
+        split = parsed.size + header.motion_bytes
+        motion, latents = bytes(view[parsed.size : split]), bytes(view[split:])
     return Packet(
         frame_type=FrameType(header.frame_type),
         quality=header.quality,
         frame_number=header.frame_number,
         frame_crc=header.frame_crc,
-        **sections,
+        motion=motion,
+        latents=latents,
     )
 
 
@@ -203,7 +206,3 @@ def header_is_complete(data: Buffer) -> bool:
     """Whether ``data``, which starts with a packet header, holds all of it."""
     ends = sum(byte < 0x80 for byte in data[_FIXED_BYTES : PACKET_HEADER.size])
     return ends >= _VARINTS or len(data) >= PACKET_HEADER.size
-
-
-_FIXED_BYTES = sum(f.size or 0 for f in PACKET_HEADER.fields)
-_VARINTS = sum(f.size is None for f in PACKET_HEADER.fields)

@@ -12,7 +12,6 @@ from colorvid.bitstream import index as idx
 from colorvid.bitstream.index import KeyFrame, StreamIndex
 from colorvid.bitstream.packets import PACKET_MARKER, Packet
 from colorvid.bitstream.scanner import Scanner
-from colorvid.bitstream.source import CHUNK_BYTES
 from colorvid.errors import ConfigError, DamagedStream
 
 OnDamage = Literal["raise", "resync"]
@@ -180,6 +179,7 @@ class ClvReader:
         self._whole = whole
         self._ended = False
         self._keys = 0
+        self._last_key = idx.NO_KEY
         self._keys_digest = hashlib.sha256()
 
     def _records(self) -> Iterator[Packet | Damage]:
@@ -229,7 +229,9 @@ class ClvReader:
         self._expected = number + 1
         if packet.is_key:
             self._keys += 1
-            self._keys_digest.update(KeyFrame(number, offset).to_bytes())
+            key = KeyFrame(number, offset)
+            self._keys_digest.update(key.to_bytes(self._last_key))
+            self._last_key = key
         yield packet
 
     def _finish(self, end: _End, problem: Damage | None) -> Iterator[Damage]:
@@ -250,26 +252,26 @@ class ClvReader:
             yield Damage("bytes follow the end of the stream", offset, _NONE_LOST)
 
     def _read_index(self) -> _End:
-        """Read the index in pieces, and compare it with the packets that were read."""
-        head, _ = idx.INDEX_HEADER.unpack(
-            self._scanner.peek(idx.INDEX_HEADER.size), 0, DamagedStream
-        )
+        """Read the index entry by entry, and compare it with the packets that were read."""
+        start = self._scanner.offset
+        head, size = self._scanner.peek_fields(idx.INDEX_HEADER)
         self._check_counts(head)
+        crc = zlib.crc32(self._scanner.take(size)[idx.INDEX_CRC_START :])
         digest = hashlib.sha256()
-        crc = zlib.crc32(self._scanner.take(idx.INDEX_HEADER.size)[idx.INDEX_CRC_START :])
-        remaining = head["key_frames"] * idx.INDEX_ENTRY.size
-        while remaining:
-            chunk = self._scanner.take(min(remaining, CHUNK_BYTES))
-            digest.update(chunk)
-            crc = zlib.crc32(chunk, crc)
-            remaining -= len(chunk)
-        tail = self._scanner.take(idx.INDEX_TAIL.size)
-        idx.check_index_crc(zlib.crc32(tail, crc), head["index_crc"])
-        idx.check_tail(tail, head["key_frames"])
+        for _ in range(head["key_frames"]):
+            _, size = self._scanner.peek_fields(idx.INDEX_ENTRY)
+            entry = self._scanner.take(size)
+            digest.update(entry)
+            crc = zlib.crc32(entry, crc)
+        tail, size = self._scanner.peek_fields(idx.INDEX_TAIL)
+        crc = zlib.crc32(self._scanner.take(size), crc)
+        idx.check_index_crc(crc, head["index_crc"])
+        index_bytes = self._scanner.offset - start
+        idx.check_size(tail["index_size"], index_bytes)
         complete = self._whole and head["total_frames"] == self._expected
         if complete and digest.digest() != self._keys_digest.digest():
             raise DamagedStream("index lies: its key frames are not where the packets are")
-        self.index_bytes = idx.index_size(head["key_frames"])
+        self.index_bytes = index_bytes
         return _End(head["total_frames"])
 
     def _check_counts(self, head: dict[str, Any]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+import re
+from typing import Any, BinaryIO
 
 from colorvid.bitstream import index as idx
+from colorvid.bitstream.fields import FieldTable
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES, StreamHeader
 from colorvid.bitstream.index import KeyFrame, StreamIndex
 from colorvid.bitstream.packets import (
-    MARKER_PREFIX,
     PACKET_MARKER,
     Packet,
     header_is_complete,
@@ -18,10 +19,14 @@ from colorvid.bitstream.packets import (
 from colorvid.bitstream.source import ByteWindow
 from colorvid.errors import DamagedStream
 
-# Checking the CRC at false packet starts may cost this many bytes, plus so many per byte read.
-# Damage by chance stays far below; a hostile file cannot keep the reader busy for long.
+# A false packet start costs the CRC over its bytes, and time like that of so many bytes for the try
+# itself. All of them may cost the free effort plus so many bytes per byte read. By chance a marker
+# stands once in 64 KiB, far below that; a hostile file cannot keep the reader busy for long.
+_EFFORT_OF_TRY_BYTES = 2**13
 _FREE_EFFORT_BYTES = 2**28
 _EFFORT_PER_BYTE = 64
+
+_MARKERS = re.compile(re.escape(PACKET_MARKER) + b"|" + re.escape(idx.INDEX_MARKER))
 
 
 class Scanner:
@@ -68,13 +73,17 @@ class Scanner:
         Raises:
             DamagedStream: neither a packet nor an index starts here.
         """
-        whole = self._window.fill(len(PACKET_MARKER))
-        marker = bytes(self._window.data[: len(PACKET_MARKER)])
-        if marker and not whole:
+        # The longer marker is waited for only where it can follow: a pipe may be late.
+        self._window.fill(len(PACKET_MARKER))
+        if self._window.data.startswith(PACKET_MARKER):
+            return PACKET_MARKER
+        self._window.fill(len(idx.INDEX_MARKER))
+        found = bytes(self._window.data[: len(idx.INDEX_MARKER)])
+        if found in (idx.INDEX_MARKER, b""):
+            return found
+        if idx.INDEX_MARKER.startswith(found):
             raise DamagedStream("stream is cut inside a marker")
-        if marker not in (PACKET_MARKER, idx.INDEX_MARKER, b""):
-            raise DamagedStream(f"neither packet nor index starts with {marker.hex(' ')}")
-        return marker
+        raise DamagedStream(f"neither packet nor index starts with {found.hex(' ')}")
 
     def take_packet(self) -> Packet:
         """The packet that starts here; the position moves behind it.
@@ -92,6 +101,15 @@ class Scanner:
         if not self._window.fill(count):
             raise DamagedStream("stream is cut inside the index")
         return bytes(self._window.data[:count])
+
+    def peek_fields(self, table: FieldTable) -> tuple[dict[str, Any], int]:
+        """The values of the part of the index that starts here, and its size in bytes.
+
+        Raises:
+            DamagedStream: cut, or a value out of its limits.
+        """
+        self._window.fill(table.size)  # the end of the stream may come earlier
+        return table.unpack(self._window.data, 0, DamagedStream)
 
     def take(self, count: int) -> bytes:
         """As ``peek``; the position moves behind the bytes."""
@@ -122,12 +140,13 @@ class Scanner:
             return False
         if window.offset == failed_at:
             window.drop(1)
-        while (found := window.data.find(MARKER_PREFIX)) < 0:
-            window.drop(max(len(window.data) - len(MARKER_PREFIX) + 1, 0))
+        while (found := _MARKERS.search(window.data)) is None:
+            window.drop(max(len(window.data) - len(idx.INDEX_MARKER) + 1, 0))
             if not window.fill(len(window.data) + 1):
                 window.drop(len(window.data))
                 return True
-        window.drop(found)
+        window.drop(found.start())
+        self._effort += _EFFORT_OF_TRY_BYTES
         return True
 
     def _peek_packet(self) -> tuple[Packet, int]:
@@ -157,7 +176,7 @@ class Scanner:
         """
         window = self._window
         size = window.size()
-        if size < STREAM_HEADER_BYTES + idx.index_size(0):
+        if size < STREAM_HEADER_BYTES + idx.MIN_INDEX_BYTES:
             return None
         window.seek(size - idx.INDEX_TAIL.size)
         window.fill(idx.INDEX_TAIL.size)
@@ -169,8 +188,8 @@ class Scanner:
                 f"index tail: index_size is {tail['index_size']}; the stream has {size} bytes"
             )
         window.seek(size - tail["index_size"])
-        head, _ = idx.INDEX_HEADER.unpack(self.peek(idx.INDEX_HEADER.size), 0, DamagedStream)
-        idx.check_size(tail["index_size"], head["key_frames"])
+        head, _ = self.peek_fields(idx.INDEX_HEADER)
+        idx.check_claim(tail["index_size"], head["key_frames"])
         index = StreamIndex.from_bytes(self.peek(tail["index_size"]))
         if index.keys and index.keys[-1].offset >= size - tail["index_size"]:
             raise DamagedStream(

@@ -55,7 +55,7 @@ class StreamSummary:
 
     @property
     def section_bytes(self) -> dict[str, int]:
-        """Payload bytes of all frames, by section: motion, side, luma, chroma."""
+        """Payload bytes of all frames, by section: motion and latents."""
         sums = dict.fromkeys(SECTIONS, 0)
         for frame in self.frames:
             for name, size in zip(SECTIONS, frame.header.section_bytes, strict=True):

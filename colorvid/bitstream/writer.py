@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from colorvid.bitstream.headers import StreamHeader
-from colorvid.bitstream.index import KeyFrame, build_index
+from colorvid.bitstream.index import NO_KEY, KeyFrame, build_index
 from colorvid.bitstream.packets import Packet
 from colorvid.bitstream.source import write_all
 from colorvid.errors import ConfigError, HeaderError
@@ -24,7 +24,8 @@ class ClvWriter:
         self._header: StreamHeader | None = None
         self._entries = bytearray()
         self._frames = 0
-        self._last_key = 0
+        self._keys = 0
+        self._last_key = NO_KEY
         self._finished = False
         self.bytes_written = 0
 
@@ -58,8 +59,10 @@ class ClvWriter:
                 f"at most {header.payload_limit} are allowed for this picture size"
             )
         if packet.is_key:
-            self._entries += KeyFrame(packet.frame_number, self.bytes_written).to_bytes()
-            self._last_key = packet.frame_number
+            key = KeyFrame(packet.frame_number, self.bytes_written)
+            self._entries += key.to_bytes(self._last_key)
+            self._keys += 1
+            self._last_key = key
         self._frames += 1
         return self._write(packet.to_bytes())
 
@@ -72,7 +75,7 @@ class ClvWriter:
         """
         self._open_header()
         self._finished = True
-        return self._write(build_index(self._frames, bytes(self._entries)))
+        return self._write(build_index(self._frames, self._keys, bytes(self._entries)))
 
     def _open_header(self) -> StreamHeader:
         """The header of a stream that is begun and not finished."""
@@ -90,10 +93,10 @@ class ClvWriter:
             return
         if self._frames == 0:
             raise ConfigError("the first frame is not a key frame; start with an intra frame")
-        if gop_length and packet.frame_number - self._last_key >= gop_length:
+        if gop_length and packet.frame_number - self._last_key.number >= gop_length:
             raise ConfigError(
-                f"frame {packet.frame_number} must be a key frame: the last is {self._last_key} "
-                f"and the GOP length is {gop_length}"
+                f"frame {packet.frame_number} must be a key frame: the last is "
+                f"{self._last_key.number} and the GOP length is {gop_length}"
             )
 
     def _write(self, data: bytes) -> int:
