@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from colorvid.errors import ConfigError
 
@@ -14,6 +13,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+Number = TypeVar("Number")
 
 LAMBDA_MIN = 40.0
 LAMBDA_MAX = 16000.0
@@ -23,9 +24,19 @@ DEFAULT_GOP = 32
 MOTION_FEATURES = 4
 
 
-def lambda_of_quality(quality: float) -> float:
-    """Weight of the unit-range squared error against bits per pixel; 40 to 16000, geometric."""
-    return LAMBDA_MIN * math.exp(math.log(LAMBDA_MAX / LAMBDA_MIN) * quality / (QUALITIES - 1))
+def quantiser_step(quality: float) -> float:
+    """Nominal quantiser step of a quality index, in sample values; 118 at 0, 5.9 at 63."""
+    return float(255 * (8.66 / lambda_of_quality(quality)) ** 0.5)
+
+
+def lambda_of_quality(quality: Number) -> Number:
+    """Weight of the unit-range squared error against bits per pixel; 40 to 16000, geometric.
+
+    Takes a number, an array or a tensor of qualities and gives the same kind.
+    """
+    ratio = LAMBDA_MAX / LAMBDA_MIN
+    result: Number = LAMBDA_MIN * ratio ** (quality / (QUALITIES - 1))  # type: ignore[operator]
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +47,8 @@ class BranchConfig:
         planes: planes it codes: 1 for luma, 2 for chroma.
         reference_planes: further planes that its analysis sees.
         block: samples (of its own planes) to a latent position.
-        analysis_widths, synthesis_widths: channels at 2/block and 1/block of the resolution.
+        analysis_widths, synthesis_widths: channels of the non-linear paths at 2/block and 1/block
+            of the resolution; None leaves the linear path alone.
         synthesis_condition: channels of further inputs of the synthesis at 2/block.
         prior_width: channels of the prior's features.
         prior_condition: channels of further inputs of the prior at 1/block.
@@ -44,17 +56,22 @@ class BranchConfig:
         predict_mean: whether the prior says a mean.
         step_ratio: initial quantiser step over ``sqrt(8.66 / lambda)``.
         rounding: added to magnitudes before the floor; 0.5 rounds, less makes a dead zone.
+        sample_weight: weight of a squared sample error against luma's, in the rate-distortion
+            decisions of the quantiser.
+        rate_weight: share of the full price of a bit that the quantiser pays; 0 only rounds.
     """
 
     planes: int
     block: int
-    analysis_widths: tuple[int, int]
-    synthesis_widths: tuple[int, int]
+    analysis_widths: tuple[int, int] | None
+    synthesis_widths: tuple[int, int] | None
     prior_width: int
     hyper: int
     predict_mean: bool
     step_ratio: float
     rounding: float
+    sample_weight: float
+    rate_weight: float
     reference_planes: int = 0
     synthesis_condition: int = 0
     prior_condition: int = 0
@@ -76,6 +93,7 @@ class IntraConfig:
     luma_hyper: int = 48
     chroma_hyper: int = 24
     chroma_from_luma: bool = True
+    rate_weight: float = 0.9
 
     def luma(self) -> BranchConfig:
         """The luma branch: blocks of 16x16."""
@@ -89,6 +107,8 @@ class IntraConfig:
             predict_mean=True,
             step_ratio=1.0,
             rounding=0.5,
+            sample_weight=0.75,
+            rate_weight=self.rate_weight,
         )
 
     def chroma(self) -> BranchConfig:
@@ -103,6 +123,8 @@ class IntraConfig:
             predict_mean=True,
             step_ratio=0.8,
             rounding=0.5,
+            sample_weight=1.5,
+            rate_weight=self.rate_weight,
             synthesis_condition=64,
             prior_condition=256 if self.chroma_from_luma else 0,
         )
@@ -112,22 +134,28 @@ class IntraConfig:
 class InterConfig:
     """Sizes of the inter codec; defaults are the released model's.
 
+    Without non-linear paths the codec is a block transform with learned entropy coding: networks
+    inside the loop must not only improve a frame but also the frames predicted from it.
+
     Attributes:
+        luma_analysis, luma_synthesis, chroma_analysis, chroma_synthesis: channels of the
+            non-linear paths, see `BranchConfig`.
         context: feed prediction, previous symbols and motion to the prior.
         rounding: dead zone of both branches, see `BranchConfig`.
     """
 
-    luma_analysis: tuple[int, int] = (24, 64)
-    luma_synthesis: tuple[int, int] = (32, 64)
-    chroma_analysis: tuple[int, int] = (16, 32)
-    chroma_synthesis: tuple[int, int] = (16, 48)
+    luma_analysis: tuple[int, int] | None = None
+    luma_synthesis: tuple[int, int] | None = None
+    chroma_analysis: tuple[int, int] | None = None
+    chroma_synthesis: tuple[int, int] | None = None
     luma_prior: int = 96
     chroma_prior: int = 48
     luma_hyper: int = 8
     chroma_hyper: int = 4
     chroma_from_luma: bool = True
     context: bool = True
-    rounding: float = 0.33
+    rounding: float = 0.45
+    rate_weight: float = 1.0
 
     def luma(self) -> BranchConfig:
         """The luma branch: blocks of 8x8 of the residual."""
@@ -144,6 +172,8 @@ class InterConfig:
             predict_mean=False,
             step_ratio=1.0,
             rounding=self.rounding,
+            sample_weight=0.75,
+            rate_weight=self.rate_weight,
         )
 
     def chroma(self) -> BranchConfig:
@@ -162,6 +192,8 @@ class InterConfig:
             predict_mean=False,
             step_ratio=0.8,
             rounding=self.rounding,
+            sample_weight=1.5,
+            rate_weight=self.rate_weight,
         )
 
 
