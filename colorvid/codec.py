@@ -22,8 +22,8 @@ from colorvid.models.modelfile import Model
 from colorvid.models.planes import Picture, padded
 from colorvid.models.video import State
 from colorvid.motion.coding import MotionCoder
-from colorvid.motion.field import Vectors, grid_shape
 from colorvid.motion.estimate import MotionEstimator
+from colorvid.motion.field import Vectors, grid_shape
 
 INTER_OFFSET = 6
 """Inter frames are coded this many quality indices below the key frame, unless told otherwise."""
