@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -11,7 +12,7 @@ from typing import Any, NoReturn
 
 from colorvid import __version__
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES
-from colorvid.errors import ColorvidError, ConfigError, OutputError
+from colorvid.errors import ColorvidError, ConfigError, InputError, OutputError
 
 EPILOG = """\
 exit codes:
@@ -231,8 +232,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _fail(signals.error())
     except ColorvidError as error:
         code = _fail(error)
-    except BrokenPipeError as error:
-        code = _fail(OutputError(f"stdout: {error.strerror}"))
     except Exception as error:
         hint = "this is a fault of colorvid; COLORVID_TRACEBACK=1 shows where"
         code = _fail(ColorvidError(f"{type(error).__name__}: {error}; {hint}"))
@@ -248,9 +247,18 @@ def _run(argv: Sequence[str] | None, signals: Any) -> int:
         options = parse(argv)
     except SystemExit as end:  # --help and --version
         return int(end.code or 0)
+    _check_pipes(options)
     from colorvid import commands
 
     return commands.run(options, signals)
+
+
+def _check_pipes(options: argparse.Namespace) -> None:
+    """Refuse to use a standard stream that the caller has closed."""
+    if sys.stdin is None and getattr(options, "input", None) == "-":
+        raise InputError("stdin is closed; give a file or a pipe")
+    if sys.stdout is None and getattr(options, "output", "-") == "-":
+        raise OutputError("stdout is closed; send it to a file or a pipe")
 
 
 def _fail(error: ColorvidError) -> int:

@@ -10,7 +10,7 @@ from colorvid.description import as_json, as_text
 from colorvid.errors import DamagedStream
 from colorvid.report import DecodeReport, Scores
 from colorvid.streams import probe
-from colorvid.terminal import Signals, progress_line, say
+from colorvid.terminal import Signals, progress_line, say, show
 
 
 def run(options: Namespace, signals: Signals) -> int:
@@ -115,9 +115,9 @@ def _tell(report: DecodeReport, verb: str, quiet: bool) -> int:
 def _info(options: Namespace) -> int:
     summary = probe(options.input)
     if options.json:
-        print(json.dumps(as_json(summary, frames=options.frames), indent=2))
+        show(json.dumps(as_json(summary, frames=options.frames), indent=2))
     else:
-        print(as_text(summary, frames=options.frames))
+        show(as_text(summary, frames=options.frames))
     for damage in summary.damage:
         say(str(damage), "warning")
     return DamagedStream.exit_code if summary.damage else 0
@@ -127,5 +127,5 @@ def _model(options: Namespace) -> int:
     from colorvid.models.complexity import describe_model
     from colorvid.models.modelfile import load_model
 
-    print(describe_model(options.name, load_model(options.name)))
+    show(describe_model(options.name, load_model(options.name)))
     return 0

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from colorvid.bitstream import FrameType, Packet
 from colorvid.color import ColorSpec, Siting, choose_matrix, frame_delta_e
-from colorvid.errors import DamagedStream, HashMismatch, InputError, OutputError
+from colorvid.errors import ConfigError, DamagedStream, HashMismatch, InputError, OutputError
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo
 from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL
@@ -228,7 +228,10 @@ def open_log(path: str | Path, *, overwrite: bool) -> Iterator[FrameLog]:
 
     Raises:
         OutputError: see `colorvid.io.files.OutputFile`.
+        ConfigError: ``path`` is ``-``.
     """
+    if str(path) == "-":
+        raise ConfigError("--csv - is not allowed; give the name of a file")
     target = OutputFile(Path(path), overwrite=overwrite)
     try:
         with os_errors(target.name, OutputError):

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from colorvid.errors import Aborted
+from colorvid.errors import Aborted, OutputError
+from colorvid.io.files import os_errors
 from colorvid.report import Progress
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -24,6 +25,8 @@ def say(text: str, level: str = "") -> None:
 
     A stderr that is closed or full is no reason to fail.
     """
+    if sys.stderr is None:  # print would take stdout instead
+        return
     line = " ".join(text.split()) if level else text
     try:
         print(f"colorvid [{level}]: {line}" if level else line, file=sys.stderr, flush=True)
@@ -82,7 +85,7 @@ class ProgressLine:
     def __init__(self, signals: Signals, *, shown: bool) -> None:
         """Show nothing unless ``shown`` and stderr is a terminal."""
         self._signals = signals
-        self._shown = shown and sys.stderr.isatty()
+        self._shown = shown and sys.stderr is not None and sys.stderr.isatty()
         self._bar: Any = None
 
     def __call__(self, progress: Progress) -> None:
@@ -118,11 +121,23 @@ def progress_line(signals: Signals, *, shown: bool) -> Iterator[ProgressLine]:
         line.close()
 
 
+def show(text: str) -> None:
+    """Print data on stdout.
+
+    Raises:
+        OutputError: nobody reads it, or the disk is full.
+    """
+    with os_errors("stdout", OutputError):
+        print(text, flush=True)
+
+
 def finish_stdout() -> OSError | None:
     """Flush stdout; the error if its reader is gone or its disk is full.
 
     After an error stdout leads nowhere, because Python would flush it again at exit and complain.
     """
+    if sys.stdout is None:
+        return None
     try:
         sys.stdout.flush()
     except OSError as error:

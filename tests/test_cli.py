@@ -142,6 +142,7 @@ def test_damage(coded: CodedClip, tmp_path: Path, capfd: pytest.CaptureFixture[s
         ("decode IN -o OUT.y4m", 3, "not a .clv stream"),
         ("info none.clv", 2, "none.clv: No such file or directory"),
         ("info IN", 3, "not a .clv stream"),
+        ("encode IN -o OUT --csv -", 1, "--csv - is not allowed; give the name of a file"),
         ("decode CLV -o OUT.y4m --on-error hide", 1, "invalid choice: 'hide'"),
     ],
 )
@@ -285,6 +286,31 @@ def test_closed_pipe_is_one_line(coded: CodedClip) -> None:
         os.close(writing)
         assert result.returncode == 2
         assert "stdout: Broken pipe" in one_error_line(result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [("info CLV", 2), ("decode CLV -o -", 2), ("info - ", 2), ("--help", 0)]
+)
+def test_standard_streams_that_are_closed(
+    arguments: str, code: int, coded: CodedClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main([str(coded.stream) if w == "CLV" else w for w in arguments.split()]) == code
+    if code:
+        assert "is closed; " in one_error_line(terminal.getvalue())
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["info", "none.clv"]) == 2
+
+
+def test_full_stdout(coded: CodedClip) -> None:
+    arguments = command("info", coded.stream)
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 2
+    assert one_error_line(result.stderr) == "stdout: No space left on device"
 
 
 class Terminal(io.StringIO):
