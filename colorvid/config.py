@@ -186,5 +186,7 @@ def from_table(cls: type[Any], table: dict[str, Any], where: str) -> Any:
     names = {f.name for f in fields(cls)}
     for key in table:
         if key not in names:
-            raise ConfigError(f"{where}: unknown key {key!r}; allowed are {', '.join(sorted(names))}")
+            raise ConfigError(
+                f"{where}: unknown key {key!r}; allowed are {', '.join(sorted(names))}"
+            )
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})

@@ -25,8 +25,18 @@ from colorvid.errors import ConfigError
 
 MAX_SYMBOL = 2**11 - 1
 """Largest magnitude of a symbol; a damaged stream cannot exceed it."""
-_SLACK_BYTES = 16
-"""Zero bytes a symbol behind the stream, so that no damaged stream makes the coder overrun."""
+
+
+def _slack(stream: int, symbols: int) -> int:
+    """Zero bytes to put behind a stream, so that no damaged stream makes the coder overrun.
+
+    compressai's coder does not look where the stream ends. A symbol takes at most one word of four
+    bytes. An escape counts the nibbles of its value in nibbles of up to 15, so half a byte of
+    stream can ask for 15 nibbles: at most 15 bytes for each byte of the stream. Behind the stream
+    are zeros, which end every count; the 63 bits of state left there can start few escapes, of
+    at most 74 bytes each, and the last term is room for more than they can start.
+    """
+    return 16 * stream + 4 * symbols + 4096
 
 
 @lru_cache(maxsize=1)
@@ -153,7 +163,7 @@ class SymbolReader:
         self._decoder = _ans().RansDecoder()
         self._empty = not data
         if data:
-            self._decoder.set_stream(data + bytes(_SLACK_BYTES * (most_symbols + 16)))
+            self._decoder.set_stream(data + bytes(_slack(len(data), most_symbols)))
 
     def branch(self, book: CodeBook) -> BranchReader:
         """A coder that reads with the tables of ``book``."""

@@ -55,6 +55,10 @@ class Conv(ExactLayer):
         source, target: grids of input and output.
     """
 
+    weight_int: Tensor
+    bias_int: Tensor
+    factor: Tensor
+
     def __init__(
         self,
         inputs: int,
@@ -91,7 +95,8 @@ class Conv(ExactLayer):
         reach = weight.abs().sum(dim=(1, 2, 3)) * self.source.limit
         reach = reach + self.bias.detach().abs() * self.source.steps
         taps = weight[0].numel()
-        room = SUM_LIMIT - self.source.limit * taps / 2 - 2**12  # rounding may add half a step a tap
+        # Rounding may add half a step for each tap.
+        room = SUM_LIMIT - self.source.limit * taps / 2 - 2**12
         scale = torch.maximum(largest, reach / room).clamp(min=2.0**-40)
         return scale[:, None, None, None]
 

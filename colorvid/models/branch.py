@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from colorvid.config import BranchConfig, lambda_of_quality
 from colorvid.exact.arithmetic import ExactArithmetic, Grid
-from colorvid.exact.layers import ChannelScale, ExactLayer, Knots, QUALITIES
+from colorvid.exact.layers import QUALITIES, ChannelScale, ExactLayer, Knots
 from colorvid.nn.prior import SCALES, Parameters, Prior, checkerboard
 from colorvid.nn.transforms import (
     STEP_STEPS,
@@ -66,7 +66,8 @@ class Gains(ExactLayer):
 
     def forward(self, quality: Tensor) -> Tensor:
         """Steps ``(B, C, 1, 1)`` in units of 32 sample values, to train with."""
-        return self.knots.at(quality).exp()
+        steps: Tensor = self.knots.at(quality).exp()
+        return steps
 
     @torch.no_grad()
     def finalise(self) -> None:
@@ -105,7 +106,9 @@ class Branch(nn.Module):
         self.synthesis = SynthesisNet(c.planes, c.block, c.synthesis_widths, c.synthesis_condition)
         self.gains = Gains(c.latents, c.step_ratio)
         natural = latent_scale(c.block, c.planes)
-        self.scale = ChannelScale(torch.ones_like(natural) if c.reference_planes else natural, LATENT)
+        self.scale = ChannelScale(
+            torch.ones_like(natural) if c.reference_planes else natural, LATENT
+        )
         self.prior = Prior(
             c.latents,
             c.prior_width,
@@ -164,7 +167,8 @@ class Branch(nn.Module):
         seen = x if reference is None else torch.cat((x, reference), dim=1)
         coefficients = self.transform.analyse(x) + self.analysis(seen, quality)
         step = self.gains.table[quality][:, :, None, None].to(torch.float32)
-        return coefficients * (UNIT * STEP_STEPS) / step
+        latents: Tensor = coefficients * (UNIT * STEP_STEPS) / step
+        return latents
 
     @torch.no_grad()
     def code(

@@ -113,9 +113,7 @@ class InterModel(nn.Module):
         result: Tensor = synthesis(picture, quality, F.pixel_unshuffle(c.y, 4))
         return result
 
-    def _chroma_synthesis(
-        self, residual: Tensor, y: Tensor, c: Context, quality: Tensor
-    ) -> Tensor:
+    def _chroma_synthesis(self, residual: Tensor, y: Tensor, c: Context, quality: Tensor) -> Tensor:
         synthesis = self.chroma.synthesis
         picture = synthesis.arithmetic.add(c.uv, residual)
         condition = torch.cat((F.pixel_unshuffle(c.uv, 2), F.pixel_unshuffle(y, 4)), dim=1)

@@ -45,7 +45,8 @@ class IntraModel(nn.Module):
         return IntraOutput(y_out, uv_out, luma, chroma)
 
     def _chroma_synthesis(self, planes: Tensor, y: Tensor, quality: Tensor) -> Tensor:
-        return self.chroma.synthesis(planes, quality, F.pixel_unshuffle(y, 8))
+        result: Tensor = self.chroma.synthesis(planes, quality, F.pixel_unshuffle(y, 8))
+        return result
 
     @torch.no_grad()
     def code(

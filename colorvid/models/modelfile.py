@@ -66,7 +66,9 @@ def identity_of(config: str, tensors: dict[str, Tensor]) -> bytes:
     return digest.digest()[:16]
 
 
-def model_tensors(network: VideoModel, tables: dict[str, tuple[Tables, Tables]]) -> dict[str, Tensor]:
+def model_tensors(
+    network: VideoModel, tables: dict[str, tuple[Tables, Tables]]
+) -> dict[str, Tensor]:
     """All that a model file holds: integers, tables, and the encoder's floats as float16."""
     tensors: dict[str, Tensor] = {}
     parameters = {name for name, _ in network.named_parameters()}
@@ -160,7 +162,10 @@ def _network(config: dict[str, Any], tensors: dict[str, Tensor]) -> VideoModel:
 def _tables(tensors: dict[str, Tensor], branch: str) -> tuple[Tables, Tables]:
     """Tables of the hyper-latents and of the latents of one branch."""
     hyper, latents = (
-        Tables(tensors[f"tables.{branch}.{k}.cdf"].numpy(), tensors[f"tables.{branch}.{k}.sizes"].numpy())
+        Tables(
+            tensors[f"tables.{branch}.{k}.cdf"].numpy(),
+            tensors[f"tables.{branch}.{k}.sizes"].numpy(),
+        )
         for k in ("hyper", "latents")
     )
     return hyper, latents

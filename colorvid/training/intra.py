@@ -33,9 +33,7 @@ class IntraTask:
         y, uv = (t.to(memory_format=torch.channels_last) for t in (y, uv))
         quality = torch.from_numpy(generator.integers(0, QUALITIES, batch))
         output = self.networks["model"](y, uv, quality)
-        bits = [
-            b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))
-        ]
+        bits = [b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))]
         mse_y, mse_uv = squared_error(output.y, y), squared_error(output.uv, uv)
         bpp = [b / crop**2 for b in bits]
         error = distortion(self.loss_config, mse_y, mse_uv)

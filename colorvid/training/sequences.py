@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -156,7 +157,7 @@ class SequenceStore:
     def sample(self, number: int) -> tuple[Sample, int]:
         """Sample ``number``, memory-mapped, and its quality."""
         offset, height, width, quality = self.entries[number]
-        arrays = []
+        arrays: list[Any] = []
         for shape, dtype in zip(
             sample_shapes(height, width), [np.uint8] * 4 + [np.int8] * 2 + [np.uint8], strict=True
         ):
@@ -184,7 +185,9 @@ def sequence_batch(
             row.append(torch.from_numpy(np.ascontiguousarray(array[..., t:b, lo:hi])).float())
         crops.append(row)
         qualities.append(quality)
-    y, uv, py, puv, luma, chroma, motion = (torch.stack(column) for column in zip(*crops))
+    y, uv, py, puv, luma, chroma, motion = (
+        torch.stack(column) for column in zip(*crops, strict=True)
+    )
     y, py = ((p[:, None] - 128) / UNIT for p in (y, py))
     uv, puv = ((p - 128) / UNIT for p in (uv, puv))
     return y, uv, Context(py, puv, luma, chroma, motion), torch.tensor(qualities)
