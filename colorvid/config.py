@@ -181,12 +181,25 @@ def from_table(cls: type[Any], table: dict[str, Any], where: str) -> Any:
     """Make a configuration dataclass from a TOML table; lists become tuples.
 
     Raises:
-        ConfigError: a key is unknown.
+        ConfigError: a key is unknown, or a value is not of the kind of the field's default.
     """
-    names = {f.name for f in fields(cls)}
-    for key in table:
-        if key not in names:
-            raise ConfigError(
-                f"{where}: unknown key {key!r}; allowed are {', '.join(sorted(names))}"
-            )
+    defaults = {f.name: f.default for f in fields(cls)}
+    for key, value in table.items():
+        if key not in defaults:
+            allowed = ", ".join(sorted(defaults))
+            raise ConfigError(f"{where}: unknown key {key!r}; allowed are {allowed}")
+        _check_kind(f"{where}: {key}", value, defaults[key])
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
+
+
+def _check_kind(what: str, value: Any, default: Any) -> None:
+    """Refuse a value that is not of the kind of ``default``; an int will do for a float."""
+    if isinstance(default, tuple):
+        kind = f"a list of {len(default)}"
+        fits = isinstance(value, list | tuple) and len(value) == len(default)
+    else:
+        kind = f"{'an' if isinstance(default, int) else 'a'} {type(default).__name__}"
+        kind = "a bool" if isinstance(default, bool) else kind
+        fits = type(value) is type(default) or (type(default) is float and type(value) is int)
+    if not fits:
+        raise ConfigError(f"{what} is {value!r}; it must be {kind}")

@@ -20,11 +20,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorvid.entropy.tables import Tables
+from colorvid.entropy.tables import TOTAL, Tables
 from colorvid.errors import ConfigError
 
 MAX_SYMBOL = 2**11 - 1
 """Largest magnitude of a symbol; a damaged stream cannot exceed it."""
+_FEWEST = 4
+"""compressai's encoder has room for one word a symbol; with fewer symbols it would overrun."""
 
 
 def _slack(stream: int, symbols: int) -> int:
@@ -95,6 +97,7 @@ class SymbolWriter:
         """Start empty."""
         self._encoder = _ans().BufferedRansEncoder()
         self.any = False
+        self._count = 0
 
     def branch(self, book: CodeBook) -> BranchWriter:
         """A coder that writes with the tables of ``book``."""
@@ -111,11 +114,17 @@ class SymbolWriter:
         rows, sizes, offsets = book.lists_of(tables)
         self._encoder.encode_with_indexes(symbols.tolist(), index.tolist(), rows, sizes, offsets)
         self.any = self.any or bool(symbols.any())
+        self._count += len(symbols)
 
     def finish(self) -> bytes:
         """The stream; empty if every symbol is zero."""
+        if not self.any:
+            return b""
+        if self._count < _FEWEST:
+            zeros = [0] * _FEWEST
+            self._encoder.encode_with_indexes(zeros, zeros, [[0, TOTAL - 1, TOTAL]], [3], [0])
         data: bytes = self._encoder.flush()
-        return data if self.any else b""
+        return data
 
 
 class BranchWriter:

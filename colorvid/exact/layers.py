@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -114,6 +115,11 @@ class Conv(ExactLayer):
         self.bias_int.copy_(torch.round(self.bias * self.source.steps / scale.flatten()))
         self.factor.copy_(scale.flatten() * (self.target.steps / self.source.steps))
         self._carried.clear()
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        """Load as any module does; integers kept from before no longer hold."""
+        self._carried.clear()
+        super()._load_from_state_dict(*args, **kwargs)
 
     def largest_sum(self) -> int:
         """Upper bound of every partial sum: ``max over channels of sum|w| * max|x| + |bias|``."""
