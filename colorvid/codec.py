@@ -5,7 +5,6 @@ A key frame resets all state on both sides. Nothing here opens files.
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, field
 
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 
 from colorvid.bitstream import FrameType, Packet
-from colorvid.config import QUALITIES, lambda_of_quality
+from colorvid.config import QUALITIES, quantiser_step
 from colorvid.entropy.binary import BinaryDecoder, BinaryEncoder
 from colorvid.entropy.rans import BranchWriter, SymbolReader, SymbolWriter
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
@@ -23,23 +22,13 @@ from colorvid.models.modelfile import Model
 from colorvid.models.planes import Picture, padded
 from colorvid.models.video import State
 from colorvid.motion.coding import MotionCoder
+from colorvid.motion.estimate import MotionEstimator
 from colorvid.motion.field import Vectors, grid_shape
-from colorvid.motion.search import MotionSearch
 
 DEFAULT_QUALITY = 32
 DEFAULT_GOP = 32
 INTER_OFFSET = 6
 """Inter frames are coded this many quality indices below the key frame, unless told otherwise."""
-
-
-def quantiser_step(quality: float) -> float:
-    """Nominal quantiser step of a quality index, in sample values; 118 at 0, 5.9 at 63."""
-    return 255 * math.sqrt(8.66 / lambda_of_quality(quality))
-
-
-def search_crf(quality: int) -> float:
-    """Quality of libx264's motion search whose quantiser step suits ``quality``; 0..51."""
-    return min(51.0, max(0.0, 4 + 6 * math.log2(quantiser_step(quality)) - 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +104,7 @@ class Encoder:
         self.model, self.settings = model, settings
         self._number, self._since_key = first, 0
         self._state: State | None = None
-        self._search: MotionSearch | None = None
+        self._estimator: MotionEstimator | None = None
         self._motion = MotionCoder()
 
     def push(self, frame: Frame) -> CodedFrame:
@@ -136,11 +125,11 @@ class Encoder:
 
     def _key(self, frame: Frame, quality: int) -> CodedFrame:
         start = time.perf_counter()
-        self._search = None
+        self._estimator = None
         if self.settings.gop > 1:
-            crf = search_crf(self.settings.quality_of(1))
-            self._search = MotionSearch(frame.width, frame.height, crf)
-            self._search.push(frame, key=True)
+            step = quantiser_step(self.settings.quality_of(1))
+            self._estimator = MotionEstimator(frame.width, frame.height, step)
+            self._estimator.start(frame)
         self._motion.reset()
         timings = Timings(motion=time.perf_counter() - start)
         writer = SymbolWriter()
@@ -152,10 +141,10 @@ class Encoder:
         return self._finish(packet, coders, timings, start)
 
     def _inter(self, frame: Frame, quality: int) -> CodedFrame:
-        assert self._search is not None and self._state is not None
+        assert self._estimator is not None and self._state is not None
         start = time.perf_counter()
-        field_of_vectors = self._search.push(frame)
-        assert field_of_vectors is not None
+        reference = self._state.picture.y.cpu().numpy()
+        field_of_vectors = self._estimator.estimate(frame, reference, self._motion)
         motion = self._code_motion(field_of_vectors)
         timings = Timings(motion=time.perf_counter() - start)
         writer = SymbolWriter()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from colorvid.errors import ConfigError
 
@@ -15,15 +14,27 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+Number = TypeVar("Number")
+
 LAMBDA_MIN = 40.0
 LAMBDA_MAX = 16000.0
 QUALITIES = 64
 MOTION_FEATURES = 4
 
 
-def lambda_of_quality(quality: float) -> float:
-    """Weight of the unit-range squared error against bits per pixel; 40 to 16000, geometric."""
-    return LAMBDA_MIN * math.exp(math.log(LAMBDA_MAX / LAMBDA_MIN) * quality / (QUALITIES - 1))
+def quantiser_step(quality: float) -> float:
+    """Nominal quantiser step of a quality index, in sample values; 118 at 0, 5.9 at 63."""
+    return float(255 * (8.66 / lambda_of_quality(quality)) ** 0.5)
+
+
+def lambda_of_quality(quality: Number) -> Number:
+    """Weight of the unit-range squared error against bits per pixel; 40 to 16000, geometric.
+
+    Takes a number, an array or a tensor of qualities and gives the same kind.
+    """
+    ratio = LAMBDA_MAX / LAMBDA_MIN
+    result: Number = LAMBDA_MIN * ratio ** (quality / (QUALITIES - 1))  # type: ignore[operator]
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +45,8 @@ class BranchConfig:
         planes: planes it codes: 1 for luma, 2 for chroma.
         reference_planes: further planes that its analysis sees.
         block: samples (of its own planes) to a latent position.
-        analysis_widths, synthesis_widths: channels at 2/block and 1/block of the resolution.
+        analysis_widths, synthesis_widths: channels of the non-linear paths at 2/block and 1/block
+            of the resolution; None leaves the linear path alone.
         synthesis_condition: channels of further inputs of the synthesis at 2/block.
         prior_width: channels of the prior's features.
         prior_condition: channels of further inputs of the prior at 1/block.
@@ -42,17 +54,22 @@ class BranchConfig:
         predict_mean: whether the prior says a mean.
         step_ratio: initial quantiser step over ``sqrt(8.66 / lambda)``.
         rounding: added to magnitudes before the floor; 0.5 rounds, less makes a dead zone.
+        sample_weight: weight of a squared sample error against luma's, in the rate-distortion
+            decisions of the quantiser.
+        rate_weight: share of the full price of a bit that the quantiser pays; 0 only rounds.
     """
 
     planes: int
     block: int
-    analysis_widths: tuple[int, int]
-    synthesis_widths: tuple[int, int]
+    analysis_widths: tuple[int, int] | None
+    synthesis_widths: tuple[int, int] | None
     prior_width: int
     hyper: int
     predict_mean: bool
     step_ratio: float
     rounding: float
+    sample_weight: float
+    rate_weight: float
     reference_planes: int = 0
     synthesis_condition: int = 0
     prior_condition: int = 0
@@ -74,6 +91,7 @@ class IntraConfig:
     luma_hyper: int = 48
     chroma_hyper: int = 24
     chroma_from_luma: bool = True
+    rate_weight: float = 0.9
 
     def luma(self) -> BranchConfig:
         """The luma branch: blocks of 16x16."""
@@ -87,6 +105,8 @@ class IntraConfig:
             predict_mean=True,
             step_ratio=1.0,
             rounding=0.5,
+            sample_weight=0.75,
+            rate_weight=self.rate_weight,
         )
 
     def chroma(self) -> BranchConfig:
@@ -101,6 +121,8 @@ class IntraConfig:
             predict_mean=True,
             step_ratio=0.8,
             rounding=0.5,
+            sample_weight=1.5,
+            rate_weight=self.rate_weight,
             synthesis_condition=64,
             prior_condition=256 if self.chroma_from_luma else 0,
         )
@@ -110,22 +132,28 @@ class IntraConfig:
 class InterConfig:
     """Sizes of the inter codec; defaults are the released model's.
 
+    Without non-linear paths the codec is a block transform with learned entropy coding: networks
+    inside the loop must not only improve a frame but also the frames predicted from it.
+
     Attributes:
+        luma_analysis, luma_synthesis, chroma_analysis, chroma_synthesis: channels of the
+            non-linear paths, see `BranchConfig`.
         context: feed prediction, previous symbols and motion to the prior.
         rounding: dead zone of both branches, see `BranchConfig`.
     """
 
-    luma_analysis: tuple[int, int] = (24, 64)
-    luma_synthesis: tuple[int, int] = (32, 64)
-    chroma_analysis: tuple[int, int] = (16, 32)
-    chroma_synthesis: tuple[int, int] = (16, 48)
+    luma_analysis: tuple[int, int] | None = None
+    luma_synthesis: tuple[int, int] | None = None
+    chroma_analysis: tuple[int, int] | None = None
+    chroma_synthesis: tuple[int, int] | None = None
     luma_prior: int = 96
     chroma_prior: int = 48
     luma_hyper: int = 8
     chroma_hyper: int = 4
     chroma_from_luma: bool = True
     context: bool = True
-    rounding: float = 0.33
+    rounding: float = 0.45
+    rate_weight: float = 1.0
 
     def luma(self) -> BranchConfig:
         """The luma branch: blocks of 8x8 of the residual."""
@@ -142,6 +170,8 @@ class InterConfig:
             predict_mean=False,
             step_ratio=1.0,
             rounding=self.rounding,
+            sample_weight=0.75,
+            rate_weight=self.rate_weight,
         )
 
     def chroma(self) -> BranchConfig:
@@ -160,6 +190,8 @@ class InterConfig:
             predict_mean=False,
             step_ratio=0.8,
             rounding=self.rounding,
+            sample_weight=1.5,
+            rate_weight=self.rate_weight,
         )
 
 
@@ -181,25 +213,25 @@ def from_table(cls: type[Any], table: dict[str, Any], where: str) -> Any:
     """Make a configuration dataclass from a TOML table; lists become tuples.
 
     Raises:
-        ConfigError: a key is unknown, or a value is not of the kind of the field's default.
+        ConfigError: a key is unknown, or a value is not of the type of its field.
     """
-    defaults = {f.name: f.default for f in fields(cls)}
+    types = get_type_hints(cls)
     for key, value in table.items():
-        if key not in defaults:
-            allowed = ", ".join(sorted(defaults))
+        if key not in types:
+            allowed = ", ".join(sorted(types))
             raise ConfigError(f"{where}: unknown key {key!r}; allowed are {allowed}")
-        _check_kind(f"{where}: {key}", value, defaults[key])
+        if not _fits(value, types[key]):
+            kind = getattr(types[key], "__name__", "") if type(types[key]) is type else types[key]
+            raise ConfigError(f"{where}: {key} is {value!r}; it must be of type {kind}")
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
 
 
-def _check_kind(what: str, value: Any, default: Any) -> None:
-    """Refuse a value that is not of the kind of ``default``; an int will do for a float."""
-    if isinstance(default, tuple):
-        kind = f"a list of {len(default)}"
-        fits = isinstance(value, list | tuple) and len(value) == len(default)
-    else:
-        kind = f"{'an' if isinstance(default, int) else 'a'} {type(default).__name__}"
-        kind = "a bool" if isinstance(default, bool) else kind
-        fits = type(value) is type(default) or (type(default) is float and type(value) is int)
-    if not fits:
-        raise ConfigError(f"{what} is {value!r}; it must be {kind}")
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether ``value`` is of type ``kind``; an int will do for a float, a list for a tuple."""
+    parts = get_args(kind)
+    if get_origin(kind) is tuple:
+        fits = isinstance(value, list | tuple) and len(value) == len(parts)
+        return fits and all(_fits(v, p) for v, p in zip(value, parts, strict=True))
+    if parts:
+        return any(_fits(value, part) for part in parts)
+    return type(value) is kind or (kind is float and type(value) is int)

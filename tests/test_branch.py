@@ -77,8 +77,29 @@ def test_training_sees_the_planes_that_coding_gives() -> None:
 def test_dead_zone_rounds_towards_zero() -> None:
     branch = branch_of(tiny.network(), "inter.luma")
     branch.config = replace(branch.config, rounding=0.25)
-    got = branch.quantise(torch.tensor([0.74, 0.76, -0.74, -0.76, 1.74, -9.9, 0.0]))
+    offset = torch.tensor([0.74, 0.76, -0.74, -0.76, 1.74, -9.9, 0.0])
+    got = branch.quantise(offset, torch.full_like(offset, 9), torch.ones(()))
     assert got.tolist() == [0, 1, 0, -1, 1, -10, 0]
+
+
+def test_symbols_that_cost_more_than_they_gain_are_left_out() -> None:
+    branch = branch_of(tiny.network(), "inter.luma")
+    branch.config = replace(branch.config, rounding=0.5)
+    bits = torch.zeros(64, 32)
+    bits[7] = torch.arange(32) * 2.0
+    branch.set_symbol_bits(bits)
+    offset = torch.tensor([0.9, -1.2, 2.6, -2.6, 40.4])
+    for price, wanted in ((0.0, [1, -1, 3, -3, 40]), (0.2, [1, -1, 2, -2, 40])):
+        assert branch.quantise(offset, torch.full((5,), 7), torch.tensor(price)).tolist() == wanted
+    assert branch.quantise(offset, torch.full((5,), 7), torch.tensor(1.7)).tolist()[:2] == [0, 0]
+    assert branch.quantise(offset, torch.full((5,), 8), torch.tensor(9.0))[2] == 3
+
+
+def test_price_of_a_bit_is_in_squared_steps() -> None:
+    branch = branch_of(tiny.network(), "intra.luma")
+    branch.config = replace(branch.config, rate_weight=1.0, sample_weight=0.5)
+    price = branch.bit_price(torch.tensor([0]), torch.full((1, 1, 1, 1), 51.0))
+    assert price.item() == pytest.approx(5**2 / (40 * 0.5))
 
 
 def test_golden_quantiser_steps() -> None:

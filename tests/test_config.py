@@ -17,6 +17,7 @@ from colorvid.training.loop import ScheduleConfig
 from colorvid.training.loss import LossConfig
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
+PAIR = r"it must be of type tuple\[int, int\]"
 MODELS: dict[str, type[Any]] = {"intra": IntraConfig, "inter": InterConfig}
 
 
@@ -53,13 +54,21 @@ def test_unknown_keys_are_refused() -> None:
 @pytest.mark.parametrize(
     ("cls", "table", "message"),
     [
-        (ScheduleConfig, {"steps": "many"}, "steps is 'many'; it must be an int"),
-        (ScheduleConfig, {"steps": 1.5}, "steps is 1.5; it must be an int"),
-        (ScheduleConfig, {"steps": True}, "steps is True; it must be an int"),
-        (ScheduleConfig, {"bfloat16": 1}, "bfloat16 is 1; it must be a bool"),
-        (ScheduleConfig, {"rate": [1]}, "rate is \\[1\\]; it must be a float"),
-        (IntraConfig, {"luma_widths": 8}, "luma_widths is 8; it must be a list of 2"),
-        (IntraConfig, {"luma_widths": [8]}, "luma_widths is \\[8\\]; it must be a list of 2"),
+        (ScheduleConfig, {"steps": "many"}, "steps is 'many'; it must be of type int"),
+        (ScheduleConfig, {"steps": 1.5}, "steps is 1.5; it must be of type int"),
+        (ScheduleConfig, {"steps": True}, "steps is True; it must be of type int"),
+        (ScheduleConfig, {"bfloat16": 1}, "bfloat16 is 1; it must be of type bool"),
+        (ScheduleConfig, {"rate": [1]}, "rate is \\[1\\]; it must be of type float"),
+        (
+            IntraConfig,
+            {"luma_widths": 8},
+            "luma_widths is 8; it must be of type tuple\\[int, int\\]",
+        ),
+        (
+            IntraConfig,
+            {"luma_widths": [8]},
+            "luma_widths is \\[8\\]; it must be of type tuple\\[int, int\\]",
+        ),
     ],
 )
 def test_values_of_the_wrong_kind_are_refused(
@@ -67,6 +76,13 @@ def test_values_of_the_wrong_kind_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=f"^x: {message}$"):
         from_table(cls, table, "x")
+
+
+def test_networks_may_be_left_out() -> None:
+    assert from_table(InterConfig, {"luma_analysis": None}, "x").luma().analysis_widths is None
+    assert from_table(InterConfig, {"luma_analysis": [8, 9]}, "x").luma_analysis == (8, 9)
+    with pytest.raises(ConfigError, match=r"luma_analysis is \[8, 'a'\]; it must be of type tuple"):
+        from_table(InterConfig, {"luma_analysis": [8, "a"]}, "x")
 
 
 def test_an_int_is_a_float_too() -> None:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from colorvid.codec import search_crf
 from colorvid.config import InterConfig, IntraConfig
 from colorvid.frame import Frame
 from colorvid.models.inter import motion_features
@@ -15,6 +14,8 @@ from tests import tiny
 from tests.clips import moving_frames
 
 QUALITY = 30
+CRF = 20.0
+ROUNDING = tiny.INTER.rounding
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -22,12 +23,14 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / error))
 
 
-def code_clip(model: VideoModel, frames: list[Frame]) -> tuple[list[State], tiny.SilentCoder]:
+def code_clip(
+    model: VideoModel, frames: list[Frame], key_quality: int = QUALITY
+) -> tuple[list[State], tiny.SilentCoder]:
     """Code a clip as one group of pictures; gives all states and the coder."""
-    search = MotionSearch(frames[0].width, frames[0].height, search_crf(QUALITY))
+    search = MotionSearch(frames[0].width, frames[0].height, CRF)
     coder = tiny.SilentCoder()
     size = (frames[0].height, frames[0].width)
-    states = [model.code_key((coder, coder), Picture.of(frames[0]), size, QUALITY)]
+    states = [model.code_key((coder, coder), Picture.of(frames[0]), size, key_quality)]
     search.push(frames[0], key=True)
     for frame in frames[1:]:
         vectors = search.push(frame)
@@ -40,29 +43,28 @@ def code_clip(model: VideoModel, frames: list[Frame]) -> tuple[list[State], tiny
     return states, coder
 
 
-@pytest.fixture(scope="module")
-def frames() -> list[Frame]:
-    return moving_frames(16, 80, 96)
-
-
-def test_untrained_networks_are_a_closed_loop_without_decay(frames: list[Frame]) -> None:
+def test_untrained_networks_are_a_closed_loop_without_decay() -> None:
     # The floor: block transform, dead zone, motion compensation. Whatever is trained starts here.
+    # Errors smaller than the dead zone add up until it stops them: the quality settles, at most
+    # 2 dB below the first inter frames of this texture, and then it stays.
+    frames = moving_frames(48, 64, 80)
     states, _ = code_clip(tiny.network(ends=0), frames)
     for plane in ("y", "u", "v"):
         values = [
             psnr(getattr(s.picture, plane).numpy(), getattr(f, plane))
             for s, f in zip(states, frames, strict=True)
         ]
-        first, last = np.mean(values[1:4]), np.mean(values[-3:])
-        assert last > first - 0.3, f"{plane}: {values}"
-        assert min(values[1:]) > 30
+        assert np.mean(values[-8:]) > np.mean(values[1:4]) - 2.0, f"{plane}: {values}"
+        assert np.mean(values[-8:]) > np.mean(values[24:32]) - 0.3, f"{plane}: {values}"
+        assert min(values[1:]) > 33
 
 
-def test_the_untrained_codec_is_the_dead_zone_transform(frames: list[Frame]) -> None:
+def test_the_untrained_codec_is_the_dead_zone_transform() -> None:
     # With no trained end the coded planes are the prediction plus quantised coefficients alone.
     model = tiny.network(ends=0)
-    states, coder = code_clip(model, frames[:2])
-    search = MotionSearch(96, 80, search_crf(QUALITY))
+    frames = moving_frames(2, 80, 96)
+    states, coder = code_clip(model, frames)
+    search = MotionSearch(96, 80, CRF)
     search.push(frames[0], key=True)
     vectors = search.push(frames[1])
     assert vectors is not None
@@ -71,7 +73,7 @@ def test_the_untrained_codec_is_the_dead_zone_transform(frames: list[Frame]) -> 
     residual = Picture.of(frames[1]).units()[0] - prediction.units()[0]
     coefficients = luma.transform.analyse(residual) * 32
     step = luma.gains.table[QUALITY][None, :, None, None] / 64
-    level = coefficients.sign() * torch.floor(coefficients.abs() / step + 0.33)
+    level = coefficients.sign() * torch.floor(coefficients.abs() / step + ROUNDING)
     assert torch.equal(states[1].luma, level.clamp(-2047, 2047) + 0.0)
     assert 0 < float((level != 0).float().mean()) < 0.2
     change = luma.transform.basis.T @ (level * step).flatten(2)[0]

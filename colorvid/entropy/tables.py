@@ -7,6 +7,7 @@ A table is a cumulative distribution over ``-reach..reach`` plus one escape symb
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,13 +55,23 @@ class Tables:
         """The tables as the coder takes them."""
         return [row[:size].tolist() for row, size in zip(self.cdf, self.sizes, strict=True)]
 
+    def costs(self, count: int) -> NDArray[np.float32]:
+        """Bits by table and magnitude 0..count-1, ``(N, count)``, the sign included."""
+        magnitude = np.broadcast_to(np.arange(count, dtype=np.int32), (len(self.sizes), count))
+        index = np.broadcast_to(np.arange(len(self.sizes))[:, None], magnitude.shape)
+        return self._information(magnitude, index).astype(np.float32)
+
     def bits(self, symbols: NDArray[np.int32], index: NDArray[np.int32]) -> float:
         """Information of ``symbols`` under the tables ``index``, in bits; 8 more for an escape."""
+        return float(self._information(symbols, index).sum())
+
+    def _information(self, symbols: NDArray[np.int32], index: NDArray[Any]) -> NDArray[np.float64]:
         reach = self.reach[index]
-        place = np.where(np.abs(symbols) <= reach, symbols + reach, 2 * reach + 1)
+        inside = np.abs(symbols) <= reach
+        place = np.where(inside, symbols + reach, 2 * reach + 1)
         share = self.cdf[index, place + 1] - self.cdf[index, place]
-        escapes = int((np.abs(symbols) > reach).sum())
-        return float(-np.log2(share / TOTAL).sum()) + 8.0 * escapes
+        information: NDArray[np.float64] = -np.log2(share / TOTAL) + np.where(inside, 0.0, 8.0)
+        return information
 
 
 def quantise_distribution(pmf: NDArray[np.float64]) -> NDArray[np.int32]:

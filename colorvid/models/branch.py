@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from colorvid.config import BranchConfig, lambda_of_quality
 from colorvid.exact.arithmetic import ExactArithmetic, Grid
 from colorvid.exact.layers import QUALITIES, ChannelScale, ExactLayer, Knots
-from colorvid.nn.prior import SCALES, Parameters, Prior, checkerboard
+from colorvid.nn.prior import INDEX, SCALES, Parameters, Prior, checkerboard
 from colorvid.nn.transforms import (
     STEP_STEPS,
     SYMBOL_STEPS,
@@ -31,6 +31,8 @@ LATENT = Grid(steps=SYMBOL_STEPS, limit=2**15)
 SYMBOL_LIMIT = 2**11 - 1
 """Symbols are clamped to +-2047; 2047 of the smallest steps exceed any coefficient."""
 HYPER_LIMIT = 127
+COSTED = 32
+"""Magnitudes whose cost in bits the quantiser knows."""
 
 
 class Coder(Protocol):
@@ -95,15 +97,23 @@ def straight_through(value: Tensor, x: Tensor) -> Tensor:
 class Branch(nn.Module):
     """Analysis, gains, prior and synthesis of the luma or of the chroma planes."""
 
+    symbol_bits: Tensor
+
     def __init__(self, config: BranchConfig) -> None:
         """Make the networks that ``config`` describes."""
         super().__init__()
         c = config
         self.config = c
+        self.register_buffer("symbol_bits", torch.zeros(SCALES, COSTED), persistent=False)
         self.transform = BlockTransform(c.block, c.planes)
         inputs = c.planes + c.reference_planes
-        self.analysis = AnalysisNet(inputs, c.block, c.latents, c.analysis_widths)
-        self.synthesis = SynthesisNet(c.planes, c.block, c.synthesis_widths, c.synthesis_condition)
+        self.analysis = self.synthesis = None
+        if c.analysis_widths is not None:
+            self.analysis = AnalysisNet(inputs, c.block, c.latents, c.analysis_widths)
+        if c.synthesis_widths is not None:
+            self.synthesis = SynthesisNet(
+                c.planes, c.block, c.synthesis_widths, c.synthesis_condition
+            )
         self.gains = Gains(c.latents, c.step_ratio)
         natural = latent_scale(c.block, c.planes)
         self.scale = ChannelScale(
@@ -117,9 +127,47 @@ class Branch(nn.Module):
             predict_mean=c.predict_mean,
         )
 
-    def quantise(self, offset: Tensor) -> Tensor:
-        """Round with the branch's dead zone: magnitudes gain ``rounding`` before the floor."""
-        return torch.sign(offset) * torch.floor(offset.abs() + self.config.rounding)
+    def set_symbol_bits(self, bits: Tensor) -> None:
+        """Tell what symbols cost, so that `quantise` weighs rate against distortion.
+
+        ``bits`` are float32 ``(64, 32)``: cost by scale index and magnitude, the last one for all
+        larger magnitudes.
+        """
+        self.symbol_bits = bits.to(self.symbol_bits)
+
+    def bit_price(self, quality: Tensor, step: Tensor) -> Tensor:
+        """What a bit is worth in squared steps, ``(B, C, 1, 1)``; ``step`` in sample values."""
+        weight = lambda_of_quality(quality.to(torch.float32))[:, None, None, None]
+        worth = self.config.rate_weight * 255**2 / (weight * self.config.sample_weight)
+        return worth / step**2
+
+    @torch.no_grad()
+    def quantise(self, offset: Tensor, index: Tensor, price: Tensor) -> Tensor:
+        """Integers for real latents around their mean, rate-distortion optimised one by one.
+
+        Magnitudes are rounded with the branch's dead zone; then the next smaller integer and zero
+        compete: squared error plus ``price`` times bits.
+
+        Args:
+            offset: latents minus mean, in steps.
+            index: integer scale indices 0..63 of the same shape, any type.
+            price: see `bit_price`; broadcast to the shape of ``offset``.
+        """
+        magnitude = offset.abs()
+        best = torch.floor(magnitude + self.config.rounding)
+        row = index.to(torch.int64) * self.symbol_bits.shape[1]
+        table = self.symbol_bits.flatten()
+
+        def cost(symbol: Tensor) -> Tensor:
+            column = symbol.clamp(max=self.symbol_bits.shape[1] - 1).to(torch.int64)
+            return (magnitude - symbol) ** 2 + price * table[row + column]
+
+        lowest = cost(best)
+        for symbol in ((best - 1).clamp(min=0), torch.zeros_like(best)):
+            other = cost(symbol)
+            better = other < lowest
+            best, lowest = torch.where(better, symbol, best), torch.where(better, other, lowest)
+        return torch.sign(offset) * best
 
     def forward(
         self,
@@ -138,34 +186,50 @@ class Branch(nn.Module):
             prior_condition: features at the resolution of the latents.
         """
         step = self.gains(quality)
-        seen = x if reference is None else torch.cat((x, reference), dim=1)
-        y = (self.transform.analyse(x) + self.analysis(seen, quality)) / step
+        price = self.bit_price(quality, step.detach() * UNIT)
+        y = self._coefficients(x, quality, reference) / step
         z = self.prior.hyper_analysis(self.scale(y))
         z_hat = straight_through(torch.round(z).clamp(-HYPER_LIMIT, HYPER_LIMIT), z)
         size = (y.shape[-2], y.shape[-1])
         features = self.prior.features(z_hat, size, quality, prior_condition)
         mask = checkerboard(y.shape, y.device)
         first = self.prior.first_step(features)
-        symbols, y_hat = self._round(y, first)
+        symbols, y_hat = self._round(y, first, price)
         known = self.scale(y_hat * mask)
         second = self.prior.second_step(features, known)
-        symbols2, y_hat2 = self._round(y, second)
+        symbols2, y_hat2 = self._round(y, second, price)
         y_hat = torch.where(mask, y_hat, y_hat2)
         symbols = torch.where(mask, symbols, symbols2)
         planes = self.transform(y_hat * step)
         return BranchOutput(planes, y_hat, symbols, first.where(mask, second), z)
 
-    def _round(self, y: Tensor, parameters: Parameters) -> tuple[Tensor, Tensor]:
+    def _round(self, y: Tensor, parameters: Parameters, price: Tensor) -> tuple[Tensor, Tensor]:
         mean = 0.0 if parameters.mean is None else parameters.mean
         offset = y - mean
-        symbols = straight_through(self.quantise(offset), offset)
+        index = torch.round(parameters.index.detach().float() * INDEX.steps).clamp(0, SCALES - 1)
+        symbols = straight_through(self.quantise(offset, index, price), offset)
         return symbols, symbols + mean
+
+    def _coefficients(self, x: Tensor, quality: Tensor, reference: Tensor | None) -> Tensor:
+        """Linear and non-linear analysis, in units."""
+        coefficients = self.transform.analyse(x)
+        if self.analysis is None:
+            return coefficients
+        seen = x if reference is None else torch.cat((x, reference), dim=1)
+        result: Tensor = coefficients + self.analysis(seen, quality)
+        return result
+
+    def correct(self, picture: Tensor, quality: Tensor, condition: Tensor | None = None) -> Tensor:
+        """What the non-linear synthesis makes of the linear path's picture; see `SynthesisNet`."""
+        if self.synthesis is None:
+            return picture
+        result: Tensor = self.synthesis(picture, quality, condition)
+        return result
 
     @torch.no_grad()
     def analyse(self, x: Tensor, quality: Tensor, reference: Tensor | None) -> Tensor:
         """Latents of the encoder, float: coefficients over the exact steps of the decoder."""
-        seen = x if reference is None else torch.cat((x, reference), dim=1)
-        coefficients = self.transform.analyse(x) + self.analysis(seen, quality)
+        coefficients = self._coefficients(x, quality, reference)
         step = self.gains.table[quality][:, :, None, None].to(torch.float32)
         latents: Tensor = coefficients * (UNIT * STEP_STEPS) / step
         return latents
@@ -202,13 +266,21 @@ class Branch(nn.Module):
         features = self.prior.features(z_hat, (shape[2], shape[3]), quality, prior_condition)
         mask = checkerboard(shape, features.device)[None]
         y_hat = torch.zeros(shape, dtype=features.dtype, device=features.device)
-        self._code_step(coder, y, y_hat, mask, self.prior.first_step(features))
+        step = self.gains.table[quality][:, :, None, None].to(torch.float32) / STEP_STEPS
+        price = self.bit_price(quality, step).expand(shape)
+        self._code_step(coder, y, y_hat, mask, self.prior.first_step(features), price)
         second = self.prior.second_step(features, self.scale(y_hat))
-        self._code_step(coder, y, y_hat, ~mask, second)
+        self._code_step(coder, y, y_hat, ~mask, second, price)
         return y_hat
 
     def _code_step(
-        self, coder: Coder, y: Tensor | None, y_hat: Tensor, mask: Tensor, parameters: Parameters
+        self,
+        coder: Coder,
+        y: Tensor | None,
+        y_hat: Tensor,
+        mask: Tensor,
+        parameters: Parameters,
+        price: Tensor,
     ) -> None:
         """Code the latents under ``mask`` and put them into ``y_hat``."""
         index = parameters.index[mask].clamp(0, SCALES - 1)
@@ -216,7 +288,8 @@ class Branch(nn.Module):
         symbols = None
         if y is not None:
             offset = y[mask] if mean is None else y[mask] - mean / SYMBOL_STEPS
-            symbols = self.quantise(offset).clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT)
+            symbols = self.quantise(offset, index, price[mask])
+            symbols = symbols.clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT)
         decoded = coder.latents(symbols, index) * SYMBOL_STEPS
         y_hat[mask] = decoded if mean is None else decoded + mean
 

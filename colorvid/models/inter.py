@@ -108,17 +108,13 @@ class InterModel(nn.Module):
         return torch.cat(parts, dim=1) if parts else None
 
     def _luma_synthesis(self, residual: Tensor, c: Context, quality: Tensor) -> Tensor:
-        synthesis = self.luma.synthesis
-        picture = synthesis.arithmetic.add(c.y, residual)
-        result: Tensor = synthesis(picture, quality, F.pixel_unshuffle(c.y, 4))
-        return result
+        picture = self.luma.transform.arithmetic.add(c.y, residual)
+        return self.luma.correct(picture, quality, F.pixel_unshuffle(c.y, 4))
 
     def _chroma_synthesis(self, residual: Tensor, y: Tensor, c: Context, quality: Tensor) -> Tensor:
-        synthesis = self.chroma.synthesis
-        picture = synthesis.arithmetic.add(c.uv, residual)
+        picture = self.chroma.transform.arithmetic.add(c.uv, residual)
         condition = torch.cat((F.pixel_unshuffle(c.uv, 2), F.pixel_unshuffle(y, 4)), dim=1)
-        result: Tensor = synthesis(picture, quality, condition)
-        return result
+        return self.chroma.correct(picture, quality, condition)
 
     @torch.no_grad()
     def code(

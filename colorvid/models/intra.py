@@ -38,15 +38,14 @@ class IntraModel(nn.Module):
         H and W are multiples of 16; ``quality`` is int64 ``(B,)``.
         """
         luma = self.luma(y, quality)
-        y_out = self.luma.synthesis(luma.planes, quality)
+        y_out = self.luma.correct(luma.planes, quality)
         condition = self.luma.scale(luma.y_hat) if self.config.chroma_from_luma else None
         chroma = self.chroma(uv, quality, prior_condition=condition)
         uv_out = self._chroma_synthesis(chroma.planes, y_out, quality)
         return IntraOutput(y_out, uv_out, luma, chroma)
 
     def _chroma_synthesis(self, planes: Tensor, y: Tensor, quality: Tensor) -> Tensor:
-        result: Tensor = self.chroma.synthesis(planes, quality, F.pixel_unshuffle(y, 8))
-        return result
+        return self.chroma.correct(planes, quality, F.pixel_unshuffle(y, 8))
 
     @torch.no_grad()
     def code(
@@ -73,7 +72,7 @@ class IntraModel(nn.Module):
         y, uv = (None, None) if planes is None else planes
         latents = None if y is None else self.luma.analyse(y, q, None)
         y_hat = self.luma.code(coder[0], latents, torch.Size((1, 256, *grid)), q)
-        y_out = self.luma.synthesis(self.luma.reconstruct(y_hat, q), q)
+        y_out = self.luma.correct(self.luma.reconstruct(y_hat, q), q)
         condition = self.luma.scale(y_hat) if self.config.chroma_from_luma else None
         latents = None if uv is None else self.chroma.analyse(uv, q, None)
         uv_hat = self.chroma.code(coder[1], latents, torch.Size((1, 128, *grid)), q, condition)

@@ -23,7 +23,7 @@ from colorvid.entropy.rans import CodeBook
 from colorvid.entropy.tables import Tables
 from colorvid.errors import ModelMismatch
 from colorvid.exact.layers import ExactLayer
-from colorvid.models.branch import Branch
+from colorvid.models.branch import COSTED, Branch
 from colorvid.models.video import ENCODER_PARTS, VideoModel
 
 BRANCHES = ("intra.luma", "intra.chroma", "inter.luma", "inter.chroma")
@@ -138,6 +138,9 @@ def load_model(
     network = _network(json.loads(config), tensors).to(device)
     network.use_exact(carrier)
     books = {branch: CodeBook(*_tables(tensors, branch)) for branch in BRANCHES}
+    for branch, book in books.items():
+        part = branch_of(network, branch)
+        part.set_symbol_bits(torch.from_numpy(book.latents.costs(COSTED)))
     return Model(network, books, identity_of(config, tensors))
 
 

@@ -49,7 +49,7 @@ class VideoModel(nn.Module):
     @property
     def carrier(self) -> torch.dtype:
         """Type of the tensors that carry the decoder's integers."""
-        arithmetic = self.intra.luma.synthesis.arithmetic
+        arithmetic = self.intra.luma.transform.arithmetic
         return arithmetic.carrier if isinstance(arithmetic, ExactArithmetic) else torch.float32
 
     def use_exact(self, carrier: torch.dtype = torch.float32) -> None:

@@ -46,6 +46,8 @@ def _part(weights: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 def load_run(model: VideoModel, part: str, run: Path) -> None:
     """Put the averaged weights of ``run`` into ``part`` of the model: ``intra`` or ``inter``."""
     getattr(model, part).load_state_dict(_part(averaged_weights(run), "model"))
+    for name, rate in load_rates(model, part, run).items():
+        branch_of(model, name).set_symbol_bits(rate.symbol_bits())
 
 
 def load_rates(model: VideoModel, part: str, run: Path) -> dict[str, BranchRate]:

@@ -27,7 +27,11 @@ class InterTask:
             }
         ).to(memory_format=torch.channels_last)
         for branch in ("luma", "chroma"):
-            getattr(self.networks["model"], branch).gains.requires_grad_(False)
+            part = getattr(self.networks["model"], branch)
+            part.gains.requires_grad_(False)
+            rate = self.networks[branch]
+            assert isinstance(rate, BranchRate)
+            part.set_symbol_bits(rate.symbol_bits())
 
     def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
         """See `colorvid.training.loop.Task.loss`."""

@@ -26,6 +26,11 @@ class IntraTask:
                 "chroma": BranchRate(config.chroma_hyper),
             }
         ).to(memory_format=torch.channels_last)
+        for branch in ("luma", "chroma"):
+            part = getattr(self.networks["model"], branch)
+            rate = self.networks[branch]
+            assert isinstance(rate, BranchRate)
+            part.set_symbol_bits(rate.symbol_bits())
 
     def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
         """See `colorvid.training.loop.Task.loss`."""

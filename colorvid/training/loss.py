@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from colorvid.config import LAMBDA_MAX, LAMBDA_MIN, QUALITIES
+from colorvid.config import lambda_of_quality
 from colorvid.nn.transforms import UNIT
 
 
@@ -27,12 +27,6 @@ class LossConfig:
     logarithmic: bool = True
 
 
-def lambdas(quality: Tensor) -> Tensor:
-    """Lambda of each quality index, see `colorvid.config.lambda_of_quality`."""
-    ratio = torch.log(torch.tensor(LAMBDA_MAX / LAMBDA_MIN))
-    return LAMBDA_MIN * torch.exp(ratio * quality.float() / (QUALITIES - 1))
-
-
 def squared_error(a: Tensor, b: Tensor) -> Tensor:
     """Mean squared error of each plane of each picture, unit range, ``(B, P)``; inputs in units."""
     return ((a.float() - b.float()) ** 2).mean(dim=(2, 3)) * (UNIT / 255) ** 2
@@ -46,7 +40,7 @@ def distortion(config: LossConfig, mse_y: Tensor, mse_uv: Tensor) -> Tensor:
 
 def rate_distortion(config: LossConfig, bpp: Tensor, error: Tensor, quality: Tensor) -> Tensor:
     """Scalar loss from bits per pixel, distortion and quality of each picture, each ``(B,)``."""
-    weight = lambdas(quality)
+    weight = lambda_of_quality(quality.float())
     cost = bpp + weight * error
     if config.logarithmic:
         return torch.log(cost).mean()

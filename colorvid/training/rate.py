@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from colorvid.models.branch import BranchOutput
+from colorvid.models.branch import COSTED, BranchOutput
 from colorvid.nn.prior import INDEX, SCALES, SMALLEST_SCALE, scale_of
 
 with warnings.catch_warnings():
@@ -38,6 +38,15 @@ class BranchRate(nn.Module):
         family = LaplaceConditional if heavy_tails else GaussianConditional
         self.conditional = family(None, scale_bound=SMALLEST_SCALE / 2)
         self.bottleneck = EntropyBottleneck(hyper, init_scale=4)
+
+    @torch.no_grad()
+    def symbol_bits(self) -> Tensor:
+        """Bits by integer scale index and magnitude, ``(64, 32)``; see `Branch.quantise`."""
+        scale = scale_of(torch.arange(float(SCALES)))[:, None].expand(SCALES, COSTED)
+        symbols = torch.arange(float(COSTED)).expand(SCALES, COSTED)
+        likelihood = self.conditional._likelihood(symbols, scale)
+        bits: Tensor = -torch.log2(self.conditional.likelihood_lower_bound(likelihood))
+        return bits
 
     def forward(self, output: BranchOutput) -> tuple[Tensor, Tensor]:
         """Bits of the latents and of the hyper-latents for each picture, each ``(B,)``."""

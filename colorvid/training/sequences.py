@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from colorvid.config import QUALITIES, lambda_of_quality
+from colorvid.config import QUALITIES, quantiser_step
+from colorvid.entropy.binary import BinaryEncoder
 from colorvid.errors import InputError
 from colorvid.frame import Frame
 from colorvid.models.inter import Context
 from colorvid.models.planes import Picture
 from colorvid.models.video import State, VideoModel
-from colorvid.motion.search import MotionSearch
+from colorvid.motion.coding import MotionCoder
+from colorvid.motion.estimate import MotionEstimator
 from colorvid.nn.transforms import UNIT
 from colorvid.training.data import Planes, decode_pictures
 
@@ -46,12 +48,6 @@ class SilentCoder:
         """See `colorvid.models.branch.Coder.latents`."""
         assert symbols is not None
         return torch.where(index > 0, symbols.to(index.dtype), 0.0)
-
-
-def search_crf(quality: int) -> float:
-    """Quality of libx264's search whose quantiser step is that of ``quality``."""
-    step = 255 * math.sqrt(8.66 / lambda_of_quality(quality))
-    return min(51.0, max(0.0, 4 + 6 * math.log2(step) - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +81,18 @@ def code_clip(
     model: VideoModel, frames: list[Frame], key_quality: int, quality: int
 ) -> Iterator[Sample]:
     """Code a clip in a closed loop and yield its inter frames."""
-    search = MotionSearch(frames[0].width, frames[0].height, search_crf(quality))
+    estimator = MotionEstimator(frames[0].width, frames[0].height, quantiser_step(quality))
+    motion_coder = MotionCoder()
     coders = (SilentCoder(), SilentCoder())
     state: State | None = None
     for frame in frames:
-        field = search.push(frame)
         picture = Picture.of(frame)
-        if field is None or state is None:
+        if state is None:
+            estimator.start(frame)
             state = model.code_key(coders, picture, (frame.height, frame.width), key_quality)
             continue
+        field = estimator.estimate(frame, state.picture.y.numpy(), motion_coder)
+        motion_coder.code(BinaryEncoder(), field, (field.shape[0], field.shape[1]))
         vectors = torch.from_numpy(field)
         prediction, context = model.predict(vectors, state)
         y, uv = (p.to(torch.uint8).numpy() for p in picture.padded())
