@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ LIGHT = ("cli", "io", "bitstream", "frame", "metrics", "color", "errors", "confi
 HEAVY = ("torch", "compressai", "torchvision")
 
 
+@lru_cache(maxsize=1)
 def modules() -> dict[str, Path]:
     """Every module of the package by dotted name without ``colorvid.``."""
     package = ROOT / "colorvid"
