@@ -55,12 +55,13 @@ def test_loading_gives_what_was_saved(tmp_path: Path) -> None:
     assert loaded.identity == identity and len(identity) == 16
     assert loaded.network.intra.config == tiny.INTRA
     assert loaded.network.inter.config == tiny.INTER
+    state = loaded.network.state_dict()
     for name, value in built.state_dict().items():
         if name.rsplit(".", 1)[-1] in ("weight_int", "bias_int", "factor", "table"):
             if not is_encoder(name):
-                assert torch.equal(loaded.network.state_dict()[name], value), name
+                assert torch.equal(state[name], value), name
         elif is_encoder(name) and name.endswith("weight"):
-            assert torch.equal(loaded.network.state_dict()[name], value.half().float()), name
+            assert torch.equal(state[name], value.half().float()), name
     assert set(loaded.books) == set(BRANCHES)
     book, saved = loaded.pair("inter")[1], tables["inter.chroma"]
     assert book.latents.rows() == saved[1].rows() and book.hyper.rows() == saved[0].rows()

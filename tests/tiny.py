@@ -85,7 +85,7 @@ def _laplace(deviation: float, reach: int) -> NDArray[np.float64]:
 def latent_tables() -> Tables:
     """One table for each scale index."""
     deviations = scale_of(torch.arange(float(SCALES))).tolist()
-    return tables_of([_laplace(d, min(60, 2 + int(6 * d))) for d in deviations])
+    return tables_of([_laplace(d, min(24, 2 + int(6 * d))) for d in deviations])
 
 
 def tables_for(model: VideoModel) -> dict[str, tuple[Tables, Tables]]:
