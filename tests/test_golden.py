@@ -10,8 +10,7 @@ import torch
 from colorvid.bitstream import ClvReader, Packet
 from colorvid.codec import Decoder
 from colorvid.errors import HashMismatch
-from colorvid.models.modelfile import load_model
-from tests.golden.make import EXPECTED, FRAMES, HEIGHT, MODEL, STREAM, WIDTH, sha256
+from tests.golden.make import EXPECTED, FRAMES, HEIGHT, MODEL, STREAM, WIDTH, golden_model, sha256
 
 
 def packets() -> list[Packet]:
@@ -27,7 +26,7 @@ def packets() -> list[Packet]:
 @pytest.mark.parametrize("carrier", [torch.float32, torch.float64])
 def test_the_golden_stream_decodes_to_the_golden_frames(carrier: torch.dtype) -> None:
     expected = json.loads(EXPECTED.read_text())
-    model = load_model(str(MODEL), carrier=carrier)
+    model = golden_model(carrier)
     assert model.identity.hex() == expected["model"]
     decoder = Decoder(model, HEIGHT, WIDTH)
     decoded = [decoder.push(packet) for packet in packets()]
@@ -44,7 +43,7 @@ def test_the_golden_stream_uses_all_of_the_format() -> None:
 
 
 def test_the_golden_model_has_networks_that_take_part() -> None:
-    network = load_model(str(MODEL)).network
+    network = golden_model().network
     for model in (network.intra, network.inter):
         for branch in (model.luma, model.chroma):
             assert branch.synthesis is not None
@@ -53,7 +52,7 @@ def test_the_golden_model_has_networks_that_take_part() -> None:
 
 
 def test_another_weight_gives_other_frames() -> None:
-    model = load_model(str(MODEL))
+    model = golden_model()
     synthesis = model.network.intra.luma.synthesis
     assert synthesis is not None
     synthesis.leave.bias_int += 2**20

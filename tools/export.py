@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from colorvid.models.modelfile import save_model
-from colorvid.training.export import assemble, hyper_tables, latent_tables, prove_model
+from colorvid.training.export import assemble, make_tables, prove_model
 
 
 def main() -> None:
@@ -18,11 +18,13 @@ def main() -> None:
     parser.add_argument("--intra", type=Path, required=True, help="run of the intra codec")
     parser.add_argument("--inter", type=Path, required=True, help="run of the inter codec")
     parser.add_argument("-o", "--output", type=Path, required=True, help="model file to write")
+    parser.add_argument("--clips", type=Path, help="folder of clips to count symbols on")
     arguments = parser.parse_args()
     model, rates = assemble(arguments.intra, arguments.inter)
     proved = prove_model(model)
     tightest = max(proved, key=lambda b: b.largest / b.allowed)
-    tables = {name: (hyper_tables(rate), latent_tables(rate)) for name, rate in rates.items()}
+    clips = sorted(arguments.clips.rglob("*.mkv"))[::3] if arguments.clips else []
+    tables = make_tables(model, rates, clips)
     identity = save_model(arguments.output, model, tables)
     print(f"{arguments.output}: model {identity.hex()}, {arguments.output.stat().st_size} bytes")
     print(

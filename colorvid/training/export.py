@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
-from colorvid.config import InterConfig, IntraConfig
+from colorvid.config import QUALITIES, InterConfig, IntraConfig
 from colorvid.entropy.tables import MAX_REACH, Tables, tables_of
 from colorvid.errors import InputError
 from colorvid.exact.bounds import DOUBLE_LIMIT, Bound, largest_product, prove_bounds, refuse
-from colorvid.models.branch import SYMBOL_LIMIT
+from colorvid.frame import Frame
+from colorvid.models.branch import COSTED, SYMBOL_LIMIT
 from colorvid.models.modelfile import BRANCHES, branch_of
 from colorvid.models.video import ENCODER_PARTS, VideoModel
 from colorvid.nn.prior import MEAN, SCALES, scale_of
 from colorvid.nn.transforms import SYMBOL_STEPS
+from colorvid.training.data import decode_pictures
 from colorvid.training.rate import BranchRate
+from colorvid.training.sequences import code_clip, tally_coders
 
+FAMILY_WEIGHT = 400.0
 TAIL = 1e-7
 """Probability of an escape on each side, about, at which a table ends."""
 
@@ -81,15 +87,69 @@ def hyper_tables(rate: BranchRate) -> Tables:
 
 
 @torch.no_grad()
-def latent_tables(rate: BranchRate) -> Tables:
-    """Tables of the latents, one for each scale index, from the family of the training."""
+def latent_tables(rate: BranchRate, counts: NDArray[np.int64] | None = None) -> Tables:
+    """Tables of the latents, one for each scale index.
+
+    They follow the family of the training and, where ``counts`` (see `TallyCoder`) say how often
+    each magnitude really came, that: the family then weighs as much as `FAMILY_WEIGHT` symbols.
+    """
     places = torch.arange(-MAX_REACH, MAX_REACH + 1, dtype=torch.float64)
     rows = []
     for index in range(SCALES):
         scale = scale_of(torch.tensor(float(index), dtype=torch.float64))
-        likelihood = rate.conditional._likelihood(places, scale.expand_as(places))
-        rows.append(_trim(likelihood.numpy()))
+        pmf = rate.conditional._likelihood(places, scale.expand_as(places)).numpy()
+        if counts is not None:
+            seen = counts[index].astype(np.float64)
+            signed = np.concatenate((seen[:0:-1] / 2, seen[:1], seen[1:] / 2))
+            pmf = (signed + FAMILY_WEIGHT * pmf) / (seen.sum() + FAMILY_WEIGHT)
+        rows.append(_trim(pmf))
     return tables_of(rows)
+
+
+def count_symbols(
+    model: VideoModel, clips: list[Path], per_clip: int, seed: int
+) -> dict[str, NDArray[np.int64]]:
+    """How often each symbol comes at each scale index when the model codes clips in a closed loop.
+
+    Args:
+        model: in exact arithmetic, knowing what symbols cost.
+        clips: videos; each is coded once at a random quality.
+        per_clip: frames of each clip.
+        seed: of the qualities.
+
+    Returns:
+        Counts by branch, see `TallyCoder`.
+    """
+    generator = np.random.default_rng(seed)
+    coders = tally_coders()
+    for path in tqdm(clips, desc="counting symbols", disable=None):
+        pictures = itertools.islice(decode_pictures(path, 1), per_clip)
+        frames = [Frame(*planes) for planes in pictures]
+        key = int(generator.integers(0, QUALITIES))
+        quality = max(0, key - int(generator.integers(0, 10)))
+        for _ in code_clip(model, frames, (key, quality), coders):
+            pass
+    return {
+        f"{kind}.{name}": coder.counts
+        for kind, pair in coders.items()
+        for name, coder in zip(("luma", "chroma"), pair, strict=True)
+    }
+
+
+def make_tables(
+    model: VideoModel, rates: dict[str, BranchRate], clips: list[Path], rounds: int = 2
+) -> dict[str, tuple[Tables, Tables]]:
+    """All tables; counted in ``rounds``, as what symbols cost also decides which are coded."""
+    tables = {name: (hyper_tables(rate), latent_tables(rate)) for name, rate in rates.items()}
+    model.use_exact()
+    for turn in range(rounds if clips else 0):
+        for name, (_, latents) in tables.items():
+            costs = torch.from_numpy(latents.costs(COSTED))
+            branch_of(model, name).set_symbol_bits(costs)
+        counts = count_symbols(model, clips, 8, turn)
+        for name, rate in rates.items():
+            tables[name] = (tables[name][0], latent_tables(rate, counts[name]))
+    return tables
 
 
 def prove_model(model: VideoModel) -> list[Bound]:

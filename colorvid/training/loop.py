@@ -91,7 +91,8 @@ class Trainer:
     ) -> None:
         """Prepare, or pick up the checkpoint in ``folder``.
 
-        A new run begins from the averaged weights of the run ``start``, if one is given.
+        A new run begins from the averaged weights of the run ``start``, if one is given: from those
+        of them that it has itself.
         """
         self.task, self.schedule, self.folder, self.device = task, schedule, folder, device
         torch.manual_seed(schedule.seed)
@@ -102,7 +103,7 @@ class Trainer:
         )
         if start is not None:
             state = torch.load(start / "checkpoint.pt", weights_only=True)
-            task.networks.load_state_dict(state["average"])
+            task.networks.load_state_dict(state["average"], strict=False)
         self.average = {k: v.clone() for k, v in task.networks.state_dict().items()}
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from colorvid.config import QUALITIES, quantiser_step
 from colorvid.entropy.binary import BinaryEncoder
+from colorvid.entropy.tables import MAX_REACH
 from colorvid.errors import InputError
 from colorvid.frame import Frame
 from colorvid.models.inter import Context
@@ -30,14 +31,24 @@ from colorvid.models.planes import Picture
 from colorvid.models.video import State, VideoModel
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.estimate import MotionEstimator
+from colorvid.nn.prior import SCALES
 from colorvid.nn.transforms import UNIT
 from colorvid.training.data import Planes, decode_pictures
 
 CELL = 16
 
 
-class SilentCoder:
-    """A coder that takes symbols and writes nothing."""
+class TallyCoder:
+    """A coder that takes symbols, writes nothing and counts.
+
+    Attributes:
+        counts: int64 ``(64, 256)``, latents by scale index and magnitude; the last column also
+            counts all larger ones.
+    """
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.counts = np.zeros((SCALES, MAX_REACH + 1), np.int64)
 
     def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
         """See `colorvid.models.branch.Coder.hyper`."""
@@ -47,7 +58,20 @@ class SilentCoder:
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.latents`."""
         assert symbols is not None
+        row = index.to(torch.int64) * (MAX_REACH + 1)
+        place = row + symbols.abs().clamp(max=MAX_REACH).to(torch.int64)
+        tally = torch.bincount(place.flatten(), minlength=self.counts.size)
+        self.counts += tally.numpy().reshape(self.counts.shape)
         return torch.where(index > 0, symbols.to(index.dtype), 0.0)
+
+
+Coders = dict[str, tuple[TallyCoder, TallyCoder]]
+"""Luma's and chroma's coder for ``intra`` and for ``inter``."""
+
+
+def tally_coders() -> Coders:
+    """Fresh coders for all branches."""
+    return {kind: (TallyCoder(), TallyCoder()) for kind in ("intra", "inter")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +102,23 @@ def sample_shapes(height: int, width: int) -> list[tuple[int, ...]]:
 
 
 def code_clip(
-    model: VideoModel, frames: list[Frame], key_quality: int, quality: int
+    model: VideoModel, frames: list[Frame], qualities: tuple[int, int], coders: Coders
 ) -> Iterator[Sample]:
-    """Code a clip in a closed loop and yield its inter frames."""
+    """Code a clip in a closed loop and yield its inter frames.
+
+    ``qualities`` are those of the key frame and of the inter frames.
+    """
+    key_quality, quality = qualities
     estimator = MotionEstimator(frames[0].width, frames[0].height, quantiser_step(quality))
     motion_coder = MotionCoder()
-    coders = (SilentCoder(), SilentCoder())
     state: State | None = None
     for frame in frames:
         picture = Picture.of(frame)
         if state is None:
             estimator.start(frame)
-            state = model.code_key(coders, picture, (frame.height, frame.width), key_quality)
+            state = model.code_key(
+                coders["intra"], picture, (frame.height, frame.width), key_quality
+            )
             continue
         field = estimator.estimate(frame, state.picture.y.numpy(), motion_coder)
         motion_coder.code(BinaryEncoder(), field, (field.shape[0], field.shape[1]))
@@ -102,7 +131,7 @@ def code_clip(
         )
         motion = context.motion[0].to(torch.uint8).numpy()
         yield Sample(y[0, 0], uv[0], y_predicted[0, 0], uv_predicted[0], luma, chroma, motion)
-        state = model.code_inter(coders, picture, vectors, state, quality)
+        state = model.code_inter(coders["inter"], picture, vectors, state, quality)
 
 
 def vary_clip(planes: list[Planes], generator: np.random.Generator) -> list[Frame]:
@@ -142,7 +171,7 @@ class SequenceStore:
                     frames = vary_clip(list(decode_pictures(path, 1)), generator)
                     key = int(generator.integers(3, QUALITIES))
                     quality = max(0, key - int(generator.integers(0, 10)))
-                    for sample in code_clip(model, frames, key, quality):
+                    for sample in code_clip(model, frames, (key, quality), tally_coders()):
                         height, width = sample.y.shape
                         entries.append((file.tell(), height, width, quality))
                         for array in sample.arrays():

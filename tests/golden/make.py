@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
+import tempfile
 from pathlib import Path
+
+import torch
 
 from colorvid.bitstream import ClvWriter, StreamHeader
 from colorvid.codec import Encoder, EncoderSettings
 from colorvid.frame import Frame
-from colorvid.models.modelfile import load_model, save_model
+from colorvid.models.modelfile import Model, load_model, save_model
 from tests import tiny
 from tests.clips import moving_frames
 
 FOLDER = Path(__file__).parent
-MODEL = FOLDER / "tiny.safetensors"
+MODEL = FOLDER / "tiny.safetensors.xz"
 STREAM = FOLDER / "tiny.clv"
 EXPECTED = FOLDER / "tiny.json"
 HEIGHT, WIDTH, FRAMES = 45, 59, 6
@@ -31,18 +35,35 @@ def sha256(frame: Frame) -> str:
     return hashlib.sha256(b"".join(plane.tobytes() for plane in frame.planes)).hexdigest()
 
 
+def golden_model(carrier: torch.dtype = torch.float32) -> Model:
+    """The committed model, unpacked."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tiny.safetensors"
+        path.write_bytes(lzma.decompress(MODEL.read_bytes()))
+        return load_model(str(path), carrier=carrier)
+
+
+def write_model() -> None:
+    """Make the model and pack it."""
+    network = tiny.network(seed=2026)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tiny.safetensors"
+        save_model(path, network, tiny.tables_for(network))
+        MODEL.write_bytes(lzma.compress(path.read_bytes(), preset=9))
+
+
 def main() -> None:
     """Write model, stream and expectations."""
-    network = tiny.network(seed=2026)
-    identity = save_model(MODEL, network, tiny.tables_for(network))
-    encoder = Encoder(load_model(str(MODEL)), SETTINGS)
+    write_model()
+    model = golden_model()
+    encoder = Encoder(model, SETTINGS)
     header = StreamHeader(
         width=WIDTH,
         height=HEIGHT,
         rate_num=25,
         rate_den=1,
         gop_length=SETTINGS.gop,
-        model_id=identity,
+        model_id=model.identity,
     )
     frames = []
     with open(STREAM, "wb") as file:
@@ -53,7 +74,7 @@ def main() -> None:
             writer.write_packet(coded.packet)
             frames.append({"crc32": coded.packet.frame_crc, "sha256": sha256(coded.picture)})
         writer.finish()
-    expected = {"model": identity.hex(), "frames": frames}
+    expected = {"model": model.identity.hex(), "frames": frames}
     EXPECTED.write_text(json.dumps(expected, indent=1) + "\n")
     total = sum(p.stat().st_size for p in (MODEL, STREAM, EXPECTED))
     print(f"{STREAM.stat().st_size} bytes of stream, {total} bytes in all")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from colorvid.training.inter import InterTask
 from colorvid.training.intra import IntraTask
 from colorvid.training.loop import ScheduleConfig, Trainer
 from colorvid.training.loss import LossConfig
-from colorvid.training.sequences import SequenceStore, code_clip
+from colorvid.training.sequences import Sample, SequenceStore, code_clip, tally_coders
 from tests import tiny
 from tests.clips import moving_frames
 
@@ -38,11 +39,16 @@ def pictures(folder: Path, count: int = 3) -> PictureStore:
     return PictureStore.open([], folder / "pictures.bin")
 
 
+def clip_samples() -> Iterator[Sample]:
+    frames = moving_frames(4, 80, 96)
+    return code_clip(tiny.network(ends=0), frames, (40, 34), tally_coders())
+
+
 def sequences(folder: Path) -> SequenceStore:
     """A store of the inter frames of a generated clip, as if coded before."""
     entries = []
     with open(folder / "sequences.bin", "wb") as file:
-        for sample in code_clip(tiny.network(ends=0), moving_frames(4, 80, 96), 40, 34):
+        for sample in clip_samples():
             entries.append((file.tell(), *sample.y.shape, 34))
             for array in sample.arrays():
                 file.write(np.ascontiguousarray(array).tobytes())

@@ -12,6 +12,7 @@ from colorvid.models.modelfile import BRANCHES, load_model, save_model
 from colorvid.nn.prior import scale_of
 from colorvid.training import export
 from colorvid.training.rate import BranchRate
+from colorvid.training.sequences import TallyCoder
 from tests import tiny
 from tests.clips import moving_frames
 from tests.training import runs
@@ -42,7 +43,7 @@ def test_trained_runs_become_a_codec(
     network, rates = assembled(finished, monkeypatch)
     proved = export.prove_model(network)
     assert {f"{name}.transform" for name in BRANCHES} < {b.layer for b in proved}
-    tables = {n: (export.hyper_tables(r), export.latent_tables(r)) for n, r in rates.items()}
+    tables = export.make_tables(network, rates, [])
     path = tmp_path / "trained.safetensors"
     identity = save_model(path, network, tables)
     model = load_model(str(path))
@@ -121,6 +122,27 @@ def test_latent_tables_follow_the_family(heavy: bool) -> None:
     assert (row * values**2).sum() == pytest.approx(deviation**2 + 1 / 12, rel=0.03)
     kurtosis = (row * values**4).sum() / (row * values**2).sum() ** 2
     assert (kurtosis > 4) == heavy
+
+
+def test_counted_symbols_move_the_tables() -> None:
+    rate = BranchRate(2)
+    counts = np.zeros((64, 256), np.int64)
+    counts[20, 3] = 100_000
+    plain, counted = export.latent_tables(rate), export.latent_tables(rate, counts)
+    index = np.full(1, 20, np.int32)
+    for symbol in (-3, 3):
+        assert counted.bits(np.full(1, symbol, np.int32), index) == pytest.approx(1, abs=0.02)
+    assert counted.bits(np.zeros(1, np.int32), index) > plain.bits(np.zeros(1, np.int32), index)
+    assert counted.rows()[21] == plain.rows()[21]
+
+
+def test_symbols_are_counted_by_index_and_magnitude() -> None:
+    coder = TallyCoder()
+    index = torch.tensor([0.0, 5, 5, 63])
+    shown = coder.latents(torch.tensor([4.0, -2, 2, 1000]), index)
+    assert shown.tolist() == [0, -2, 2, 1000]
+    assert coder.counts[5, 2] == 2 and coder.counts[63, 255] == 1 and coder.counts[0, 4] == 1
+    assert coder.counts.sum() == 4
 
 
 def test_hyper_tables_have_one_row_for_each_channel() -> None:
