@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -75,6 +76,26 @@ def test_settings_are_restored() -> None:
         assert torch.backends.cudnn.enabled and not torch.is_inference_mode_enabled()
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def test_settings_hold_until_the_last_thread_has_left() -> None:
+    entered, left = threading.Event(), threading.Event()
+    inside: list[bool] = []
+
+    def second() -> None:
+        with guard.exact_torch():
+            entered.set()
+            left.wait(10)
+            inside.append(torch.backends.cudnn.enabled)
+
+    thread = threading.Thread(target=second)
+    with guard.exact_torch():
+        thread.start()
+        assert entered.wait(10)
+    left.set()
+    thread.join()
+    assert inside == [False], "the first to leave must not switch the settings of the second"
+    assert torch.backends.cudnn.enabled
 
 
 def test_autocast_outside_has_no_effect_inside() -> None:

@@ -6,8 +6,9 @@ algorithms that are not (Winograd, FFT) and short formats (TF32, bfloat16) must 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 
 import numpy as np
@@ -20,21 +21,53 @@ from colorvid.errors import ColorvidError
 _SIDE = 9
 
 
+class _Settings:
+    """Settings of the whole process, switched while any thread is inside."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._restore = ExitStack()
+
+    def enter(self) -> None:
+        """The first thread to come in switches."""
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                precision = torch.get_float32_matmul_precision()
+                self._restore.callback(torch.set_float32_matmul_precision, precision)
+                torch.set_float32_matmul_precision("highest")
+                self._restore.enter_context(
+                    torch.backends.cudnn.flags(enabled=False, benchmark=False, allow_tf32=False)
+                )
+
+    def leave(self) -> None:
+        """The last thread to go restores, so that none is left inside without."""
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._restore.close()
+
+
+_settings = _Settings()
+
+
 @contextmanager
 def exact_torch() -> Iterator[None]:
-    """Inside, torch computes sums of integers exactly; its settings are restored afterwards."""
-    precision = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    """Inside, torch computes sums of integers exactly; its settings are restored afterwards.
+
+    Several threads may be inside at once.
+    """
+    _settings.enter()
     try:
         with (
             torch.inference_mode(),
-            torch.backends.cudnn.flags(enabled=False, benchmark=False, allow_tf32=False),
             torch.autocast("cpu", enabled=False),
             torch.autocast("cuda", enabled=False),
         ):
             yield
     finally:
-        torch.set_float32_matmul_precision(precision)
+        _settings.leave()
 
 
 def _expected(x: NDArray[np.int64], w: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
