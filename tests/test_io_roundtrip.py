@@ -7,10 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from clips import moving_frames
 
 from colorvid.frame import Frame
 from colorvid.io import FrameReader, VideoInfo, open_reader, open_writer
+from tests.clips import moving_frames
 
 SIZES = [(1, 1), (2, 2), (3, 5), (17, 33), (64, 48)]
 TAGGED = VideoInfo(

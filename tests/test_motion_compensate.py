@@ -145,6 +145,7 @@ def test_a_whole_sample_pan_moves_the_picture() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_gives_the_same_bytes() -> None:
     reference, field = picture(270, 482, 5), torch.from_numpy(moves(270, 482, 5, 300))
     y, u, v = (plane.cuda() for plane in reference)

@@ -27,7 +27,10 @@ def main() -> None:
     tables = make_tables(model, rates, clips)
     identity = save_model(arguments.output, model, tables)
     print(f"{arguments.output}: model {identity.hex()}, {arguments.output.stat().st_size} bytes")
-    print(f"{len(proved)} layers proved; tightest {tightest.layer}, {tightest.largest} of {tightest.allowed}")
+    print(
+        f"{len(proved)} layers proved; tightest {tightest.layer}, "
+        f"{tightest.largest} of {tightest.allowed}"
+    )
 
 
 if __name__ == "__main__":

@@ -20,13 +20,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorvid.entropy.tables import Tables
+from colorvid.entropy.tables import TOTAL, Tables
 from colorvid.errors import ConfigError
 
 MAX_SYMBOL = 2**11 - 1
 """Largest magnitude of a symbol; a damaged stream cannot exceed it."""
-_SLACK_BYTES = 16
-"""Zero bytes a symbol behind the stream, so that no damaged stream makes the coder overrun."""
+_FEWEST = 4
+"""compressai's encoder has room for one word a symbol; with fewer symbols it would overrun."""
+
+
+def _slack(stream: int, symbols: int) -> int:
+    """Zero bytes to put behind a stream, so that no damaged stream makes the coder overrun.
+
+    compressai's coder does not look where the stream ends. A symbol takes at most one word of four
+    bytes. An escape counts the nibbles of its value in nibbles of up to 15, so half a byte of
+    stream can ask for 15 nibbles: at most 15 bytes for each byte of the stream. Behind the stream
+    are zeros, which end every count; the 63 bits of state left there can start few escapes, of
+    at most 74 bytes each, and the last term is room for more than they can start.
+    """
+    return 16 * stream + 4 * symbols + 4096
 
 
 @lru_cache(maxsize=1)
@@ -85,6 +97,7 @@ class SymbolWriter:
         """Start empty."""
         self._encoder = _ans().BufferedRansEncoder()
         self.any = False
+        self._count = 0
 
     def branch(self, book: CodeBook) -> BranchWriter:
         """A coder that writes with the tables of ``book``."""
@@ -101,11 +114,17 @@ class SymbolWriter:
         rows, sizes, offsets = book.lists_of(tables)
         self._encoder.encode_with_indexes(symbols.tolist(), index.tolist(), rows, sizes, offsets)
         self.any = self.any or bool(symbols.any())
+        self._count += len(symbols)
 
     def finish(self) -> bytes:
         """The stream; empty if every symbol is zero."""
+        if not self.any:
+            return b""
+        if self._count < _FEWEST:
+            zeros = [0] * _FEWEST
+            self._encoder.encode_with_indexes(zeros, zeros, [[0, TOTAL - 1, TOTAL]], [3], [0])
         data: bytes = self._encoder.flush()
-        return data if self.any else b""
+        return data
 
 
 class BranchWriter:
@@ -153,7 +172,7 @@ class SymbolReader:
         self._decoder = _ans().RansDecoder()
         self._empty = not data
         if data:
-            self._decoder.set_stream(data + bytes(_SLACK_BYTES * (most_symbols + 16)))
+            self._decoder.set_stream(data + bytes(_slack(len(data), most_symbols)))
 
     def branch(self, book: CodeBook) -> BranchReader:
         """A coder that reads with the tables of ``book``."""

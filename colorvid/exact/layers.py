@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +56,10 @@ class Conv(ExactLayer):
         source, target: grids of input and output.
     """
 
+    weight_int: Tensor
+    bias_int: Tensor
+    factor: Tensor
+
     def __init__(
         self,
         inputs: int,
@@ -91,7 +96,8 @@ class Conv(ExactLayer):
         reach = weight.abs().sum(dim=(1, 2, 3)) * self.source.limit
         reach = reach + self.bias.detach().abs() * self.source.steps
         taps = weight[0].numel()
-        room = SUM_LIMIT - self.source.limit * taps / 2 - 2**12  # rounding may add half a step a tap
+        # Rounding may add half a step for each tap.
+        room = SUM_LIMIT - self.source.limit * taps / 2 - 2**12
         scale = torch.maximum(largest, reach / room).clamp(min=2.0**-40)
         return scale[:, None, None, None]
 
@@ -109,6 +115,11 @@ class Conv(ExactLayer):
         self.bias_int.copy_(torch.round(self.bias * self.source.steps / scale.flatten()))
         self.factor.copy_(scale.flatten() * (self.target.steps / self.source.steps))
         self._carried.clear()
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        """Load as any module does; integers kept from before no longer hold."""
+        self._carried.clear()
+        super()._load_from_state_dict(*args, **kwargs)
 
     def largest_sum(self) -> int:
         """Upper bound of every partial sum: ``max over channels of sum|w| * max|x| + |bias|``."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from colorvid.config import BranchConfig, lambda_of_quality
 from colorvid.exact.arithmetic import ExactArithmetic, Grid
-from colorvid.exact.layers import ChannelScale, ExactLayer, Knots, QUALITIES
+from colorvid.exact.layers import QUALITIES, ChannelScale, ExactLayer, Knots
 from colorvid.nn.prior import INDEX, SCALES, Parameters, Prior, checkerboard
 from colorvid.nn.transforms import (
     STEP_STEPS,
@@ -68,7 +68,8 @@ class Gains(ExactLayer):
 
     def forward(self, quality: Tensor) -> Tensor:
         """Steps ``(B, C, 1, 1)`` in units of 32 sample values, to train with."""
-        return self.knots.at(quality).exp()
+        steps: Tensor = self.knots.at(quality).exp()
+        return steps
 
     @torch.no_grad()
     def finalise(self) -> None:
@@ -115,7 +116,9 @@ class Branch(nn.Module):
             )
         self.gains = Gains(c.latents, c.step_ratio)
         natural = latent_scale(c.block, c.planes)
-        self.scale = ChannelScale(torch.ones_like(natural) if c.reference_planes else natural, LATENT)
+        self.scale = ChannelScale(
+            torch.ones_like(natural) if c.reference_planes else natural, LATENT
+        )
         self.prior = Prior(
             c.latents,
             c.prior_width,
@@ -228,7 +231,8 @@ class Branch(nn.Module):
         """Latents of the encoder, float: coefficients over the exact steps of the decoder."""
         coefficients = self._coefficients(x, quality, reference)
         step = self.gains.table[quality][:, :, None, None].to(torch.float32)
-        return coefficients * (UNIT * STEP_STEPS) / step
+        latents: Tensor = coefficients * (UNIT * STEP_STEPS) / step
+        return latents
 
     @torch.no_grad()
     def code(

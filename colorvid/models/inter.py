@@ -111,9 +111,7 @@ class InterModel(nn.Module):
         picture = self.luma.transform.arithmetic.add(c.y, residual)
         return self.luma.correct(picture, quality, F.pixel_unshuffle(c.y, 4))
 
-    def _chroma_synthesis(
-        self, residual: Tensor, y: Tensor, c: Context, quality: Tensor
-    ) -> Tensor:
+    def _chroma_synthesis(self, residual: Tensor, y: Tensor, c: Context, quality: Tensor) -> Tensor:
         picture = self.chroma.transform.arithmetic.add(c.uv, residual)
         condition = torch.cat((F.pixel_unshuffle(c.uv, 2), F.pixel_unshuffle(y, 4)), dim=1)
         return self.chroma.correct(picture, quality, condition)

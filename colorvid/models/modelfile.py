@@ -21,10 +21,11 @@ from torch import Tensor
 from colorvid.config import InterConfig, IntraConfig, from_table
 from colorvid.entropy.rans import CodeBook
 from colorvid.entropy.tables import Tables
-from colorvid.errors import ModelMismatch
+from colorvid.errors import ColorvidError, ModelMismatch
 from colorvid.exact.layers import ExactLayer
 from colorvid.models.branch import COSTED, Branch
 from colorvid.models.video import ENCODER_PARTS, VideoModel
+from colorvid.nn.prior import SCALES
 
 BRANCHES = ("intra.luma", "intra.chroma", "inter.luma", "inter.chroma")
 RELEASED = {"default": "default.safetensors"}
@@ -66,7 +67,9 @@ def identity_of(config: str, tensors: dict[str, Tensor]) -> bytes:
     return digest.digest()[:16]
 
 
-def model_tensors(network: VideoModel, tables: dict[str, tuple[Tables, Tables]]) -> dict[str, Tensor]:
+def model_tensors(
+    network: VideoModel, tables: dict[str, tuple[Tables, Tables]]
+) -> dict[str, Tensor]:
     """All that a model file holds: integers, tables, and the encoder's floats as float16."""
     tensors: dict[str, Tensor] = {}
     parameters = {name for name, _ in network.named_parameters()}
@@ -78,8 +81,8 @@ def model_tensors(network: VideoModel, tables: dict[str, tuple[Tables, Tables]])
             tensors[name] = value.contiguous()
     for branch, pair in tables.items():
         for kind, table in zip(("hyper", "latents"), pair, strict=True):
-            tensors[f"tables.{branch}.{kind}.cdf"] = torch.from_numpy(table.cdf)
-            tensors[f"tables.{branch}.{kind}.sizes"] = torch.from_numpy(table.sizes)
+            tensors[f"tables.{branch}.{kind}.cdf"] = torch.from_numpy(table.cdf.copy())
+            tensors[f"tables.{branch}.{kind}.sizes"] = torch.from_numpy(table.sizes.copy())
     return tensors
 
 
@@ -124,6 +127,24 @@ def load_model(
         ModelMismatch: no such model, or the file is not one.
     """
     path = find_model(name)
+    config, tensors = _read(path)
+    try:
+        network = _network(json.loads(config), tensors).to(device)
+        books = {b: CodeBook(*_tables(tensors, b, branch_of(network, b))) for b in BRANCHES}
+    except ModelMismatch as error:
+        raise ModelMismatch(f"{path}: {error}") from error
+    except (ColorvidError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelMismatch(f"{path}: not a model that this version can run: {reason}") from error
+    network.use_exact(carrier)
+    for branch, book in books.items():
+        part = branch_of(network, branch)
+        part.set_symbol_bits(torch.from_numpy(book.latents.costs(COSTED)))
+    return Model(network, books, identity_of(config, tensors))
+
+
+def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
+    """Configuration, as JSON text, and tensors of a model file."""
     try:
         with safe_open(str(path), "pt") as file:
             metadata = file.metadata() or {}
@@ -132,14 +153,7 @@ def load_model(
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ModelMismatch(f"{path}: cannot be read as a model: {error}") from error
-    config = metadata["config"]
-    network = _network(json.loads(config), tensors).to(device)
-    network.use_exact(carrier)
-    books = {branch: CodeBook(*_tables(tensors, branch)) for branch in BRANCHES}
-    for branch, book in books.items():
-        part = branch_of(network, branch)
-        part.set_symbol_bits(torch.from_numpy(book.latents.costs(COSTED)))
-    return Model(network, books, identity_of(config, tensors))
+    return metadata.get("config", ""), tensors
 
 
 def _network(config: dict[str, Any], tensors: dict[str, Tensor]) -> VideoModel:
@@ -160,12 +174,18 @@ def _network(config: dict[str, Any], tensors: dict[str, Tensor]) -> VideoModel:
     return network
 
 
-def _tables(tensors: dict[str, Tensor], branch: str) -> tuple[Tables, Tables]:
-    """Tables of the hyper-latents and of the latents of one branch."""
+def _tables(tensors: dict[str, Tensor], name: str, branch: Branch) -> tuple[Tables, Tables]:
+    """Tables of the hyper-latents and of the latents of the branch called ``name``."""
     hyper, latents = (
-        Tables(tensors[f"tables.{branch}.{k}.cdf"].numpy(), tensors[f"tables.{branch}.{k}.sizes"].numpy())
+        Tables(
+            tensors[f"tables.{name}.{k}.cdf"].numpy(),
+            tensors[f"tables.{name}.{k}.sizes"].numpy(),
+        )
         for k in ("hyper", "latents")
     )
+    counts, needed = (len(hyper.sizes), len(latents.sizes)), (branch.config.hyper, SCALES)
+    if counts != needed:
+        raise ModelMismatch(f"{name} has {counts} tables; it needs {needed}")
     return hyper, latents
 
 

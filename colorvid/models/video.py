@@ -74,7 +74,10 @@ class VideoModel(nn.Module):
         size: tuple[int, int],
         quality: int,
     ) -> State:
-        """Write a key frame, or read one of luma ``size`` (height, width) if ``picture`` is None."""
+        """Write a key frame, or read one if ``picture`` is None.
+
+        ``size`` is the height and width of the luma plane in samples.
+        """
         grid = (padded(size[0]), padded(size[1]))
         planes = None if picture is None else picture.units()
         y, uv = self.intra.code(coder, planes, grid, quality)
@@ -101,9 +104,7 @@ class VideoModel(nn.Module):
         """
         prediction, context = self.predict(vectors, state)
         planes = None if picture is None else picture.units()
-        y, uv, luma, chroma = self.inter.code(
-            coder, planes, prediction.units(), context, quality
-        )
+        y, uv, luma, chroma = self.inter.code(coder, planes, prediction.units(), context, quality)
         height, width = (int(s) for s in prediction.y.shape)
         return State(from_features(y, uv, height, width), luma, chroma)
 

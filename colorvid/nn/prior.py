@@ -81,7 +81,8 @@ class HyperAnalysis(nn.Module):
         x = self.enter(y)
         x = F.pixel_unshuffle(torch.maximum(x, x * 0.125), 2)
         x = F.pixel_unshuffle(self.middle(self.down1(x)), 2)
-        return self.down2(x)
+        result: Tensor = self.down2(x)
+        return result
 
 
 class HyperSynthesis(ExactLayer):

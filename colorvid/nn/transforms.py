@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorvid.exact.arithmetic import FEATURE, FloatArithmetic
+from colorvid.exact.arithmetic import FEATURE, ExactArithmetic
 from colorvid.exact.layers import Conv, ExactLayer, QualityBias
 from colorvid.nn.blocks import GatedAttention, blocks
 
@@ -76,13 +76,14 @@ class BlockTransform(ExactLayer):
 
     def forward(self, coefficients: Tensor) -> Tensor:
         """Coefficients to planes; exact: steps of 2^-10 sample values to features."""
-        if isinstance(self.arithmetic, FloatArithmetic):
+        arithmetic = self.arithmetic
+        if not isinstance(arithmetic, ExactArithmetic):
             with torch.autocast(coefficients.device.type, enabled=False):
                 x = self._apply_blocks(self.basis.T, coefficients.float())
             return F.pixel_shuffle(x, self.block).clamp(-FEATURE.bound, FEATURE.bound)
         total = self._apply_blocks(self.basis_int.T.to(torch.float64), coefficients)
         x = torch.round(total * _SYNTHESIS_SHIFT).clamp_(-FEATURE.limit, FEATURE.limit)
-        return F.pixel_shuffle(x.to(self.arithmetic.carrier), self.block)
+        return F.pixel_shuffle(x.to(arithmetic.carrier), self.block)
 
     def _apply_blocks(self, matrix: Tensor, x: Tensor) -> Tensor:
         """Multiply the channels of each plane by ``matrix``."""
@@ -117,7 +118,8 @@ class AnalysisNet(nn.Module):
         """Planes ``(B, P, H, W)``, qualities ``(B,)`` to ``(B, latents, H/block, W/block)``."""
         x = self.enter(F.pixel_unshuffle(x, self.stride)) + self.quality(quality)
         x = self.down(F.pixel_unshuffle(self.fine(x), 2))
-        return self.leave(self.coarse(x))
+        result: Tensor = self.leave(self.coarse(x))
+        return result
 
 
 class SynthesisNet(ExactLayer):

@@ -35,7 +35,7 @@ def frame_planes(frame: av.VideoFrame, shrink: float = 1.0) -> Planes:
     for plane, (w, h) in zip(
         frame.planes, [(width, height)] + 2 * [(width // 2, height // 2)], strict=True
     ):
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
         planes.append(rows[:h, :w].copy())
     return planes[0], planes[1], planes[2]
 

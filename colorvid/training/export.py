@@ -173,7 +173,7 @@ def prove_model(model: VideoModel) -> list[Bound]:
 def assemble(intra_run: Path, inter_run: Path) -> tuple[VideoModel, dict[str, BranchRate]]:
     """The finalised video model of two runs with default configurations, and its rate models."""
     model = VideoModel(IntraConfig(), InterConfig()).eval()
-    rates = {}
+    rates: dict[str, BranchRate] = {}
     for part, run in (("intra", intra_run), ("inter", inter_run)):
         load_run(model, part, run)
         rates |= load_rates(model, part, run)

@@ -29,7 +29,9 @@ class InterTask:
         for branch in ("luma", "chroma"):
             part = getattr(self.networks["model"], branch)
             part.gains.requires_grad_(False)
-            part.set_symbol_bits(self.networks[branch].symbol_bits())
+            rate = self.networks[branch]
+            assert isinstance(rate, BranchRate)
+            part.set_symbol_bits(rate.symbol_bits())
 
     def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
         """See `colorvid.training.loop.Task.loss`."""

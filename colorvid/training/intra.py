@@ -28,7 +28,9 @@ class IntraTask:
         ).to(memory_format=torch.channels_last)
         for branch in ("luma", "chroma"):
             part = getattr(self.networks["model"], branch)
-            part.set_symbol_bits(self.networks[branch].symbol_bits())
+            rate = self.networks[branch]
+            assert isinstance(rate, BranchRate)
+            part.set_symbol_bits(rate.symbol_bits())
 
     def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
         """See `colorvid.training.loop.Task.loss`."""
@@ -36,9 +38,7 @@ class IntraTask:
         y, uv = (t.to(memory_format=torch.channels_last) for t in (y, uv))
         quality = torch.from_numpy(generator.integers(0, QUALITIES, batch))
         output = self.networks["model"](y, uv, quality)
-        bits = [
-            b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))
-        ]
+        bits = [b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))]
         mse_y, mse_uv = squared_error(output.y, y), squared_error(output.uv, uv)
         bpp = [b / crop**2 for b in bits]
         error = distortion(self.loss_config, mse_y, mse_uv)

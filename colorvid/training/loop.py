@@ -70,7 +70,9 @@ class ScheduleConfig:
 class Task(Protocol):
     """What is trained: networks, and the loss of one random batch."""
 
-    networks: nn.Module
+    @property
+    def networks(self) -> nn.Module:
+        """What is trained."""
 
     def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
         """Figures of one random batch; ``loss`` is what is minimised."""

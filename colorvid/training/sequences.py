@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,13 +22,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from colorvid.config import QUALITIES, quantiser_step
+from colorvid.entropy.binary import BinaryEncoder
+from colorvid.entropy.tables import MAX_REACH
 from colorvid.errors import InputError
 from colorvid.frame import Frame
 from colorvid.models.inter import Context
 from colorvid.models.planes import Picture
 from colorvid.models.video import State, VideoModel
-from colorvid.entropy.binary import BinaryEncoder
-from colorvid.entropy.tables import MAX_REACH
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.estimate import MotionEstimator
 from colorvid.nn.prior import SCALES
@@ -115,7 +116,9 @@ def code_clip(
         picture = Picture.of(frame)
         if state is None:
             estimator.start(frame)
-            state = model.code_key(coders["intra"], picture, (frame.height, frame.width), key_quality)
+            state = model.code_key(
+                coders["intra"], picture, (frame.height, frame.width), key_quality
+            )
             continue
         field = estimator.estimate(frame, state.picture.y.numpy(), motion_coder)
         motion_coder.code(BinaryEncoder(), field, (field.shape[0], field.shape[1]))
@@ -182,7 +185,7 @@ class SequenceStore:
     def sample(self, number: int) -> tuple[Sample, int]:
         """Sample ``number``, memory-mapped, and its quality."""
         offset, height, width, quality = self.entries[number]
-        arrays = []
+        arrays: list[Any] = []
         for shape, dtype in zip(
             sample_shapes(height, width), [np.uint8] * 4 + [np.int8] * 2 + [np.uint8], strict=True
         ):
@@ -210,7 +213,9 @@ def sequence_batch(
             row.append(torch.from_numpy(np.ascontiguousarray(array[..., t:b, lo:hi])).float())
         crops.append(row)
         qualities.append(quality)
-    y, uv, py, puv, luma, chroma, motion = (torch.stack(column) for column in zip(*crops))
+    y, uv, py, puv, luma, chroma, motion = (
+        torch.stack(column) for column in zip(*crops, strict=True)
+    )
     y, py = ((p[:, None] - 128) / UNIT for p in (y, py))
     uv, puv = ((p - 128) / UNIT for p in (uv, puv))
     return y, uv, Context(py, puv, luma, chroma, motion), torch.tensor(qualities)

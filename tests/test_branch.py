@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorvid.config import BranchConfig
+from colorvid.entropy.rans import CodeBook, SymbolReader, SymbolWriter
+from colorvid.models.branch import SYMBOL_LIMIT, Branch, Gains
+from colorvid.models.modelfile import branch_of
+from tests import tiny
+
+QUALITY = torch.tensor([40])
+
+
+def book(name: str) -> CodeBook:
+    return CodeBook(*tiny.tables_for(tiny.network())[name])
+
+
+def condition_of(config: BranchConfig, cells: tuple[int, int]) -> Tensor | None:
+    shape = (1, config.prior_condition, *cells)
+    generator = torch.Generator().manual_seed(8)
+    values = torch.randint(-1024, 1024, shape, generator=generator).float()
+    return values if config.prior_condition else None
+
+
+@pytest.mark.parametrize("name", ["intra.luma", "intra.chroma", "inter.luma", "inter.chroma"])
+@pytest.mark.parametrize("cells", [(1, 1), (2, 5)])
+def test_what_is_written_is_read(name: str, cells: tuple[int, int]) -> None:
+    branch = branch_of(tiny.network(), name)
+    shape = torch.Size((1, branch.config.latents, *cells))
+    y = torch.randn(shape, generator=torch.Generator().manual_seed(6)) * 4
+    y[0, 0, 0, 0] = 1e6
+    condition = condition_of(branch.config, cells)
+    writer = SymbolWriter()
+    sent = branch.code(writer.branch(book(name)), y, shape, QUALITY, condition)
+    data = writer.finish()
+    reader = SymbolReader(data, 2000)
+    got = branch.code(reader.branch(book(name)), None, shape, QUALITY, condition)
+    assert len(data) > 20
+    assert torch.equal(got, sent) and torch.equal(got, got.round())
+    assert (got.abs() <= 16 * SYMBOL_LIMIT + 2047).all() and got[0, 0, 0, 0] > 30000
+
+
+def test_reconstruction_is_of_the_latents() -> None:
+    branch = branch_of(tiny.network(ends=0), "intra.luma")
+    generator = torch.Generator().manual_seed(1)
+    x = torch.rand((1, 1, 32, 48), generator=generator) * 8 - 4
+    y = branch.analyse(x, QUALITY, None)
+    out = branch.code(tiny.SilentCoder(), y, y.shape, QUALITY)
+    planes = branch.reconstruct(out, QUALITY) / 256
+    step = float(branch.gains.table[40, 0]) / 64 / 32
+    assert (planes - x).square().mean().sqrt() < step * 0.35, "uniform noise has step / sqrt(12)"
+
+
+def test_training_sees_the_planes_that_coding_gives() -> None:
+    model = tiny.network(ends=0)
+    branch = branch_of(model, "inter.luma")
+    generator = torch.Generator().manual_seed(1)
+    x, reference = (torch.rand((1, 1, 32, 32), generator=generator) * 2 - 1 for _ in range(2))
+    condition = condition_of(branch.config, (4, 4))
+    y = branch.analyse(x, QUALITY, reference)
+    coder = tiny.SilentCoder()
+    out = branch.code(coder, y, y.shape, QUALITY, condition)
+    exact = branch.reconstruct(out, QUALITY) / 256
+    trained = Branch(branch.config).eval()
+    trained.load_state_dict(branch.state_dict())
+    assert condition is not None
+    seen = trained(x, QUALITY, reference=reference, prior_condition=condition / 256)
+    assert coder.symbols[0].abs().max() > 3
+    assert (seen.planes - exact).abs().median() < 1 / 256, "a symbol at a tie may differ"
+    assert (out / 16 == seen.symbols).float().mean() > 0.99
+
+
+def test_dead_zone_rounds_towards_zero() -> None:
+    branch = branch_of(tiny.network(), "inter.luma")
+    branch.config = replace(branch.config, rounding=0.25)
+    offset = torch.tensor([0.74, 0.76, -0.74, -0.76, 1.74, -9.9, 0.0])
+    got = branch.quantise(offset, torch.full_like(offset, 9), torch.ones(()))
+    assert got.tolist() == [0, 1, 0, -1, 1, -10, 0]
+
+
+def test_symbols_that_cost_more_than_they_gain_are_left_out() -> None:
+    branch = branch_of(tiny.network(), "inter.luma")
+    branch.config = replace(branch.config, rounding=0.5)
+    bits = torch.zeros(64, 32)
+    bits[7] = torch.arange(32) * 2.0
+    branch.set_symbol_bits(bits)
+    offset = torch.tensor([0.9, -1.2, 2.6, -2.6, 40.4])
+    for price, wanted in ((0.0, [1, -1, 3, -3, 40]), (0.2, [1, -1, 2, -2, 40])):
+        assert branch.quantise(offset, torch.full((5,), 7), torch.tensor(price)).tolist() == wanted
+    assert branch.quantise(offset, torch.full((5,), 7), torch.tensor(1.7)).tolist()[:2] == [0, 0]
+    assert branch.quantise(offset, torch.full((5,), 8), torch.tensor(9.0))[2] == 3
+
+
+def test_price_of_a_bit_is_in_squared_steps() -> None:
+    branch = branch_of(tiny.network(), "intra.luma")
+    branch.config = replace(branch.config, rate_weight=1.0, sample_weight=0.5)
+    price = branch.bit_price(torch.tensor([0]), torch.full((1, 1, 1, 1), 51.0))
+    assert price.item() == pytest.approx(5**2 / (40 * 0.5))
+
+
+def test_golden_quantiser_steps() -> None:
+    gains = Gains(1, 1.0)
+    gains.finalise()
+    # 255 * sqrt(8.66 / lambda) in 1/64 sample values, lambda 40 and 16000
+    assert gains.table[[0, 63], 0].tolist() == [7594, 380]
+    assert gains(torch.tensor([0])).item() * 32 * 64 == pytest.approx(7594, abs=0.5)
+    assert (gains.table[1:] < gains.table[:-1]).all()
+
+
+def test_skipped_latents_keep_the_mean_and_cost_nothing() -> None:
+    branch = branch_of(tiny.network(), "intra.luma")
+    for head in branch.prior.index_heads.values():
+        head.weight_int.zero_()  # type: ignore[operator, union-attr]
+        head.bias_int.fill_(-(2**20))  # type: ignore[operator, union-attr]
+    shape = torch.Size((1, 256, 1, 1))
+    writer = SymbolWriter()
+    coder = writer.branch(book("intra.luma"))
+    out = branch.code(coder, torch.full(shape, 5.0), shape, QUALITY)
+    assert coder.latent_bits == 0
+    assert out.abs().max() < 32 and out.any()

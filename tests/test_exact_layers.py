@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from colorvid.exact.arithmetic import SUM_LIMIT, ExactArithmetic, FloatArithmetic, Grid
+from colorvid.exact.layers import (
+    ChannelScale,
+    Conv,
+    Knots,
+    QualityBias,
+    exact_layers,
+    use_arithmetic,
+)
+
+
+@pytest.mark.parametrize("inputs", [4, 64, 1024])
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e3])
+def test_any_weights_get_integers_within_the_bound(inputs: int, size: float) -> None:
+    torch.manual_seed(inputs)
+    layer = Conv(inputs, 8, gain=size)
+    torch.nn.init.normal_(layer.bias, 0, size)
+    layer.finalise()
+    assert layer.largest_sum() < SUM_LIMIT
+    assert layer.weight_int.abs().max() > 8, "the scale must not waste the eight bits"
+
+
+def test_all_weights_alike_still_keep_the_bound() -> None:
+    layer = Conv(2000, 1)
+    torch.nn.init.constant_(layer.weight, 0.5)
+    layer.finalise()
+    assert SUM_LIMIT * 0.7 < layer.largest_sum() < SUM_LIMIT
+
+
+def test_integers_times_scale_are_the_weights() -> None:
+    torch.manual_seed(0)
+    layer = Conv(8, 4)
+    layer.finalise()
+    scale = layer.weight_scale()
+    assert (layer.weight_int * scale - layer.weight).abs().max() <= scale.max() / 2 + 1e-7
+    assert torch.allclose(layer.rounded_weight(), layer.weight_int * scale)
+
+
+def test_exact_pointwise_convolution_is_an_integer_product() -> None:
+    torch.manual_seed(5)
+    layer = Conv(32, 16)
+    torch.nn.init.normal_(layer.bias)
+    layer.finalise()
+    use_arithmetic(layer, ExactArithmetic())
+    x = torch.randint(-2047, 2048, (1, 32, 3, 5))
+    sums = torch.einsum("oi,bihw->bohw", layer.weight_int[:, :, 0, 0].long(), x)
+    sums = sums + layer.bias_int.long()[:, None, None]
+    wanted = torch.round(sums.float() * layer.factor[:, None, None]).clamp(-2047, 2047)
+    assert torch.equal(layer(x.float()), wanted)
+
+
+def test_finalising_again_and_loading_drop_the_kept_integers() -> None:
+    layer, other = Conv(4, 4), Conv(4, 4)
+    for each in (layer, other):
+        each.finalise()
+    before = layer.integers(torch.float32)[0]
+    assert layer.integers(torch.float32)[0] is before
+    layer.load_state_dict(other.state_dict())
+    assert torch.equal(layer.integers(torch.float32)[0], other.weight_int.float())
+    with torch.no_grad():
+        layer.weight.neg_()
+    layer.finalise()
+    assert torch.equal(layer.integers(torch.float64)[0], -other.weight_int.double())
+
+
+def test_kept_integers_follow_the_device() -> None:
+    layer = Conv(4, 4)
+    layer.finalise()
+    assert layer.integers(torch.float32)[0].device.type == "cpu"
+    layer.to("meta")
+    assert {t.device.type for t in layer.integers(torch.float32)} == {"meta"}
+
+
+def test_knots_are_joined_by_lines() -> None:
+    knots = Knots(1)
+    with torch.no_grad():
+        knots.values.copy_(torch.tensor([0.0, 8, 0, 0, 0, 0, 0, 0, 3])[:, None])
+    table = knots.table()[:, 0].detach()
+    assert table[0] == 0 and table[63] == 3
+    assert table[1] == pytest.approx(8 * 8 / 63)
+    assert torch.equal(knots.at(torch.tensor([5, 63]))[:, 0, 0, 0], table[[5, 63]])
+
+
+def test_quality_bias_is_a_table_of_features() -> None:
+    layer = QualityBias(2)
+    with torch.no_grad():
+        layer.knots.values.copy_(torch.linspace(-9, 9, 18).reshape(9, 2))
+    layer.finalise()
+    use_arithmetic(layer, ExactArithmetic())
+    got = layer(torch.tensor([0, 63]))
+    assert got.shape == (2, 2, 1, 1)
+    assert got.flatten().tolist() == [-2047, -2033, 2033, 2047]
+
+
+def test_channel_scale_brings_large_values_onto_features() -> None:
+    layer = ChannelScale(torch.tensor([1.0, 0.25]), Grid(steps=16, limit=2**15))
+    x = torch.tensor([3.0, 34799.0, 3.0, -34799.0]).reshape(1, 2, 1, 2)
+    use_arithmetic(layer, ExactArithmetic())
+    assert layer(x).flatten().tolist() == [48, 2047, 12, -2047]
+    use_arithmetic(layer, FloatArithmetic())
+    assert layer(x / 16).flatten()[0] == 3 / 16
+
+
+def test_exact_layers_are_found_by_name() -> None:
+    parts = torch.nn.ModuleDict({"a": Conv(1, 1), "b": torch.nn.Linear(1, 1)})
+    assert [name for name, _ in exact_layers(parts)] == ["a"]

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from colorvid.errors import ColorvidError
+from colorvid.exact import guard
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    guard.prove.cache_clear()
+    yield
+    guard.prove.cache_clear()
+
+
+@pytest.mark.parametrize("carrier", [torch.float32, torch.float64])
+def test_this_machine_is_exact(carrier: torch.dtype) -> None:
+    assert guard.prove("cpu", carrier) > 5000
+
+
+def test_short_formats_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = F.conv2d
+
+    def short(x: Tensor, w: Tensor, **options: Any) -> Tensor:
+        return plain(x.bfloat16(), w.bfloat16(), **options).float()
+
+    monkeypatch.setattr(guard.F, "conv2d", short)
+    with pytest.raises(ColorvidError, match="does not add integers in torch.float32 exactly; "):
+        guard.prove("cpu", torch.float32)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_kernel_that_fails_for_one_layout_is_refused(
+    monkeypatch: pytest.MonkeyPatch, layout: torch.memory_format
+) -> None:
+    plain = F.conv2d
+
+    def faulty(x: Tensor, w: Tensor, **options: Any) -> Tensor:
+        return plain(x, w, **options) + float(x.is_contiguous(memory_format=layout))
+
+    monkeypatch.setattr(guard.F, "conv2d", faulty)
+    with pytest.raises(ColorvidError, match="would write wrong pictures"):
+        guard.prove("cpu", torch.float64)
+
+
+def test_wrong_products_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(a: Tensor, b: Tensor) -> Tensor:
+        return (a.float() @ b.float()).double()
+
+    monkeypatch.setattr(torch, "matmul", short)
+    with pytest.raises(ColorvidError, match="does not add integers in torch.float64 exactly"):
+        guard.prove("cpu", torch.float32)
+
+
+def test_settings_are_restored() -> None:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with guard.exact_torch():
+            assert torch.get_float32_matmul_precision() == "highest"
+            assert torch.is_inference_mode_enabled()
+            assert not torch.backends.cudnn.enabled
+        with pytest.raises(KeyError), guard.exact_torch():
+            raise KeyError
+        assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.backends.cudnn.enabled and not torch.is_inference_mode_enabled()
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def test_settings_hold_until_the_last_thread_has_left() -> None:
+    entered, left = threading.Event(), threading.Event()
+    inside: list[bool] = []
+
+    def second() -> None:
+        with guard.exact_torch():
+            entered.set()
+            left.wait(10)
+            inside.append(torch.backends.cudnn.enabled)
+
+    thread = threading.Thread(target=second)
+    with guard.exact_torch():
+        thread.start()
+        assert entered.wait(10)
+    left.set()
+    thread.join()
+    assert inside == [False], "the first to leave must not switch the settings of the second"
+    assert torch.backends.cudnn.enabled
+
+
+def test_autocast_outside_has_no_effect_inside() -> None:
+    x = torch.full((1, 8, 2, 2), 2047.0)
+    w = torch.full((8, 8, 1, 1), 101.0)
+    with torch.autocast("cpu", torch.bfloat16), guard.exact_torch():
+        assert F.conv2d(x, w).unique().tolist() == [8 * 2047 * 101]
+
+
+def test_a_short_format_of_onednn_is_harmless_or_refused() -> None:
+    program = (
+        "import torch\n"
+        "from colorvid.errors import ColorvidError\n"
+        "from colorvid.exact.guard import prove\n"
+        "try:\n    print('exact', prove('cpu', torch.float32))\n"
+        "except ColorvidError as error:\n    print('refused', error)\n"
+    )
+    environment = {**os.environ, "ONEDNN_DEFAULT_FPMATH_MODE": "BF16"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(("exact", "refused")), done.stdout

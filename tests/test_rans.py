@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from colorvid.entropy.rans import MAX_SYMBOL, CodeBook, SymbolReader, SymbolWriter
+from colorvid.entropy.tables import tables_of
+from tests import tiny
+
+SYMBOLS = np.array([0, 1, -1, 0, -2, 2, 0, 1, 9, -300, 2047, 0], np.int32)
+INDEX = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 2], np.int32)
+WORDS = "328a91def301000048f3bd3b3325ffffa3ff0080"
+
+
+def book() -> CodeBook:
+    tables = tables_of([np.array([1.0, 2, 1]), np.array([1.0, 4, 10, 4, 1]), np.array([1.0])])
+    return CodeBook(tables, tables)
+
+
+def written(symbols: np.ndarray, index: np.ndarray, codebook: CodeBook) -> bytes:
+    writer = SymbolWriter()
+    writer.write(codebook, codebook.latents, symbols, index)
+    return writer.finish()
+
+
+def test_golden_words() -> None:
+    assert written(SYMBOLS, INDEX, book()).hex() == WORDS
+
+
+def test_golden_words_are_read_in_parts() -> None:
+    codebook = book()
+    reader = SymbolReader(bytes.fromhex(WORDS), 64)
+    first = reader.read(codebook, codebook.latents, INDEX[:5])
+    nothing = reader.read(codebook, codebook.latents, INDEX[:0])
+    rest = reader.read(codebook, codebook.latents, INDEX[5:])
+    assert len(nothing) == 0
+    assert np.concatenate((first, rest)).tolist() == SYMBOLS.tolist()
+
+
+def test_zeros_are_the_empty_stream() -> None:
+    codebook = book()
+    assert written(np.zeros(12, np.int32), INDEX, codebook) == b""
+    assert SymbolWriter().finish() == b""
+    assert SymbolReader(b"", 12).read(codebook, codebook.latents, INDEX).tolist() == [0] * 12
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_few_symbols(count: int) -> None:
+    codebook = book()
+    symbols, index = np.full(count, -2, np.int32), np.full(count, 1, np.int32)
+    for _ in range(200):  # an overrun of the heap shows only by chance
+        data = written(symbols, index, codebook)
+        reader = SymbolReader(data, 16)
+        assert np.array_equal(reader.read(codebook, codebook.latents, index), symbols)
+    assert len(data) <= 8 + 2 * count
+
+
+def test_real_tables_come_near_the_information() -> None:
+    tables = tiny.latent_tables()
+    codebook = CodeBook(tables, tables)
+    random = np.random.default_rng(7)
+    index = random.integers(0, 48, 20000).astype(np.int32)
+    deviation = 0.12 * np.exp(index * np.log(64 / 0.12) / 63)
+    symbols = np.rint(random.laplace(0, deviation / np.sqrt(2))).astype(np.int32)
+    data = written(symbols, index, codebook)
+    assert len(data) * 8 == pytest.approx(tables.bits(symbols, index), rel=0.01)
+    reader = SymbolReader(data, len(index))
+    assert np.array_equal(reader.read(codebook, tables, index), symbols)
+
+
+def test_branch_coders_mirror_each_other() -> None:
+    codebook = CodeBook(tables_of([np.ones(9)] * 3), tiny.latent_tables())
+    hyper = torch.arange(-9.0, 9).reshape(1, 3, 2, 3)
+    index = torch.tensor([0.0, 5, 63, 0, 20])
+    symbols = torch.tensor([7.0, -1, 90, 0, 3])
+    writer = SymbolWriter()
+    out = writer.branch(codebook)
+    assert torch.equal(out.hyper(hyper, hyper.shape), hyper)
+    assert out.latents(symbols, index).tolist() == [0, -1, 90, 0, 3]
+    assert out.hyper_bits > 18 * 3 and out.latent_bits > 10 and out.seconds > 0
+    back = SymbolReader(writer.finish(), 64).branch(codebook)
+    assert torch.equal(back.hyper(None, hyper.shape).float(), hyper)
+    decoded = back.latents(None, index)
+    assert decoded.tolist() == [0, -1, 90, 0, 3] and decoded.dtype == index.dtype
+
+
+def test_two_books_share_one_stream() -> None:
+    books = [book(), CodeBook(tiny.latent_tables(), tiny.latent_tables())]
+    writer = SymbolWriter()
+    for each in (*books, books[0]):
+        writer.write(each, each.latents, SYMBOLS, INDEX)
+    reader = SymbolReader(writer.finish(), 64)
+    for each in (*books, books[0]):
+        assert np.array_equal(reader.read(each, each.latents, INDEX), SYMBOLS)
+
+
+def test_cut_streams_give_symbols_within_limits() -> None:
+    codebook, data = book(), bytes.fromhex(WORDS)
+    for length in range(1, len(data)):
+        got = SymbolReader(data[:length], 64).read(codebook, codebook.latents, INDEX)
+        assert got.dtype == np.int32 and len(got) == len(INDEX)
+        assert np.abs(got).max() <= MAX_SYMBOL
+
+
+GARBAGE = """
+import numpy as np
+from colorvid.entropy.rans import MAX_SYMBOL, CodeBook, SymbolReader
+from tests import tiny
+tables = tiny.latent_tables()
+book = CodeBook(tables, tables)
+random = np.random.default_rng(3)
+index = random.integers(0, 64, 3000).astype(np.int32)
+streams = [bytes([b]) * n for b in (0x00, 0x0F, 0xF0, 0xFF) for n in (1, 7, 4000, 3_000_001)]
+streams += [b"\\xff\\xff\\0\\0" + b"\\x0f\\0\\0\\0" * 500_000, b"\\0" * 8 + b"\\xff" * 2_000_000]
+streams += [random.bytes(int(n)) for n in random.integers(1, 9000, 60)]
+for stream in streams:
+    reader = SymbolReader(stream, len(index))
+    for part in np.array_split(index, 3):
+        got = reader.read(book, tables, part)
+        assert len(got) == len(part) and np.abs(got).max() <= MAX_SYMBOL
+print("survived", len(streams))
+"""
+
+
+def test_garbage_never_crashes() -> None:
+    # The coder is compiled code: a fault of it would end the interpreter, so another one runs it.
+    done = subprocess.run([sys.executable, "-c", GARBAGE], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "survived 78\n"), done.stderr[-2000:]

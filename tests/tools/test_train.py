@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from colorvid.config import read_toml
+from colorvid.errors import ConfigError
+from colorvid.io import VideoInfo, open_writer
+from colorvid.training.data import PictureStore, picture_batch
+from colorvid.training.inter import InterTask
+from tests.clips import moving_frames
+from tools import train
+
+CONFIG = """
+kind = "{kind}"
+[data]
+folders = ["clips"]
+passes = 1
+seed = 3
+[model]
+luma_prior = 16
+chroma_prior = 16
+[loss]
+planes = [6.0, 1.0, 1.0]
+[schedule]
+steps = 3
+batch = 2
+crop = 32
+late_crop = 32
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder of data with one clip of five frames."""
+    (tmp_path / "clips").mkdir()
+    info = VideoInfo(width=64, height=48, rate=Fraction(25), color_range=1)
+    with open_writer(tmp_path / "clips" / "a.mkv", info) as writer:
+        for frame in moving_frames(5, 48, 64):
+            writer.write(frame)
+    return tmp_path
+
+
+def config(folder: Path, kind: str) -> Path:
+    path = folder / f"{kind}.toml"
+    path.write_text(CONFIG.format(kind=kind))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["intra", "inter"])
+def test_training_from_the_command_line(
+    data: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path, run = config(data, kind), data / "runs" / kind
+    arguments = ["train", str(path), "--data", str(data), "--run", str(run)]
+    for until, reached in (("2", 2), ("9", 3)):
+        monkeypatch.setattr(sys, "argv", [*arguments, "--until", until])
+        train.main()
+        state = torch.load(run / "checkpoint.pt", weights_only=True)
+        assert state["step"] == reached
+
+
+def test_unknown_kinds_are_refused(data: Path) -> None:
+    table = read_toml(config(data, "stills"))
+    with pytest.raises(ConfigError, match="x: kind 'stills' is unknown; allowed are intra, inter"):
+        train.make_task(table, "x", data, data, data)
+
+
+def test_inter_frames_of_a_clip_become_samples(data: Path) -> None:
+    task = train.make_task(read_toml(config(data, "inter")), "x", data, data, data)
+    assert isinstance(task, InterTask)
+    assert len(task.sequences.entries) >= 1
+    sample, quality = task.sequences.sample(0)
+    assert sample.y.shape == (48, 64) and sample.motion.shape == (4, 6, 8)
+    assert 0 <= quality < 64
+    difference = sample.y.astype(int) - sample.y_predicted.astype(int)
+    assert abs(difference).mean() < 20, "the prediction must be one of this frame"
+
+
+def test_pictures_are_read_once_and_cropped(data: Path) -> None:
+    store = PictureStore.open([data / "clips"], data / "pictures.bin", every=2)
+    assert [(h, w) for _, h, w in store.entries] == [(48, 64)] * 3
+    (data / "clips" / "a.mkv").unlink()
+    again = PictureStore.open([data / "clips"], data / "pictures.bin", every=2)
+    y, u, v = again.crop(1, 8, 16, 32)
+    source = moving_frames(5, 48, 64)[2]
+    assert np.array_equal(y, source.y[8:40, 16:48])
+    assert np.array_equal(u, source.u[4:20, 8:24]) and np.array_equal(v, source.v[4:20, 8:24])
+    ys, uvs = picture_batch(again, np.random.default_rng(1), 4, 32)
+    assert ys.shape == (4, 1, 32, 32) and uvs.shape == (4, 2, 16, 16)
+    assert -4 <= float(ys.min()) < float(ys.max()) < 4

@@ -1,0 +1,69 @@
+"""Tiny training runs on generated pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from colorvid.config import InterConfig, IntraConfig
+from colorvid.training.data import PictureStore
+from colorvid.training.inter import InterTask
+from colorvid.training.intra import IntraTask
+from colorvid.training.loop import ScheduleConfig, Trainer
+from colorvid.training.loss import LossConfig
+from colorvid.training.sequences import Sample, SequenceStore, code_clip, tally_coders
+from tests import tiny
+from tests.clips import moving_frames
+
+
+def schedule(steps: int, **changes: object) -> ScheduleConfig:
+    values = dict(
+        steps=steps, batch=2, crop=32, late_crop=64, rate=2e-3, warmup=2, rounding=0.7, late=0.8,
+        bfloat16=False,
+    )  # fmt: skip
+    return ScheduleConfig(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def pictures(folder: Path, count: int = 3) -> PictureStore:
+    """A store of generated pictures of 80x96 samples, as if decoded before."""
+    entries, offset = [], 0
+    with open(folder / "pictures.bin", "wb") as file:
+        for seed in range(count):
+            planes = moving_frames(1, 80, 96, seed)[0].planes
+            entries.append((offset, 80, 96))
+            offset += sum(file.write(p.tobytes()) for p in planes)
+    (folder / "pictures.json").write_text(json.dumps(entries))
+    return PictureStore.open([], folder / "pictures.bin")
+
+
+def clip_samples() -> Iterator[Sample]:
+    frames = moving_frames(4, 80, 96)
+    return code_clip(tiny.network(ends=0), frames, (40, 34), tally_coders())
+
+
+def sequences(folder: Path) -> SequenceStore:
+    """A store of the inter frames of a generated clip, as if coded before."""
+    entries = []
+    with open(folder / "sequences.bin", "wb") as file:
+        for sample in clip_samples():
+            entries.append((file.tell(), *sample.y.shape, 34))
+            for array in sample.arrays():
+                file.write(np.ascontiguousarray(array).tobytes())
+    (folder / "sequences.json").write_text(json.dumps(entries))
+    return SequenceStore.open(tiny.network(), [], folder / "sequences.bin", 1, 1)
+
+
+def intra_trainer(
+    folder: Path, plan: ScheduleConfig, config: IntraConfig = tiny.INTRA, start: Path | None = None
+) -> Trainer:
+    folder.mkdir(parents=True, exist_ok=True)
+    task = IntraTask(config, LossConfig(), pictures(folder))
+    return Trainer(task, plan, folder, start=start)
+
+
+def inter_trainer(folder: Path, plan: ScheduleConfig, config: InterConfig = tiny.INTER) -> Trainer:
+    folder.mkdir(parents=True, exist_ok=True)
+    return Trainer(InterTask(config, LossConfig(), sequences(folder)), plan, folder)

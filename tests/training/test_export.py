@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from colorvid.codec import Decoder, Encoder, EncoderSettings
+from colorvid.errors import ConfigError, InputError
+from colorvid.models.modelfile import BRANCHES, load_model, save_model
+from colorvid.nn.prior import scale_of
+from colorvid.training import export
+from colorvid.training.rate import BranchRate
+from colorvid.training.sequences import TallyCoder
+from tests import tiny
+from tests.clips import moving_frames
+from tests.training import runs
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny trained run of each kind."""
+    folder = tmp_path_factory.mktemp("runs")
+    torch.manual_seed(0)
+    runs.intra_trainer(folder / "intra", runs.schedule(6)).run()
+    runs.inter_trainer(folder / "inter", runs.schedule(6)).run()
+    return folder
+
+
+def assembled(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[export.VideoModel, dict[str, BranchRate]]:
+    """What the tool assembles from the runs, of the tiny configurations."""
+    monkeypatch.setattr(export, "IntraConfig", lambda: tiny.INTRA)
+    monkeypatch.setattr(export, "InterConfig", lambda: tiny.INTER)
+    return export.assemble(folder / "intra", folder / "inter")
+
+
+def test_trained_runs_become_a_codec(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, rates = assembled(finished, monkeypatch)
+    proved = export.prove_model(network)
+    assert {f"{name}.transform" for name in BRANCHES} < {b.layer for b in proved}
+    tables = export.make_tables(network, rates, [])
+    path = tmp_path / "trained.safetensors"
+    identity = save_model(path, network, tables)
+    model = load_model(str(path))
+    assert model.identity == identity
+    encoder = Encoder(model, EncoderSettings(quality=40, gop=2))
+    decoder = Decoder(load_model(str(path)), 33, 47)
+    for frame in moving_frames(3, 33, 47):
+        coded = encoder.push(frame)
+        shown = decoder.push(coded.packet)
+        for plane, wanted in zip(shown.planes, coded.picture.planes, strict=True):
+            assert np.array_equal(plane, wanted)
+        assert coded.packet.latents and sum(coded.bits.values()) > 100
+
+
+def test_exported_integers_follow_the_trained_network(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, _ = assembled(finished, monkeypatch)
+    task = runs.intra_trainer(finished / "intra", runs.schedule(6)).task
+    task.networks.load_state_dict(export.averaged_weights(finished / "intra"))
+    frame = runs.pictures(finished / "intra").crop(0, 0, 0, 32)
+    y = (torch.from_numpy(frame[0].copy()).float()[None, None] - 128) / 32
+    uv = (torch.from_numpy(np.stack(frame[1:])).float()[None] - 128) / 32
+    coders = (tiny.SilentCoder(), tiny.SilentCoder())
+    for branch in (network.intra.luma, network.intra.chroma):
+        branch.symbol_bits.zero_()
+    for branch in ("luma", "chroma"):
+        getattr(task.networks["model"], branch).symbol_bits.zero_()  # type: ignore[index]
+    with torch.no_grad():
+        trained = task.networks["model"](y, uv, torch.tensor([40]))  # type: ignore[index]
+    network.use_exact()
+    exact_y, exact_uv = network.intra.code(coders, (y, uv), (32, 32), 40)
+    for exact, wanted in ((exact_y, trained.y), (exact_uv, trained.uv)):
+        error = (exact / 256 - wanted).square().mean().sqrt() * 32
+        assert error < 1.5, "sample values; quantiser steps are 15"
+
+
+def test_a_broken_bound_is_refused_at_export(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, _ = assembled(finished, monkeypatch)
+    network.inter.luma.prior.context.weight_int.fill_(127)
+    network.inter.luma.prior.context.bias_int.fill_(2**24)
+    with pytest.raises(ConfigError, match=r"layer inter.luma.prior.context: sums can reach \d+; "):
+        export.prove_model(network)
+
+
+def test_a_broken_bound_of_a_transform_is_refused_at_export() -> None:
+    network = tiny.network()
+    network.intra.luma.gains.table[9, 3] = 2**30
+    with pytest.raises(ConfigError, match=r"layer intra.luma.transform: .* at most 90071992547409"):
+        export.prove_model(network)
+
+
+def test_the_largest_steps_still_keep_the_bound() -> None:
+    network = tiny.network()
+    for branch in (network.intra.luma, network.inter.chroma):
+        branch.gains.table.fill_(2**15)
+    assert export.prove_model(network)
+
+
+def test_a_run_without_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="checkpoint.pt: no checkpoint there; train first"):
+        export.averaged_weights(tmp_path)
+
+
+@pytest.mark.parametrize("heavy", [False, True])
+def test_latent_tables_follow_the_family(heavy: bool) -> None:
+    tables = export.latent_tables(BranchRate(2, heavy_tails=heavy))
+    assert len(tables.sizes) == 64
+    assert (np.diff(tables.reach) >= 0).all() and tables.reach[-1] <= 255
+    index = 30
+    deviation = float(scale_of(torch.tensor(float(index))))
+    row = np.diff(tables.rows()[index][:-1]) / 65536
+    values = np.arange(len(row)) - len(row) // 2
+    assert (row * values**2).sum() == pytest.approx(deviation**2 + 1 / 12, rel=0.03)
+    kurtosis = (row * values**4).sum() / (row * values**2).sum() ** 2
+    assert (kurtosis > 4) == heavy
+
+
+def test_counted_symbols_move_the_tables() -> None:
+    rate = BranchRate(2)
+    counts = np.zeros((64, 256), np.int64)
+    counts[20, 3] = 100_000
+    plain, counted = export.latent_tables(rate), export.latent_tables(rate, counts)
+    index = np.full(1, 20, np.int32)
+    for symbol in (-3, 3):
+        assert counted.bits(np.full(1, symbol, np.int32), index) == pytest.approx(1, abs=0.02)
+    assert counted.bits(np.zeros(1, np.int32), index) > plain.bits(np.zeros(1, np.int32), index)
+    assert counted.rows()[21] == plain.rows()[21]
+
+
+def test_symbols_are_counted_by_index_and_magnitude() -> None:
+    coder = TallyCoder()
+    index = torch.tensor([0.0, 5, 5, 63])
+    shown = coder.latents(torch.tensor([4.0, -2, 2, 1000]), index)
+    assert shown.tolist() == [0, -2, 2, 1000]
+    assert coder.counts[5, 2] == 2 and coder.counts[63, 255] == 1 and coder.counts[0, 4] == 1
+    assert coder.counts.sum() == 4
+
+
+def test_hyper_tables_have_one_row_for_each_channel() -> None:
+    torch.manual_seed(0)
+    rate = BranchRate(3)
+    tables = export.hyper_tables(rate)
+    assert len(tables.sizes) == 3 and (tables.reach <= 127).all()
+    assert (tables.reach > 3).all()

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from colorvid.exact.arithmetic import FloatArithmetic
+from colorvid.exact.layers import ExactLayer
+from colorvid.training.loop import ScheduleConfig, Trainer
+from colorvid.training.loss import LossConfig, distortion, rate_distortion, squared_error
+from tests.training import runs
+
+MAKERS: dict[str, Callable[[Path, ScheduleConfig], Trainer]] = {
+    "intra": runs.intra_trainer,
+    "inter": runs.inter_trainer,
+}
+
+
+def fixed_loss(trainer: Trainer) -> float:
+    """Loss of one fixed batch."""
+    with torch.no_grad():
+        return float(trainer.task.loss(np.random.default_rng(9), 8, 64)["loss"])
+
+
+def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {k: v.clone() for k, v in trainer.task.networks.state_dict().items()}
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_loss_falls_in_a_few_steps(tmp_path: Path, kind: str) -> None:
+    torch.manual_seed(0)
+    trainer = MAKERS[kind](tmp_path, runs.schedule(30))
+    before = fixed_loss(trainer)
+    trainer.run()
+    assert trainer.step == 30
+    assert fixed_loss(trainer) < before - 0.03
+    assert all(torch.isfinite(v).all() for v in weights(trainer).values() if v.is_floating_point())
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path, kind: str) -> None:
+    plan = runs.schedule(8)
+    torch.manual_seed(0)
+    whole = MAKERS[kind](tmp_path / "whole", plan)
+    whole.run()
+    torch.manual_seed(0)
+    MAKERS[kind](tmp_path / "parts", plan).run(until=3)
+    torch.manual_seed(77)
+    rest = MAKERS[kind](tmp_path / "parts", plan)
+    assert rest.step == 3
+    rest.run()
+    resumed = weights(rest)
+    for name, value in weights(whole).items():
+        assert torch.equal(resumed[name], value), name
+        assert torch.equal(rest.average[name], whole.average[name]), name
+
+
+def test_a_run_can_start_from_the_average_of_another(tmp_path: Path) -> None:
+    first = runs.intra_trainer(tmp_path / "first", runs.schedule(4))
+    first.run()
+    second = runs.intra_trainer(tmp_path / "second", runs.schedule(4), start=tmp_path / "first")
+    assert second.step == 0
+    for name, value in second.task.networks.state_dict().items():
+        assert torch.equal(value, first.average[name]), name
+
+
+def test_rounding_begins_where_the_schedule_says(tmp_path: Path) -> None:
+    trainer = runs.intra_trainer(tmp_path, runs.schedule(6, rounding=0.5))
+
+    def rounding() -> set[bool]:
+        layers = [m for m in trainer.task.networks.modules() if isinstance(m, ExactLayer)]
+        arithmetics = [layer.arithmetic for layer in layers]
+        return {a.rounding for a in arithmetics if isinstance(a, FloatArithmetic)}
+
+    trainer.run(until=3)
+    assert rounding() == {False}
+    trainer.run(until=4)
+    assert rounding() == {True}
+
+
+def test_log_has_a_row_for_every_fifty_steps(tmp_path: Path) -> None:
+    trainer = runs.intra_trainer(tmp_path, runs.schedule(50))
+    trainer.step = 49
+    trainer.run()
+    with open(tmp_path / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["50"]
+    assert {"loss", "bpp_y", "psnr_y", "norm"} <= set(rows[0])
+    assert float(rows[0]["psnr_y"]) > 10
+
+
+def test_learning_rate_warms_up_stays_and_falls() -> None:
+    plan = ScheduleConfig(steps=1000, rate=1e-3, warmup=100, decay=0.4)
+    assert plan.learning_rate(0) == pytest.approx(1e-5)
+    assert plan.learning_rate(200) == plan.learning_rate(399) == 1e-3
+    assert plan.learning_rate(700) == pytest.approx(0.51e-3)
+    assert plan.learning_rate(999) == pytest.approx(0.02e-3, rel=0.01)
+
+
+def test_large_crops_come_late_at_equal_cost() -> None:
+    plan = ScheduleConfig(steps=100, batch=8, crop=128, late_crop=256, late=0.8)
+    assert plan.crop_at(79) == (8, 128) and plan.crop_at(80) == (2, 256)
+    assert ScheduleConfig(batch=1).crop_at(10**6) == (1, 256)
+
+
+def test_loss_by_hand() -> None:
+    a, b = torch.zeros(1, 2, 2, 2), torch.full((1, 2, 2, 2), 255 / 32)
+    assert torch.allclose(squared_error(a, b), torch.ones(1, 2))
+    error = distortion(LossConfig(planes=(6, 1, 1)), torch.tensor([[0.5]]), torch.tensor([[1, 3]]))
+    assert error.item() == (6 * 0.5 + 1 + 3) / 8
+    cost = rate_distortion(LossConfig(), torch.tensor([1.0]), error, torch.tensor([0]))
+    assert cost.item() == pytest.approx(np.log(1 + 40 * 0.875))
+    plain = LossConfig(logarithmic=False)
+    cost = rate_distortion(plain, torch.tensor([1.0]), error, torch.tensor([0]))
+    assert cost.item() == pytest.approx((1 + 40 * 0.875) / 40**0.35)
