@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from colorvid.bitstream import FrameType, Packet
-from colorvid.config import QUALITIES, quantiser_step
+from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, quantiser_step
 from colorvid.entropy.binary import BinaryDecoder, BinaryEncoder
 from colorvid.entropy.rans import BranchWriter, SymbolReader, SymbolWriter
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
@@ -25,8 +25,6 @@ from colorvid.motion.coding import MotionCoder
 from colorvid.motion.estimate import MotionEstimator
 from colorvid.motion.field import Vectors, grid_shape
 
-DEFAULT_QUALITY = 32
-DEFAULT_GOP = 32
 INTER_OFFSET = 6
 """Inter frames are coded this many quality indices below the key frame, unless told otherwise."""
 

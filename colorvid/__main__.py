@@ -1,0 +1,8 @@
+"""``python -m colorvid``: the command line."""
+
+import sys
+
+from colorvid.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""``.clv`` files and pipes: opening, writing in one step, and what their header says of a video."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+from colorvid.bitstream import StreamHeader, StreamSummary, summarise
+from colorvid.errors import (
+    ConfigError,
+    DamagedStream,
+    HashMismatch,
+    HeaderError,
+    InputError,
+    OutputError,
+)
+from colorvid.io import OUTPUT_SUFFIXES, VideoInfo
+from colorvid.io.files import OutputFile, os_errors
+from colorvid.io.opening import PIPE
+
+SUFFIX = ".clv"
+
+
+@contextmanager
+def open_stream(source: str | Path) -> Iterator[BinaryIO]:
+    """Open a ``.clv`` stream for reading; ``-`` is standard input.
+
+    Raises:
+        InputError: the file cannot be opened.
+        ConfigError: standard input is a terminal.
+    """
+    if str(source) == PIPE:
+        if sys.stdin.isatty():
+            raise ConfigError("stdin is a terminal; send a .clv stream or give a file")
+        yield sys.stdin.buffer
+        return
+    path = Path(source)
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory; give the name of a file")
+    with os_errors(str(path), InputError):
+        file = path.open("rb")
+    with file:
+        yield file
+
+
+@contextmanager
+def create_stream(target: str | Path, *, overwrite: bool) -> Iterator[BinaryIO]:
+    """Open a ``.clv`` stream for writing; ``-`` is standard output.
+
+    A file appears under its name when the block ends well, and not at all if it fails.
+
+    Raises:
+        ConfigError: the suffix is that of another format, or standard output is a terminal.
+        OutputError: see `colorvid.io.files.OutputFile`; or the file cannot be written.
+    """
+    if str(target) == PIPE:
+        if sys.stdout.isatty():
+            raise ConfigError("stdout is a terminal; send the stream to a file or a pipe")
+        yield sys.stdout.buffer
+        with os_errors("stdout", OutputError):
+            sys.stdout.buffer.flush()
+        return
+    path = Path(target)
+    if path.suffix.lower() in OUTPUT_SUFFIXES:
+        raise ConfigError(f"{path}: encoding writes {SUFFIX} streams; give a name in {SUFFIX}")
+    output = OutputFile(path, overwrite=overwrite)
+    try:
+        with os_errors(output.name, OutputError):
+            file = output.temporary.open("wb", buffering=0)
+        with file:
+            yield file
+        output.commit()
+    except BaseException:
+        output.discard()
+        raise
+
+
+def name_of(source: str | Path, pipe: str) -> str:
+    """What messages call a file or a pipe (``stdin`` or ``stdout``)."""
+    return pipe if str(source) == PIPE else str(source)
+
+
+@contextmanager
+def named_errors(name: str) -> Iterator[None]:
+    """Put ``name`` in front of what the block says about the stream itself."""
+    try:
+        yield
+    except (HeaderError, DamagedStream, HashMismatch) as error:
+        raise type(error)(f"{name}: {error}") from error
+
+
+def header_of(info: VideoInfo, gop: int, model_id: bytes) -> StreamHeader:
+    """Header of a stream that holds a video."""
+    return StreamHeader(
+        width=info.width,
+        height=info.height,
+        rate_num=info.rate.numerator,
+        rate_den=info.rate.denominator,
+        sar_num=info.sample_aspect.numerator,
+        sar_den=info.sample_aspect.denominator,
+        gop_length=gop,
+        color_range=info.color_range,
+        matrix=info.matrix,
+        primaries=info.primaries,
+        transfer=info.transfer,
+        chroma_location=info.chroma_location,
+        model_id=model_id,
+    )
+
+
+def info_of(header: StreamHeader) -> VideoInfo:
+    """The video that a stream holds.
+
+    Raises:
+        HeaderError: a ratio has terms above 2^31 - 1, which no output format can carry.
+    """
+    try:
+        return VideoInfo(
+            width=header.width,
+            height=header.height,
+            rate=Fraction(header.rate_num, header.rate_den),
+            sample_aspect=Fraction(header.sar_num, header.sar_den),
+            color_range=header.color_range,
+            matrix=header.matrix,
+            primaries=header.primaries,
+            transfer=header.transfer,
+            chroma_location=header.chroma_location,
+        )
+    except InputError as error:
+        raise HeaderError(f"stream header: {error}") from error
+
+
+def probe(source: str | Path) -> StreamSummary:
+    """Read what a ``.clv`` stream says of itself, without decoding a picture.
+
+    Args:
+        source: a file, or ``-`` for standard input; read to its end.
+
+    Returns:
+        Header, packet headers, totals, and any damage.
+
+    Raises:
+        InputError: the file cannot be read.
+        HeaderError: not a ``.clv`` stream, or its header is damaged.
+        UnsupportedVersion: made by a newer colorvid.
+    """
+    with open_stream(source) as file, named_errors(name_of(source, "stdin")):
+        return summarise(file)

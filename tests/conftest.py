@@ -1,0 +1,59 @@
+"""A clip that is encoded once for all tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+import colorvid
+from colorvid.frame import Frame
+from colorvid.io import VideoInfo, open_reader, open_writer
+from tests.clips import moving_frames
+
+INFO = VideoInfo(
+    64, 48, Fraction(30000, 1001), Fraction(12, 11), color_range=1, matrix=6, primaries=6,
+    transfer=6, chroma_location=2,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CodedClip:
+    """Eight frames of 64x48 with key frames 0, 3 and 6.
+
+    Attributes:
+        source: y4m file.
+        stream: its ``.clv`` file.
+        decoded: the frames that the stream decodes to.
+    """
+
+    source: Path
+    stream: Path
+    decoded: list[Frame]
+
+
+def write_clip(path: Path, frames: list[Frame], info: VideoInfo = INFO) -> Path:
+    """Write frames as y4m."""
+    with open_writer(path, info) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return path
+
+
+def read_clip(path: Path) -> list[Frame]:
+    """All frames of a video."""
+    with open_reader(path) as reader:
+        return list(reader)
+
+
+@pytest.fixture(scope="session")
+def coded(tmp_path_factory: pytest.TempPathFactory) -> CodedClip:
+    """The clip; its files must not be changed."""
+    folder = tmp_path_factory.mktemp("coded")
+    source = write_clip(folder / "source.y4m", moving_frames(8, 48, 64))
+    stream, result = folder / "coded.clv", folder / "decoded.y4m"
+    colorvid.encode_file(source, stream, gop=3, threads=1)
+    colorvid.decode_file(stream, result, threads=1)
+    return CodedClip(source, stream, read_clip(result))

@@ -1,0 +1,51 @@
+import pytest
+
+from colorvid.models.complexity import PARTS, costs, describe_model, part_of
+from colorvid.models.modelfile import BRANCHES, load_model
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("analysis.enter", "analysis"),
+        ("prior.hyper_analysis.down1", "hyper analysis"),
+        ("prior.hyper_synthesis.up1", "hyper synthesis"),
+        ("prior.index_heads.first", "prior"),
+        ("synthesis.coarse.trunk.enter", "synthesis"),
+        ("gains", "synthesis"),
+    ],
+)
+def test_part_of_a_layer(name: str, part: str) -> None:
+    assert part_of(name) == part
+
+
+def test_costs_agree_with_the_layers() -> None:
+    model = load_model()
+    rows = {(row.branch, row.part): row for row in costs(model)}
+    assert list(rows) == [(branch, part) for branch in BRANCHES for part in PARTS]
+    for (_, part), row in rows.items():
+        assert row.kmac > 0 and row.parameters > 0
+        assert row.encoder_only == ("analysis" in part)
+    # Counted by hand: the first layer of hyper-synthesis works at 1/64, the second at 1/32 of the
+    # resolution; both come with a residual block of 5 C^2 + 9 C at 1/32.
+    layer = model.network.intra.luma.prior.hyper_synthesis
+    hyper, width = layer.up1.weight_int.shape[1], layer.up2.weight_int.shape[0] // 4
+    middle = width // 2
+    macs = hyper * 4 * middle / 64**2
+    macs += (5 * middle**2 + 9 * middle + middle * 4 * width) / 32**2
+    assert rows["intra.luma", "hyper synthesis"].kmac == pytest.approx(macs / 1000)
+
+
+def test_default_decoder_stays_below_20_kmac_per_pixel() -> None:
+    rows = costs(load_model())
+    for kind in ("intra", "inter"):
+        decoder = [r for r in rows if r.branch.startswith(kind) and not r.encoder_only]
+        assert sum(row.kmac for row in decoder) < 20
+
+
+def test_description_sums_up() -> None:
+    model = load_model()
+    lines = describe_model("default", model).splitlines()
+    total = sum(row.kmac for row in costs(model) if row.branch.startswith("intra"))
+    encoder = next(line for line in lines if line.split()[:3] == ["intra", "sum", "encoder"])
+    assert float(encoder.split()[3]) == pytest.approx(total, abs=1e-3)

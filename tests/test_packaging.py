@@ -1,0 +1,60 @@
+"""What is written down in more than one place must agree."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import colorvid
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+
+
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_version_is_the_same_everywhere() -> None:
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    assert project()["project"]["version"] == colorvid.__version__ == newest[1]
+
+
+def test_every_import_of_the_package_is_a_dependency() -> None:
+    stated = {re.split(r"[<>=;\s]", d)[0] for d in project()["project"]["dependencies"]}
+    names = {"torch", "compressai", "av", "numpy", "einops", "tqdm", "safetensors"}
+    assert names <= stated
+    optional = {"bjontegaard", "matplotlib", "PIL", "pytorch_msssim", "tomli", "tomllib"}
+    known = names | optional | {"colorvid", *sys.stdlib_module_names}
+    for path in (ROOT / "colorvid").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                modules = [node.module or ""]
+            else:
+                modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            unknown = {module.split(".")[0] for module in modules} - known
+            assert not unknown, f"{path.name} imports {unknown}"
+
+
+def test_slow_and_gpu_tests_are_left_out_by_default() -> None:
+    assert '-m "not slow and not gpu"' in project()["tool"]["pytest"]["ini_options"]["addopts"]
+
+
+def test_readme_and_ci_name_targets_of_the_makefile() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert targets >= {"demo", "test", "check", "clean"}
+    for name in ("README.md", ".ci/run", "CONTRIBUTING.md"):
+        used = re.findall(r"^ *make (\w+)", (ROOT / name).read_text(), re.MULTILINE)
+        assert used and set(used) <= targets, name
+
+
+def test_weights_and_types_are_part_of_the_package() -> None:
+    data = project()["tool"]["setuptools"]["package-data"]["colorvid"]
+    assert {"py.typed", "weights/*.safetensors"} <= set(data)
+    assert (ROOT / "LICENSE").read_text().startswith("BSD 3-Clause License")

@@ -1,0 +1,61 @@
+import threading
+from contextlib import closing
+
+import pytest
+import torch
+
+from colorvid import pipeline
+from colorvid.bitstream import Damage, Packet
+from colorvid.codec import EncoderSettings
+from colorvid.errors import ConfigError, ModelMismatch
+from colorvid.models.modelfile import find_model, load_model
+from tests.clips import moving_frames
+
+
+def test_torch_works_with_one_thread_in_every_worker_and_is_restored() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    seen = []
+    try:
+        with pytest.raises(RuntimeError), pipeline.one_torch_thread():
+            worker = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+            worker.start()
+            worker.join()
+            assert torch.is_inference_mode_enabled()
+            raise RuntimeError
+        assert seen == [1]
+        assert torch.get_num_threads() == 3
+        assert not torch.is_inference_mode_enabled()
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_model_is_found_by_its_identity() -> None:
+    identity = load_model().identity
+    assert pipeline.model_for(identity, "cpu", None).identity == identity
+    assert pipeline.model_for(identity, "cpu", str(find_model("default"))).identity == identity
+    with pytest.raises(ModelMismatch, match=f"needs model {'00' * 16}; here is default"):
+        pipeline.model_for(bytes(16), "cpu", None)
+    with pytest.raises(ConfigError, match="device 'abacus' cannot be used: .*; use cpu"):
+        pipeline.model_for(identity, "abacus", None)
+
+
+def test_frames_to_packets_and_back_with_damage_between() -> None:
+    model, frames = pipeline.model_on("cpu", "default"), moving_frames(5, 18, 20)
+    settings = EncoderSettings(gop=2)
+    with pipeline.one_torch_thread():
+        with closing(pipeline.encode_frames(model, settings, frames, (18, 20))) as results:
+            encoded = list(results)
+        assert [item.packet.is_key for item in encoded] == [True, False, True, False, True]
+        assert [item.row.scores for item in encoded] == [None] * 5
+        records: list[tuple[Packet | Damage, int]] = [(item.packet, 7) for item in encoded]
+        records[0] = (Damage("hole", 60, range(0, 1)), 0)
+        records[4:4] = [(Damage("noise", 99, range(0)), 0)]
+        with closing(pipeline.decode_records(model, records, (18, 20), 2)) as results:
+            decoded = list(results)
+    good = [item.frame is not None for item in decoded]
+    assert good == [False, False, True, True, False, True]
+    assert [item.lost for item in decoded] == [1, 1, 0, 0, 0, 0]
+    assert [item.problem is not None for item in decoded] == [True, *[False] * 3, True, False]
+    for item, source in zip(decoded[2:4], encoded[2:4], strict=True):
+        assert item.frame is not None and item.frame.crc32() == source.packet.frame_crc
