@@ -155,7 +155,7 @@ class InterConfig:
     chroma_from_luma: bool = True
     context: bool = True
     rounding: float = 0.45
-    rate_weight: float = 1.0
+    rate_weight: float = 0.6
 
     def luma(self) -> BranchConfig:
         """The luma branch: blocks of 8x8 of the residual."""
@@ -190,9 +190,9 @@ class InterConfig:
             prior_condition=context + (64 if self.chroma_from_luma else 0),
             hyper=self.chroma_hyper,
             predict_mean=False,
-            step_ratio=0.8,
+            step_ratio=0.6,
             rounding=self.rounding,
-            sample_weight=1.5,
+            sample_weight=3.0,
             rate_weight=self.rate_weight,
         )
 

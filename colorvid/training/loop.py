@@ -92,7 +92,7 @@ class Trainer:
         """Prepare, or pick up the checkpoint in ``folder``.
 
         A new run begins from the averaged weights of the run ``start``, if one is given: from those
-        of them that it has itself.
+        of them that it has itself and trains.
         """
         self.task, self.schedule, self.folder, self.device = task, schedule, folder, device
         torch.manual_seed(schedule.seed)
@@ -102,8 +102,10 @@ class Trainer:
             trainable, lr=schedule.rate, betas=(0.9, 0.99), weight_decay=1e-4
         )
         if start is not None:
-            state = torch.load(start / "checkpoint.pt", weights_only=True)
-            task.networks.load_state_dict(state["average"], strict=False)
+            state = torch.load(start / "checkpoint.pt", weights_only=True)["average"]
+            frozen = {n for n, p in task.networks.named_parameters() if not p.requires_grad}
+            own = {n: v for n, v in state.items() if n not in frozen}
+            task.networks.load_state_dict(own, strict=False)
         self.average = {k: v.clone() for k, v in task.networks.state_dict().items()}
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
