@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from colorvid.models.modelfile import save_model
-from colorvid.training.export import assemble, make_tables, prove_model
+from colorvid.models.modelfile import prove_model, save_model
+from colorvid.training.export import assemble, make_tables
 
 
 def main() -> None:

@@ -22,14 +22,18 @@ from colorvid.config import InterConfig, IntraConfig, from_table
 from colorvid.entropy.rans import CodeBook
 from colorvid.entropy.tables import Tables
 from colorvid.errors import ColorvidError, ModelMismatch
+from colorvid.exact.bounds import DOUBLE_LIMIT, Bound, largest_product, prove_bounds, refuse
 from colorvid.exact.layers import ExactLayer
-from colorvid.models.branch import COSTED, Branch
+from colorvid.models.branch import COSTED, SYMBOL_LIMIT, Branch
 from colorvid.models.video import ENCODER_PARTS, VideoModel
-from colorvid.nn.prior import SCALES
+from colorvid.nn.prior import MEAN, SCALES
+from colorvid.nn.transforms import SYMBOL_STEPS
 
 BRANCHES = ("intra.luma", "intra.chroma", "inter.luma", "inter.chroma")
 RELEASED = {"default": "default.safetensors"}
 """Models inside the package by name."""
+ENCODER_FIELDS = ("rounding", "rate_weight", "luma_analysis", "chroma_analysis")
+"""Fields of the configuration that the decoder does not need."""
 _FORMAT = "colorvid-model-1"
 
 
@@ -58,8 +62,12 @@ def is_encoder(name: str) -> bool:
 
 
 def identity_of(config: str, tensors: dict[str, Tensor]) -> bytes:
-    """Start of SHA-256 over the configuration and the decoder's tensors, 16 bytes."""
-    digest = hashlib.sha256(config.encode())
+    """Start of SHA-256 over the decoder's configuration and tensors, 16 bytes."""
+    needed = {
+        model: {k: v for k, v in table.items() if k not in ENCODER_FIELDS}
+        for model, table in json.loads(config).items()
+    }
+    digest = hashlib.sha256(json.dumps(needed, sort_keys=True).encode())
     for name in sorted(n for n in tensors if not is_encoder(n)):
         tensor = tensors[name].contiguous()
         digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
@@ -87,7 +95,12 @@ def model_tensors(
 
 
 def save_model(path: Path, network: VideoModel, tables: dict[str, tuple[Tables, Tables]]) -> bytes:
-    """Write a model file; returns its identity. ``network`` must be finalised and proved."""
+    """Write a model file; returns its identity. ``network`` must be finalised.
+
+    Raises:
+        ConfigError: a sum of the decoder is not proved exact, see `prove_model`.
+    """
+    prove_model(network)
     config = json.dumps(
         {"intra": asdict(network.intra.config), "inter": asdict(network.inter.config)},
         sort_keys=True,
@@ -130,6 +143,7 @@ def load_model(
     config, tensors = _read(path)
     try:
         network = _network(json.loads(config), tensors).to(device)
+        prove_model(network)
         books = {b: CodeBook(*_tables(tensors, b, branch_of(network, b))) for b in BRANCHES}
     except ModelMismatch as error:
         raise ModelMismatch(f"{path}: {error}") from error
@@ -195,3 +209,21 @@ def branch_of(network: VideoModel, name: str) -> Branch:
     found = getattr(getattr(network, model), branch)
     assert isinstance(found, Branch)
     return found
+
+
+def prove_model(model: VideoModel) -> list[Bound]:
+    """Prove every sum of the decoder exact, convolutions and block transforms.
+
+    Raises:
+        ConfigError: a bound does not hold.
+    """
+    proved = prove_bounds(model, skip=ENCODER_PARTS)
+    for name in BRANCHES:
+        branch = branch_of(model, name)
+        largest = SYMBOL_LIMIT * SYMBOL_STEPS + MEAN.limit
+        largest *= int(branch.gains.table.max())
+        matrix = branch.transform.basis_int.T
+        bound = Bound(f"{name}.transform", largest_product(matrix, largest), DOUBLE_LIMIT)
+        refuse(bound)
+        proved.append(bound)
+    return proved

@@ -14,13 +14,11 @@ from tqdm import tqdm
 from colorvid.config import QUALITIES, InterConfig, IntraConfig
 from colorvid.entropy.tables import MAX_REACH, Tables, tables_of
 from colorvid.errors import InputError
-from colorvid.exact.bounds import DOUBLE_LIMIT, Bound, largest_product, prove_bounds, refuse
 from colorvid.frame import Frame
-from colorvid.models.branch import COSTED, SYMBOL_LIMIT
-from colorvid.models.modelfile import BRANCHES, branch_of
-from colorvid.models.video import ENCODER_PARTS, VideoModel
-from colorvid.nn.prior import MEAN, SCALES, scale_of
-from colorvid.nn.transforms import SYMBOL_STEPS
+from colorvid.models.branch import COSTED
+from colorvid.models.modelfile import branch_of
+from colorvid.models.video import VideoModel
+from colorvid.nn.prior import SCALES, scale_of
 from colorvid.training.data import decode_pictures
 from colorvid.training.rate import BranchRate
 from colorvid.training.sequences import code_clip, tally_coders
@@ -154,24 +152,6 @@ def make_tables(
         for name, rate in rates.items():
             tables[name] = (tables[name][0], latent_tables(rate, counts[name]))
     return tables
-
-
-def prove_model(model: VideoModel) -> list[Bound]:
-    """Prove every sum of the decoder exact, convolutions and block transforms.
-
-    Raises:
-        ConfigError: a bound does not hold.
-    """
-    proved = prove_bounds(model, skip=ENCODER_PARTS)
-    for name in BRANCHES:
-        branch = branch_of(model, name)
-        largest = SYMBOL_LIMIT * SYMBOL_STEPS + MEAN.limit
-        largest *= int(branch.gains.table.max())
-        matrix = branch.transform.basis_int.T
-        bound = Bound(f"{name}.transform", largest_product(matrix, largest), DOUBLE_LIMIT)
-        refuse(bound)
-        proved.append(bound)
-    return proved
 
 
 def assemble(intra_run: Path, inter_run: Path) -> tuple[VideoModel, dict[str, BranchRate]]:

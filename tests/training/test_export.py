@@ -8,7 +8,7 @@ import torch
 
 from colorvid.codec import Decoder, Encoder, EncoderSettings
 from colorvid.errors import ConfigError, InputError
-from colorvid.models.modelfile import BRANCHES, load_model, save_model
+from colorvid.models.modelfile import BRANCHES, load_model, prove_model, save_model
 from colorvid.nn.prior import scale_of
 from colorvid.training import export
 from colorvid.training.rate import BranchRate
@@ -41,7 +41,7 @@ def test_trained_runs_become_a_codec(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, rates = assembled(finished, monkeypatch)
-    proved = export.prove_model(network)
+    proved = prove_model(network)
     assert {f"{name}.transform" for name in BRANCHES} < {b.layer for b in proved}
     tables = export.make_tables(network, rates, [])
     path = tmp_path / "trained.safetensors"
@@ -88,21 +88,21 @@ def test_a_broken_bound_is_refused_at_export(
     network.inter.luma.prior.context.weight_int.fill_(127)
     network.inter.luma.prior.context.bias_int.fill_(2**24)
     with pytest.raises(ConfigError, match=r"layer inter.luma.prior.context: sums can reach \d+; "):
-        export.prove_model(network)
+        prove_model(network)
 
 
 def test_a_broken_bound_of_a_transform_is_refused_at_export() -> None:
     network = tiny.network()
     network.intra.luma.gains.table[9, 3] = 2**30
     with pytest.raises(ConfigError, match=r"layer intra.luma.transform: .* at most 90071992547409"):
-        export.prove_model(network)
+        prove_model(network)
 
 
 def test_the_largest_steps_still_keep_the_bound() -> None:
     network = tiny.network()
     for branch in (network.intra.luma, network.inter.chroma):
         branch.gains.table.fill_(2**15)
-    assert export.prove_model(network)
+    assert prove_model(network)
 
 
 def test_a_run_without_checkpoint_is_refused(tmp_path: Path) -> None:
