@@ -18,7 +18,7 @@ from colorvid.codec import Decoder, Encoder, EncoderSettings
 from colorvid.color import ColorSpec
 from colorvid.entropy.rans import SymbolWriter
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch, ModelMismatch
-from colorvid.exact.guard import exact_torch, prove
+from colorvid.exact.guard import prove
 from colorvid.frame import Frame
 from colorvid.io.files import frame_bytes
 from colorvid.models.modelfile import RELEASED, Model, load_model
@@ -28,16 +28,11 @@ from colorvid.report import FrameRow, Scores, score
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Inside, every worker computes with one thread and exactly; torch's settings come back after.
-
-    The exact settings are held here for all workers: each of them sets and restores them too, and
-    must find them set when another one is still at work.
-    """
+    """Inside, every worker computes with one thread; the number from before comes back after."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with exact_torch():
-            yield
+        yield
     finally:
         torch.set_num_threads(before)
 

@@ -14,7 +14,7 @@ def integers(shape: tuple[int, ...], limit: int = 2047, seed: int = 1) -> Tensor
 
 
 def row(*values: float) -> Tensor:
-    return torch.tensor(values).reshape(1, -1, 1, 1)
+    return torch.tensor(values, dtype=torch.float32).reshape(1, -1, 1, 1)
 
 
 def test_bound_of_a_grid_is_in_units() -> None:

@@ -20,6 +20,7 @@ from torch import Tensor
 from colorvid.bitstream import Packet
 from colorvid.codec import Decoder, Encoder, EncoderSettings
 from colorvid.exact.arithmetic import ExactArithmetic
+from colorvid.exact.guard import exact_torch
 from colorvid.exact.layers import Conv
 from colorvid.frame import Frame
 from colorvid.models.branch import Branch
@@ -198,12 +199,12 @@ def spy(plain: Callable[..., Any], calls: list[Call]) -> Callable[..., Any]:
     return watched
 
 
-def stacked(a: Any, b: Any) -> Any:
-    """Tensors one behind the other in a batch; anything else must be alike."""
+def stacked(a: Any, b: Any, times: int) -> Any:
+    """Tensors one behind the other in a batch, over and over; anything else must be alike."""
     if isinstance(a, Tensor):
-        return torch.cat((a, b))
+        return torch.cat((a, b) * times)
     if is_dataclass(a):
-        return type(a)(*(stacked(getattr(a, f.name), getattr(b, f.name)) for f in fields(a)))
+        return type(a)(*(stacked(getattr(a, f.name), getattr(b, f.name), times) for f in fields(a)))
     assert a is b or a == b
     return a
 
@@ -214,16 +215,19 @@ def tensors(result: Any) -> list[Tensor]:
     return [t for f in fields(result) if (t := getattr(result, f.name)) is not None]
 
 
-def test_frames_in_a_batch_are_the_frames_one_by_one() -> None:
+@pytest.mark.parametrize("off", [False, True], ids=["oneDNN on", "oneDNN off"])
+@pytest.mark.parametrize("times", [1, 8])
+def test_frames_in_a_batch_are_the_frames_one_by_one(times: int, off: bool) -> None:
     first, second = calls_of(stream(0)[0]), calls_of(stream(1)[0])
     assert len(first) == len(second) == 4 * 2 * len(PARTS)
     for (part, a, named_a, result_a), (_, b, named_b, result_b) in zip(first, second, strict=True):
-        arguments = [stacked(x, y) for x, y in zip(a, b, strict=True)]
-        named = {key: stacked(named_a[key], named_b[key]) for key in named_a}
-        with torch.inference_mode():
-            batched = part(*arguments, **named)
-        for got, wanted in zip(tensors(batched), tensors(stacked(result_a, result_b)), strict=True):
-            assert got.shape[0] == 2 and torch.equal(got, wanted), part
+        arguments = [stacked(x, y, times) for x, y in zip(a, b, strict=True)]
+        named = {key: stacked(named_a[key], named_b[key], times) for key in named_a}
+        with onednn(not off), exact_torch():
+            batched = tensors(part(*arguments, **named))
+        results = tensors(stacked(result_a, result_b, times))
+        for got, wanted in zip(batched, results, strict=True):
+            assert got.shape[0] == 2 * times and torch.equal(got, wanted), part
 
 
 @pytest.mark.gpu

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,6 +97,22 @@ def test_settings_hold_until_the_last_thread_has_left() -> None:
     thread.join()
     assert inside == [False], "the first to leave must not switch the settings of the second"
     assert torch.backends.cudnn.enabled
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("batch", [1, 16])
+def test_sums_are_exact_for_any_batch_without_onednn(batch: int, kernel: int) -> None:
+    # torch gives batches of 16 and more to NNPACK, which transforms them, unless it is told not to.
+    generator = torch.Generator().manual_seed(kernel)
+    groups = 1 if kernel == 1 else 32
+    x = torch.randint(-2047, 2048, (batch, 32, 12, 20), generator=generator).float()
+    w = torch.randint(-127, 128, (32, 32 // groups, kernel, kernel), generator=generator).float()
+    wanted = F.conv2d(x.double(), w.double(), padding=kernel // 2, groups=groups)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a setting for other hardware
+        with torch.backends.mkldnn.flags(enabled=False), guard.exact_torch():
+            got = F.conv2d(x, w, padding=kernel // 2, groups=groups)
+    assert torch.equal(got.double(), wanted)
 
 
 def test_autocast_outside_has_no_effect_inside() -> None:

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ORDER = """
-    errors config frame color metrics
+    __init__ errors config frame color metrics
     io._skvideo io.base io.section io.files io.stream_writer io.y4m_header io.y4m io.raw
     io.pyav_errors io.pyav_filter io.pyav_tags io.pyav_reader io.pyav_writer io.opening io.__init__
     bitstream.source bitstream.fields bitstream.headers bitstream.packets bitstream.index
@@ -25,14 +25,26 @@ ORDER = """
     motion.__init__ motion.field motion.coding motion.compensate motion.search motion.simplify
     motion.estimate
     models.__init__ models.planes models.branch models.intra models.inter models.video
-    models.modelfile
-    codec api cli __init__ __main__
+    models.modelfile models.complexity
+    codec report pictures concealment streams description parallel pipeline api
+    terminal commands cli __main__
     training.__init__ training.loss training.delta_e training.data training.rate
     training.sequences training.loop training.intra training.inter training.export
 """.split()
 """All modules, lowest first. A package's own name stands for its ``__init__``."""
 
-LIGHT = ("cli", "io", "bitstream", "frame", "metrics", "color", "errors", "config")
+LIGHT = (
+    "cli",
+    "commands",
+    "api",
+    "io",
+    "bitstream",
+    "frame",
+    "metrics",
+    "color",
+    "errors",
+    "config",
+)
 """What must load without torch, so that help, probes and errors answer at once."""
 HEAVY = ("torch", "compressai", "torchvision")
 

@@ -143,21 +143,20 @@ class BranchWriter:
     def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
         """See `colorvid.models.branch.Coder.hyper`."""
         assert symbols is not None and symbols.shape == shape
-        self.hyper_bits += self._write(self._book.hyper, symbols, _channels(shape))
+        self.hyper_bits += self._write(self._book.hyper, _integers(symbols), _channels(shape))
         return symbols
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.latents`."""
         assert symbols is not None
-        coded = index > 0
-        tables = _integers(index[coded])
-        self.latent_bits += self._write(self._book.latents, symbols[coded], tables)
-        return torch.where(coded, symbols.to(index.dtype), 0.0)
+        tables, values = _integers(index), _integers(symbols)
+        coded = np.flatnonzero(tables)
+        self.latent_bits += self._write(self._book.latents, values[coded], tables[coded])
+        return torch.where(index > 0, symbols.to(index.dtype), 0.0)
 
-    def _write(self, tables: Tables, symbols: Tensor, index: NDArray[np.int32]) -> float:
+    def _write(self, tables: Tables, values: NDArray[np.int32], index: NDArray[np.int32]) -> float:
         """Write and return the information, in bits."""
         start = time.perf_counter()
-        values = _integers(symbols)
         self._writer.write(self._book, tables, values, index)
         bits = tables.bits(values, index)
         self.seconds += time.perf_counter() - start
@@ -206,11 +205,11 @@ class BranchReader:
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.latents`."""
-        coded = (index > 0).cpu()
-        values = self._read(self._book.latents, _integers(index[coded]))
-        decoded = torch.zeros(index.shape, dtype=torch.float64)
-        decoded[coded] = torch.from_numpy(values).to(torch.float64)
-        return decoded.to(index.device, index.dtype)
+        tables = _integers(index)
+        coded = np.flatnonzero(tables)
+        decoded = np.zeros(len(tables), np.float32)
+        decoded[coded] = self._read(self._book.latents, tables[coded])
+        return torch.from_numpy(decoded).to(index.device, index.dtype)
 
     def _read(self, tables: Tables, index: NDArray[np.int32]) -> NDArray[np.int32]:
         start = time.perf_counter()

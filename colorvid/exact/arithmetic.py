@@ -120,7 +120,7 @@ class ExactArithmetic:
     def requantise(self, x: Tensor, factor: Tensor | float, limit: int) -> Tensor:
         """``clamp(round_half_even(x * factor), -limit, limit)``, the product in float32."""
         product = x.to(torch.float32) * factor
-        return torch.round(product).clamp_(-limit, limit).to(self.carrier)
+        return product.round_().clamp_(-limit, limit).to(self.carrier)
 
     def conv(self, layer: Conv, x: Tensor) -> Tensor:
         """See `Arithmetic.conv`."""
@@ -130,7 +130,7 @@ class ExactArithmetic:
 
     def leaky(self, x: Tensor) -> Tensor:
         """See `Arithmetic.leaky`."""
-        return torch.maximum(x, torch.round(x * 0.125))
+        return F.leaky_relu(x, 0.125).round_()
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         """See `Arithmetic.add`."""
@@ -139,8 +139,8 @@ class ExactArithmetic:
     def gate(self, u: Tensor, v: Tensor) -> Tensor:
         """See `Arithmetic.gate`; |u| < 2^11 and the gate <= 2^10, so the product is exact."""
         quarter = 4 * FEATURE.steps
-        opening = torch.clamp(v + quarter // 2, 0, quarter)
-        return torch.round(u * opening * (1.0 / quarter))
+        opening = (v + quarter // 2).clamp_(0, quarter)
+        return opening.mul_(u).mul_(1.0 / quarter).round_()
 
     def channel_scale(self, layer: ChannelScale, x: Tensor) -> Tensor:
         """See `Arithmetic.channel_scale`."""

@@ -1,7 +1,8 @@
 """What exactness needs of torch, set in one place, and a known-answer test of it.
 
 The integers stay exact only while a convolution is the plain sum that its definition says. Fast
-algorithms that are not (Winograd, FFT) and short formats (TF32, bfloat16) must stay off.
+algorithms that are not (Winograd, FFT) and short formats (TF32, bfloat16) must stay off: cuDNN
+takes any of them, and NNPACK the first two, where oneDNN is missing and batches are large.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class _Settings:
                 self._restore.enter_context(
                     torch.backends.cudnn.flags(enabled=False, benchmark=False, allow_tf32=False)
                 )
+                self._restore.enter_context(torch.backends.nnpack.flags(enabled=False))
 
     def leave(self) -> None:
         """The last thread to go restores, so that none is left inside without."""

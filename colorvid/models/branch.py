@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from colorvid.config import BranchConfig, lambda_of_quality
 from colorvid.exact.arithmetic import ExactArithmetic, Grid
 from colorvid.exact.layers import QUALITIES, ChannelScale, ExactLayer, Knots
-from colorvid.nn.prior import INDEX, SCALES, Parameters, Prior, checkerboard
+from colorvid.nn.prior import INDEX, SCALES, Parameters, Prior, checkerboard, checkerboard_places
 from colorvid.nn.transforms import (
     STEP_STEPS,
     SYMBOL_STEPS,
@@ -264,13 +264,13 @@ class Branch(nn.Module):
         z_hat = coder.hyper(z, self.prior.hyper_shape(shape))
         z_hat = z_hat.to(quality.device, arithmetic.carrier).clamp(-HYPER_LIMIT, HYPER_LIMIT)
         features = self.prior.features(z_hat, (shape[2], shape[3]), quality, prior_condition)
-        mask = checkerboard(shape, features.device)[None]
+        first, second = checkerboard_places(shape, features.device)
         y_hat = torch.zeros(shape, dtype=features.dtype, device=features.device)
         step = self.gains.table[quality][:, :, None, None].to(torch.float32) / STEP_STEPS
         price = self.bit_price(quality, step).expand(shape)
-        self._code_step(coder, y, y_hat, mask, self.prior.first_step(features), price)
-        second = self.prior.second_step(features, self.scale(y_hat))
-        self._code_step(coder, y, y_hat, ~mask, second, price)
+        self._code_step(coder, y, y_hat, first, self.prior.first_step(features), price)
+        parameters = self.prior.second_step(features, self.scale(y_hat))
+        self._code_step(coder, y, y_hat, second, parameters, price)
         return y_hat
 
     def _code_step(
@@ -278,20 +278,24 @@ class Branch(nn.Module):
         coder: Coder,
         y: Tensor | None,
         y_hat: Tensor,
-        mask: Tensor,
+        places: Tensor,
         parameters: Parameters,
         price: Tensor,
     ) -> None:
-        """Code the latents under ``mask`` and put them into ``y_hat``."""
-        index = parameters.index[mask].clamp(0, SCALES - 1)
-        mean = None if parameters.mean is None else parameters.mean[mask]
+        """Code the latents at the flat indices ``places`` and put them into ``y_hat``."""
+
+        def pick(x: Tensor) -> Tensor:
+            return x.reshape(-1).index_select(0, places)
+
+        index = pick(parameters.index).clamp_(0, SCALES - 1)
+        mean = None if parameters.mean is None else pick(parameters.mean)
         symbols = None
         if y is not None:
-            offset = y[mask] if mean is None else y[mask] - mean / SYMBOL_STEPS
-            symbols = self.quantise(offset, index, price[mask])
+            offset = pick(y) if mean is None else pick(y) - mean / SYMBOL_STEPS
+            symbols = self.quantise(offset, index, pick(price))
             symbols = symbols.clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT)
         decoded = coder.latents(symbols, index) * SYMBOL_STEPS
-        y_hat[mask] = decoded if mean is None else decoded + mean
+        y_hat.view(-1).index_copy_(0, places, decoded if mean is None else decoded + mean)
 
     def reconstruct(self, y_hat: Tensor, quality: Tensor) -> Tensor:
         """Planes of the linear path as exact features, from decoded latents in 1/16 steps."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +43,13 @@ def checkerboard(shape: torch.Size, device: torch.device) -> Tensor:
     parity = torch.arange(c, device=device)[:, None, None]
     parity = parity + torch.arange(h, device=device)[:, None] + torch.arange(w, device=device)
     return parity % 2 == 0
+
+
+@lru_cache(maxsize=64)
+def checkerboard_places(shape: torch.Size, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Flat indices, int64, of the two steps of `checkerboard` in a tensor ``(1, C, H, W)``."""
+    mask = checkerboard(shape, device).flatten()
+    return mask.nonzero()[:, 0], (~mask).nonzero()[:, 0]
 
 
 @dataclass(frozen=True, slots=True)

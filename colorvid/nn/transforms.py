@@ -10,6 +10,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from colorvid.exact.arithmetic import FEATURE, ExactArithmetic
@@ -87,9 +88,10 @@ class BlockTransform(ExactLayer):
 
     def _apply_blocks(self, matrix: Tensor, x: Tensor) -> Tensor:
         """Multiply the channels of each plane by ``matrix``."""
-        b, c, h, w = x.shape
-        blocks_of_planes = x.reshape(b * self.planes, c // self.planes, h * w)
-        return torch.matmul(matrix, blocks_of_planes).reshape(b, c, h, w)
+        h = x.shape[-2]
+        columns = rearrange(x, "b (p c) h w -> (b p) c (h w)", p=self.planes)
+        product = torch.matmul(matrix, columns)
+        return rearrange(product, "(b p) c (h w) -> b (p c) h w", p=self.planes, h=h)
 
 
 class AnalysisNet(nn.Module):

@@ -26,8 +26,8 @@ from colorvid.training.rate import BranchRate
 from colorvid.training.sequences import code_clip, tally_coders
 
 FAMILY_WEIGHT = 400.0
-TAIL = 1e-7
-"""Probability of an escape on each side, about, at which a table ends."""
+TAIL = 2e-5
+"""Probability of an escape at which a table ends."""
 
 
 def averaged_weights(run: Path) -> dict[str, Tensor]:
@@ -69,10 +69,14 @@ def load_rates(model: VideoModel, part: str, run: Path) -> dict[str, BranchRate]
 
 
 def _trim(pmf: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cut the tails off a distribution over ``-R..R``, at the same distance on both sides."""
+    """Cut the tails off a distribution over ``-R..R`` where less than `TAIL` is left in them.
+
+    Every symbol of a table takes at least 1/65536: a long table of rare symbols costs more than
+    escapes do.
+    """
     middle = len(pmf) // 2
-    heavy = np.flatnonzero(pmf > TAIL)
-    reach = int(np.abs(heavy - middle).max()) if len(heavy) else 0
+    beyond = np.cumsum((pmf[middle:] + pmf[middle::-1])[::-1])[::-1] / pmf.sum()
+    reach = int(np.count_nonzero(beyond[1:] > TAIL))
     return pmf[middle - reach : middle + reach + 1]
 
 
