@@ -16,6 +16,7 @@ import pytest
 
 from colorvid import errors
 from colorvid.cli import make_parser, parse
+from colorvid.config import read_toml
 from colorvid.io import VideoInfo
 from tests.clips import moving_frames
 from tests.conftest import write_clip
@@ -128,6 +129,14 @@ def test_programs_that_are_only_shown_have_these_options() -> None:
                 assert f'"{word}"' in source, f"{program} has no option {word}"
             if word.startswith("configs/"):
                 assert (ROOT / word).is_file(), word
+
+
+def test_training_takes_as_many_steps_as_the_configurations_say() -> None:
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(configs/\w+\.toml)` \| ([\d,]+) \|", text, re.MULTILINE)
+    shown = {name: int(steps.replace(",", "")) for name, steps in rows}
+    paths = sorted((ROOT / "configs").glob("*.toml"))
+    assert shown == {f"configs/{p.name}": read_toml(p)["schedule"]["steps"] for p in paths}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
