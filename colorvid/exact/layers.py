@@ -1,7 +1,7 @@
 """The layers that the decoder is made of; each knows its float form and its integers.
 
 A layer is trained through float parameters. `finalise` freezes the integers derived from them
-into buffers, which is all that a released model keeps; see `colorvid.exact.export`.
+into buffers, which is all that a released model keeps; see `colorvid.models.modelfile`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rate-distortion loss: ``R + l1 * MSE + l2 * (1 - MS-SSIM) + l3 * dE00`` (arXiv 2306.17460)."""
+"""Rate-distortion loss: bits per pixel plus lambda times the weighted squared error."""
 
 from __future__ import annotations
 

@@ -1,0 +1,221 @@
+"""The documents show what works: commands run, options exist, links lead somewhere."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from colorvid import errors
+from colorvid.cli import make_parser, parse
+from colorvid.config import read_toml
+from colorvid.io import VideoInfo
+from tests.clips import moving_frames
+from tests.conftest import write_clip
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SIZE = (32, 48)
+FRAMES = 3
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of code."""
+
+    page: Path
+    line: int
+    language: str
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    found = re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [Block(page, text.count("\n", 0, m.start()) + 2, m[1], m[2]) for m in found]
+
+
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+EXAMPLES = [block for block in BLOCKS if block.language in ("sh", "python")]
+
+
+def commands(name: str) -> list[list[str]]:
+    """Arguments of every use of a program in blocks of commands; pipes are split."""
+    lines = [
+        shlex.split(part)
+        for block in BLOCKS
+        if block.language in ("sh", "console")
+        for line in block.code.splitlines()
+        for part in line.split("|")
+    ]
+    return [words[1:] for words in lines if words and words[0] == name]
+
+
+def write_script(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the clip ``in.mp4``, and ``bin`` with the programs that examples call."""
+    folder = tmp_path_factory.mktemp("docs")
+    frames, info = moving_frames(FRAMES, *SIZE), VideoInfo(SIZE[1], SIZE[0], Fraction(25))
+    write_clip(folder / "in.mp4", frames, info)
+    write_clip(folder / "piped.y4m", frames, info)
+    (folder / "bin").mkdir()
+    write_script(
+        folder / "bin" / "colorvid", f'exec {shlex.quote(sys.executable)} -m colorvid "$@"'
+    )
+    write_script(folder / "bin" / "ffmpeg", "cat piped.y4m")
+    write_script(folder / "bin" / "ffplay", "cat > played.y4m")
+    return folder
+
+
+def test_the_documents_have_examples() -> None:
+    used = {(block.page.name, block.language) for block in EXAMPLES}
+    assert {("README.md", "sh"), ("README.md", "python")} <= used
+    assert {block.language for block in BLOCKS} <= {"sh", "python", "console"}
+
+
+@pytest.mark.parametrize("block", EXAMPLES, ids=str)
+def test_examples_run(block: Block, folder: Path) -> None:
+    paths = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".rstrip(os.pathsep)
+    environment = os.environ | {
+        "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": paths,
+    }
+    if block.language == "sh":
+        command = ["bash", "-e", "-o", "pipefail", "-c", block.code]
+    else:
+        command = [sys.executable, "-W", "error", "-c", block.code]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{block}: {done.stderr}"
+    assert "warning" not in done.stderr.lower(), f"{block}: {done.stderr}"
+    if "ffplay" in block.code:
+        played = (folder / "played.y4m").read_bytes()
+        assert played.startswith(b"YUV4MPEG2 W48 H32 ")
+        assert played.count(b"FRAME\n") == FRAMES
+
+
+def test_commands_that_are_only_shown_are_understood() -> None:
+    shown = commands("colorvid")
+    assert {words[0] for words in shown} >= {"encode", "decode", "info", "verify", "model"}
+    for words in shown:
+        assert parse(words).command == words[0]
+
+
+def test_programs_that_are_only_shown_have_these_options() -> None:
+    shown = [words for words in commands("python") if words[0].startswith("tools/")]
+    assert {words[0] for words in shown} >= {
+        f"tools/{n}.py" for n in ("train", "export", "evaluate")
+    }
+    for program, *words in shown:
+        source = (ROOT / program).read_text(encoding="utf-8")
+        for word in words:
+            if word.startswith("-"):
+                assert f'"{word}"' in source, f"{program} has no option {word}"
+            if word.startswith("configs/"):
+                assert (ROOT / word).is_file(), word
+
+
+def test_training_takes_as_many_steps_as_the_configurations_say() -> None:
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(configs/\w+\.toml)` \| ([\d,]+) \|", text, re.MULTILINE)
+    shown = {name: int(steps.replace(",", "")) for name, steps in rows}
+    paths = sorted((ROOT / "configs").glob("*.toml"))
+    assert shown == {f"configs/{p.name}": read_toml(p)["schedule"]["steps"] for p in paths}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    """Whole paths of the repository between back quotes; ``NAME`` stands for anything."""
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:colorvid|tests|tools|configs|docs)/[\w/.]*\w/?)`", text):
+        if "NAME" not in name:
+            assert (ROOT / name).exists(), f"{page.name} names {name}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "design.md"])
+def test_modules_that_are_named_exist(page: str) -> None:
+    """Files and folders between back quotes without the name of the package."""
+    text = next(p for p in PAGES if p.name == page).read_text(encoding="utf-8")
+    names = set(re.findall(r"`(\w+\.py|[a-z]+/(?:\w+\.py)?)`", text)) - {"colorvid/"}
+    assert len(names) > 10
+    missing = {name for name in names if not (ROOT / "colorvid" / name).exists()}
+    assert not missing
+
+
+def test_readme_names_every_part_of_the_package() -> None:
+    parts = {p.name for p in (ROOT / "colorvid").glob("*.py")} - {"__init__.py", "__main__.py"}
+    parts |= {f"{p.parent.name}/" for p in (ROOT / "colorvid").glob("*/__init__.py")}
+    missing = {part for part in parts if f"`{part}`" not in README}
+    assert not missing
+
+
+def headings(page: Path) -> set[str]:
+    """Anchors of a page, as GitHub and GitLab make them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.is_file(), f"{page.name} links to {link}"
+        assert not anchor or anchor in headings(target), f"{page.name} links to {link}"
+
+
+def test_readme_leads_to_every_document() -> None:
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"](docs/{page.name})" in README
+
+
+def test_readme_names_every_command() -> None:
+    actions = [a for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    names = set(actions[0].choices)
+    assert names == set(re.findall(r"^\| `colorvid (\w+)", README, re.MULTILINE))
+
+
+def error_classes(root: type[errors.ColorvidError]) -> list[type[errors.ColorvidError]]:
+    return [root, *(c for child in root.__subclasses__() for c in error_classes(child))]
+
+
+def test_readme_has_the_exit_codes() -> None:
+    rows = re.findall(r"^\| (\d) \|([^|]*)\| (.+) \|$", README, re.MULTILINE)
+    table = {int(code): set(re.findall(r"`(\w+)`", names)) for code, names, _ in rows}
+    expected: dict[int, set[str]] = {0: set()}
+    for kind in error_classes(errors.ColorvidError):
+        if kind.__module__ == errors.__name__:
+            expected.setdefault(kind.exit_code, set()).add(kind.__name__)
+    assert table == expected
+
+
+def test_the_meaning_of_the_exit_codes_is_that_of_the_help() -> None:
+    rows = re.findall(r"^\| (\d) \|[^|]*\| (.+) \|$", README, re.MULTILINE)
+    help_lines = re.findall(r"^  (\d)  (.+)$", make_parser().epilog or "", re.MULTILINE)
+    assert [(code, text.replace("`", "")) for code, text in rows] == help_lines
+
+
+@pytest.mark.parametrize("page", ["README.md", "results.md"])
+def test_results_have_their_place(page: str) -> None:
+    text = next(p for p in PAGES if p.name == page).read_text(encoding="utf-8")
+    between = text.partition("<!-- results:begin -->")[2].partition("<!-- results:end -->")
+    assert between[0].strip() and between[1]
