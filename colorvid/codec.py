@@ -25,8 +25,11 @@ from colorvid.motion.coding import MotionCoder
 from colorvid.motion.estimate import MotionEstimator
 from colorvid.motion.field import Vectors, grid_shape
 
-INTER_OFFSET = 6
+INTER_OFFSET = 14
 """Inter frames are coded this many quality indices below the key frame, unless told otherwise."""
+REFRESH_PERIOD = 8
+REFRESH_OFFSET = 4
+"""Every eighth frame of a GOP is only this far below: what it mends, the next frames inherit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,8 @@ class EncoderSettings:
     Attributes:
         quality: 0..63 of key frames, higher is better.
         gop: frames from key frame to key frame, at least 1.
-        inter_quality: 0..63 of inter frames; by default ``quality - 6``.
+        inter_quality: 0..63 of all inter frames; by default ``quality - 14``, and ``quality - 4``
+            for every eighth, not below 0.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -60,7 +64,8 @@ class EncoderSettings:
             return self.quality
         if self.inter_quality is not None:
             return self.inter_quality
-        return max(0, self.quality - INTER_OFFSET)
+        offset = REFRESH_OFFSET if number % REFRESH_PERIOD == 0 else INTER_OFFSET
+        return max(0, self.quality - offset)
 
 
 @dataclass(slots=True)

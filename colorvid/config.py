@@ -19,7 +19,7 @@ Number = TypeVar("Number")
 LAMBDA_MIN = 40.0
 LAMBDA_MAX = 16000.0
 QUALITIES = 64
-DEFAULT_QUALITY = 32
+DEFAULT_QUALITY = 44
 DEFAULT_GOP = 32
 MOTION_FEATURES = 4
 
@@ -155,7 +155,7 @@ class InterConfig:
     chroma_from_luma: bool = True
     context: bool = True
     rounding: float = 0.45
-    rate_weight: float = 0.6
+    rate_weight: float = 0.9
 
     def luma(self) -> BranchConfig:
         """The luma branch: blocks of 8x8 of the residual."""

@@ -283,7 +283,7 @@ colorvid.probe(sys.argv[1])
 assert not {"torch", "av"} & sys.modules.keys()
 colorvid.encode_file(sys.argv[1].replace("coded.clv", "source.y4m"), sys.argv[2], frames=2)
 colorvid.verify_file(sys.argv[2])
-heavy = {"compressai", "torchvision", "torch_geometric", "skvideo", "matplotlib", "einops"}
+heavy = {"compressai", "torchvision", "torch_geometric", "skvideo", "matplotlib"}
 print(sorted(heavy & sys.modules.keys()))
 print([name for name in sys.modules if name.startswith("colorvid.training")])
 """
