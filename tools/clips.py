@@ -9,19 +9,19 @@ from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
-import av
 import numpy as np
 
 from colorvid.color import ColorSpec, Matrix, choose_matrix, rgb_to_frame
 from colorvid.errors import InputError
 from colorvid.frame import Frame
-from tools.anchors import picture_to_frame
+from colorvid.io import VideoInfo, open_reader, open_writer
 
 CLIP_SUFFIXES = (".mkv", ".mp4", ".y4m", ".webm")
 IMAGE_SUFFIXES = (".png", ".webp")
 STILL_SPEC = ColorSpec(Matrix.BT709, full_range=False, siting="left")
 """Stills are converted to BT.709 limited range with chroma on even columns, between rows."""
-_Y4M_SITING = {"left": "420mpeg2", "center": "420jpeg", "topleft": "420paldv"}
+LIMITED_RANGE, FULL_RANGE = 1, 2  # FFmpeg's AVCOL_RANGE
+_SITINGS = {"left": 1, "center": 2, "topleft": 3}  # FFmpeg's AVCHROMA_LOC
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,34 +85,27 @@ def read_video(path: Path, frames: int | None) -> Clip:
     Raises:
         InputError: the file holds fewer frames, no stated rate, or another sample format.
     """
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        context = stream.codec_context
-        decoded: list[Frame] = []
-        for picture in container.decode(stream):
-            decoded.append(picture_to_frame(picture, picture.height, picture.width))
-            if len(decoded) == frames:
-                break
-        rate, matrix = stream.average_rate, int(context.colorspace)
-        full_range = int(context.color_range) == 2 or context.pix_fmt == "yuvj420p"
-    if not decoded or rate is None or (frames is not None and len(decoded) < frames):
-        raise InputError(
-            f"{path} has {len(decoded)} frames at {rate} frames/s; {frames or 'some'} are needed"
-        )
-    spec = ColorSpec(choose_matrix(matrix, decoded[0].height), full_range, "left")
-    return Clip(path.stem, decoded, Fraction(rate), spec)
+    with open_reader(path, frames=frames) as reader:
+        info, decoded = reader.info, list(reader)
+    if frames is not None and len(decoded) < frames:
+        raise InputError(f"{path} has {len(decoded)} frames; {frames} are needed")
+    full_range = info.color_range == FULL_RANGE
+    spec = ColorSpec(choose_matrix(info.matrix, info.height), full_range, "left")
+    return Clip(path.stem, decoded, info.rate, spec)
 
 
 def write_y4m(path: Path, clip: Clip) -> None:
     """Write a clip as YUV4MPEG2 with exact rate, range and chroma siting."""
-    first, colour_range = clip.frames[0], "FULL" if clip.spec.full_range else "LIMITED"
-    header = (
-        f"YUV4MPEG2 W{first.width} H{first.height} F{clip.rate.numerator}:{clip.rate.denominator} "
-        f"Ip A1:1 C{_Y4M_SITING[clip.spec.siting]} XCOLORRANGE={colour_range}\n"
+    first = clip.frames[0]
+    info = VideoInfo(
+        width=first.width,
+        height=first.height,
+        rate=clip.rate,
+        sample_aspect=Fraction(1),
+        color_range=FULL_RANGE if clip.spec.full_range else LIMITED_RANGE,
+        matrix=int(clip.spec.matrix),
+        chroma_location=_SITINGS[clip.spec.siting],
     )
-    with path.open("wb") as file:
-        file.write(header.encode())
+    with open_writer(path, info, overwrite=True) as writer:
         for frame in clip.frames:
-            file.write(b"FRAME\n")
-            for plane in frame.planes:
-                file.write(np.ascontiguousarray(plane).data)
+            writer.write(frame)

@@ -24,6 +24,7 @@ if __package__ in (None, ""):  # started as a program: find the tools as a packa
     sys.path.insert(0, str(ROOT))
 
 from colorvid.errors import ColorvidError, ConfigError  # noqa: E402
+from colorvid.models.modelfile import load_model  # noqa: E402
 from tools.anchors import ANCHORS  # noqa: E402
 from tools.clips import CLIP_SUFFIXES, IMAGE_SUFFIXES, find_sources  # noqa: E402
 from tools.report import bd_markdown, bd_table, markdown, mean_curves, write_tsv  # noqa: E402
@@ -46,7 +47,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         add("--out", type=Path, help="folder for points.tsv, bdrate.tsv and tables.md")
         add("--jobs", type=int, default=1, help="processes; measure speed with 1 (default)")
         add("--threads", type=int, default=1, help="threads of the anchor encoders")
-        add("--model-id", default="built-in", help="written into the tables")
+        add("--model", default="default", help="released model, or path of a model file")
     inter.add_argument("--frames", type=int, default=32, help="first frames of each clip")
     inter.add_argument("--gop", type=int, default=32, help="distance of key frames")
     inter.add_argument("--inter-quality", type=int, help="quality of inter frames")
@@ -83,7 +84,7 @@ def codecs(options: argparse.Namespace) -> list[Codec]:
             raise ConfigError(f"anchor {name!r} is unknown; use {', '.join(ANCHORS)}")
     chosen = [AnchorRun(name, options.gop, options.threads).codec() for name in options.anchors]
     if not options.anchors_only:
-        run = ColorvidRun(options.gop, options.inter_quality)
+        run = ColorvidRun(options.gop, options.inter_quality, options.model)
         chosen.insert(0, Codec("colorvid", options.qualities, run))
     if not chosen:
         raise ConfigError("nothing to run; name an --anchors entry or drop --anchors-only")
@@ -112,7 +113,7 @@ def evaluate(options: argparse.Namespace, chosen: Sequence[Codec]) -> str:
         text += f"\n{bd_markdown(bd)}\n"
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
-        origin = {"commit": commit(), "model_id": options.model_id}
+        origin = {"commit": commit(), "model_id": load_model(options.model).identity.hex()}
         points = [{column: row[column] for column in COLUMNS} | origin for row in rows]
         write_tsv(options.out / "points.tsv", points)
         if bd:

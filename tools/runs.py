@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import multiprocessing
 import os
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import colorvid
 from colorvid.metrics import METRICS, bits_per_pixel, kbit_per_second, mean_scores, score_frame
 from tools.anchors import ANCHORS, Coded, anchor_settings, run_anchor
 from tools.clips import Clip, load, read_video, write_y4m
@@ -90,14 +90,15 @@ class ColorvidRun:
     Attributes:
         gop: distance of key frames, in frames; 1 = intra only.
         inter_quality: quality of inter frames; ``None`` = colorvid's own choice.
+        model: name of a released model or path of a model file.
     """
 
     gop: int
     inter_quality: int | None = None
+    model: str = "default"
 
     def __call__(self, clip: Clip, quality: int) -> Coded:
         """Encode into a file, decode the file, and read the frames back."""
-        colorvid: Any = importlib.import_module("colorvid")
         with tempfile.TemporaryDirectory() as folder:
             source, coded, result = (
                 Path(folder) / name for name in ("source.y4m", "coded.clv", "decoded.y4m")
@@ -111,10 +112,11 @@ class ColorvidRun:
                 gop=self.gop,
                 frames=len(clip.frames),
                 inter_quality=self.inter_quality,
+                model=self.model,
                 overwrite=True,
             )
             middle = time.perf_counter()
-            colorvid.decode_file(coded, result, overwrite=True)
+            colorvid.decode_file(coded, result, model=self.model, overwrite=True)
             end = time.perf_counter()
             frames = read_video(result, len(clip.frames)).frames
             size_bytes = coded.stat().st_size
@@ -123,6 +125,7 @@ class ColorvidRun:
             "quality": str(quality),
             "gop": str(self.gop),
             "inter_quality": str(self.inter_quality),
+            "model": self.model,
         }
         return Coded(size_bytes, frames, middle - start, end - middle, settings)
 

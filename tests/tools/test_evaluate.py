@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from colorvid.models.modelfile import load_model
 from tests.tools.sources import moving_clip
 from tests.tools.test_runs import coarse
 from tools.clips import write_y4m
@@ -24,9 +25,7 @@ def clips(tmp_path: Path) -> Path:
 
 def test_evaluate_writes_points_and_tables(clips: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    options = parse(
-        ["inter", "--data", str(clips), "--frames", "3", "--out", str(out), "--model-id", "m1"]
-    )
+    options = parse(["inter", "--data", str(clips), "--frames", "3", "--out", str(out)])
     fast = AnchorRun("x264-zl", 32, preset="ultrafast")
     chosen = [
         Codec("coarse", (0, 1, 2, 3), coarse),
@@ -40,7 +39,8 @@ def test_evaluate_writes_points_and_tables(clips: Path, tmp_path: Path) -> None:
     header = points[0].split("\t")
     assert {"rate_bpp", "rate_kbps", "psnr_y_db", "de00_p95", "commit", "model_id"} <= set(header)
     assert len(points) == 1 + 2 * 2 * 4
-    assert all(line.split("\t")[header.index("model_id")] == "m1" for line in points[1:])
+    identity = load_model("default").identity.hex()
+    assert all(line.split("\t")[header.index("model_id")] == identity for line in points[1:])
     assert len((out / "bdrate.tsv").read_text().splitlines()) == 1 + 4 * (2 + 2)
 
 

@@ -1,13 +1,11 @@
 import dataclasses
-import sys
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
 
 from colorvid.frame import Frame
+from colorvid.metrics import psnr
 from tests.tools.sources import moving_clip
 from tools.anchors import Coded
 from tools.clips import Clip, write_y4m
@@ -78,30 +76,11 @@ def test_run_all_gives_the_same_rows_with_two_processes(tmp_path: Path) -> None:
     assert again == rows
 
 
-def test_colorvid_is_run_through_its_file_interface(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, Any] = {}
-
-    def encode_file(source: Path, target: Path, **options: Any) -> None:
-        asked.update(options)
-        target.write_bytes(source.read_bytes())
-
-    def decode_file(source: Path, target: Path, **options: Any) -> None:
-        asked["decoded with"] = options
-        target.write_bytes(source.read_bytes())
-
-    fake = ModuleType("colorvid")
-    fake.__dict__.update(encode_file=encode_file, decode_file=decode_file, __version__="9")
-    monkeypatch.setitem(sys.modules, "colorvid", fake)
+def test_colorvid_is_run_through_its_file_interface() -> None:
     clip = moving_clip(2)
     coded = ColorvidRun(gop=8)(clip, 20)
-    assert asked == {
-        "quality": 20,
-        "gop": 8,
-        "frames": 2,
-        "inter_quality": None,
-        "overwrite": True,
-        "decoded with": {"overwrite": True},
-    }
-    assert coded.size_bytes > 2 * 72 * 96 * 3 // 2
-    assert all(np.array_equal(a.v, b.v) for a, b in zip(clip.frames, coded.frames, strict=True))
-    assert coded.settings["version"] == "9"
+    raw = 2 * 72 * 96 * 3 // 2
+    assert 100 < coded.size_bytes < raw // 4
+    assert len(coded.frames) == 2
+    assert psnr(clip.frames[1].y, coded.frames[1].y) > 20
+    assert (coded.settings["quality"], coded.settings["gop"]) == ("20", "8")
