@@ -47,7 +47,7 @@ def test_unknown_keys_are_refused() -> None:
     with pytest.raises(ConfigError) as error:
         from_table(LossConfig, {"mse": 1.0, "msee": 2.0}, "run.toml")
     assert str(error.value) == (
-        "run.toml: unknown key 'msee'; allowed are logarithmic, mse, planes"
+        "run.toml: unknown key 'msee'; allowed are delta_e, logarithmic, ms_ssim, mse, planes"
     )
 
 

@@ -28,7 +28,7 @@ ORDER = """
     models.modelfile models.complexity
     codec report pictures concealment streams description parallel pipeline api
     terminal commands cli __main__
-    training.__init__ training.loss training.delta_e training.data training.rate
+    training.__init__ training.delta_e training.loss training.data training.rate
     training.sequences training.loop training.intra training.inter training.export
 """.split()
 """All modules, lowest first. A package's own name stands for its ``__init__``."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from colorvid.config import InterConfig
 from colorvid.models.inter import InterModel
-from colorvid.training.loss import LossConfig, distortion, rate_distortion, squared_error
+from colorvid.training.loss import LossConfig, figures
 from colorvid.training.rate import BranchRate
 from colorvid.training.sequences import SequenceStore, sequence_batch
 
@@ -38,13 +38,5 @@ class InterTask:
         y, uv, context, quality = sequence_batch(self.sequences, generator, batch, crop)
         output = self.networks["model"](y, uv, context, quality)
         bits = [b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))]
-        mse_y, mse_uv = squared_error(output.y, y), squared_error(output.uv, uv)
-        bpp = [b / crop**2 for b in bits]
-        error = distortion(self.loss_config, mse_y, mse_uv)
-        loss = rate_distortion(self.loss_config, sum(bpp, torch.zeros(())), error, quality)
-        figures = {"loss": loss}
-        names = ("bpp_y", "bpp_yz", "bpp_uv", "bpp_uvz")
-        figures |= {n: b.mean() for n, b in zip(names, bpp, strict=True)}
-        figures["psnr_y"] = -10 * torch.log10(mse_y).mean()
-        figures["psnr_uv"] = -10 * torch.log10(mse_uv).mean()
-        return figures
+        decoded = (output.y, output.uv)
+        return figures(self.loss_config, decoded, (y, uv), bits, quality)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from colorvid.config import QUALITIES, IntraConfig
 from colorvid.models.intra import IntraModel
 from colorvid.training.data import PictureStore, picture_batch
-from colorvid.training.loss import LossConfig, distortion, rate_distortion, squared_error
+from colorvid.training.loss import LossConfig, figures
 from colorvid.training.rate import BranchRate
 
 
@@ -39,13 +39,5 @@ class IntraTask:
         quality = torch.from_numpy(generator.integers(0, QUALITIES, batch))
         output = self.networks["model"](y, uv, quality)
         bits = [b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))]
-        mse_y, mse_uv = squared_error(output.y, y), squared_error(output.uv, uv)
-        bpp = [b / crop**2 for b in bits]
-        error = distortion(self.loss_config, mse_y, mse_uv)
-        loss = rate_distortion(self.loss_config, sum(bpp, torch.zeros(())), error, quality)
-        figures = {"loss": loss}
-        names = ("bpp_y", "bpp_yz", "bpp_uv", "bpp_uvz")
-        figures |= {n: b.mean() for n, b in zip(names, bpp, strict=True)}
-        figures["psnr_y"] = -10 * torch.log10(mse_y).mean()
-        figures["psnr_uv"] = -10 * torch.log10(mse_uv).mean()
-        return figures
+        decoded = (output.y, output.uv)
+        return figures(self.loss_config, decoded, (y, uv), bits, quality)
