@@ -23,7 +23,7 @@ def main() -> None:
     model, rates = assemble(arguments.intra, arguments.inter)
     proved = prove_model(model)
     tightest = max(proved, key=lambda b: b.largest / b.allowed)
-    clips = sorted(arguments.clips.rglob("*.mkv"))[::3] if arguments.clips else []
+    clips = sorted(arguments.clips.rglob("*.mkv"))[::7] if arguments.clips else []
     tables = make_tables(model, rates, clips)
     identity = save_model(arguments.output, model, tables)
     print(f"{arguments.output}: model {identity.hex()}, {arguments.output.stat().st_size} bytes")
