@@ -24,7 +24,8 @@ def test_costs_agree_with_the_layers() -> None:
     rows = {(row.branch, row.part): row for row in costs(model)}
     assert list(rows) == [(branch, part) for branch in BRANCHES for part in PARTS]
     for (_, part), row in rows.items():
-        assert row.kmac > 0 and row.parameters > 0
+        assert row.kmac > 0
+        assert row.parameters > 0 or part == "analysis", "only a fixed transform has none"
         assert row.encoder_only == ("analysis" in part)
     # Counted by hand: the first layer of hyper-synthesis works at 1/64, the second at 1/32 of the
     # resolution; both come with a residual block of 5 C^2 + 9 C at 1/32.
