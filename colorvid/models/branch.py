@@ -89,6 +89,16 @@ class BranchOutput:
     z: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class FrameOutput:
+    """Training view of a coded frame: planes in units and what each branch coded."""
+
+    y: Tensor
+    uv: Tensor
+    luma: BranchOutput
+    chroma: BranchOutput
+
+
 def straight_through(value: Tensor, x: Tensor) -> Tensor:
     """``value`` with the gradient of ``x``."""
     return x + (value - x).detach()

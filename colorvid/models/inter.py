@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from colorvid.config import InterConfig
 from colorvid.exact.arithmetic import FEATURE
-from colorvid.models.branch import Branch, BranchOutput, Coder
+from colorvid.models.branch import Branch, Coder, FrameOutput
 from colorvid.nn.transforms import SYMBOL_STEPS
 
 
@@ -35,16 +35,6 @@ class Context:
     luma: Tensor
     chroma: Tensor
     motion: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class InterOutput:
-    """Training view of a coded frame: planes in units and what each branch coded."""
-
-    y: Tensor
-    uv: Tensor
-    luma: BranchOutput
-    chroma: BranchOutput
 
 
 def motion_features(vectors: Tensor) -> Tensor:
@@ -75,7 +65,7 @@ class InterModel(nn.Module):
         self.luma = Branch(config.luma())
         self.chroma = Branch(config.chroma())
 
-    def forward(self, y: Tensor, uv: Tensor, context: Context, quality: Tensor) -> InterOutput:
+    def forward(self, y: Tensor, uv: Tensor, context: Context, quality: Tensor) -> FrameOutput:
         """Code frames in units as training sees it; H and W are multiples of 16.
 
         ``context`` holds units and symbols; see `Context` for shapes, ``quality`` is ``(B,)``.
@@ -88,7 +78,7 @@ class InterModel(nn.Module):
             uv - context.uv, quality, reference=context.uv, prior_condition=condition
         )
         uv_out = self._chroma_synthesis(chroma.planes, y_out, context, quality)
-        return InterOutput(y_out, uv_out, luma, chroma)
+        return FrameOutput(y_out, uv_out, luma, chroma)
 
     def _condition(self, c: Context, symbol: float) -> tuple[Tensor | None, Tensor | None]:
         """Conditions of the two priors; ``symbol`` is what one step is worth as a feature."""

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorvid.config import IntraConfig
-from colorvid.models.branch import Branch, BranchOutput, Coder
-
-
-@dataclass(frozen=True, slots=True)
-class IntraOutput:
-    """Training view of a coded picture: planes in units and what each branch coded."""
-
-    y: Tensor
-    uv: Tensor
-    luma: BranchOutput
-    chroma: BranchOutput
+from colorvid.models.branch import Branch, Coder, FrameOutput
 
 
 class IntraModel(nn.Module):
@@ -32,7 +20,7 @@ class IntraModel(nn.Module):
         self.luma = Branch(config.luma())
         self.chroma = Branch(config.chroma())
 
-    def forward(self, y: Tensor, uv: Tensor, quality: Tensor) -> IntraOutput:
+    def forward(self, y: Tensor, uv: Tensor, quality: Tensor) -> FrameOutput:
         """Code pictures of units ``(B, 1, H, W)`` and ``(B, 2, H/2, W/2)`` as training sees it.
 
         H and W are multiples of 16; ``quality`` is int64 ``(B,)``.
@@ -42,7 +30,7 @@ class IntraModel(nn.Module):
         condition = self.luma.scale(luma.y_hat) if self.config.chroma_from_luma else None
         chroma = self.chroma(uv, quality, prior_condition=condition)
         uv_out = self._chroma_synthesis(chroma.planes, y_out, quality)
-        return IntraOutput(y_out, uv_out, luma, chroma)
+        return FrameOutput(y_out, uv_out, luma, chroma)
 
     def _chroma_synthesis(self, planes: Tensor, y: Tensor, quality: Tensor) -> Tensor:
         return self.chroma.correct(planes, quality, F.pixel_unshuffle(y, 8))
