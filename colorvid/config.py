@@ -93,7 +93,7 @@ class IntraConfig:
     luma_hyper: int = 48
     chroma_hyper: int = 24
     chroma_from_luma: bool = True
-    rate_weight: float = 0.9
+    rate_weight: float = 1.1
 
     def luma(self) -> BranchConfig:
         """The luma branch: blocks of 16x16."""

@@ -14,7 +14,11 @@ from colorvid.training.rate import BranchRate
 
 
 class IntraTask:
-    """Random crops of pictures, a random quality for each."""
+    """Random crops of pictures, a random quality for each.
+
+    Latents are plainly rounded here: with the encoder's rate-distortion optimised quantiser in
+    training the learned steps drift and chroma starves; it is the encoder's alone.
+    """
 
     def __init__(self, config: IntraConfig, loss: LossConfig, pictures: PictureStore) -> None:
         """Make the model and its rate models."""
@@ -26,11 +30,6 @@ class IntraTask:
                 "chroma": BranchRate(config.chroma_hyper),
             }
         ).to(memory_format=torch.channels_last)
-        for branch in ("luma", "chroma"):
-            part = getattr(self.networks["model"], branch)
-            rate = self.networks[branch]
-            assert isinstance(rate, BranchRate)
-            part.set_symbol_bits(rate.symbol_bits())
 
     def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
         """See `colorvid.training.loop.Task.loss`."""
