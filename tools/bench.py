@@ -179,7 +179,7 @@ def main() -> int:
     parser.add_argument("--clip", type=Path, help="video to code (default: a generated one)")
     parser.add_argument("--size", type=resolution, default=(352, 288), help="of the generated clip")
     parser.add_argument("--frames", type=int, default=64, help="frames (default: 64)")
-    parser.add_argument("--quality", type=int, default=32, help="0..63, higher is better")
+    parser.add_argument("--quality", type=int, default=DEFAULT_QUALITY, help="0..63, higher is better")
     parser.add_argument("--gop", type=int, default=32, help="frames from key frame to key frame")
     options = parser.parse_args()
     try:

@@ -2,7 +2,7 @@
 
 ::
 
-    python tools/evaluate.py intra --data IMAGES --qualities 8,20,32,44,56 \\
+    python tools/evaluate.py intra --data IMAGES --qualities 22,32,42,52,63 \\
         --anchors x264-intra,x265-intra --cache anchors --out results
     python tools/evaluate.py inter --data CLIPS --frames 32 --gop 32 \\
         --anchors x264-zl,x265-zl,x264,x265 --cache anchors --out results
@@ -37,10 +37,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     intra = commands.add_parser("intra", help="still images (.png, .webp), one file each")
     inter = commands.add_parser("inter", help="video clips")
-    for command, anchors in ((intra, "x264-intra,x265-intra"), (inter, "x264-zl,x265-zl")):
+    for command, anchors, qualities in (
+        (intra, "x264-intra,x265-intra", (22, 32, 42, 52, 63)),
+        (inter, "x264-zl,x265-zl", (16, 28, 40, 52, 62)),
+    ):
         add = command.add_argument
         add("--data", type=Path, required=True, help="folder of sources")
-        add("--qualities", type=_numbers, default=(8, 20, 32, 44, 56), help="of colorvid")
+        add("--qualities", type=_numbers, default=qualities, help="of colorvid")
         add("--anchors", type=_words, default=_words(anchors), help=", ".join(ANCHORS))
         add("--anchors-only", action="store_true", help="do not run colorvid")
         add("--cache", type=Path, help="folder that keeps results of anchors")
