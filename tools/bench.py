@@ -21,6 +21,7 @@ import colorvid
 from colorvid.bitstream import ClvReader, ClvWriter, Packet
 from colorvid.cli import resolution
 from colorvid.codec import Decoder, Encoder, EncoderSettings, Timings
+from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY
 from colorvid.errors import ColorvidError
 from colorvid.frame import Frame, Plane, chroma_size
 from colorvid.io import VideoInfo, open_reader, open_writer
@@ -179,8 +180,12 @@ def main() -> int:
     parser.add_argument("--clip", type=Path, help="video to code (default: a generated one)")
     parser.add_argument("--size", type=resolution, default=(352, 288), help="of the generated clip")
     parser.add_argument("--frames", type=int, default=64, help="frames (default: 64)")
-    parser.add_argument("--quality", type=int, default=DEFAULT_QUALITY, help="0..63, higher is better")
-    parser.add_argument("--gop", type=int, default=32, help="frames from key frame to key frame")
+    parser.add_argument(
+        "--quality", type=int, default=DEFAULT_QUALITY, help="0..63, higher is better"
+    )
+    parser.add_argument(
+        "--gop", type=int, default=DEFAULT_GOP, help="frames from key frame to key frame"
+    )
     options = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as name:
