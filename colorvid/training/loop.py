@@ -33,7 +33,7 @@ class ScheduleConfig:
         clip: largest norm of the gradient.
         average: decay of the exponential moving average of the weights.
         checkpoint: seconds between checkpoints.
-        bfloat16: run convolutions in bfloat16.
+        bfloat16: run convolutions in bfloat16, except while rounding: it is coarser than the grids.
         seed: of everything random.
     """
 
@@ -134,7 +134,7 @@ class Trainer:
         use_arithmetic(self.task.networks, FloatArithmetic(rounding))
         for group in self.optimiser.param_groups:
             group["lr"] = s.learning_rate(self.step)
-        with torch.autocast(self.device, torch.bfloat16, enabled=s.bfloat16):
+        with torch.autocast(self.device, torch.bfloat16, enabled=s.bfloat16 and not rounding):
             figures = self.task.loss(self.generator, *s.crop_at(self.step))
         self.optimiser.zero_grad(set_to_none=True)
         figures["loss"].backward()  # type: ignore[no-untyped-call]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,3 +118,18 @@ def test_loss_by_hand() -> None:
     plain = LossConfig(logarithmic=False)
     cost = rate_distortion(plain, torch.tensor([1.0]), error, torch.tensor([0]))
     assert cost.item() == pytest.approx((1 + 40 * 0.875) / 40**0.35)
+
+
+def test_bfloat16_ends_where_rounding_begins(tmp_path: Path) -> None:
+    plan = dataclasses.replace(runs.schedule(10), bfloat16=True, rounding=0.5)
+    trainer = MAKERS["intra"](tmp_path, plan)
+    seen: list[bool] = []
+    loss = trainer.task.loss
+
+    def watched(*arguments: Any) -> dict[str, torch.Tensor]:
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return loss(*arguments)
+
+    trainer.task.loss = watched  # type: ignore[method-assign]
+    trainer.run()
+    assert seen == [True] * 5 + [False] * 5
