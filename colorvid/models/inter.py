@@ -18,6 +18,9 @@ from colorvid.exact.arithmetic import FEATURE
 from colorvid.models.branch import Branch, Coder, FrameOutput
 from colorvid.nn.transforms import SYMBOL_STEPS
 
+Planes = tuple[Tensor, Tensor]
+"""Y ``(1, 1, H, W)`` and UV ``(1, 2, H/2, W/2)``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -110,17 +113,15 @@ class InterModel(nn.Module):
     def code(
         self,
         coder: tuple[Coder, Coder],
-        planes: tuple[Tensor, Tensor] | None,
-        references: tuple[Tensor, Tensor],
+        source: tuple[Planes, Planes] | None,
         context: Context,
         quality: int,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Write a frame, or read it if ``planes`` is None; exact arithmetic.
+        """Write a frame, or read it if ``source`` is None; exact arithmetic.
 
         Args:
             coder: coders of the luma and of the chroma symbols.
-            planes: the encoder's frame in units, padded.
-            references: the prediction in units, padded (the encoder's float view of it).
+            source: the encoder's frame and its view of the prediction, in units, padded.
             context: what both sides know, in exact features and integer symbols.
             quality: 0..63.
 
@@ -130,13 +131,14 @@ class InterModel(nn.Module):
         q = torch.tensor([quality], device=context.y.device)
         known = self._condition(context, float(FEATURE.steps))
         latents = None
-        if planes is not None:
-            latents = self.luma.analyse(planes[0] - references[0], q, references[0])
+        if source is not None:
+            (y, uv), (y_predicted, uv_predicted) = source
+            latents = self.luma.analyse(y - y_predicted, q, y_predicted)
         y_hat = self.luma.code(coder[0], latents, context.luma.shape, q, known[0])
         y_out = self._luma_synthesis(self.luma.reconstruct(y_hat, q), context, q)
         condition = self._chroma_condition(known[1], y_hat)
-        if planes is not None:
-            latents = self.chroma.analyse(planes[1] - references[1], q, references[1])
+        if source is not None:
+            latents = self.chroma.analyse(uv - uv_predicted, q, uv_predicted)
         uv_hat = self.chroma.code(coder[1], latents, context.chroma.shape, q, condition)
         residual = self.chroma.reconstruct(uv_hat, q)
         uv_out = self._chroma_synthesis(residual, y_out, context, q)

@@ -103,8 +103,8 @@ class VideoModel(nn.Module):
         what the previous frame left.
         """
         prediction, context = self.predict(vectors, state)
-        planes = None if picture is None else picture.units()
-        y, uv, luma, chroma = self.inter.code(coder, planes, prediction.units(), context, quality)
+        source = None if picture is None else (picture.units(), prediction.units())
+        y, uv, luma, chroma = self.inter.code(coder, source, context, quality)
         height, width = (int(s) for s in prediction.y.shape)
         return State(from_features(y, uv, height, width), luma, chroma)
 

@@ -114,7 +114,8 @@ class Trainer:
 
     def run(self, until: int | None = None) -> None:
         """Train to the end of the schedule, or to step ``until``; write checkpoint and log."""
-        end = min(until or self.schedule.steps, self.schedule.steps)
+        steps = self.schedule.steps
+        end = steps if until is None else min(until, steps)
         saved = time.monotonic()
         bar = tqdm(total=end, initial=self.step, desc="training", disable=None, mininterval=5)
         while self.step < end:
