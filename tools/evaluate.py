@@ -24,11 +24,11 @@ if __package__ in (None, ""):  # started as a program: find the tools as a packa
     sys.path.insert(0, str(ROOT))
 
 from colorvid.errors import ColorvidError, ConfigError  # noqa: E402
+from colorvid.evaluation.anchors import ANCHORS  # noqa: E402
+from colorvid.evaluation.clips import CLIP_SUFFIXES, IMAGE_SUFFIXES, find_sources  # noqa: E402
+from colorvid.evaluation.runs import COLUMNS, AnchorRun, Codec, ColorvidRun, run_all  # noqa: E402
+from colorvid.evaluation.tables import bd_markdown, bd_table, markdown, mean_curves, write_tsv  # noqa: E402
 from colorvid.models.modelfile import load_model  # noqa: E402
-from tools.anchors import ANCHORS  # noqa: E402
-from tools.clips import CLIP_SUFFIXES, IMAGE_SUFFIXES, find_sources  # noqa: E402
-from tools.report import bd_markdown, bd_table, markdown, mean_curves, write_tsv  # noqa: E402
-from tools.runs import COLUMNS, AnchorRun, Codec, ColorvidRun, run_all  # noqa: E402
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):  # started as a program: find the tools as a package
     sys.path.insert(0, str(ROOT))
 
-from tools.report import markdown  # noqa: E402
+from colorvid.evaluation.tables import markdown  # noqa: E402
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 SETS = {

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from colorvid.evaluation.clips import write_y4m
+from colorvid.evaluation.runs import AnchorRun, Codec
 from colorvid.models.modelfile import load_model
-from tests.tools.sources import moving_clip
-from tests.tools.test_runs import coarse
-from tools.clips import write_y4m
+from tests.evaluation.sources import moving_clip
+from tests.evaluation.test_runs import coarse
 from tools.evaluate import ROOT, codecs, evaluate, main, parse
-from tools.runs import AnchorRun, Codec
 
 
 @pytest.fixture

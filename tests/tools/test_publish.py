@@ -1,7 +1,7 @@
 from pathlib import Path
 
+from colorvid.evaluation.tables import write_tsv
 from tools.publish import BEGIN, END, main
-from tools.report import write_tsv
 
 
 def test_figures_get_into_the_documents_between_the_marks(tmp_path: Path) -> None:

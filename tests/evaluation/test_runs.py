@@ -4,12 +4,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from colorvid.evaluation.anchors import Coded
+from colorvid.evaluation.clips import Clip, write_y4m
+from colorvid.evaluation.runs import (
+    COLUMNS,
+    AnchorRun,
+    Codec,
+    ColorvidRun,
+    run_all,
+    run_point,
+    score,
+)
 from colorvid.frame import Frame
 from colorvid.metrics import psnr
-from tests.tools.sources import moving_clip
-from tools.anchors import Coded
-from tools.clips import Clip, write_y4m
-from tools.runs import COLUMNS, AnchorRun, Codec, ColorvidRun, run_all, run_point, score
+from tests.evaluation.sources import moving_clip
 
 
 def coarse(clip: Clip, quality: int) -> Coded:

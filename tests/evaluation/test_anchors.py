@@ -8,11 +8,11 @@ import pytest
 from av.video.frame import PictureType
 
 from colorvid.errors import ConfigError, InputError
+from colorvid.evaluation import anchors
+from colorvid.evaluation.anchors import ANCHORS, anchor_settings, picture_to_frame, run_anchor
 from colorvid.frame import Frame
 from colorvid.metrics import psnr
-from tests.tools.sources import moving_frames
-from tools import anchors
-from tools.anchors import ANCHORS, anchor_settings, picture_to_frame, run_anchor
+from tests.evaluation.sources import moving_frames
 
 RATE = Fraction(25)
 

@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 
 from colorvid.color import ColorSpec, Matrix
+from colorvid.evaluation.clips import Clip
 from colorvid.frame import Frame, chroma_size
-from tools.clips import Clip
 
 
 def moving_frames(count: int, height: int = 72, width: int = 96) -> list[Frame]:

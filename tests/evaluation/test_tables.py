@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tools.report import (
+from colorvid.evaluation.tables import (
     AVERAGE,
     MEAN_CURVE,
     bd_markdown,

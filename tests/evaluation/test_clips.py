@@ -7,8 +7,8 @@ from PIL import Image
 
 from colorvid.color import ColorSpec, Matrix
 from colorvid.errors import InputError
-from tests.tools.sources import moving_clip
-from tools.clips import Clip, find_sources, load, read_video, write_y4m
+from colorvid.evaluation.clips import Clip, find_sources, load, read_video, write_y4m
+from tests.evaluation.sources import moving_clip
 
 
 @pytest.mark.parametrize("size", [(72, 96), (17, 33)])

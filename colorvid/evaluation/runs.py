@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import colorvid
+from colorvid.evaluation.anchors import ANCHORS, Coded, anchor_settings, run_anchor
+from colorvid.evaluation.clips import Clip, load, read_video, write_y4m
 from colorvid.metrics import METRICS, bits_per_pixel, kbit_per_second, mean_scores, score_frame
-from tools.anchors import ANCHORS, Coded, anchor_settings, run_anchor
-from tools.clips import Clip, load, read_video, write_y4m
 
 _CACHE_FORMAT = 1  # raise when the figures of a cached point change their meaning
 

@@ -1,0 +1,94 @@
+"""Plots of rate and quality, as PNG or SVG by the suffix of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from colorvid.errors import ColorvidError, OutputError
+from colorvid.io.files import os_errors
+
+Points = Sequence[tuple[float, float]]
+
+LABELS = {
+    "psnr_y_db": "PSNR of Y [dB]",
+    "psnr_u_db": "PSNR of U [dB]",
+    "psnr_v_db": "PSNR of V [dB]",
+    "psnr_yuv611_db": "PSNR of YUV, 6:1:1 [dB]",
+    "ms_ssim_y": "MS-SSIM of Y",
+    "ms_ssim_y_db": "MS-SSIM of Y [dB]",
+    "de00_mean": "CIEDE2000, mean (lower is better)",
+    "de00_p95": "CIEDE2000, 95th percentile (lower is better)",
+    "rate_bpp": "bits per pixel",
+    "rate_kbps": "kbit/s",
+}
+"""Axis labels by column."""
+
+_SETTINGS: dict[Any, Any] = {
+    "figure.dpi": 100,
+    "font.size": 9,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "svg.hashsalt": "colorvid",  # the same file from the same figures
+}
+
+
+@contextmanager
+def figure(
+    path: Path, rows: int = 1, columns: int = 1, size: tuple[float, float] = (5, 4)
+) -> Iterator[Any]:
+    """A grid of axes to draw on, written to ``path`` at the end of the ``with`` block.
+
+    Args:
+        path: ``.png`` or ``.svg``; replaced if it exists.
+        rows, columns: of axes; the block gets a NumPy array of them, always 2-D.
+        size: width and height of one of the axes, inches at 100 dots each.
+
+    Raises:
+        ColorvidError: matplotlib is missing.
+        OutputError: the file cannot be written.
+    """
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ColorvidError(
+            "plots need matplotlib; install it with: pip install 'colorvid[eval]'"
+        ) from None
+    with matplotlib.rc_context(_SETTINGS):
+        drawing = Figure((size[0] * columns, size[1] * rows), layout="constrained")
+        yield drawing.subplots(rows, columns, squeeze=False)
+        with os_errors(str(path), OutputError):
+            metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+            drawing.savefig(path, metadata=metadata)
+
+
+def rate_distortion(
+    path: Path,
+    curves: Mapping[str, Mapping[str, Points]],
+    *,
+    rate: str = "rate_bpp",
+    title: str = "",
+) -> None:
+    """Rate-distortion curves side by side, one panel for each figure of merit.
+
+    Args:
+        path: ``.png`` or ``.svg``.
+        curves: by metric (see `LABELS`), then by name of the codec: points ``(rate, quality)``.
+        rate: column of the rates.
+        title: above the first panel.
+    """
+    with figure(path, 1, len(curves)) as axes:
+        for panel, (metric, by_codec) in zip(axes[0], curves.items(), strict=True):
+            for name, points in by_codec.items():
+                rates, quality = zip(*sorted(points), strict=True)
+                own = name.startswith("colorvid")
+                panel.plot(
+                    rates, quality, "o-", markersize=3, linewidth=2 if own else 1, label=name
+                )
+            panel.set_xlabel(LABELS[rate])
+            panel.set_ylabel(LABELS[metric])
+            panel.legend()
+        axes[0][0].set_title(title, loc="left")
