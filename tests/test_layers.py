@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 ORDER = """
     __init__ errors config frame ciede2000 color metrics
     io._skvideo io.base io.section io.files io.stream_writer io.y4m_header io.y4m io.raw
-    io.pyav_errors io.pyav_filter io.pyav_tags io.pyav_reader io.pyav_writer io.opening io.__init__
+    io.pyav_errors io.pyav_filter io.pyav_tags io.pyav_reader io.pyav_sizes
+    io.pyav_writer io.opening io.__init__
     bitstream.source bitstream.fields bitstream.headers bitstream.packets bitstream.index
     bitstream.writer bitstream.scanner bitstream.reader bitstream.summary bitstream.__init__
     entropy.__init__ entropy.tables entropy.binary entropy.rans
@@ -29,8 +30,8 @@ ORDER = """
     codec report pictures concealment streams description parallel pipeline api
     evaluation.__init__ evaluation.anchors evaluation.clips evaluation.runs evaluation.tables
     evaluation.plots evaluation.ciede_vmaf evaluation.skvideo_measures evaluation.extra
-    evaluation.frames
-    terminal commands cli __main__
+    evaluation.frames evaluation.video evaluation.triptych evaluation.inspection
+    terminal options commands_evaluation commands cli_evaluation cli __main__
     training.__init__ training.delta_e training.loss training.data training.rate
     training.sequences training.loop training.intra training.inter training.export
 """.split()
@@ -38,7 +39,10 @@ ORDER = """
 
 LIGHT = (
     "cli",
+    "cli_evaluation",
     "commands",
+    "commands_evaluation",
+    "evaluation.inspection",
     "api",
     "io",
     "bitstream",
