@@ -60,6 +60,8 @@ def run_eval(options: Namespace, signals: Signals) -> int:
                 progress=line,
             )
         summary = summarise(reference, decoded, colors, rows)
+    if pictures is not None:
+        pictures.write()
     _write_outputs(options, rows, as_json(summary, rows))
     show(as_text(summary))
     return 0
