@@ -1,4 +1,4 @@
-"""The UVG sequences on disk: found by their usual names, checked, and read as clips.
+"""The UVG sequences on disk: found by their usual names, checked, and copied.
 
 The seven usual ones are 1920x1080, 120 frames per second, 8-bit 4:2:0, BT.709 limited range. They
 are not part of colorvid. Each is looked for in a folder and in the folders directly below it, as
@@ -12,13 +12,12 @@ archives unpack, under these names, in capitals or not (``SIZE`` stands for ``19
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from colorvid.errors import ConfigError, InputError
-from colorvid.evaluation.clips import Clip, read_video
-from colorvid.io import open_reader
+from colorvid.io import open_reader, open_writer
 from colorvid.io.files import frame_bytes, os_errors
 
 SEQUENCES = (
@@ -65,9 +64,7 @@ class UvgFile:
         else:
             count = self._tagged_frames()
         if count is not None and count < frames:
-            raise InputError(
-                f"{self.path}: has {count} frames; {frames} are needed; pass --frames {count}"
-            )
+            raise _too_short(self.path, count, frames)
 
     def _raw_frames(self) -> int:
         width, height = self.size
@@ -96,17 +93,27 @@ class UvgFile:
             )
         return info.frames
 
-    def load(self, frames: int) -> Clip:
-        """Read the first frames as a clip with the name of the sequence.
+    def copy(self, target: Path, frames: int) -> None:
+        """Write the first frames into a new ``.y4m`` file, 120 frames per second.
 
         Raises:
             InputError: the file cannot be read, or holds fewer frames.
+            OutputError: the copy cannot be written.
         """
-        if self.path.suffix.lower() == ".yuv":
-            clip = read_video(self.path, frames, size=self.size, rate=RATE)
-        else:
-            clip = read_video(self.path, frames)
-        return replace(clip, name=self.name)
+        raw = self.path.suffix.lower() == ".yuv"
+        size, rate = (self.size, RATE) if raw else (None, None)
+        with open_reader(self.path, size=size, rate=rate, frames=frames) as reader:
+            with open_writer(target, reader.info) as writer:
+                done = 0
+                for frame in reader:
+                    writer.write(frame)
+                    done += 1
+                if done < frames:
+                    raise _too_short(self.path, done, frames)
+
+
+def _too_short(path: Path, count: int, frames: int) -> InputError:
+    return InputError(f"{path}: has {count} frames; {frames} are needed; pass --frames {count}")
 
 
 def choose(names: Sequence[str]) -> list[str]:
@@ -128,10 +135,8 @@ def file_names(name: str, size: tuple[int, int] = SIZE) -> list[str]:
     """File names of a sequence, the preferred one first."""
     long = f"{name}_{size[0]}x{size[1]}_120fps"
     stems = (f"{long}_420_8bit_YUV", long, name)
-    return [
-        f"{stems[0]}.yuv",
-        *(f"{stem}{suffix}" for suffix in (".y4m", ".mkv") for stem in stems),
-    ]
+    tagged = [stem + suffix for suffix in (".y4m", ".mkv") for stem in stems]
+    return [f"{stems[0]}.yuv", *tagged]
 
 
 def find(

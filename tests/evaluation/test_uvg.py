@@ -2,14 +2,13 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from colorvid.color import Matrix
 from colorvid.errors import ConfigError, InputError
 from colorvid.evaluation.uvg import RATE, SEQUENCES, SIZE, UvgFile, choose, file_names, find
-from colorvid.frame import Frame
-from colorvid.io import VideoInfo, open_writer
+from colorvid.io import VideoInfo, open_reader, open_writer
+from colorvid.report import color_spec
 from tests.evaluation.sources import moving_frames
 
 SMALL = (96, 72)
@@ -25,17 +24,25 @@ def write(path: Path, count: int = 3, size: tuple[int, int] = SMALL, rate: int =
 
 
 @pytest.mark.parametrize("name", file_names("Beauty", SMALL))
-def test_every_usual_name_is_found_and_read(tmp_path: Path, name: str) -> None:
+def test_every_usual_name_is_found_and_copied(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name)
     files, missing = find(tmp_path, ["Beauty"], SMALL)
     assert files == [UvgFile("Beauty", path, SMALL)]
     assert not missing
     files[0].check(3)
-    clip = files[0].load(2)
-    assert (clip.name, clip.rate, len(clip.frames)) == ("Beauty", RATE, 2)
-    expected = moving_frames(3, 72, 96)[1]
-    for plane, same in zip(clip.frames[1].planes, expected.planes, strict=True):
-        assert np.array_equal(plane, same)
+    files[0].copy(tmp_path / "copy.y4m", 2)
+    with open_reader(tmp_path / "copy.y4m") as reader:
+        assert (reader.info.rate, reader.info.frames) == (RATE, 2)
+        copied = list(reader)
+    for frame, expected in zip(copied, moving_frames(3, 72, 96), strict=False):
+        assert frame.crc32() == expected.crc32()
+
+
+def test_a_file_that_turns_out_too_short_leaves_no_copy(tmp_path: Path) -> None:
+    file = UvgFile("Beauty", write(tmp_path / "Beauty.mkv"), SMALL)
+    with pytest.raises(InputError, match=r"Beauty.mkv: has 3 frames; 4 are needed"):
+        file.copy(tmp_path / "copy.y4m", 4)
+    assert not (tmp_path / "copy.y4m").exists()
 
 
 def test_the_usual_names_are_those_of_uvg() -> None:
@@ -106,14 +113,13 @@ def test_another_size_or_frame_rate_is_refused(tmp_path: Path) -> None:
 
 def test_untagged_full_hd_is_bt709_limited(tmp_path: Path) -> None:
     width, height = SIZE
-    frame = Frame(
-        np.full((height, width), 90, np.uint8),
-        *(np.full((height // 2, width // 2), 120, np.uint8) for _ in range(2)),
-    )
     path = tmp_path / file_names("Beauty")[0]
     with open_writer(path, VideoInfo(width, height, RATE)) as writer:
-        writer.write(frame)
-    spec = find(tmp_path, ["Beauty"])[0][0].load(1).spec
+        writer.write(moving_frames(1, height, width)[0])
+    find(tmp_path, ["Beauty"])[0][0].copy(tmp_path / "copy.y4m", 1)
+    with open_reader(tmp_path / "copy.y4m") as reader:
+        spec = color_spec(reader.info)
+    assert spec is not None
     assert (spec.matrix, spec.full_range) == (Matrix.BT709, False)
 
 
