@@ -140,31 +140,32 @@ def _points(entry: Mapping[str, Sequence[float]]) -> Points:
     return [(float(rate), float(quality)) for rate, quality in pairs]
 
 
-def measured_points(points: Sequence[tuple[str, Any, float, FrameScores]], psnr: str) -> Points:
+def measured_points(points: Sequence[Row], psnr: str) -> Points:
     """Mean curve of a codec by one definition of PSNR.
 
     Args:
-        points: sequence, quality setting, bits per pixel and scores of the frames.
+        points: with ``quality``, ``rate_bpp``, and the scores of the frames in ``per_frame``.
         psnr: a name in ``DEFINITIONS``.
 
     Returns:
         For each quality setting, in order of appearance: mean rate and mean PSNR over sequences.
     """
     by_quality: dict[Any, Points] = {}
-    for _, quality, rate_bpp, frames in points:
-        by_quality.setdefault(quality, []).append((rate_bpp, DEFINITIONS[psnr](frames)))
+    for row in points:
+        point = row["rate_bpp"], DEFINITIONS[psnr](row["per_frame"])
+        by_quality.setdefault(row["quality"], []).append(point)
     return [_mean_point(members) for members in by_quality.values()]
 
 
 def compare(
-    points: Sequence[tuple[str, Any, float, FrameScores]],
+    points: Sequence[Row],
     curves: Sequence[Curve],
     sequences: Sequence[str],
 ) -> list[Row]:
     """BD-rate of a codec against published curves, one row for each; indicative only.
 
     Args:
-        points: sequence, quality setting, bits per pixel and scores of the frames.
+        points: of one codec, with ``clip``, ``quality``, ``rate_bpp`` and ``per_frame``.
         curves: what to compare with.
         sequences: all that the publications are about.
 
@@ -172,7 +173,7 @@ def compare(
         Rows with ``bd_rate_percent`` (``None`` where ``refused_because`` says why), the overlap
         of the curves, and what the publication says about frames, key frames and PSNR.
     """
-    names = list(dict.fromkeys(point[0] for point in points))
+    names = list(dict.fromkeys(row["clip"] for row in points))
     return [
         {
             "published": curve.name,
@@ -189,7 +190,7 @@ def compare(
 
 
 def _against(
-    points: Sequence[tuple[str, Any, float, FrameScores]],
+    points: Sequence[Row],
     curve: Curve,
     names: Sequence[str],
     complete: bool,

@@ -1,4 +1,4 @@
-"""The UVG sequences on disk: found by their usual names, checked, and copied.
+"""The UVG sequences on disk: found by their usual names, checked, and read.
 
 The seven usual ones are 1920x1080, 120 frames per second, 8-bit 4:2:0, BT.709 limited range. They
 are not part of colorvid. Each is looked for in a folder and in the folders directly below it, as
@@ -11,13 +11,16 @@ archives unpack, under these names, in capitals or not (``SIZE`` stands for ``19
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 from colorvid.errors import ConfigError, InputError
-from colorvid.io import open_reader, open_writer
+from colorvid.evaluation.clips import Clip, read_video
+from colorvid.io import open_reader
 from colorvid.io.files import frame_bytes, os_errors
 
 SEQUENCES = (
@@ -34,86 +37,73 @@ SIZE = (1920, 1080)
 RATE = Fraction(120)
 """Frames per second."""
 _ARCHIVES = (".7z", ".zip")
+_SIZE_IN_NAME = re.compile(r"_(\d+)x(\d+)_")
 
 
-@dataclass(frozen=True, slots=True)
-class UvgFile:
-    """A sequence on disk.
+def check(path: Path, frames: int, size: tuple[int, int] = SIZE) -> None:
+    """Look at size, frame rate and length of a sequence, as far as that works without decoding.
 
-    Attributes:
-        name: of the sequence.
-        path: of its file.
-        size: width and height that it must have, luma samples.
+    Args:
+        path: from :func:`find`.
+        frames: that are going to be coded, 1 or more.
+        size: width and height that the sequence must have, luma samples.
+
+    Raises:
+        InputError: the file is not what its name says, is cut or too short.
     """
-
-    name: str
-    path: Path
-    size: tuple[int, int] = SIZE
-
-    def check(self, frames: int) -> None:
-        """Look at size, frame rate and length, as far as that works without decoding.
-
-        Args:
-            frames: that are going to be coded, 1 or more.
-
-        Raises:
-            InputError: the file is not what its name says, is cut or too short.
-        """
-        if self.path.suffix.lower() == ".yuv":
-            count: int | None = self._raw_frames()
-        else:
-            count = self._tagged_frames()
-        if count is not None and count < frames:
-            raise _too_short(self.path, count, frames)
-
-    def _raw_frames(self) -> int:
-        width, height = self.size
-        with os_errors(str(self.path), InputError):
-            length = self.path.stat().st_size
-        step = frame_bytes(height, width)
-        if length % step or length == 0:
-            raise InputError(
-                f"{self.path}: {length} bytes are no whole number of frames of {width}x{height} "
-                f"({step} bytes each); the file is cut, or not 8-bit 4:2:0: copy it again"
-            )
-        return length // step
-
-    def _tagged_frames(self) -> int | None:
-        with open_reader(self.path) as reader:
-            info = reader.info
-        if (info.width, info.height) != self.size:
-            raise InputError(
-                f"{self.path}: is {info.width}x{info.height}; "
-                f"it must be {self.size[0]}x{self.size[1]}"
-            )
-        if info.rate != RATE:
-            raise InputError(
-                f"{self.path}: has {info.rate} frames per second; it must have {RATE}: write it "
-                "again with the right rate, or use the raw file"
-            )
-        return info.frames
-
-    def copy(self, target: Path, frames: int) -> None:
-        """Write the first frames into a new ``.y4m`` file, 120 frames per second.
-
-        Raises:
-            InputError: the file cannot be read, or holds fewer frames.
-            OutputError: the copy cannot be written.
-        """
-        raw = self.path.suffix.lower() == ".yuv"
-        size, rate = (self.size, RATE) if raw else (None, None)
-        with open_reader(self.path, size=size, rate=rate, frames=frames) as reader:
-            with open_writer(target, reader.info) as writer:
-                done = 0
-                for frame in reader:
-                    writer.write(frame)
-                    done += 1
-                if done < frames:
-                    raise _too_short(self.path, done, frames)
+    count = _raw_frames(path, size) if _is_raw(path) else _tagged_frames(path, size)
+    if count is not None and count < frames:
+        raise InputError(f"{path}: has {count} frames; {frames} are needed, or --frames {count}")
 
 
-def _too_short(path: Path, count: int, frames: int) -> InputError:
-    return InputError(f"{path}: has {count} frames; {frames} are needed; pass --frames {count}")
+def _is_raw(path: Path) -> bool:
+    return path.suffix.lower() == ".yuv"
+
+
+def _raw_frames(path: Path, size: tuple[int, int]) -> int:
+    width, height = size
+    with os_errors(str(path), InputError):
+        length = path.stat().st_size
+    step = frame_bytes(height, width)
+    if length % step or length == 0:
+        raise InputError(
+            f"{path}: {length} bytes are no whole number of frames of {width}x{height} "
+            f"({step} bytes each); the file is cut, or not 8-bit 4:2:0: copy it again"
+        )
+    return length // step
+
+
+def _tagged_frames(path: Path, size: tuple[int, int]) -> int | None:
+    with open_reader(path) as reader:
+        info = reader.info
+    if (info.width, info.height) != size:
+        raise InputError(f"{path}: is {info.width}x{info.height}; it must be {size[0]}x{size[1]}")
+    if info.rate != RATE:
+        raise InputError(
+            f"{path}: has {info.rate} frames per second; it must have {RATE}: write it again with "
+            "the right rate, or use the raw file"
+        )
+    return info.frames
+
+
+@lru_cache(maxsize=1)
+def load(path: Path, frames: int | None) -> Clip:
+    """Read the first frames of a sequence (``None``: all); the clip has the name of the sequence.
+
+    Raises:
+        InputError: the file cannot be read, or holds fewer frames.
+    """
+    size = _SIZE_IN_NAME.search(path.stem)
+    if _is_raw(path) and size is not None:
+        clip = read_video(path, frames, size=(int(size[1]), int(size[2])), rate=RATE)
+    else:
+        clip = read_video(path, frames)
+    return replace(clip, name=name_of(path))
+
+
+def name_of(path: Path) -> str:
+    """Name of the sequence that a file is called after."""
+    return choose([path.stem.partition("_")[0]])[0]
 
 
 def choose(names: Sequence[str]) -> list[str]:
@@ -141,7 +131,7 @@ def file_names(name: str, size: tuple[int, int] = SIZE) -> list[str]:
 
 def find(
     folder: Path, names: Sequence[str], size: tuple[int, int] = SIZE
-) -> tuple[list[UvgFile], dict[str, str]]:
+) -> tuple[dict[str, Path], dict[str, str]]:
     """Look for sequences in a folder and in the folders directly below it.
 
     Args:
@@ -150,8 +140,8 @@ def find(
         size: width and height, as in the names of the files.
 
     Returns:
-        The files found, in the order of ``names``; and for each sequence that is missing what to
-        do about it.
+        By sequence, in the order of ``names``: the files found; and what to do about each sequence
+        that is missing.
 
     Raises:
         InputError: the folder cannot be read, or holds none of the sequences.
@@ -161,11 +151,12 @@ def find(
         below = [path for sub in here if sub.is_dir() for path in sorted(sub.iterdir())]
     paths = [path for path in [*here, *below] if path.is_file()]
     by_name = {path.name.lower(): path for path in reversed(paths)}
-    files, missing = [], {}
+    files: dict[str, Path] = {}
+    missing: dict[str, str] = {}
     for name in names:
         wanted = [file for file in file_names(name, size) if file.lower() in by_name]
         if wanted:
-            files.append(UvgFile(name, by_name[wanted[0].lower()], size))
+            files[name] = by_name[wanted[0].lower()]
         else:
             missing[name] = _advice(name, paths, size)
     if not files:

@@ -18,10 +18,14 @@ def frames(*y: float, u: float = 40.0, v: float = 42.0) -> list[dict[str, float]
     return [{"psnr_y_db": value, "psnr_u_db": u, "psnr_v_db": v} for value in y]
 
 
-def points(names: tuple[str, ...] = ("a", "b"), factor: float = 1.0) -> list[Any]:
+def point(clip: str, quality: int, rate: float, scores: list[dict[str, float]]) -> dict[str, Any]:
+    return {"clip": clip, "quality": quality, "rate_bpp": rate, "per_frame": scores}
+
+
+def points(names: tuple[str, ...] = ("a", "b"), factor: float = 1.0) -> list[dict[str, Any]]:
     """Four qualities; rates times ``factor``; constant frames, so that every mean is alike."""
     return [
-        (name, quality, rate * factor, frames(*[30.0 + 3 * quality] * 2, u=40 + quality))
+        point(name, quality, rate * factor, frames(*[30.0 + 3 * quality] * 2, u=40 + quality))
         for name in names
         for quality, rate in enumerate(RATES)
     ]
@@ -44,7 +48,11 @@ def test_definitions_by_hand() -> None:
 
 
 def test_mean_of_sequences_by_quality() -> None:
-    values = [("a", 7, 0.2, frames(30.0)), ("b", 7, 0.4, frames(36.0)), ("a", 9, 0.5, frames(40.0))]
+    values = [
+        point("a", 7, 0.2, frames(30.0)),
+        point("b", 7, 0.4, frames(36.0)),
+        point("a", 9, 0.5, frames(40.0)),
+    ]
     assert measured_points(values, "yuv411_mean_of_frames") == [
         pytest.approx((0.3, (4 * 33 + 82) / 6)),
         pytest.approx((0.5, (4 * 40 + 82) / 6)),
@@ -63,7 +71,7 @@ def test_bd_rate_against_a_curve_of_the_same_definition() -> None:
 
 def test_by_sequence_the_published_mean_is_over_the_same_sequences() -> None:
     by_name = {"a": [(r, 30.0 + i) for i, r in enumerate(RATES)], "b": [(1.0, 50.0)] * 4}
-    mine = [("a", i, r, frames(30.0 + i, u=30.0 + i, v=30.0 + i)) for i, r in enumerate(RATES)]
+    mine = [point("a", i, r, frames(30.0 + i, u=30.0 + i, v=30.0 + i)) for i, r in enumerate(RATES)]
     theirs = curve(sequences=by_name)
     assert compare(mine, [theirs], ("a", "b"))[0]["bd_rate_percent"] == pytest.approx(0, abs=1e-6)
     assert theirs.points(["a", "b"], True)[0] == pytest.approx((0.505, 40.0))

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -6,9 +5,8 @@ import pytest
 
 from colorvid.color import Matrix
 from colorvid.errors import ConfigError, InputError
-from colorvid.evaluation.uvg import RATE, SEQUENCES, SIZE, UvgFile, choose, file_names, find
-from colorvid.io import VideoInfo, open_reader, open_writer
-from colorvid.report import color_spec
+from colorvid.evaluation.uvg import RATE, SEQUENCES, SIZE, check, choose, file_names, find, load
+from colorvid.io import VideoInfo, open_writer
 from tests.evaluation.sources import moving_frames
 
 SMALL = (96, 72)
@@ -24,25 +22,21 @@ def write(path: Path, count: int = 3, size: tuple[int, int] = SMALL, rate: int =
 
 
 @pytest.mark.parametrize("name", file_names("Beauty", SMALL))
-def test_every_usual_name_is_found_and_copied(tmp_path: Path, name: str) -> None:
+def test_every_usual_name_is_found_and_read(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name)
     files, missing = find(tmp_path, ["Beauty"], SMALL)
-    assert files == [UvgFile("Beauty", path, SMALL)]
+    assert files == {"Beauty": path}
     assert not missing
-    files[0].check(3)
-    files[0].copy(tmp_path / "copy.y4m", 2)
-    with open_reader(tmp_path / "copy.y4m") as reader:
-        assert (reader.info.rate, reader.info.frames) == (RATE, 2)
-        copied = list(reader)
-    for frame, expected in zip(copied, moving_frames(3, 72, 96), strict=False):
+    check(path, 3, SMALL)
+    clip = load(path, 2)
+    assert (clip.name, clip.rate, len(clip.frames)) == ("Beauty", RATE, 2)
+    for frame, expected in zip(clip.frames, moving_frames(3, 72, 96), strict=False):
         assert frame.crc32() == expected.crc32()
 
 
-def test_a_file_that_turns_out_too_short_leaves_no_copy(tmp_path: Path) -> None:
-    file = UvgFile("Beauty", write(tmp_path / "Beauty.mkv"), SMALL)
-    with pytest.raises(InputError, match=r"Beauty.mkv: has 3 frames; 4 are needed"):
-        file.copy(tmp_path / "copy.y4m", 4)
-    assert not (tmp_path / "copy.y4m").exists()
+def test_a_file_that_turns_out_too_short_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"Beauty.mkv has 3 frames; 4 are needed"):
+        load(write(tmp_path / "Beauty.mkv"), 4)
 
 
 def test_the_usual_names_are_those_of_uvg() -> None:
@@ -57,7 +51,7 @@ def test_one_folder_below_capitals_and_the_preferred_of_several(tmp_path: Path) 
     write(tmp_path / "Jockey.y4m")
     deep = write(tmp_path / "a" / "b" / "Beauty.y4m")
     files, missing = find(tmp_path, ["Jockey", "Beauty"], SMALL)
-    assert [file.path for file in files] == [raw]
+    assert files == {"Jockey": raw}
     assert missing == {"Beauty": "not found; expected Beauty_96x72_120fps_420_8bit_YUV.yuv"}
     assert deep.exists()
 
@@ -89,26 +83,26 @@ def test_nothing_found_is_one_error_with_the_expected_names(tmp_path: Path) -> N
 
 def test_a_cut_raw_file_and_a_short_one_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "cut.yuv")
-    with pytest.raises(InputError, match=r"cut.yuv: has 3 frames; 4 are needed; pass --frames 3"):
-        UvgFile("Beauty", path, SMALL).check(4)
+    with pytest.raises(InputError, match=r"cut.yuv: has 3 frames; 4 are needed, or --frames 3"):
+        check(path, 4, SMALL)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(
         InputError, match=rf"{3 * FRAME_BYTES - 1} bytes are no whole number of frames of 96x72"
     ):
-        UvgFile("Beauty", path, SMALL).check(2)
+        check(path, 2, SMALL)
     path.write_bytes(b"")
     with pytest.raises(InputError, match="0 bytes are no whole number"):
-        UvgFile("Beauty", path, SMALL).check(1)
+        check(path, 1, SMALL)
 
 
 def test_another_size_or_frame_rate_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "Beauty.y4m")
     with pytest.raises(InputError, match="is 96x72; it must be 1920x1080"):
-        UvgFile("Beauty", write(tmp_path / "Beauty.y4m")).check(1)
-    slow = UvgFile("Beauty", write(tmp_path / "slow.y4m", rate=25), SMALL)
-    with pytest.raises(InputError, match="has 25 frames per second; it must have 120"):
-        slow.check(1)
+        check(path, 1)
     with pytest.raises(InputError, match="has 3 frames; 9 are needed"):
-        replace(slow, path=write(tmp_path / "short.y4m")).check(9)
+        check(path, 9, SMALL)
+    with pytest.raises(InputError, match="has 25 frames per second; it must have 120"):
+        check(write(tmp_path / "slow.y4m", rate=25), 1, SMALL)
 
 
 def test_untagged_full_hd_is_bt709_limited(tmp_path: Path) -> None:
@@ -116,10 +110,7 @@ def test_untagged_full_hd_is_bt709_limited(tmp_path: Path) -> None:
     path = tmp_path / file_names("Beauty")[0]
     with open_writer(path, VideoInfo(width, height, RATE)) as writer:
         writer.write(moving_frames(1, height, width)[0])
-    find(tmp_path, ["Beauty"])[0][0].copy(tmp_path / "copy.y4m", 1)
-    with open_reader(tmp_path / "copy.y4m") as reader:
-        spec = color_spec(reader.info)
-    assert spec is not None
+    spec = load(path, None).spec
     assert (spec.matrix, spec.full_range) == (Matrix.BT709, False)
 
 
