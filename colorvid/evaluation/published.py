@@ -161,6 +161,7 @@ def compare(
     points: Sequence[Row],
     curves: Sequence[Curve],
     sequences: Sequence[str],
+    refuse: str = "",
 ) -> list[Row]:
     """BD-rate of a codec against published curves, one row for each; indicative only.
 
@@ -168,6 +169,7 @@ def compare(
         points: of one codec, with ``clip``, ``quality``, ``rate_bpp`` and ``per_frame``.
         curves: what to compare with.
         sequences: all that the publications are about.
+        refuse: why no comparison is made at all; empty = they are made.
 
     Returns:
         Rows with ``bd_rate_percent`` (``None`` where ``refused_because`` says why), the overlap
@@ -178,7 +180,7 @@ def compare(
         {
             "published": curve.name,
             "psnr": curve.psnr,
-            **_against(points, curve, names, set(names) == set(sequences)),
+            **_against(points, curve, names, set(names) == set(sequences), refuse),
             "published_frames": curve.frames,
             "published_gop": curve.gop,
             "definition": curve.definition,
@@ -194,9 +196,12 @@ def _against(
     curve: Curve,
     names: Sequence[str],
     complete: bool,
+    refuse: str,
 ) -> Row:
-    percent, overlap, reason = None, 0.0, ""
-    if curve.psnr not in DEFINITIONS:
+    percent, overlap, reason = None, 0.0, refuse
+    if refuse:
+        pass
+    elif curve.psnr not in DEFINITIONS:
         reason = f"its PSNR is not measured here: {curve.definition}"
     else:
         try:
