@@ -29,7 +29,7 @@ error comes from.
 """
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Raises ``ConfigError`` instead of printing the usage and leaving with code 2."""
 
     def error(self, message: str) -> NoReturn:
@@ -74,7 +74,7 @@ def frame_rate(text: str) -> Fraction:
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = _Parser(
+    parser = Parser(
         prog="colorvid",
         description="A learned video codec that decodes to the same bits everywhere.",
         epilog=EPILOG,
