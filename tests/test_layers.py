@@ -27,9 +27,11 @@ ORDER = """
     models.__init__ models.planes models.branch models.intra models.inter models.video
     models.modelfile models.complexity
     codec report pictures concealment streams description parallel pipeline api
-    evaluation.__init__ evaluation.process evaluation.origin evaluation.jpeg evaluation.codecs
-    evaluation.anchors evaluation.clips evaluation.ciede_vmaf evaluation.extra evaluation.frames
-    evaluation.runs evaluation.tables evaluation.plots evaluation.published evaluation.uvg
+    evaluation.__init__ evaluation.process evaluation.origin evaluation.jpeg
+    evaluation.anchor_table evaluation.codecs evaluation.anchors evaluation.clips
+    evaluation.ciede_vmaf evaluation.extra evaluation.frames evaluation.runs evaluation.tables
+    evaluation.plots evaluation.compare
+    evaluation.published evaluation.uvg
     terminal commands cli __main__
     training.__init__ training.delta_e training.loss training.data training.rate
     training.sequences training.loop training.intra training.inter training.export

@@ -6,6 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import signal
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -164,7 +165,10 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row
 def _figures(clip: Clip, per_frame: Sequence[Row], coded: _Coded) -> Row:
     """What was measured, as columns of a point."""
     info, count, size_bytes = clip.info, len(clip.frames), sum(coded.encoded.frame_bytes)
-    scores = ({k: v for k, v in row.items() if k not in ("frame", "bytes")} for row in per_frame)
+    scores = mean_scores({name: row[name] for name in METRICS} for row in per_frame)
+    for name in per_frame[0].keys() - scores.keys() - {"frame", "bytes"}:  # extra metrics
+        values = [row[name] for row in per_frame if row[name] is not None]
+        scores[name] = statistics.fmean(values) if values else None
     return {
         "frames": count,
         "width_px": info.width,
@@ -172,7 +176,7 @@ def _figures(clip: Clip, per_frame: Sequence[Row], coded: _Coded) -> Row:
         "size_bytes": size_bytes,
         "rate_bpp": bits_per_pixel(size_bytes, count, info.height, info.width),
         "rate_kbps": kbit_per_second(size_bytes, count, info.rate),
-        **mean_scores(scores),
+        **scores,
         "encode_fps": count / coded.encoded.seconds,
         "decode_fps": count / coded.decode_seconds,
         "encode_startup_s": coded.startups[0],
@@ -237,10 +241,12 @@ def run_all(
         how: measuring, cache and number of processes; with one job everything is done here, save
             what needs a process of its own.
         progress: called after each point with the number of finished points, that of all points,
-            and a name for the one that is finished. What it raises ends the run.
+            and a name for the one that is finished; before the first with 0. What it raises ends
+            the run.
         loader: reads a source; must be importable by its name.
     """
     tasks = [(c, source, quality) for source in sources for c in codecs for quality in c.qualities]
+    progress(0, len(tasks), "")
     if how.jobs > 1:
         return _in_parallel(tasks, frames, how, progress, loader)
     rows: list[Row] = []
