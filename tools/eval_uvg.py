@@ -15,222 +15,215 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):  # started as a program: find the tools as a package
     sys.path.insert(0, str(ROOT))
 
-from colorvid.config import DEFAULT_GOP  # noqa: E402
-from colorvid.errors import ColorvidError, ConfigError, InputError  # noqa: E402
+from colorvid.cli import Parser, whole  # noqa: E402
+from colorvid.errors import Aborted, ColorvidError, InputError, OutputError  # noqa: E402
 from colorvid.evaluation import uvg  # noqa: E402
-from colorvid.evaluation.anchors import ANCHORS, AnchorRun  # noqa: E402
-from colorvid.evaluation.codecs import Codec, ColorvidRun  # noqa: E402
+from colorvid.evaluation.anchor_table import ANCHORS  # noqa: E402
+from colorvid.evaluation.compare import (  # noqa: E402
+    DEFAULT_GOP,
+    INTER_QUALITIES,
+    Choice,
+    check_folder,
+    check_packages,
+)
 from colorvid.evaluation.runs import Measuring, Row, run_all  # noqa: E402
-from colorvid.io import VideoInfo, open_writer  # noqa: E402
-from colorvid.models.modelfile import load_model  # noqa: E402
+from colorvid.io.files import os_errors  # noqa: E402
 from colorvid.terminal import Signals  # noqa: E402
-from tools.bench import generated_frames  # noqa: E402
-from tools.uvg_report import Report, write_report  # noqa: E402
+from tools import uvg_synthetic as synthetic  # noqa: E402
+from tools.uvg_report import SYNTHETIC, UVG, Report  # noqa: E402
 
-QUALITIES = (16, 28, 40, 52, 62)
-VIDEO_ANCHORS = tuple(name for name, anchor in ANCHORS.items() if not anchor.intra)
 FRAMES = 96
-SYNTHETIC_SIZE = (192, 112)
-SYNTHETIC_SEQUENCES = uvg.SEQUENCES[:3]
-SYNTHETIC_FRAMES, SYNTHETIC_GOP = 12, 6
+DEFAULT_ANCHORS = ("x264", "x265")
+VIDEO_ANCHORS = tuple(name for name, anchor in ANCHORS.items() if not anchor.intra)
+Say = Callable[[str], None]
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Command line to options."""
-    parser = argparse.ArgumentParser(
+    """Command line to options.
+
+    Raises:
+        ConfigError: an option is unknown or not allowed.
+    """
+    parser = Parser(
         prog="eval_uvg",
         description=__doc__,
-        epilog="Exit codes are those of colorvid: 1 wrong use, 2 a sequence cannot be used (the "
-        "others are evaluated), 4 stopped.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Exit codes: 0 all is well, 1 wrong use, 2 a sequence cannot be used (the others "
+        "are evaluated) or none is found, 4 stopped; others as those of colorvid.",
     )
-    add = parser.add_argument
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, metavar="DIR", help="folder of the sequences")
     source.add_argument(
-        "--synthetic",
-        action="store_true",
+        "--synthetic", action="store_true",
         help="a trial without the sequences: small generated ones, marked in every output",
-    )
+    )  # fmt: skip
+    add = parser.add_argument
     add("--out", type=Path, metavar="DIR", required=True, help="folder for tables and plots")
-    add("--cache", type=Path, metavar="DIR", help="finished points (default: cache in --out)")
-    add("--sequences", type=_words, help="names, as in Beauty,Jockey (default: all seven)")
-    add("--frames", type=int, help=f"first frames of each (default: {FRAMES})")
-    add("--gop", type=int, help=f"distance of key frames (default: {DEFAULT_GOP})")
-    add("--qualities", type=_numbers, default=QUALITIES, help="of colorvid, 4 or more")
+    add("--cache", type=Path, metavar="DIR", help="finished points (default: cache inside --out)")
+    add("--sequences", type=_words, metavar="A,B", help="names, as in Beauty,Jockey (default: all)")
+    add("--frames", type=whole(1), metavar="N", help=f"first frames of each (default: {FRAMES})")
+    add("--gop", type=whole(1), metavar="N", help=f"key frame distance (default: {DEFAULT_GOP})")
     add(
-        "--anchors",
-        type=_words,
-        default=("x264", "x265"),
-        help=f"of {', '.join(VIDEO_ANCHORS)} (default: x264,x265)",
-    )
-    add("--model", default="default", help="released model, or path of a model file")
-    add("--jobs", type=int, default=1, help="points at once; measure speed with 1 (default)")
-    add("--threads", type=int, default=1, help="threads of each codec (default: 1)")
+        "--qualities", type=_numbers, metavar="Q,Q", default=INTER_QUALITIES,
+        help=f"of colorvid; BD-rates need four (default: {','.join(map(str, INTER_QUALITIES))})",
+    )  # fmt: skip
     add(
-        "--memory",
-        choices=("all", "one", "none"),
-        default="none",
-        help="measure peak memory: of all points, of one of each curve (default: none)",
-    )
+        "--anchors", type=_words, metavar="A,B", default=DEFAULT_ANCHORS,
+        help=f"of {', '.join(VIDEO_ANCHORS)}; or none (default: {','.join(DEFAULT_ANCHORS)})",
+    )  # fmt: skip
+    add("--model", default="default", metavar="NAME", help="'default' or a model file")
+    add("--jobs", type=whole(1), default=1, metavar="N", help="points at once; 1 to measure speed")
+    add("--threads", type=whole(1), default=1, metavar="N", help="of each codec (default: 1)")
+    add(
+        "--memory", choices=("all", "one", "none"), default="none",
+        help="measure the peak memory of all points, of one of each curve, or not (default)",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
-    given = (SYNTHETIC_FRAMES, SYNTHETIC_GOP) if options.synthetic else (FRAMES, DEFAULT_GOP)
-    options.frames = given[0] if options.frames is None else options.frames
-    options.gop = given[1] if options.gop is None else options.gop
+    usual = (synthetic.FRAMES, synthetic.GOP) if options.synthetic else (FRAMES, DEFAULT_GOP)
+    options.frames, options.gop = options.frames or usual[0], options.gop or usual[1]
     options.cache = options.cache or options.out / "cache"
     return options
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
+    return tuple(whole(0, 63)(part) for part in _words(text))
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(part for part in text.split(",") if part)
-
-
-def check_options(options: argparse.Namespace) -> None:
-    """Refuse values that would be met only after hours.
-
-    Raises:
-        ConfigError: an option is out of its range.
-        ColorvidError: a package that the evaluation needs is missing.
-    """
-    for name in ("frames", "gop", "jobs", "threads"):
-        if getattr(options, name) < 1:
-            raise ConfigError(f"--{name} is {getattr(options, name)}; it must be 1 or more")
-    for quality in options.qualities:
-        if not 0 <= quality <= 63:
-            raise ConfigError(f"--qualities has {quality}; allowed are 0 to 63")
-    for name in options.anchors:
-        if name not in VIDEO_ANCHORS:
-            raise ConfigError(f"anchor {name!r} is unknown; use {', '.join(VIDEO_ANCHORS)}")
-    for package in ("bjontegaard", "matplotlib", "pytorch_msssim"):
-        if find_spec(package) is None:
-            raise ColorvidError(
-                f"the evaluation needs {package}; install it with: pip install 'colorvid[eval]'"
-            )
+    return tuple(dict.fromkeys(part for part in text.split(",") if part))
 
 
 @contextmanager
 def data_folder(options: argparse.Namespace) -> Iterator[Path]:
     """The folder of sequences; with ``--synthetic`` a temporary one, filled."""
-    if not options.synthetic:
+    if options.synthetic:
+        with tempfile.TemporaryDirectory(prefix="colorvid-synthetic-") as name:
+            synthetic.write_sequences(Path(name), options.frames)
+            yield Path(name)
+    else:
         yield options.data
-        return
-    with tempfile.TemporaryDirectory(prefix="colorvid-synthetic-") as name:
-        folder = Path(name)
-        info = VideoInfo(*SYNTHETIC_SIZE, uvg.RATE)
-        for seed, sequence in enumerate(SYNTHETIC_SEQUENCES):
-            path = folder / sequence / uvg.file_names(sequence, SYNTHETIC_SIZE)[0]
-            path.parent.mkdir()
-            with open_writer(path, info) as writer:
-                for frame in generated_frames(options.frames, *SYNTHETIC_SIZE, seed=seed):
-                    writer.write(frame)
-        yield folder
 
 
 def usable(
-    folder: Path, options: argparse.Namespace, say: Callable[[str], None]
-) -> tuple[dict[str, Path], dict[str, str], dict[str, str]]:
-    """Sequences to evaluate; those that are missing, and those that are refused, with reasons.
+    folder: Path, options: argparse.Namespace
+) -> tuple[list[Path], dict[str, str], dict[str, str]]:
+    """Files of the sequences to evaluate.
+
+    Returns:
+        The files; the sequences that are missing, and those that are refused, with the reasons.
 
     Raises:
+        ConfigError: the name of a sequence is unknown.
         InputError: none can be used.
     """
-    size = SYNTHETIC_SIZE if options.synthetic else uvg.SIZE
-    known = SYNTHETIC_SEQUENCES if options.synthetic else uvg.SEQUENCES
-    names = uvg.choose(options.sequences if options.sequences is not None else known)
-    files, missing = uvg.find(folder, names, size)
+    size = synthetic.SIZE if options.synthetic else uvg.SIZE
+    every = synthetic.SEQUENCES if options.synthetic else uvg.SEQUENCES
+    chosen = uvg.choose(every if options.sequences is None else options.sequences)
+    files, missing = uvg.find(folder, chosen, size)
+    good: list[Path] = []
     refused: dict[str, str] = {}
     for name, path in files.items():
         try:
             uvg.check(path, options.frames, size)
+            good.append(path)
         except InputError as error:
             refused[name] = str(error)
-    for name, reason in (missing | refused).items():
-        say(f"{name} is left out: {reason}")
-    if len(refused) == len(files):
+    if not good:
         raise InputError(f"no sequence can be used: {'; '.join(refused.values())}")
-    return {n: p for n, p in files.items() if n not in refused}, missing, refused
+    return good, missing, refused
 
 
-def codecs(options: argparse.Namespace) -> list[Codec]:
-    """colorvid, then the anchors."""
-    run = ColorvidRun(options.gop, model=options.model, threads=options.threads)
-    anchors = [AnchorRun(name, options.gop, options.threads).codec() for name in options.anchors]
-    return [Codec("colorvid", tuple(dict.fromkeys(options.qualities)), run), *anchors]
+def run(files: Sequence[Path], options: argparse.Namespace, say: Say) -> list[Row]:
+    """Every point of every codec on every sequence.
 
-
-def run(
-    files: dict[str, Path], options: argparse.Namespace, say: Callable[[str], None]
-) -> list[Row]:
-    """Every point of every codec on every sequence."""
+    Raises:
+        ColorvidError: a choice is not allowed, or a codec failed.
+    """
+    choice = Choice(
+        gop=options.gop,
+        anchors=options.anchors,
+        qualities=options.qualities,
+        model=options.model,
+        threads=options.threads,
+    )
+    how = Measuring(cache=options.cache, memory=options.memory, jobs=options.jobs)
+    loader = synthetic.load if options.synthetic else uvg.load
     start = time.monotonic()
 
     def progress(done: int, total: int, what: str) -> None:
+        if done == 0:
+            say(f"{len(files)} sequences, {total} points")
+            return
         left = round((time.monotonic() - start) / done * (total - done))
         eta = f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
         say(f"[{done / total:.1%}] {done}/{total} points, {what}, eta {eta}")
 
-    how = Measuring(cache=options.cache, memory=options.memory, jobs=options.jobs)
-    return run_all(
-        codecs(options), list(files.values()), options.frames, how,
-        progress=progress, loader=uvg.load,
-    )  # fmt: skip
+    codecs = choice.codecs(files)
+    return run_all(codecs, files, options.frames, how, progress=progress, loader=loader)
 
 
-def evaluate(options: argparse.Namespace, say: Callable[[str], None]) -> Report:
-    """Find the sequences, run all codecs, and gather what is to be written.
+def evaluate(options: argparse.Namespace, say: Say) -> dict[str, str]:
+    """Find the sequences, run all codecs, write everything and print the tables.
+
+    Returns:
+        The sequences that were refused, with the reasons.
 
     Raises:
-        ColorvidError: see `check_options`, `usable`; or a codec failed.
+        ColorvidError: a choice is not allowed, no sequence can be used, a codec failed, or an
+            output cannot be written.
     """
-    check_options(options)
-    model_id = load_model(options.model).identity.hex()
+    check_packages()
+    check_folder(options.out, overwrite=True)
     with data_folder(options) as folder:
-        files, missing, refused = usable(folder, options, say)
+        files, missing, refused = usable(folder, options)
+        for name, reason in (missing | refused).items():
+            say(f"[warning]: {name} is left out: {reason}")
+        with os_errors(str(options.out), OutputError):
+            options.out.mkdir(parents=True, exist_ok=True)
         rows = run(files, options, say)
-    return Report(
-        rows=rows,
-        data="synthetic" if options.synthetic else "UVG",
+    report = Report.of(
+        rows,
+        options.model,
+        data=SYNTHETIC if options.synthetic else UVG,
         frames=options.frames,
         gop=options.gop,
-        model_id=model_id,
-        missing=missing,
-        refused=refused,
+        left_out=missing | refused,
     )
+    report.write(options.out)
+    print(report.as_markdown())
+    kept = sum(row["cached"] for row in rows)
+    say(f"{len(rows)} points, {kept} of them kept from before; written to {options.out}")
+    return refused
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    options = parse(arguments)
 
     def say(text: str) -> None:
         print(f"eval_uvg {text}", file=sys.stderr, flush=True)
 
+    cache: Path | None = None
     with Signals() as signals:
         try:
-            report = evaluate(options, say)
-            print(write_report(report, options.out))
+            options = parse(arguments)
+            cache = options.cache
+            refused = evaluate(options, say)
         except ColorvidError as error:
             say(f"[error]: {error}")
             return error.exit_code
         except KeyboardInterrupt:
             say(
-                f"[error]: stopped by {signals.received}; finished points are kept in "
-                f"{options.cache}: give the same command again to go on"
+                f"[error]: stopped by {signals.received or 'SIGINT'}; finished points are kept in "
+                f"{cache}; give the same command again to go on"
             )
-            return 4
-    if report.refused:
-        say(f"[error]: left out: {', '.join(report.refused)}; see above")
+            return Aborted.exit_code
+    if refused:
+        say(f"[error]: left out: {', '.join(refused)}; see the warnings")
         return InputError.exit_code
     return 0
 
