@@ -28,6 +28,7 @@ from colorvid.evaluation.anchor_table import ANCHORS  # noqa: E402
 from colorvid.evaluation.compare import (  # noqa: E402
     DEFAULT_GOP,
     INTER_QUALITIES,
+    NO_ANCHORS,
     Choice,
     check_folder,
     check_packages,
@@ -73,8 +74,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help=f"of colorvid; BD-rates need four (default: {','.join(map(str, INTER_QUALITIES))})",
     )  # fmt: skip
     add(
-        "--anchors", type=_words, metavar="A,B", default=DEFAULT_ANCHORS,
-        help=f"of {', '.join(VIDEO_ANCHORS)}; or none (default: {','.join(DEFAULT_ANCHORS)})",
+        "--anchors", type=_anchors, metavar="A,B", default=DEFAULT_ANCHORS,
+        help=f"of {', '.join((*VIDEO_ANCHORS, NO_ANCHORS))} (default: {','.join(DEFAULT_ANCHORS)})",
     )  # fmt: skip
     add("--model", default="default", metavar="NAME", help="'default' or a model file")
     add("--jobs", type=whole(1), default=1, metavar="N", help="points at once; 1 to measure speed")
@@ -92,6 +93,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(whole(0, 63)(part) for part in _words(text))
+
+
+def _anchors(text: str) -> tuple[str, ...]:
+    for name in _words(text):
+        if name not in (*VIDEO_ANCHORS, NO_ANCHORS):
+            allowed = ", ".join(VIDEO_ANCHORS)
+            raise argparse.ArgumentTypeError(f"{name!r} is unknown; use {allowed}, or {NO_ANCHORS}")
+    return _words(text)
 
 
 def _words(text: str) -> tuple[str, ...]:
