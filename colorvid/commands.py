@@ -25,6 +25,10 @@ def run(options: Namespace, signals: Signals) -> int:
         return _decode(options, signals)
     if options.command == "verify":
         return _verify(options, signals)
+    if options.command == "compare":
+        from colorvid.commands_compare import run_compare  # loads what no other command needs
+
+        return run_compare(options, signals)
     return _info(options) if options.command == "info" else _model(options)
 
 

@@ -28,11 +28,11 @@ ORDER = """
     models.modelfile models.complexity
     codec report pictures concealment streams description parallel pipeline api
     evaluation.__init__ evaluation.process evaluation.origin evaluation.jpeg
-    evaluation.anchor_table evaluation.codecs evaluation.anchors evaluation.clips
+    evaluation.anchor_table evaluation.choices evaluation.codecs evaluation.anchors evaluation.clips
     evaluation.ciede_vmaf evaluation.extra evaluation.frames evaluation.runs evaluation.tables
     evaluation.plots evaluation.compare
     evaluation.published evaluation.uvg
-    terminal commands cli __main__
+    terminal options commands_compare commands cli_compare cli __main__
     training.__init__ training.delta_e training.loss training.data training.rate
     training.sequences training.loop training.intra training.inter training.export
 """.split()
@@ -41,6 +41,7 @@ ORDER = """
 LIGHT = (
     "cli",
     "commands",
+    "commands_compare",
     "api",
     "io",
     "bitstream",

@@ -13,9 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from colorvid import __version__
-from colorvid.config import QUALITIES
+from colorvid.config import DEFAULT_GOP, QUALITIES
 from colorvid.errors import ColorvidError, ConfigError, OutputError
 from colorvid.evaluation.anchors import AnchorRun
+from colorvid.evaluation.choices import (
+    INTER_ANCHORS,
+    INTER_QUALITIES,
+    INTRA_ANCHORS,
+    INTRA_QUALITIES,
+    NO_ANCHORS,
+)
 from colorvid.evaluation.clips import is_still
 from colorvid.evaluation.codecs import Codec, ColorvidRun, model_identity
 from colorvid.evaluation.frames import write_csv
@@ -36,13 +43,6 @@ from colorvid.io.files import os_errors, output_text
 Row = dict[str, Any]
 
 OWN = "colorvid"
-NO_ANCHORS = "none"
-DEFAULT_GOP = 32
-INTRA_ANCHORS = ("x264-intra", "x265-intra")
-INTER_ANCHORS = ("x264-zl", "x265-zl")
-INTRA_QUALITIES = (63, 52, 42, 32, 22)
-INTER_QUALITIES = (62, 52, 40, 28, 16)
-"""Qualities of colorvid that cover the curves of the anchors, best first."""
 
 _PACKAGES = ("bjontegaard", "matplotlib", "PIL", "pytorch_msssim")
 _FORMAT = 1  # of compare.json

@@ -9,13 +9,15 @@ import signal
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 from colorvid.errors import ConfigError, InputError, OutputError
+from colorvid.evaluation.choices import Memory
 from colorvid.evaluation.clips import Clip, load, write_y4m
 from colorvid.evaluation.codecs import Codec, Encoded, FileCodec
 from colorvid.evaluation.frames import columns as frame_columns
@@ -30,13 +32,6 @@ _CACHE_FORMAT = 2  # raise when the figures of a cached point change their meani
 
 Row = dict[str, Any]
 """One point: names, settings and figures, keyed by column; ``per_frame`` holds a row per frame."""
-
-Memory = Literal["all", "one", "none"]
-"""Where peak memory is measured.
-
-``all``: every encoding and every decoding has a process of its own, speeds are taken there too.
-``one``: the first quality of each codec and clip is run once more for it, in such processes.
-"""
 
 COLUMNS = (
     "codec",
@@ -70,10 +65,11 @@ class Measuring:
 
     Attributes:
         cache: folder of stored results, made if missing; ``None`` = always run.
-        memory: where peak memory is measured, see `Memory`.
+        memory: where peak memory is measured, see `colorvid.evaluation.choices.Memory`.
         extra: metrics besides ``METRICS``, see `colorvid.evaluation.extra`.
         jobs: points at once, in a process each; speeds are honest with 1 only.
         run: a name for this run; speeds are compared within one run.
+        temporary: where files in between go; ``None`` = the folder of the system for them.
 
     Raises:
         ConfigError: a value is not allowed.
@@ -84,11 +80,13 @@ class Measuring:
     extra: tuple[str, ...] = ()
     jobs: int = 1
     run: str = field(default_factory=run_id)
+    temporary: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that are not allowed."""
-        if self.memory not in ("all", "one", "none"):
-            raise ConfigError(f"memory is {self.memory!r}; allowed are all, one, none")
+        if self.memory not in get_args(Memory):
+            allowed = ", ".join(get_args(Memory))
+            raise ConfigError(f"memory is {self.memory!r}; allowed are {allowed}")
         if self.jobs < 1:
             raise ConfigError(f"jobs is {self.jobs}; it must be 1 or more")
         frame_columns(self.extra)
@@ -119,6 +117,13 @@ def _code(run: FileCodec, clip: Clip, quality: int, folder: Path, *, alone: bool
     return _Coded(first.result, second.result, startups, (first.peak_mb, second.peak_mb))
 
 
+@contextmanager
+def _temporary(parent: Path | None) -> Iterator[Path]:
+    """A folder that is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="colorvid-", dir=parent) as name:
+        yield Path(name)
+
+
 def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row:
     """Code, decode and score one clip at one quality.
 
@@ -129,8 +134,7 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row
     Raises:
         InputError: the decoded frames or the bytes of the frames are not as many as they must be.
     """
-    with tempfile.TemporaryDirectory(prefix="colorvid-") as name:
-        folder = Path(name)
+    with _temporary(how.temporary) as folder:
         write_y4m(folder / "source.y4m", clip)
         coded = _code(codec.run, clip, quality, folder, alone=how.memory == "all")
         sizes = coded.encoded.frame_bytes
@@ -247,13 +251,15 @@ def run_all(
     """
     tasks = [(c, source, quality) for source in sources for c in codecs for quality in c.qualities]
     progress(0, len(tasks), "")
-    if how.jobs > 1:
-        return _in_parallel(tasks, frames, how, progress, loader)
-    rows: list[Row] = []
-    for task in tasks:
-        rows.append(_run_task(task, frames, how, loader))
-        progress(len(rows), len(tasks), _name(task))
-    return rows
+    with _temporary(how.temporary) as folder:  # also what an interrupted point leaves is removed
+        how = replace(how, temporary=folder)
+        if how.jobs > 1:
+            return _in_parallel(tasks, frames, how, progress, loader)
+        rows: list[Row] = []
+        for task in tasks:
+            rows.append(_run_task(task, frames, how, loader))
+            progress(len(rows), len(tasks), _name(task))
+        return rows
 
 
 def _name(task: Task) -> str:
