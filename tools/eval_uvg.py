@@ -21,20 +21,16 @@ ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):  # started as a program: find the tools as a package
     sys.path.insert(0, str(ROOT))
 
-from colorvid.cli import Parser, whole  # noqa: E402
+from colorvid.cli import Parser  # noqa: E402
+from colorvid.config import DEFAULT_GOP  # noqa: E402
 from colorvid.errors import Aborted, ColorvidError, InputError, OutputError  # noqa: E402
 from colorvid.evaluation import uvg  # noqa: E402
 from colorvid.evaluation.anchor_table import ANCHORS  # noqa: E402
-from colorvid.evaluation.compare import (  # noqa: E402
-    DEFAULT_GOP,
-    INTER_QUALITIES,
-    NO_ANCHORS,
-    Choice,
-    check_folder,
-    check_packages,
-)
+from colorvid.evaluation.choices import INTER_QUALITIES, NO_ANCHORS  # noqa: E402
+from colorvid.evaluation.compare import Choice, check_folder, check_packages  # noqa: E402
 from colorvid.evaluation.runs import Measuring, Row, run_all  # noqa: E402
 from colorvid.io.files import os_errors  # noqa: E402
+from colorvid.options import numbers, one_or_more_of, whole  # noqa: E402
 from colorvid.terminal import Signals  # noqa: E402
 from tools import uvg_synthetic as synthetic  # noqa: E402
 from tools.uvg_report import SYNTHETIC, UVG, Report  # noqa: E402
@@ -70,11 +66,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--frames", type=whole(1), metavar="N", help=f"first frames of each (default: {FRAMES})")
     add("--gop", type=whole(1), metavar="N", help=f"key frame distance (default: {DEFAULT_GOP})")
     add(
-        "--qualities", type=_numbers, metavar="Q,Q", default=INTER_QUALITIES,
+        "--qualities", type=numbers, metavar="Q,Q", default=INTER_QUALITIES,
         help=f"of colorvid; BD-rates need four (default: {','.join(map(str, INTER_QUALITIES))})",
     )  # fmt: skip
     add(
-        "--anchors", type=_anchors, metavar="A,B", default=DEFAULT_ANCHORS,
+        "--anchors", type=one_or_more_of((*VIDEO_ANCHORS, NO_ANCHORS)), metavar="A,B",
+        default=DEFAULT_ANCHORS,
         help=f"of {', '.join((*VIDEO_ANCHORS, NO_ANCHORS))} (default: {','.join(DEFAULT_ANCHORS)})",
     )  # fmt: skip
     add("--model", default="default", metavar="NAME", help="'default' or a model file")
@@ -89,18 +86,6 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options.frames, options.gop = options.frames or usual[0], options.gop or usual[1]
     options.cache = options.cache or options.out / "cache"
     return options
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(whole(0, 63)(part) for part in _words(text))
-
-
-def _anchors(text: str) -> tuple[str, ...]:
-    for name in _words(text):
-        if name not in (*VIDEO_ANCHORS, NO_ANCHORS):
-            allowed = ", ".join(VIDEO_ANCHORS)
-            raise argparse.ArgumentTypeError(f"{name!r} is unknown; use {allowed}, or {NO_ANCHORS}")
-    return _words(text)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=temporary
     )
     try:
-        limit = time.monotonic() + 120
+        limit = time.monotonic() + 600
         while len(list(out.glob("cache/*.json"))) < 3:
             assert run.poll() is None and time.monotonic() < limit, run.communicate()
             time.sleep(0.005)
@@ -186,9 +186,13 @@ def test_wrong_use_is_one_line_with_an_exit_code(
         (["--data", str(tmp_path / "nowhere"), *out], 2, "No such file or directory"),
         (out, 1, "one of the arguments --data --synthetic is required"),
         ([*empty, "--sequences", "Foreman"], 1, "sequence 'Foreman' is unknown"),
-        ([*empty, "--qualities", "64"], 1, "'64' must be a whole number, 0 to 63"),
+        (["--synthetic", *out, "--qualities", "64"], 1, "quality 64 is not allowed"),
         ([*empty, "--frames", "0"], 1, "'0' must be a whole number, 1 or more"),
-        (["--synthetic", *out, "--anchors", "x266"], 1, "'x266' is unknown; use x264-zl, x265-zl"),
+        (
+            ["--synthetic", *out, "--anchors", "x266"],
+            1,
+            "'x266' is unknown; use x264-zl, x265-zl, x264",
+        ),
         ([*empty, "--anchors", "jpeg"], 1, "'jpeg' is unknown"),
         (["--synthetic", *out, "--model", "none-such"], 3, "none-such"),
         (["--synthetic", "--out", __file__], 2, "is a file; give the name of a folder"),
