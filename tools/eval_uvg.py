@@ -151,7 +151,7 @@ def run(files: Sequence[Path], options: argparse.Namespace, say: Say) -> list[Ro
 
     def progress(done: int, total: int, what: str) -> None:
         if done == 0:
-            say(f"{len(files)} sequences, {total} points")
+            say(f"sequences: {len(files)}, points: {total}")
             return
         left = round((time.monotonic() - start) / done * (total - done))
         eta = f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
