@@ -67,11 +67,12 @@ class Report:
     def as_markdown(self) -> str:
         """All tables."""
         count = len(names(self.own, "clip"))
+        out = [f"- {name} is left out: {reason}" for name, reason in self.left_out.items()]
         parts = [
             f"# {self.data}: {count} sequence{'s' if count > 1 else ''}, {self.frames} frames, key "
             f"frame every {self.gop}",
             "Figures are means over frames, then over sequences; the rate is every byte of a file.",
-            *(f"- {name} is left out: {reason}" for name, reason in self.left_out.items()),
+            *(["\n".join(out)] if out else []),
             self.comparison.as_markdown(),
             f"## Published curves of UVG, indicative only ({self.data})",
             self._published_markdown(),
