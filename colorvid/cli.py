@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from colorvid import __version__
 from colorvid.cli_compare import add_compare
+from colorvid.cli_evaluation import add_eval
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES
 from colorvid.errors import ColorvidError, ConfigError, InputError, OutputError
 from colorvid.options import add_work, frame_rate, resolution, whole
@@ -53,6 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_decode(_command(commands, "decode", "decode a .clv stream into a video"))
     _add_info(_command(commands, "info", "tell what a .clv stream holds, without decoding it"))
     _add_verify(_command(commands, "verify", "decode a .clv stream and check every CRC and hash"))
+    add_eval(_command(commands, "eval", "score a decoded video against its original"))
     add_compare(_command(commands, "compare", "measure colorvid against other encoders"))
     model = _command(commands, "model", "tell what a model consists of and what it costs")
     model.add_argument(
@@ -208,7 +210,8 @@ def _run(argv: Sequence[str] | None, signals: Any) -> int:
 
 def _check_pipes(options: argparse.Namespace) -> None:
     """Refuse to use a standard stream that the caller has closed."""
-    if sys.stdin is None and getattr(options, "input", None) == "-":
+    inputs = (getattr(options, name, None) for name in ("input", "reference", "decoded"))
+    if sys.stdin is None and "-" in inputs:
         raise InputError("stdin is closed; give a file or a pipe")
     if sys.stdout is None and getattr(options, "output", "-") == "-":
         raise OutputError("stdout is closed; send it to a file or a pipe")

@@ -173,8 +173,17 @@ def _tables(spec: ColorSpec) -> tuple[NDArray[np.float32], NDArray[np.float32], 
     return luma.astype(np.float32), linear.astype(np.float32), rgb_to_xyz(spec.matrix)
 
 
-def _upsample(plane: NDArray[np.uint8], rows: slice, size: tuple[int, int], siting: Siting) -> Any:
-    """Chroma of some luma rows at luma resolution, centred on 0, float32."""
+def upsample_chroma(
+    plane: NDArray[np.uint8], rows: slice, size: tuple[int, int], siting: Siting
+) -> Any:
+    """Chroma of some luma rows at luma resolution, centred on 0, float32.
+
+    Args:
+        plane: u8 ``(ceil(H/2), ceil(W/2))``.
+        rows: luma rows wanted.
+        size: luma height and width.
+        siting: place of the chroma samples.
+    """
     above, below, weight = (tap[rows] for tap in upsampling_taps(size[0], siting == "topleft"))
     upper = plane[above].astype(np.float32)
     mixed = upper + (plane[below] - upper) * weight[:, None] - 128.0
@@ -188,8 +197,8 @@ def _strip_to_lab(frame: Frame, spec: ColorSpec, rows: slice) -> NDArray[np.floa
     luma_table, linear_table, to_xyz = _tables(spec)
     size = frame.height, frame.width
     y = luma_table.take(frame.y[rows])
-    cb = _upsample(frame.u, rows, size, spec.siting)
-    cr = _upsample(frame.v, rows, size, spec.siting)
+    cb = upsample_chroma(frame.u, rows, size, spec.siting)
+    cr = upsample_chroma(frame.v, rows, size, spec.siting)
     step = _STEPS / spec.scales[2]
     r_cr, g_cb, g_cr, b_cb = (gain * step for gain in spec.chroma_gains)
     encoded = (y + r_cr * cr, y + g_cb * cb + g_cr * cr, y + b_cb * cb)
@@ -263,6 +272,20 @@ def rgb_to_frame(rgb: NDArray[np.uint8], spec: ColorSpec) -> Frame:
         chroma = _halve(chroma, 0, spec.siting == "topleft")
         planes.append(128 + chroma_scale * _halve(chroma, 1, spec.siting != "center"))
     return Frame(*(np.rint(plane).clip(0, 255).astype(np.uint8, order="C") for plane in planes))
+
+
+def frame_to_rgb(frame: Frame, spec: ColorSpec) -> NDArray[np.uint8]:
+    """R'G'B' of a frame, ``(H, W, 3)`` u8: chroma upsampled bilinearly, clipped, rounded once."""
+    black, luma_scale, chroma_scale = spec.scales
+    size = (frame.height, frame.width)
+    y = (frame.y.astype(np.float32) - black) * (255 / luma_scale)
+    cb, cr = (
+        upsample_chroma(plane, slice(None), size, spec.siting) * (255 / chroma_scale)
+        for plane in (frame.u, frame.v)
+    )
+    r_cr, g_cb, g_cr, b_cb = spec.chroma_gains
+    rgb = np.stack((y + r_cr * cr, y + g_cb * cb + g_cr * cr, y + b_cb * cb), axis=-1)
+    return np.asarray(np.rint(rgb).clip(0, 255), np.uint8)
 
 
 def _halve(plane: NDArray[np.float64], axis: int, co_sited: bool) -> NDArray[np.float64]:

@@ -240,7 +240,7 @@ class Comparison:
                 name: [
                     (row["rate_bpp"], row[metric])
                     for row in means
-                    if row["codec"] == name and row[metric] is not None
+                    if row["codec"] == name and row.get(metric) is not None
                 ]
                 for name in self._codecs()
             }
