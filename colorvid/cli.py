@@ -31,7 +31,7 @@ error comes from.
 """
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Raises ``ConfigError`` instead of printing the usage and leaving with code 2."""
 
     def error(self, message: str) -> NoReturn:
@@ -41,7 +41,7 @@ class _Parser(argparse.ArgumentParser):
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = _Parser(
+    parser = Parser(
         prog="colorvid",
         description="A learned video codec that decodes to the same bits everywhere.",
         epilog=EPILOG,

@@ -33,6 +33,7 @@ ORDER = """
     evaluation.plots evaluation.ciede_vmaf evaluation.skvideo_measures evaluation.extra
     evaluation.frames evaluation.video evaluation.triptych evaluation.inspection
     evaluation.runs evaluation.tables evaluation.compare
+    evaluation.published evaluation.uvg
     terminal options commands_evaluation commands_compare commands cli_evaluation cli_compare cli
     __main__
     training.__init__ training.delta_e training.loss training.data training.rate

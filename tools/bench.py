@@ -36,9 +36,9 @@ Stages = dict[str, float]
 """Seconds by stage."""
 
 
-def generated_frames(count: int, width: int, height: int) -> Iterator[Frame]:
+def generated_frames(count: int, width: int, height: int, seed: int = 7) -> Iterator[Frame]:
     """A textured background that pans, a square that moves the other way, and a little noise."""
-    random = np.random.default_rng(7)
+    random = np.random.default_rng(seed)
     background = _texture(random, height + count, width + 2 * count)
     square = _texture(random, height // 3 + 1, width // 3 + 1)
     for index in range(count):

@@ -124,14 +124,26 @@ def _load_still(path: Path) -> Clip:
     return Clip(path.stem, [rgb_to_frame(rgb, STILL_SPEC)], Fraction(1), STILL_SPEC)
 
 
-def read_video(path: Path, frames: int | None) -> Clip:
+def read_video(
+    path: Path,
+    frames: int | None,
+    *,
+    size: tuple[int, int] | None = None,
+    rate: Fraction | None = None,
+) -> Clip:
     """First ``frames`` frames (``None``: all) of an 8-bit 4:2:0 video file.
+
+    Args:
+        path: of the file.
+        frames: how many.
+        size: width and height of raw video, luma samples.
+        rate: frames per second of raw video; replaces what another file states.
 
     Raises:
         InputError: the file holds fewer frames, no stated rate, another sample format, or colours
             of another matrix than BT.601, BT.709 and BT.2020.
     """
-    with open_reader(path, frames=frames) as reader:
+    with open_reader(path, size=size, rate=rate, frames=frames) as reader:
         info, decoded = reader.info, list(reader)
     if frames is not None and len(decoded) < frames:
         raise InputError(

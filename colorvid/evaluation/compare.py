@@ -135,10 +135,12 @@ class Comparison:
     Attributes:
         points: all rows of `colorvid.evaluation.runs.run_all`, with the ratios of speed.
         origin: commit, version and model of colorvid.
+        what: what the clips are called in titles, in the singular.
     """
 
     points: list[Row]
     origin: dict[str, str]
+    what: str = "source"
 
     @staticmethod
     def of(rows: Sequence[Row], model: str) -> Comparison:
@@ -155,9 +157,8 @@ class Comparison:
 
     def as_markdown(self) -> str:
         """Tables of mean curves, settings and BD-rates."""
-        count = len(names(self.points, "clip"))
         parts = [
-            f"## Mean over {count} source{'s' if count > 1 else ''}",
+            f"## M{self._title()[1:]}",
             markdown(mean_curves(self.points)),
             self._notes(),
             "### Settings",
@@ -165,6 +166,10 @@ class Comparison:
         ]
         bd = self.bd_rates
         return "\n\n".join([*parts, bd_markdown(bd)] if bd else parts) + "\n"
+
+    def _title(self) -> str:
+        count = len(names(self.points, "clip"))
+        return f"mean over {count} {self.what}{'s' if count > 1 else ''}"
 
     def _codecs(self) -> list[str]:
         return names(self.points, "codec")
@@ -229,7 +234,6 @@ class Comparison:
             write_csv(path, row["per_frame"])
 
     def _draw(self, folder: Path) -> None:
-        count = len(names(self.points, "clip"))
         means = mean_curves(self.points)
         for metric in BD_METRICS:
             curves = {
@@ -243,8 +247,7 @@ class Comparison:
             drawn = {name: points for name, points in curves.items() if points}
             if drawn:
                 path = folder / f"rd-{metric.replace('_', '-')}.svg"
-                title = f"mean over {count} source{'s' if count > 1 else ''}"
-                rate_distortion(path, {metric: drawn}, title=title)
+                rate_distortion(path, {metric: drawn}, title=self._title())
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:

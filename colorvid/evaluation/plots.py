@@ -21,6 +21,9 @@ LABELS = {
     "ms_ssim_y_db": "MS-SSIM of Y [dB]",
     "de00_mean": "CIEDE2000, mean (lower is better)",
     "de00_p95": "CIEDE2000, 95th percentile (lower is better)",
+    "yuv611_mean_of_frames": "PSNR of YUV, 6:1:1, mean of frames [dB]",
+    "yuv411_mean_of_frames": "PSNR of YUV, 4:1:1, mean of frames [dB]",
+    "yuv411_of_mean_error": "PSNR of YUV, 4:1:1, of the mean error [dB]",
     "rate_bpp": "bits per pixel",
     "rate_kbps": "kbit/s",
 }
@@ -70,6 +73,7 @@ def rate_distortion(
     curves: Mapping[str, Mapping[str, Points]],
     *,
     rate: str = "rate_bpp",
+    log_rate: bool = False,
     title: str = "",
 ) -> None:
     """Rate-distortion curves side by side, one panel for each figure of merit.
@@ -78,6 +82,7 @@ def rate_distortion(
         path: ``.png`` or ``.svg``.
         curves: by metric (see `LABELS`), then by name of the codec: points ``(rate, quality)``.
         rate: column of the rates.
+        log_rate: whether the axis of the rates is logarithmic.
         title: above the first panel.
     """
     with figure(path, 1, len(curves)) as axes:
@@ -89,6 +94,7 @@ def rate_distortion(
                     rates, quality, "o-", markersize=3, linewidth=2 if own else 1, label=name
                 )
             panel.set_xlabel(LABELS[rate])
+            panel.set_xscale("log" if log_rate else "linear")
             panel.set_ylabel(LABELS[metric])
             panel.legend()
         axes[0][0].set_title(title, loc="left")
