@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any, NoReturn
 
 from colorvid import __version__
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES
+from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, TUNES
 from colorvid.errors import ColorvidError, ConfigError, InputError, OutputError
 
 EPILOG = """\
@@ -89,8 +89,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_verify(_command(commands, "verify", "decode a .clv stream and check every CRC and hash"))
     model = _command(commands, "model", "tell what a model consists of and what it costs")
     model.add_argument(
-        "name", nargs="?", default="default", help="'default' or a model file (default: default)"
-    )
+        "name", nargs="?", default=TUNES[0],
+        help=f"{', '.join(TUNES)} or a model file (default: {TUNES[0]})",
+    )  # fmt: skip
     return parser
 
 
@@ -163,8 +164,10 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
         "--convert", action="store_true", help="convert an input that is not 8-bit 4:2:0"
     )
     parser.add_argument(
-        "--model", default="default", metavar="NAME", help="'default' or a model file"
-    )
+        "--tune", choices=TUNES, default=TUNES[0],
+        help="default = squared error of all planes (PSNR); color = colour difference (CIEDE2000)",
+    )  # fmt: skip
+    parser.add_argument("--model", metavar="FILE", help="model file instead of a released one")
     parser.add_argument(
         "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
     )
