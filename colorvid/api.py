@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
-from colorvid.bitstream import ClvReader, ClvWriter, OnDamage
+from colorvid.bitstream import ClvReader, ClvWriter, OnDamage, Tune
 from colorvid.concealment import Concealment
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY
 from colorvid.errors import ConfigError, DamagedStream
@@ -73,7 +73,8 @@ def encode_file(
         convert: convert a source that is not 8-bit 4:2:0.
         threads: most GOPs to work on at once; 0 = one for each core. Does not change the bytes.
         device: torch device.
-        model: ``default`` or the path of a model file.
+        model: ``default``, ``color`` (tuned for small colour differences, CIEDE2000) or the path of
+            a model file.
         overwrite: whether an existing target is replaced.
         csv: file for a line per frame, see `colorvid.report.FrameRow`.
         scores: compare the frames with the source, also without ``csv``.
@@ -97,8 +98,9 @@ def encode_file(
         _check_threads(threads)
         settings = EncoderSettings(quality=quality, gop=gop, inter_quality=inter_quality)
         ready = pipeline.model_on(device, model)
+        tune = Tune.COLOR if model == "color" else Tune.DEFAULT
         writer = ClvWriter(file)
-        writer.write_header(header_of(reader.info, gop, ready.identity))
+        writer.write_header(header_of(reader.info, gop, ready.identity, tune))
         stack.enter_context(pipeline.one_torch_thread())
         coded = stack.enter_context(
             closing(

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from colorvid import __version__
 from colorvid.cli_compare import add_compare
 from colorvid.cli_evaluation import add_eval
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES
+from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, TUNES
 from colorvid.errors import ColorvidError, ConfigError, InputError, OutputError
 from colorvid.options import add_work, frame_rate, resolution, whole
 
@@ -58,8 +58,9 @@ def make_parser() -> argparse.ArgumentParser:
     add_compare(_command(commands, "compare", "measure colorvid against other encoders"))
     model = _command(commands, "model", "tell what a model consists of and what it costs")
     model.add_argument(
-        "name", nargs="?", default="default", help="'default' or a model file (default: default)"
-    )
+        "name", nargs="?", default=TUNES[0],
+        help=f"{', '.join(TUNES)} or a model file (default: {TUNES[0]})",
+    )  # fmt: skip
     return parser
 
 
@@ -118,8 +119,10 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
         "--convert", action="store_true", help="convert an input that is not 8-bit 4:2:0"
     )
     parser.add_argument(
-        "--model", default="default", metavar="NAME", help="'default' or a model file"
-    )
+        "--tune", choices=TUNES, default=TUNES[0],
+        help="default = squared error of all planes (PSNR); color = colour difference (CIEDE2000)",
+    )  # fmt: skip
+    parser.add_argument("--model", metavar="FILE", help="model file instead of a released one")
     parser.add_argument(
         "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
     )

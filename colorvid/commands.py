@@ -51,7 +51,7 @@ def _encode(options: Namespace, signals: Signals) -> int:
             convert=options.convert,
             threads=options.threads,
             device=options.device,
-            model=options.model,
+            model=options.model or options.tune,
             overwrite=options.overwrite,
             csv=options.csv,
             scores=options.psnr,

@@ -21,6 +21,8 @@ LAMBDA_MAX = 16000.0
 QUALITIES = 64
 DEFAULT_QUALITY = 44
 DEFAULT_GOP = 32
+TUNES = ("default", "color")
+"""Released models: for the squared error of Y, U and V, and for colour difference."""
 MOTION_FEATURES = 4
 
 
@@ -84,7 +86,11 @@ class BranchConfig:
 
 @dataclass(frozen=True, slots=True)
 class IntraConfig:
-    """Sizes of the intra codec; defaults are the released model's."""
+    """Sizes of the intra codec; defaults are the released model's.
+
+    Attributes:
+        chroma_offset: chroma is coded at the quality so many indices above luma's, 63 at most.
+    """
 
     luma_widths: tuple[int, int] = (96, 192)
     chroma_widths: tuple[int, int] = (48, 96)
@@ -93,6 +99,7 @@ class IntraConfig:
     luma_hyper: int = 48
     chroma_hyper: int = 24
     chroma_from_luma: bool = True
+    chroma_offset: int = 0
     rate_weight: float = 1.1
 
     def luma(self) -> BranchConfig:
@@ -123,7 +130,7 @@ class IntraConfig:
             predict_mean=True,
             step_ratio=0.8,
             rounding=0.5,
-            sample_weight=1.5,
+            sample_weight=4.0,
             rate_weight=self.rate_weight,
             synthesis_condition=64,
             prior_condition=256 if self.chroma_from_luma else 0,
@@ -142,6 +149,7 @@ class InterConfig:
             non-linear paths, see `BranchConfig`.
         context: feed prediction, previous symbols and motion to the prior.
         rounding: dead zone of both branches, see `BranchConfig`.
+        chroma_offset: see `IntraConfig`.
     """
 
     luma_analysis: tuple[int, int] | None = None
@@ -154,6 +162,7 @@ class InterConfig:
     chroma_hyper: int = 4
     chroma_from_luma: bool = True
     context: bool = True
+    chroma_offset: int = 0
     rounding: float = 0.45
     rate_weight: float = 0.9
 

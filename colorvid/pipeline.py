@@ -21,7 +21,7 @@ from colorvid.errors import ConfigError, DamagedStream, HashMismatch, ModelMisma
 from colorvid.exact.guard import prove
 from colorvid.frame import Frame
 from colorvid.io.files import frame_bytes
-from colorvid.models.modelfile import RELEASED, Model, load_model
+from colorvid.models.modelfile import RELEASED, Model, load_model, model_identity
 from colorvid.pictures import Decoded, Encoded
 from colorvid.report import FrameRow, Scores, score
 
@@ -72,10 +72,10 @@ def model_for(model_id: bytes, device: str, name: str | None) -> Model:
     """
     available = []
     for candidate in [name] if name is not None else list(RELEASED):
-        model = model_on(device, candidate)
-        if model.identity == model_id:
-            return model
-        available.append(f"{candidate} ({model.identity.hex()})")
+        identity = model_identity(candidate)
+        if identity == model_id:
+            return model_on(device, candidate)
+        available.append(f"{candidate} ({identity.hex()})")
     raise ModelMismatch(
         f"the stream needs model {model_id.hex()}; here is {', '.join(available)}; "
         "give the right file with --model or update colorvid"

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
-from colorvid.bitstream import StreamHeader, StreamSummary, summarise
+from colorvid.bitstream import StreamHeader, StreamSummary, Tune, summarise
 from colorvid.errors import (
     ConfigError,
     DamagedStream,
@@ -93,7 +93,9 @@ def named_errors(name: str) -> Iterator[None]:
         raise type(error)(f"{name}: {error}") from error
 
 
-def header_of(info: VideoInfo, gop: int, model_id: bytes) -> StreamHeader:
+def header_of(
+    info: VideoInfo, gop: int, model_id: bytes, tune: Tune = Tune.DEFAULT
+) -> StreamHeader:
     """Header of a stream that holds a video."""
     return StreamHeader(
         width=info.width,
@@ -103,6 +105,7 @@ def header_of(info: VideoInfo, gop: int, model_id: bytes) -> StreamHeader:
         sar_num=info.sample_aspect.numerator,
         sar_den=info.sample_aspect.denominator,
         gop_length=gop,
+        tune=tune,
         color_range=info.color_range,
         matrix=info.matrix,
         primaries=info.primaries,

@@ -18,6 +18,7 @@ from colorvid.models.modelfile import (
     find_model,
     is_encoder,
     load_model,
+    model_identity,
     save_model,
 )
 from tests import tiny
@@ -106,17 +107,21 @@ def test_identity_is_that_of_the_decoder(path: Path, name: str, same: bool) -> N
 
 
 def test_released_models_load_by_name() -> None:
-    assert set(RELEASED) == {"default"}
-    model = load_model()
-    assert model.network.carrier == torch.float32
-    assert load_model(carrier=torch.float64).identity == model.identity
-    assert find_model("default").stat().st_size < 10e6
+    assert set(RELEASED) == {"default", "color"}
+    for name in RELEASED:
+        model = load_model(name)
+        assert model.network.carrier == torch.float32
+        assert load_model(name, carrier=torch.float64).identity == model.identity
+        assert model_identity(name) == model.identity
+    assert sum(find_model(name).stat().st_size for name in RELEASED) < 20e6
+    assert len({model_identity(name) for name in RELEASED}) == len(RELEASED)
 
 
 def test_other_files_are_refused(tmp_path: Path, path: Path) -> None:
     with pytest.raises(ModelMismatch) as error:
         load_model(str(tmp_path / "none"))
-    assert str(error.value).endswith("none' is neither a file nor one of default; check the name")
+    reason = "none' is neither a file nor one of default, color; check the name"
+    assert str(error.value).endswith(reason)
     noise = tmp_path / "noise"
     for data in (b"", b"\x00" * 7, b"\xff" * 100, path.read_bytes()[:-5]):
         noise.write_bytes(data)

@@ -19,8 +19,13 @@ def main() -> None:
     parser.add_argument("--inter", type=Path, required=True, help="run of the inter codec")
     parser.add_argument("-o", "--output", type=Path, required=True, help="model file to write")
     parser.add_argument("--clips", type=Path, help="folder of clips to count symbols on")
+    parser.add_argument(
+        "--chroma-offset", type=int, nargs=2, metavar=("INTRA", "INTER"),
+        help="quality indices that chroma is coded above luma (default: those of the runs)",
+    )  # fmt: skip
     arguments = parser.parse_args()
-    model, rates = assemble(arguments.intra, arguments.inter)
+    offsets = arguments.chroma_offset and tuple(arguments.chroma_offset)
+    model, rates = assemble(arguments.intra, arguments.inter, offsets)
     proved = prove_model(model)
     tightest = max(proved, key=lambda b: b.largest / b.allowed)
     clips = sorted(arguments.clips.rglob("*.mkv"))[::7] if arguments.clips else []

@@ -15,7 +15,7 @@ from colorvid.config import InterConfig, IntraConfig, from_table, read_toml
 from colorvid.errors import ConfigError
 from colorvid.models.video import VideoModel
 from colorvid.training.data import PictureStore
-from colorvid.training.export import load_run
+from colorvid.training.export import load_run, run_config
 from colorvid.training.inter import InterTask
 from colorvid.training.intra import IntraTask
 from colorvid.training.loop import ScheduleConfig, Task, Trainer
@@ -36,8 +36,10 @@ def make_task(table: dict[str, Any], name: str, data: Path, run: Path, runs: Pat
     if table["kind"] != "inter":
         raise ConfigError(f"{name}: kind {table['kind']!r} is unknown; allowed are intra, inter")
     config = from_table(InterConfig, table["model"], name)
-    coder = VideoModel(IntraConfig(), config).to(memory_format=torch.channels_last).eval()
-    for part, source in table["data"].get("models", {}).items():
+    models = table["data"].get("models", {})
+    intra = run_config(IntraConfig, runs / models["intra"]) if "intra" in models else IntraConfig()
+    coder = VideoModel(intra, config).to(memory_format=torch.channels_last).eval()
+    for part, source in models.items():
         load_run(coder, part, runs / source)
     coder.finalise()
     coder.use_exact()

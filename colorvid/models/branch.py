@@ -99,6 +99,11 @@ class FrameOutput:
     chroma: BranchOutput
 
 
+def finer(quality: Tensor, offset: int) -> Tensor:
+    """Qualities ``offset`` indices above ``quality``, 63 at most."""
+    return (quality + offset).clamp(max=QUALITIES - 1)
+
+
 def straight_through(value: Tensor, x: Tensor) -> Tensor:
     """``value`` with the gradient of ``x``."""
     return x + (value - x).detach()

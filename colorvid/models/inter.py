@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from colorvid.config import InterConfig
 from colorvid.exact.arithmetic import FEATURE
-from colorvid.models.branch import Branch, Coder, FrameOutput
+from colorvid.models.branch import Branch, Coder, FrameOutput, finer
 from colorvid.nn.transforms import SYMBOL_STEPS
 
 Planes = tuple[Tensor, Tensor]
@@ -77,6 +77,7 @@ class InterModel(nn.Module):
         luma = self.luma(y - context.y, quality, reference=context.y, prior_condition=known[0])
         y_out = self._luma_synthesis(luma.planes, context, quality)
         condition = self._chroma_condition(known[1], luma.y_hat)
+        quality = finer(quality, self.config.chroma_offset)
         chroma = self.chroma(
             uv - context.uv, quality, reference=context.uv, prior_condition=condition
         )
@@ -137,6 +138,7 @@ class InterModel(nn.Module):
         y_hat = self.luma.code(coder[0], latents, context.luma.shape, q, known[0])
         y_out = self._luma_synthesis(self.luma.reconstruct(y_hat, q), context, q)
         condition = self._chroma_condition(known[1], y_hat)
+        q = finer(q, self.config.chroma_offset)
         if source is not None:
             latents = self.chroma.analyse(uv - uv_predicted, q, uv_predicted)
         uv_hat = self.chroma.code(coder[1], latents, context.chroma.shape, q, condition)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorvid.config import IntraConfig
-from colorvid.models.branch import Branch, Coder, FrameOutput
+from colorvid.models.branch import Branch, Coder, FrameOutput, finer
 
 
 class IntraModel(nn.Module):
@@ -28,6 +28,7 @@ class IntraModel(nn.Module):
         luma = self.luma(y, quality)
         y_out = self.luma.correct(luma.planes, quality)
         condition = self.luma.scale(luma.y_hat) if self.config.chroma_from_luma else None
+        quality = finer(quality, self.config.chroma_offset)
         chroma = self.chroma(uv, quality, prior_condition=condition)
         uv_out = self._chroma_synthesis(chroma.planes, y_out, quality)
         return FrameOutput(y_out, uv_out, luma, chroma)
@@ -62,6 +63,7 @@ class IntraModel(nn.Module):
         y_hat = self.luma.code(coder[0], latents, torch.Size((1, 256, *grid)), q)
         y_out = self.luma.correct(self.luma.reconstruct(y_hat, q), q)
         condition = self.luma.scale(y_hat) if self.config.chroma_from_luma else None
+        q = finer(q, self.config.chroma_offset)
         latents = None if uv is None else self.chroma.analyse(uv, q, None)
         uv_hat = self.chroma.code(coder[1], latents, torch.Size((1, 128, *grid)), q, condition)
         return y_out, self._chroma_synthesis(self.chroma.reconstruct(uv_hat, q), y_out, q)

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from colorvid.config import InterConfig, IntraConfig, from_table
+from colorvid.config import TUNES, InterConfig, IntraConfig, from_table
 from colorvid.entropy.rans import CodeBook
 from colorvid.entropy.tables import Tables
 from colorvid.errors import ColorvidError, ModelMismatch
@@ -30,7 +30,7 @@ from colorvid.nn.prior import MEAN, SCALES
 from colorvid.nn.transforms import SYMBOL_STEPS
 
 BRANCHES = ("intra.luma", "intra.chroma", "inter.luma", "inter.chroma")
-RELEASED = {"default": "default.safetensors"}
+RELEASED = {name: f"{name}.safetensors" for name in TUNES}
 """Models inside the package by name."""
 ENCODER_FIELDS = ("rounding", "rate_weight", "luma_analysis", "chroma_analysis")
 """Fields of the configuration that the decoder does not need."""
@@ -126,13 +126,27 @@ def find_model(name: str) -> Path:
     )
 
 
+def model_identity(name: str) -> bytes:
+    """Identity of a model, see `find_model`, without making it ready to code.
+
+    Raises:
+        ModelMismatch: no such model, or the file is not one.
+    """
+    path = find_model(name)
+    config, tensors = _read(path)
+    try:
+        return identity_of(config, tensors)
+    except (AttributeError, ValueError) as error:
+        raise ModelMismatch(f"{path}: its configuration cannot be read: {error}") from error
+
+
 def load_model(
     name: str = "default", device: str = "cpu", carrier: torch.dtype = torch.float32
 ) -> Model:
     """Load a model and set it to exact arithmetic.
 
     Args:
-        name: ``default`` or the path of a model file.
+        name: one of `colorvid.config.TUNES`, or the path of a model file.
         device: torch device to run on.
         carrier: float32, or float64 to check that both give the same bytes.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from colorvid.config import QUALITIES, InterConfig, IntraConfig
+from colorvid.config import QUALITIES, InterConfig, IntraConfig, from_table
 from colorvid.entropy.tables import MAX_REACH, Tables, tables_of
 from colorvid.errors import InputError
 from colorvid.frame import Frame
@@ -23,9 +25,19 @@ from colorvid.training.data import decode_pictures
 from colorvid.training.rate import BranchRate
 from colorvid.training.sequences import code_clip, tally_coders
 
+Config = TypeVar("Config", IntraConfig, InterConfig)
+
 FAMILY_WEIGHT = 400.0
 TAIL = 2e-5
 """Probability of an escape at which a table ends."""
+
+
+def _checkpoint(run: Path) -> dict[str, Any]:
+    path = run / "checkpoint.pt"
+    if not path.exists():
+        raise InputError(f"{path}: no checkpoint there; train first")
+    state: dict[str, Any] = torch.load(path, weights_only=True)
+    return state
 
 
 def averaged_weights(run: Path) -> dict[str, Tensor]:
@@ -34,11 +46,19 @@ def averaged_weights(run: Path) -> dict[str, Tensor]:
     Raises:
         InputError: the run has no checkpoint.
     """
-    path = run / "checkpoint.pt"
-    if not path.exists():
-        raise InputError(f"{path}: no checkpoint there; train first")
-    state: dict[str, Tensor] = torch.load(path, weights_only=True)["average"]
-    return state
+    weights: dict[str, Tensor] = _checkpoint(run)["average"]
+    return weights
+
+
+def run_config(kind: type[Config], run: Path) -> Config:
+    """The configuration that ``run`` trained a model of, `IntraConfig` or `InterConfig`.
+
+    Raises:
+        InputError: the run has no checkpoint.
+        ConfigError: the run is of the other kind.
+    """
+    config: Config = from_table(kind, _checkpoint(run)["config"], str(run))
+    return config
 
 
 def _part(weights: dict[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -128,7 +148,7 @@ def count_symbols(
         pictures = itertools.islice(decode_pictures(path, 1), per_clip)
         frames = [Frame(*planes) for planes in pictures]
         key = int(generator.integers(0, QUALITIES))
-        quality = max(0, key - int(generator.integers(0, 10)))
+        quality = max(0, key - int(generator.integers(0, 16)))
         for _ in code_clip(model, frames, (key, quality), coders):
             pass
     return {
@@ -154,9 +174,18 @@ def make_tables(
     return tables
 
 
-def assemble(intra_run: Path, inter_run: Path) -> tuple[VideoModel, dict[str, BranchRate]]:
-    """The finalised video model of two runs with default configurations, and its rate models."""
-    model = VideoModel(IntraConfig(), InterConfig()).eval()
+def assemble(
+    intra_run: Path, inter_run: Path, chroma_offset: tuple[int, int] | None = None
+) -> tuple[VideoModel, dict[str, BranchRate]]:
+    """The finalised video model of two runs, and its rate models.
+
+    ``chroma_offset`` replaces those of the intra and the inter configuration.
+    """
+    intra, inter = run_config(IntraConfig, intra_run), run_config(InterConfig, inter_run)
+    if chroma_offset is not None:
+        intra = replace(intra, chroma_offset=chroma_offset[0])
+        inter = replace(inter, chroma_offset=chroma_offset[1])
+    model = VideoModel(intra, inter).eval()
     rates: dict[str, BranchRate] = {}
     for part, run in (("intra", intra_run), ("inter", inter_run)):
         load_run(model, part, run)

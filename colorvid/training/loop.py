@@ -6,7 +6,7 @@ import csv
 import math
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from colorvid.config import InterConfig, IntraConfig
 from colorvid.exact.arithmetic import FloatArithmetic
 from colorvid.exact.layers import use_arithmetic
 
@@ -69,6 +70,10 @@ class ScheduleConfig:
 
 class Task(Protocol):
     """What is trained: networks, and the loss of one random batch."""
+
+    @property
+    def config(self) -> IntraConfig | InterConfig:
+        """What the networks were made from; stored with the weights."""
 
     @property
     def networks(self) -> nn.Module:
@@ -168,6 +173,7 @@ class Trainer:
         """Write the checkpoint; the old one stays until the new one is whole."""
         state = {
             "step": self.step,
+            "config": asdict(self.task.config),
             "networks": self.task.networks.state_dict(),
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),

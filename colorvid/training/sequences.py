@@ -170,7 +170,7 @@ class SequenceStore:
                 for path in tqdm(clips * passes, desc="coding clips", disable=None):
                     frames = vary_clip(list(decode_pictures(path, 1)), generator)
                     key = int(generator.integers(3, QUALITIES))
-                    quality = max(0, key - int(generator.integers(0, 10)))
+                    quality = max(0, key - int(generator.integers(0, 16)))
                     for sample in code_clip(model, frames, (key, quality), tally_coders()):
                         height, width = sample.y.shape
                         entries.append((file.tell(), height, width, quality))

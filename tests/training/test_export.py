@@ -28,19 +28,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def assembled(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[export.VideoModel, dict[str, BranchRate]]:
-    """What the tool assembles from the runs, of the tiny configurations."""
-    monkeypatch.setattr(export, "IntraConfig", lambda: tiny.INTRA)
-    monkeypatch.setattr(export, "InterConfig", lambda: tiny.INTER)
-    return export.assemble(folder / "intra", folder / "inter")
+def assembled(folder: Path) -> tuple[export.VideoModel, dict[str, BranchRate]]:
+    """What the tool assembles from the runs."""
+    network, rates = export.assemble(folder / "intra", folder / "inter")
+    assert network.intra.config == tiny.INTRA and network.inter.config == tiny.INTER
+    return network, rates
 
 
-def test_trained_runs_become_a_codec(
-    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    network, rates = assembled(finished, monkeypatch)
+def test_trained_runs_become_a_codec(finished: Path, tmp_path: Path) -> None:
+    network, rates = assembled(finished)
     proved = prove_model(network)
     assert {f"{name}.transform" for name in BRANCHES} < {b.layer for b in proved}
     tables = export.make_tables(network, rates, [])
@@ -58,10 +54,23 @@ def test_trained_runs_become_a_codec(
         assert coded.packet.latents and sum(coded.bits.values()) > 100
 
 
-def test_exported_integers_follow_the_trained_network(
-    finished: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    network, _ = assembled(finished, monkeypatch)
+def test_the_export_chooses_how_fine_chroma_is(finished: Path) -> None:
+    network, _ = export.assemble(finished / "intra", finished / "inter", (7, 9))
+    configs = network.intra.config, network.inter.config
+    assert [c.chroma_offset for c in configs] == [7, 9]
+    plane = torch.randn(1, 2, 16, 16, generator=torch.Generator().manual_seed(1))
+    network.use_exact()
+    steps = []
+    for offset in (0, 7):
+        object.__setattr__(network.intra.config, "chroma_offset", offset)
+        coders = (tiny.SilentCoder(), tiny.SilentCoder())
+        network.intra.code(coders, (torch.zeros(1, 1, 32, 32), plane), (32, 32), 30)
+        steps.append(float(sum(s.abs().sum() for s in coders[1].symbols)))
+    assert steps[1] > steps[0], "finer steps give larger symbols"
+
+
+def test_exported_integers_follow_the_trained_network(finished: Path) -> None:
+    network, _ = assembled(finished)
     task = runs.intra_trainer(finished / "intra", runs.schedule(6)).task
     task.networks.load_state_dict(export.averaged_weights(finished / "intra"))
     frame = runs.pictures(finished / "intra").crop(0, 0, 0, 32)
@@ -81,10 +90,8 @@ def test_exported_integers_follow_the_trained_network(
         assert error < 1.5, "sample values; quantiser steps are 15"
 
 
-def test_a_broken_bound_is_refused_at_export(
-    finished: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    network, _ = assembled(finished, monkeypatch)
+def test_a_broken_bound_is_refused_at_export(finished: Path) -> None:
+    network, _ = assembled(finished)
     network.inter.luma.prior.context.weight_int.fill_(127)
     network.inter.luma.prior.context.bias_int.fill_(2**24)
     with pytest.raises(ConfigError, match=r"layer inter.luma.prior.context: sums can reach \d+; "):
@@ -103,6 +110,11 @@ def test_the_largest_steps_still_keep_the_bound() -> None:
     for branch in (network.intra.luma, network.inter.chroma):
         branch.gains.table.fill_(2**15)
     assert prove_model(network)
+
+
+def test_a_run_of_the_other_kind_is_refused(finished: Path) -> None:
+    with pytest.raises(ConfigError, match="inter: unknown key 'luma_analysis'; allowed are "):
+        export.run_config(export.IntraConfig, finished / "inter")
 
 
 def test_a_run_without_checkpoint_is_refused(tmp_path: Path) -> None:
