@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable
 from typing import get_args
 
-from colorvid.config import DEFAULT_GOP, QUALITIES
+from colorvid.config import DEFAULT_GOP, QUALITIES, TUNES
 from colorvid.evaluation.anchor_table import ANCHORS
 from colorvid.evaluation.choices import (
     COMPARED_FRAMES,
@@ -58,7 +58,7 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
         help="colorvid's quality of all frames but key frames (default: a little below each)",
     )  # fmt: skip
     parser.add_argument(
-        "--model", default="default", metavar="NAME", help="'default' or a model file"
+        "--model", default=TUNES[0], metavar="NAME", help=f"{', '.join(TUNES)} or a model file"
     )
     parser.add_argument(
         "--metrics", type=one_or_more_of(EXTRA_CHOICES), default=(), metavar="NAMES",

@@ -241,6 +241,8 @@ def _fits(value: Any, kind: Any) -> bool:
     """Whether ``value`` is of type ``kind``; an int will do for a float, a list for a tuple."""
     parts = get_args(kind)
     if get_origin(kind) is tuple:
+        if parts[1:] == (...,) and isinstance(value, list | tuple):
+            parts = parts[:1] * len(value)
         fits = isinstance(value, list | tuple) and len(value) == len(parts)
         return fits and all(_fits(v, p) for v, p in zip(value, parts, strict=True))
     if parts:

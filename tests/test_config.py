@@ -16,7 +16,7 @@ from colorvid.errors import ConfigError
 from colorvid.training.loop import ScheduleConfig
 from colorvid.training.loss import LossConfig
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.toml"))
 PAIR = r"it must be of type tuple\[int, int\]"
 MODELS: dict[str, type[Any]] = {"intra": IntraConfig, "inter": InterConfig}
 
@@ -36,6 +36,13 @@ def test_shipped_configs_hold_what_training_takes(path: Path) -> None:
     model = from_table(MODELS[table["kind"]], table["model"], path.name)
     assert model.luma().latents == 2 * model.chroma().latents
     assert all(f.startswith("train/") for f in table["data"]["folders"])
+
+
+def test_lists_of_any_length_become_tuples() -> None:
+    for only in ([], ["model."], ["model.luma", "luma."]):
+        assert from_table(ScheduleConfig, {"only": only}, "x").only == tuple(only)
+    with pytest.raises(ConfigError, match=r"x: only is \['a', 3\]; it must be of type tuple"):
+        from_table(ScheduleConfig, {"only": ["a", 3]}, "x")
 
 
 def test_lists_become_tuples() -> None:

@@ -22,7 +22,7 @@ if __package__ in (None, ""):  # started as a program: find the tools as a packa
     sys.path.insert(0, str(ROOT))
 
 from colorvid.cli import Parser  # noqa: E402
-from colorvid.config import DEFAULT_GOP  # noqa: E402
+from colorvid.config import DEFAULT_GOP, TUNES  # noqa: E402
 from colorvid.errors import Aborted, ColorvidError, InputError, OutputError  # noqa: E402
 from colorvid.evaluation import uvg  # noqa: E402
 from colorvid.evaluation.anchor_table import ANCHORS  # noqa: E402
@@ -74,7 +74,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         default=DEFAULT_ANCHORS,
         help=f"of {', '.join((*VIDEO_ANCHORS, NO_ANCHORS))} (default: {','.join(DEFAULT_ANCHORS)})",
     )  # fmt: skip
-    add("--model", default="default", metavar="NAME", help="'default' or a model file")
+    add("--model", default=TUNES[0], metavar="NAME", help=f"{', '.join(TUNES)} or a model file")
     add("--jobs", type=whole(1), default=1, metavar="N", help="points at once; 1 to measure speed")
     add("--threads", type=whole(1), default=1, metavar="N", help="of each codec (default: 1)")
     add(

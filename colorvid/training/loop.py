@@ -36,6 +36,8 @@ class ScheduleConfig:
         checkpoint: seconds between checkpoints.
         bfloat16: run convolutions in bfloat16, except while rounding: it is coarser than the grids.
         seed: of everything random.
+        only: starts of the names of the networks that are trained, from scratch; all others
+            keep the weights they start with. Empty = all.
     """
 
     steps: int = 12000
@@ -52,6 +54,7 @@ class ScheduleConfig:
     checkpoint: float = 180.0
     bfloat16: bool = True
     seed: int = 1
+    only: tuple[str, ...] = ()
 
     def learning_rate(self, step: int) -> float:
         """Learning rate at ``step``."""
@@ -97,25 +100,35 @@ class Trainer:
         """Prepare, or pick up the checkpoint in ``folder``.
 
         A new run begins from the averaged weights of the run ``start``, if one is given: from those
-        of them that it has itself and trains.
+        of them that it has itself, that its task does not fix, and that `ScheduleConfig.only` does
+        not name.
         """
         self.task, self.schedule, self.folder, self.device = task, schedule, folder, device
         torch.manual_seed(schedule.seed)
         self.generator = np.random.default_rng(schedule.seed)
+        if start is not None:
+            self._begin_from(start)
+        for name, parameter in task.networks.named_parameters():
+            chosen = not schedule.only or name.startswith(schedule.only)
+            parameter.requires_grad_(parameter.requires_grad and chosen)
         trainable = [p for p in task.networks.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(
             trainable, lr=schedule.rate, betas=(0.9, 0.99), weight_decay=1e-4
         )
-        if start is not None:
-            state = torch.load(start / "checkpoint.pt", weights_only=True)["average"]
-            frozen = {n for n, p in task.networks.named_parameters() if not p.requires_grad}
-            own = {n: v for n, v in state.items() if n not in frozen}
-            task.networks.load_state_dict(own, strict=False)
         self.average = {k: v.clone() for k, v in task.networks.state_dict().items()}
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "checkpoint.pt").exists():
             self._resume()
+
+    def _begin_from(self, start: Path) -> None:
+        """Take the averaged weights of another run, see `__init__`."""
+        state = torch.load(start / "checkpoint.pt", weights_only=True)["average"]
+        networks, only = self.task.networks, self.schedule.only
+        fixed = {n for n, p in networks.named_parameters() if not p.requires_grad}
+        fresh = {n for n in state if n.startswith(only)} if only else set()
+        own = {n: v for n, v in state.items() if n not in fixed | fresh}
+        networks.load_state_dict(own, strict=False)
 
     def run(self, until: int | None = None) -> None:
         """Train to the end of the schedule, or to step ``until``; write checkpoint and log."""

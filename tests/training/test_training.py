@@ -61,6 +61,26 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path, kind: st
         assert torch.equal(rest.average[name], whole.average[name]), name
 
 
+def test_a_part_can_be_trained_alone_and_from_scratch(tmp_path: Path) -> None:
+    first = runs.intra_trainer(tmp_path / "first", runs.schedule(4))
+    first.run()
+    part = ("model.chroma.prior", "chroma.")
+    plan = runs.schedule(4, only=part)
+    second = runs.intra_trainer(tmp_path / "second", plan, start=tmp_path / "first")
+    third = runs.intra_trainer(tmp_path / "third", plan, start=tmp_path / "first")
+    third.run()
+    changed = set()
+    for name, value in third.task.networks.state_dict().items():
+        if name.startswith(part):
+            if not torch.equal(value, second.task.networks.state_dict()[name]):
+                changed.add(name)
+        else:
+            assert torch.equal(value, first.average[name]), name
+    assert {"model.chroma.prior.context.weight", "chroma.bottleneck.quantiles"} & changed
+    fresh = second.task.networks.state_dict()["model.chroma.prior.context.weight"]
+    assert not torch.equal(fresh, first.average["model.chroma.prior.context.weight"])
+
+
 def test_a_run_can_start_from_the_average_of_another(tmp_path: Path) -> None:
     first = runs.intra_trainer(tmp_path / "first", runs.schedule(4))
     first.run()
