@@ -28,7 +28,7 @@ ORDER = """
     models.modelfile models.complexity
     codec report pictures concealment streams description parallel pipeline api
     evaluation.__init__ evaluation.anchors evaluation.clips evaluation.runs evaluation.tables
-    evaluation.plots
+    evaluation.plots evaluation.impulse
     terminal commands cli __main__
     training.__init__ training.delta_e training.loss training.data training.rate
     training.sequences training.loop training.intra training.inter training.export

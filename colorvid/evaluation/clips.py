@@ -15,6 +15,7 @@ from colorvid.color import ColorSpec, Matrix, choose_matrix, rgb_to_frame
 from colorvid.errors import InputError
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_reader, open_writer
+from colorvid.io.files import os_errors
 
 CLIP_SUFFIXES = (".mkv", ".mp4", ".y4m", ".webm")
 IMAGE_SUFFIXES = (".png", ".webp")
@@ -74,7 +75,7 @@ def load(path: Path, frames: int | None) -> Clip:
 def _load_still(path: Path) -> Clip:
     from PIL import Image
 
-    with Image.open(path) as image:
+    with os_errors(str(path), InputError), Image.open(path) as image:
         rgb = np.asarray(image.convert("RGB"))
     return Clip(path.stem, [rgb_to_frame(rgb, STILL_SPEC)], Fraction(1), STILL_SPEC)
 
