@@ -24,17 +24,17 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from colorvid.ciede2000 import FloatArray
+from colorvid.ciede2000 import delta_e as delta_e
 from colorvid.errors import ConfigError, InputError
 from colorvid.frame import Frame
 
-FloatArray = NDArray[Any]  # float32 or float64
 Siting = Literal["left", "center", "topleft"]
 
 LAB_KNEE = (6 / 29) ** 3  # X/Xn where CIELAB turns from a cube root into a line
 LAB_SLOPE = (29 / 6) ** 2 / 3  # slope of that line
 _STEPS = 65535  # R'G'B' 0..1 in the table of linear light
 _STRIP_PX = 32768  # pixels worked on at a time, so that temporaries stay in the cache
-_TINY = 1e-30  # keeps 0 / 0 out; far below any chroma
 
 
 class Matrix(IntEnum):
@@ -173,8 +173,17 @@ def _tables(spec: ColorSpec) -> tuple[NDArray[np.float32], NDArray[np.float32], 
     return luma.astype(np.float32), linear.astype(np.float32), rgb_to_xyz(spec.matrix)
 
 
-def _upsample(plane: NDArray[np.uint8], rows: slice, size: tuple[int, int], siting: Siting) -> Any:
-    """Chroma of some luma rows at luma resolution, centred on 0, float32."""
+def upsample_chroma(
+    plane: NDArray[np.uint8], rows: slice, size: tuple[int, int], siting: Siting
+) -> Any:
+    """Chroma of some luma rows at luma resolution, centred on 0, float32.
+
+    Args:
+        plane: u8 ``(ceil(H/2), ceil(W/2))``.
+        rows: luma rows wanted.
+        size: luma height and width.
+        siting: place of the chroma samples.
+    """
     above, below, weight = (tap[rows] for tap in upsampling_taps(size[0], siting == "topleft"))
     upper = plane[above].astype(np.float32)
     mixed = upper + (plane[below] - upper) * weight[:, None] - 128.0
@@ -188,35 +197,36 @@ def _strip_to_lab(frame: Frame, spec: ColorSpec, rows: slice) -> NDArray[np.floa
     luma_table, linear_table, to_xyz = _tables(spec)
     size = frame.height, frame.width
     y = luma_table.take(frame.y[rows])
-    cb = _upsample(frame.u, rows, size, spec.siting)
-    cr = _upsample(frame.v, rows, size, spec.siting)
+    cb = upsample_chroma(frame.u, rows, size, spec.siting)
+    cr = upsample_chroma(frame.v, rows, size, spec.siting)
     step = _STEPS / spec.scales[2]
     r_cr, g_cb, g_cr, b_cb = (gain * step for gain in spec.chroma_gains)
     encoded = (y + r_cr * cr, y + g_cb * cb + g_cr * cr, y + b_cb * cb)
     # mode="clip" clips R'G'B' to 0..1: the index is the step.
     r, g, b = (linear_table.take(e.astype(np.int32), mode="clip") for e in encoded)
-    fx, fy, fz = (_lab_curve(r * float(m[0]) + g * float(m[1]) + b * float(m[2])) for m in to_xyz)
+    fx, fy, fz = (lab_curve(r * float(m[0]) + g * float(m[1]) + b * float(m[2])) for m in to_xyz)
     return np.stack((116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)))
 
 
-def _lab_curve(t: FloatArray) -> FloatArray:
+def lab_curve(t: FloatArray) -> FloatArray:
     """The f(t) of CIELAB: cube root above the knee, its tangent below, without a branch."""
     root = np.cbrt(np.maximum(t, LAB_KNEE))
     return np.asarray(root + np.minimum(t - LAB_KNEE, 0) * LAB_SLOPE)
 
 
-def _strips(frame: Frame) -> list[slice]:
+def strips(frame: Frame) -> list[slice]:
+    """Rows of a frame cut into pieces small enough that temporaries stay in the cache."""
     step = max(1, _STRIP_PX // frame.width)
     return [slice(row, min(row + step, frame.height)) for row in range(0, frame.height, step)]
 
 
 def frame_to_lab(frame: Frame, spec: ColorSpec) -> NDArray[np.float32]:
     """CIELAB of a frame at luma resolution, ``(3, H, W)`` float32: L* 0..100, a*, b*."""
-    return np.concatenate([_strip_to_lab(frame, spec, rows) for rows in _strips(frame)], axis=1)
+    return np.concatenate([_strip_to_lab(frame, spec, rows) for rows in strips(frame)], axis=1)
 
 
-def frame_delta_e(reference: Frame, decoded: Frame, spec: ColorSpec) -> NDArray[np.float32]:
-    """CIEDE2000 of every pixel between two frames, ``(H, W)`` float32, >= 0.
+def check_sizes(reference: Frame, decoded: Frame) -> None:
+    """Refuse to compare frames of two sizes.
 
     Raises:
         InputError: the frames differ in size.
@@ -226,91 +236,20 @@ def frame_delta_e(reference: Frame, decoded: Frame, spec: ColorSpec) -> NDArray[
             f"frames of {reference.width}x{reference.height} and {decoded.width}x{decoded.height} "
             "cannot be compared; both must have one size"
         )
+
+
+def frame_delta_e(reference: Frame, decoded: Frame, spec: ColorSpec) -> NDArray[np.float32]:
+    """CIEDE2000 of every pixel between two frames, ``(H, W)`` float32, >= 0.
+
+    Raises:
+        InputError: the frames differ in size.
+    """
+    check_sizes(reference, decoded)
     result = np.empty(reference.y.shape, np.float32)
-    for rows in _strips(reference):
+    for rows in strips(reference):
         first = _strip_to_lab(reference, spec, rows)
         result[rows] = delta_e(first, _strip_to_lab(decoded, spec, rows))
     return result
-
-
-def delta_e(first: FloatArray, second: FloatArray) -> FloatArray:
-    """CIEDE2000 between colours, kL = kC = kH = 1.
-
-    Hues enter as unit vectors instead of angles: their difference gives the hue difference and
-    their sum the mean hue, so nothing wraps and no precision is lost at small differences.
-
-    Args:
-        first, second: CIELAB, ``(3, ...)`` of one shape, float32 or float64.
-
-    Returns:
-        The difference, shape ``(...)``, of the same type.
-    """
-    l1, a1, b1 = first
-    l2, a2, b2 = second
-    mean = 0.5 * (np.sqrt(a1 * a1 + b1 * b1) + np.sqrt(a2 * a2 + b2 * b2))
-    stretch = 1.5 - 0.5 * np.sqrt(_saturation(mean))  # 1 + G
-    a1, a2 = a1 * stretch, a2 * stretch
-    c1, c2 = np.sqrt(a1 * a1 + b1 * b1), np.sqrt(a2 * a2 + b2 * b2)
-    hue_diff, cos_h, sin_h = _hues(np.stack((a1, b1)), np.stack((a2, b2)), c1, c2)
-    mean = 0.5 * (c1 + c2)
-    lightness = (0.5 * (l1 + l2) - 50) ** 2
-    dl = (l2 - l1) / (1 + 0.015 * lightness / np.sqrt(20 + lightness))
-    dc = (c2 - c1) / (1 + 0.045 * mean)
-    dh = hue_diff / (1 + 0.015 * mean * _hue_weight(cos_h, sin_h))
-    squares = dl * dl + dc * dc + dh * dh + _rotation(mean, cos_h, sin_h) * dc * dh
-    return np.asarray(np.sqrt(np.maximum(squares, 0)))
-
-
-def _saturation(chroma: FloatArray) -> FloatArray:
-    """C^7 / (C^7 + 25^7)."""
-    x = chroma * (1 / 25)
-    square = x * x
-    power = square * square * square * x
-    return np.asarray(power / (power + 1))
-
-
-def _hues(
-    first: FloatArray, second: FloatArray, c1: FloatArray, c2: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Delta H' and the cosine and sine of the mean hue; ``first`` and ``second`` are (2, ...)."""
-    u1, u2 = first / np.maximum(c1, _TINY), second / np.maximum(c2, _TINY)
-    between, total = u2 - u1, u1 + u2
-    size = np.sqrt(c1 * c2 * (between * between).sum(0))
-    hue_diff = np.copysign(size, first[0] * second[1] - second[0] * first[1])
-    tied = (total[0] == 0) & (total[1] == 0)
-    if tied.any():  # opposite hues: 180 degrees apart is counted upwards from the hue below 180
-        upper = (u1[1] > 0) | ((u1[1] == 0) & (u1[0] > 0))
-        sign = np.where(upper, 1, -1).astype(size.dtype)
-        hue_diff = np.where(tied, sign * size, hue_diff)
-        total = np.where(tied, np.stack((-sign * u1[1], sign * u1[0])), total)
-    length = np.maximum(np.sqrt((total * total).sum(0)), _TINY)
-    return hue_diff, total[0] / length, total[1] / length
-
-
-def _hue_weight(c: FloatArray, s: FloatArray) -> FloatArray:
-    """T of the mean hue h, from its cosine and sine by the formulas for multiples of an angle."""
-    c2, s2 = 2 * c * c - 1, 2 * c * s
-    c3, s3 = c * c2 - s * s2, s * c2 + c * s2
-    c4, s4 = 2 * c2 * c2 - 1, 2 * c2 * s2
-    t = 1 - 0.17 * (_COS[30] * c + _SIN[30] * s) + 0.24 * c2
-    return np.asarray(
-        t + 0.32 * (_COS[6] * c3 - _SIN[6] * s3) - 0.20 * (_COS[63] * c4 + _SIN[63] * s4)
-    )
-
-
-def _rotation(mean: FloatArray, c: FloatArray, s: FloatArray) -> FloatArray:
-    """R_T, the interaction of chroma and hue in the blues (around a hue of 275 degrees)."""
-    angle = np.arctan2(_COS[275] * s - _SIN[275] * c, _COS[275] * c + _SIN[275] * s)
-    angle = angle * (180 / np.pi)  # hue - 275 degrees, in -180..180
-    angle = (
-        angle - (angle > 85).astype(angle.dtype) * 360
-    )  # hues are counted 0..360, so hue - 275 is -275..85
-    twice = (np.pi / 3) * np.exp(-((angle * (1 / 25)) ** 2))  # 2 * 30 degrees
-    return np.asarray(-2 * np.sqrt(_saturation(mean)) * np.sin(twice))
-
-
-_COS = {degrees: float(np.cos(np.radians(degrees))) for degrees in (6, 30, 63, 275)}
-_SIN = {degrees: float(np.sin(np.radians(degrees))) for degrees in (6, 30, 63, 275)}
 
 
 def rgb_to_frame(rgb: NDArray[np.uint8], spec: ColorSpec) -> Frame:
@@ -333,6 +272,20 @@ def rgb_to_frame(rgb: NDArray[np.uint8], spec: ColorSpec) -> Frame:
         chroma = _halve(chroma, 0, spec.siting == "topleft")
         planes.append(128 + chroma_scale * _halve(chroma, 1, spec.siting != "center"))
     return Frame(*(np.rint(plane).clip(0, 255).astype(np.uint8, order="C") for plane in planes))
+
+
+def frame_to_rgb(frame: Frame, spec: ColorSpec) -> NDArray[np.uint8]:
+    """R'G'B' of a frame, ``(H, W, 3)`` u8: chroma upsampled bilinearly, clipped, rounded once."""
+    black, luma_scale, chroma_scale = spec.scales
+    size = (frame.height, frame.width)
+    y = (frame.y.astype(np.float32) - black) * (255 / luma_scale)
+    cb, cr = (
+        upsample_chroma(plane, slice(None), size, spec.siting) * (255 / chroma_scale)
+        for plane in (frame.u, frame.v)
+    )
+    r_cr, g_cb, g_cr, b_cb = spec.chroma_gains
+    rgb = np.stack((y + r_cr * cr, y + g_cb * cb + g_cr * cr, y + b_cb * cb), axis=-1)
+    return np.rint(rgb).clip(0, 255).astype(np.uint8)
 
 
 def _halve(plane: NDArray[np.float64], axis: int, co_sited: bool) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from colorvid.color import (
     delta_e,
     frame_delta_e,
     frame_to_lab,
+    frame_to_rgb,
     rgb_to_frame,
     rgb_to_xyz,
     srgb_to_linear,
@@ -177,3 +178,22 @@ def test_rgb_to_frame_filters_chroma_by_siting() -> None:
     blue = {s: rgb_to_frame(rgb, ColorSpec(siting=s)).u[0] - 128.0 for s in ("left", "center")}
     assert blue["left"].tolist() == [round(full / 4), round(full / 4)]
     assert blue["center"].tolist() == [round(full / 2), 0]
+
+
+@pytest.mark.parametrize("spec", [ColorSpec(), ColorSpec(Matrix.BT601, True, "center")])
+def test_flat_colours_survive_420_and_back(spec: ColorSpec) -> None:
+    for colour in ((0, 0, 0), (255, 255, 255), (255, 0, 0), (17, 130, 222), (128, 128, 128)):
+        rgb = np.broadcast_to(np.array(colour, np.uint8), (5, 7, 3))
+        back = frame_to_rgb(rgb_to_frame(rgb, spec), spec)
+        assert back.shape == rgb.shape and back.dtype == np.uint8
+        assert np.abs(back.astype(int) - rgb).max() <= 2, colour
+
+
+def test_frame_to_rgb_clips_and_puts_chroma_where_the_siting_says() -> None:
+    assert frame_to_rgb(flat(255, 128, 128), ColorSpec())[0, 0].tolist() == [255, 255, 255]
+    assert frame_to_rgb(flat(0, 128, 128), ColorSpec())[0, 0].tolist() == [0, 0, 0]
+    frame = flat(126, 128, 128, 2, 4)
+    frame.v[0] = (128, 148)
+    reds = frame_to_rgb(frame, ColorSpec(siting="left"))[0, :, 0].astype(int)
+    grey, red = round((126 - 16) * 255 / 219), 20 * 255 / 224 * 1.5748
+    assert reds.tolist() == [grey, round(grey + red / 2), round(grey + red), round(grey + red)]

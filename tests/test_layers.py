@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ORDER = """
-    __init__ errors config frame color metrics
+    __init__ errors config frame ciede2000 color metrics
     io._skvideo io.base io.section io.files io.stream_writer io.y4m_header io.y4m io.raw
     io.pyav_errors io.pyav_filter io.pyav_tags io.pyav_reader io.pyav_writer io.opening io.__init__
     bitstream.source bitstream.fields bitstream.headers bitstream.packets bitstream.index
@@ -28,7 +28,8 @@ ORDER = """
     models.modelfile models.complexity
     codec report pictures concealment streams description parallel pipeline api
     evaluation.__init__ evaluation.anchors evaluation.clips evaluation.runs evaluation.tables
-    evaluation.plots evaluation.impulse
+    evaluation.plots evaluation.ciede_vmaf evaluation.extra evaluation.frames
+    evaluation.impulse
     terminal commands cli __main__
     training.__init__ training.delta_e training.loss training.data training.rate
     training.sequences training.loop training.intra training.inter training.export
