@@ -29,7 +29,7 @@ ORDER = """
     codec report pictures concealment streams description parallel pipeline api
     evaluation.__init__ evaluation.anchors evaluation.clips evaluation.runs evaluation.tables
     evaluation.plots evaluation.ciede_vmaf evaluation.extra evaluation.frames
-    evaluation.impulse
+    evaluation.impulse evaluation.rgb
     terminal commands cli __main__
     training.__init__ training.delta_e training.loss training.data training.rate
     training.sequences training.loop training.intra training.inter training.export

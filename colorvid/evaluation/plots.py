@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ LABELS = {
     "ms_ssim_y_db": "MS-SSIM of Y [dB]",
     "de00_mean": "CIEDE2000, mean (lower is better)",
     "de00_p95": "CIEDE2000, 95th percentile (lower is better)",
+    "psnr_rgb_db": "PSNR of RGB [dB]",
+    "ms_ssim_rgb_db": "MS-SSIM of RGB [dB]",
     "rate_bpp": "bits per pixel",
     "rate_kbps": "kbit/s",
 }
@@ -71,6 +73,8 @@ def rate_distortion(
     *,
     rate: str = "rate_bpp",
     title: str = "",
+    dashed: Container[str] = (),
+    limits: Mapping[str, tuple[str, float]] | None = None,
 ) -> None:
     """Rate-distortion curves side by side, one panel for each figure of merit.
 
@@ -79,16 +83,23 @@ def rate_distortion(
         curves: by metric (see `LABELS`), then by name of the codec: points ``(rate, quality)``.
         rate: column of the rates.
         title: above the first panel.
+        dashed: names of curves to draw dashed.
+        limits: by metric, the name and the value of a horizontal line.
     """
     with figure(path, 1, len(curves)) as axes:
         for panel, (metric, by_codec) in zip(axes[0], curves.items(), strict=True):
             for name, points in by_codec.items():
-                rates, quality = zip(*sorted(points), strict=True)
-                own = name.startswith("colorvid")
-                panel.plot(
-                    rates, quality, "o-", markersize=3, linewidth=2 if own else 1, label=name
-                )
+                _curve(panel, name, points, "o--" if name in dashed else "o-")
+            if limits and metric in limits:
+                name, value = limits[metric]
+                panel.axhline(value, color="black", linestyle=":", linewidth=1, label=name)
             panel.set_xlabel(LABELS[rate])
             panel.set_ylabel(LABELS[metric])
             panel.legend()
         axes[0][0].set_title(title, loc="left")
+
+
+def _curve(panel: Any, name: str, points: Points, style: str) -> None:
+    rates, quality = zip(*sorted(points), strict=True)
+    width = 2 if name.startswith("colorvid") else 1
+    panel.plot(rates, quality, style, markersize=3, linewidth=width, label=name)
