@@ -17,7 +17,7 @@ from colorvid.errors import ConfigError, DamagedStream, HashMismatch, InputError
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo
 from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL
-from colorvid.io.files import OutputFile, os_errors
+from colorvid.io.files import os_errors, output_text
 from colorvid.metrics import QUALITY_CAP_DB, kbit_per_second, psnr, weighted_psnr
 
 _SITINGS: dict[str, Siting] = {"left": "left", "center": "center", "topleft": "topleft"}
@@ -232,15 +232,8 @@ def open_log(path: str | Path, *, overwrite: bool) -> Iterator[FrameLog]:
     """
     if str(path) == "-":
         raise ConfigError("--csv - is not allowed; give the name of a file")
-    target = OutputFile(Path(path), overwrite=overwrite)
-    try:
-        with os_errors(target.name, OutputError):
-            with target.temporary.open("w", newline="", encoding="utf-8") as file:
-                yield FrameLog(file, target.name)
-        target.commit()
-    except BaseException:
-        target.discard()
-        raise
+    with output_text(Path(path), overwrite=overwrite) as file:
+        yield FrameLog(file, str(path))
 
 
 @dataclass(frozen=True, slots=True)

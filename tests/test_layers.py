@@ -27,9 +27,9 @@ ORDER = """
     models.__init__ models.planes models.branch models.intra models.inter models.video
     models.modelfile models.complexity
     codec report pictures concealment streams description parallel pipeline api
-    evaluation.__init__ evaluation.anchors evaluation.clips evaluation.runs evaluation.tables
-    evaluation.plots evaluation.ciede_vmaf evaluation.extra evaluation.frames
-    evaluation.impulse evaluation.rgb
+    evaluation.__init__ evaluation.process evaluation.origin evaluation.jpeg evaluation.codecs
+    evaluation.anchors evaluation.clips evaluation.ciede_vmaf evaluation.extra evaluation.frames
+    evaluation.rgb evaluation.runs evaluation.tables evaluation.plots evaluation.impulse
     terminal commands cli __main__
     training.__init__ training.delta_e training.loss training.data training.rate
     training.sequences training.loop training.intra training.inter training.export

@@ -1,11 +1,11 @@
-"""Reference encoders to compare with: x264, x265 and SVT-AV1, through PyAV, on real files.
+"""Reference encoders to compare with: x264, x265, SVT-AV1 (through PyAV) and JPEG, on real files.
 
 Each picture sequence is encoded into a raw elementary stream (``.264`` and ``.265``: Annex B;
-``.obu``: AV1 in Section 5 format), the leanest file that still decodes: no container index, no
-per-frame header (IVF spends 12 bytes per frame). SEI messages, in which x264 and x265 write
-their version and options (some 700 to 2,500 bytes, more than a small still), are removed before
-the file is written. The rate is then every byte of the file, and the decoded frames are read
-back from it.
+``.obu``: AV1 in Section 5 format; ``.mjpeg``: JPEG files, one after the other), the leanest file
+that still decodes: no container index, no per-frame header (IVF spends 12 bytes per frame). SEI
+messages, in which x264 and x265 write their version and options (some 700 to 2,500 bytes, more
+than a small still), are removed before the file is written. The rate is then every byte of the
+file, and the decoded frames are read back from it.
 
 x264 and x265 take even sizes only: odd sizes are padded by repeating the last column or row and
 cropped after decoding. With one thread the encoders use no slices, wavefronts or frame threads,
@@ -15,42 +15,29 @@ which costs them nothing in compression.
 from __future__ import annotations
 
 import os
-import tempfile
+import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from av.bitstream import BitStreamFilterContext
 
 from colorvid.errors import ConfigError, InputError
-from colorvid.frame import Frame, Plane
+from colorvid.evaluation.codecs import Codec, Encoded
+from colorvid.evaluation.jpeg import jpeg_settings, write_jpegs
+from colorvid.frame import Frame, Plane, chroma_size
+from colorvid.io import VideoInfo, open_reader, open_writer
 
 X26X_CRFS = (19, 23, 27, 31, 35, 39)
 SVT_CRFS = (23, 31, 39, 47, 55, 63)
-
-
-@dataclass(frozen=True, slots=True)
-class Coded:
-    """What one encoding of one sequence gave.
-
-    Attributes:
-        size_bytes: all bytes of the coded file.
-        frames: decoded from that file, in display order.
-        encode_seconds, decode_seconds: wall clock, from frames in memory to a closed file, and
-            from the file to frames in memory.
-        settings: everything that defines the encoding, as strings.
-    """
-
-    size_bytes: int
-    frames: list[Frame]
-    encode_seconds: float
-    decode_seconds: float
-    settings: dict[str, str] = field(default_factory=dict)
+JPEG_QUALITIES = (95, 90, 80, 65, 50, 35, 20, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +45,15 @@ class Anchor:
     """One reference encoder.
 
     Attributes:
-        encoder: name of the encoder in FFmpeg.
-        crfs: constant rate factors of its curve, best quality first.
+        encoder: name of the encoder in FFmpeg, or ``jpeg``.
+        qualities: of its curve, best first: constant rate factors (lower is better), or qualities
+            of JPEG (higher is better).
         intra: every frame is a key frame.
         low_delay: tuned for zero latency; no B frames, no lookahead.
     """
 
     encoder: str
-    crfs: tuple[int, ...]
+    qualities: tuple[int, ...]
     intra: bool = False
     low_delay: bool = False
 
@@ -74,32 +62,40 @@ ANCHORS: dict[str, Anchor] = {
     "x264-intra": Anchor("libx264", X26X_CRFS, intra=True),
     "x265-intra": Anchor("libx265", X26X_CRFS, intra=True),
     "svtav1-intra": Anchor("libsvtav1", SVT_CRFS, intra=True),
+    "jpeg": Anchor("jpeg", JPEG_QUALITIES, intra=True),
     "x264-zl": Anchor("libx264", X26X_CRFS, low_delay=True),
     "x265-zl": Anchor("libx265", X26X_CRFS, low_delay=True),
     "x264": Anchor("libx264", X26X_CRFS),
     "x265": Anchor("libx265", X26X_CRFS),
     "svtav1": Anchor("libsvtav1", SVT_CRFS),
 }
-_FORMATS = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "obu"}
-_SUFFIXES = {"libx264": ".264", "libx265": ".265", "libsvtav1": ".obu"}
+_FORMATS = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "obu", "jpeg": "mjpeg"}
+_SUFFIXES = {"libx264": ".264", "libx265": ".265", "libsvtav1": ".obu", "jpeg": ".mjpeg"}
 _WITHOUT_SEI = {
     "libx264": "filter_units=remove_types=6",
     "libx265": "filter_units=remove_types=39|40",
 }
+_VERSIONS = {
+    "libx264": rb"x264 - (core \d+(?: r\d+)?)",
+    "libx265": rb"x265 \(build \d+\) - ([\w.+-]+)",
+}
+"""Where the first packet of an encoder tells its version."""
 _PRESETS = {"libx264": "medium", "libx265": "medium", "libsvtav1": "6"}
+_NOT_OPTIONS = ("encoder", "library", "pyav", "avcodec", "threads")
+"""Settings that FFmpeg's encoder does not get by name."""
 
 
 def anchor_settings(
-    name: str, crf: int, *, keyint: int, threads: int = 1, preset: str | None = None
+    name: str, quality: int, *, keyint: int, threads: int = 1, preset: str | None = None
 ) -> dict[str, str]:
-    """Exact settings of an anchor: encoder, PyAV version and the options that FFmpeg hands on.
+    """Exact settings of an anchor: encoder, versions and the options that FFmpeg hands on.
 
     Args:
         name: a key of ``ANCHORS``.
-        crf: constant rate factor; lower is better.
+        quality: constant rate factor, lower is better; for JPEG 1..100, higher is better.
         keyint: distance of key frames, in frames; intra anchors use 1.
-        threads: of the encoder; 1 keeps it on one core.
-        preset: instead of the usual one (medium; SVT-AV1: 6).
+        threads: of encoder and decoder; 1 keeps them on one core.
+        preset: instead of the usual one (medium; SVT-AV1: 6); JPEG has none.
 
     Raises:
         ConfigError: the name is unknown.
@@ -110,12 +106,14 @@ def anchor_settings(
     encoder = anchor.encoder
     keyint = 1 if anchor.intra else keyint
     settings = {
-        "encoder": encoder,
         "pyav": av.__version__,
-        "preset": preset or _PRESETS[encoder],
-        "crf": str(crf),
-        "g": str(keyint),
+        "avcodec": ".".join(str(part) for part in av.library_versions["libavcodec"]),
+        "threads": str(threads),
     }
+    if encoder == "jpeg":
+        return jpeg_settings(quality) | settings
+    settings = {"encoder": encoder, "library": library_version(encoder)} | settings
+    settings |= {"preset": preset or _PRESETS[encoder], "crf": str(quality), "g": str(keyint)}
     if encoder == "libsvtav1":
         return settings | {"svtav1-params": f"lp={threads}:scd=0"}
     if anchor.low_delay:
@@ -128,56 +126,108 @@ def anchor_settings(
     return settings | {"x265-params": f"log-level=none:{common}{b_frames}:{pools}"}
 
 
-def run_anchor(frames: Sequence[Frame], settings: dict[str, str], rate: Fraction) -> Coded:
-    """Encode frames into a temporary file with the settings of an anchor, and decode the file.
+@lru_cache(maxsize=8)
+def library_version(encoder: str) -> str:
+    """Version of x264 or x265 as they write it into a stream; ``of-avcodec`` for others.
 
-    Args:
-        frames: of one size, at least one.
-        settings: from :func:`anchor_settings`.
-        rate: frames per second.
-
-    Raises:
-        InputError: no frames, or the decoder returned another number of them.
+    SVT-AV1 writes none; it comes with the libavcodec whose version is stated too.
     """
-    if not frames:
-        raise InputError("no frames to encode; give at least one")
-    encoder = settings["encoder"]
-    with tempfile.TemporaryDirectory() as folder, _quiet_svt():
-        path = Path(folder) / f"coded{_SUFFIXES[encoder]}"
+    if encoder not in _VERSIONS:
+        return "of-avcodec"
+    context: Any = av.CodecContext.create(encoder, "w")
+    context.width, context.height, context.pix_fmt = 32, 32, "yuv420p"
+    context.time_base = Fraction(1, 25)
+    context.options = {"preset": "ultrafast", "x265-params": "log-level=none:pools=none"}
+    grey = av.VideoFrame.from_ndarray(np.full((48, 32), 128, np.uint8), "yuv420p")
+    packets = [*context.encode(grey), *context.encode(None)]
+    found = re.search(_VERSIONS[encoder], b"".join(bytes(packet) for packet in packets))
+    return found[1].decode().replace(" ", "-") if found else "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorRun:
+    """An anchor as a `colorvid.evaluation.codecs.FileCodec`.
+
+    Attributes:
+        name: a key of ``ANCHORS``.
+        keyint: distance of key frames, in frames.
+        threads: of encoder and decoder.
+        preset: instead of the usual one.
+    """
+
+    name: str
+    keyint: int
+    threads: int = 1
+    preset: str | None = None
+
+    @property
+    def suffix(self) -> str:
+        """Suffix of the elementary stream."""
+        return _SUFFIXES[ANCHORS[self.name].encoder]
+
+    def settings(self, quality: int) -> dict[str, str]:
+        """Settings at one quality, see `anchor_settings`."""
+        return anchor_settings(
+            self.name, quality, keyint=self.keyint, threads=self.threads, preset=self.preset
+        )
+
+    def encode(self, source: Path, target: Path, quality: int) -> Encoded:
+        """Encode a ``.y4m`` file into an elementary stream."""
+        settings = self.settings(quality)
         start = time.perf_counter()
-        _encode(frames, path, settings, rate)
-        middle = time.perf_counter()
-        decoded = list(_decode(path, frames[0].height, frames[0].width))
-        end = time.perf_counter()
-        size_bytes = path.stat().st_size
-    if len(decoded) != len(frames):
-        raise InputError(f"{encoder} returned {len(decoded)} frames of {len(frames)}")
-    return Coded(size_bytes, decoded, middle - start, end - middle, settings)
+        with open_reader(source) as reader:
+            if settings["encoder"] == "jpeg":
+                sizes = write_jpegs(reader, target, quality)
+            else:
+                sizes = _encode(reader, reader.info, target, settings)
+        return Encoded(time.perf_counter() - start, sizes)
+
+    def decode(self, coded: Path, target: Path, info: VideoInfo) -> float:
+        """Decode an elementary stream into a ``.y4m`` file; sizes are cut to those of ``info``."""
+        start = time.perf_counter()
+        form = _FORMATS[ANCHORS[self.name].encoder]
+        with av.open(str(coded), format=form) as container, open_writer(target, info) as writer:
+            container.streams.video[0].codec_context.thread_count = self.threads
+            for picture in container.decode(video=0):
+                writer.write(picture_to_frame(picture, info.height, info.width))
+        return time.perf_counter() - start
+
+    def codec(self) -> Codec:
+        """The codec to evaluate, with the usual curve of the anchor."""
+        return Codec(self.name, ANCHORS[self.name].qualities, self)
 
 
-def _encode(frames: Sequence[Frame], path: Path, settings: dict[str, str], rate: Fraction) -> None:
+def _encode(
+    frames: Iterable[Frame], info: VideoInfo, path: Path, settings: dict[str, str]
+) -> list[int]:
+    """Write an elementary stream; gives the bytes of each frame, in display order."""
     encoder = settings["encoder"]
-    options = {key: value for key, value in settings.items() if key not in ("encoder", "pyav")}
     even = encoder != "libsvtav1"
-    first = frames[0]
-    with av.open(str(path), "w", format=_FORMATS[encoder]) as container:
-        stream = container.add_stream(encoder, rate=rate, options=options)
-        stream.width = first.width + first.width % 2 if even else first.width
-        stream.height = first.height + first.height % 2 if even else first.height
+    sizes: dict[int, int] = {}
+    options = {key: value for key, value in settings.items() if key not in _NOT_OPTIONS}
+    with _quiet_svt(), av.open(str(path), "w", format=_FORMATS[encoder]) as container:
+        stream = container.add_stream(encoder, rate=info.rate, options=options)
+        stream.width = info.width + info.width % 2 if even else info.width
+        stream.height = info.height + info.height % 2 if even else info.height
         stream.pix_fmt = "yuv420p"
         clean = _WITHOUT_SEI.get(encoder)
         units = BitStreamFilterContext(clean, stream) if clean else None
-        for frame in [*frames, None]:
-            picture = None if frame is None else _to_picture(frame, stream.width, stream.height)
-            for packet in stream.encode(picture):
-                container.mux(units.filter(packet) if units else packet)
+        for packet in _packets(stream, frames, info.rate):
+            for part in units.filter(packet) if units else [packet]:
+                number = part.pts
+                assert number is not None  # as `_packets` gave it
+                sizes[number] = sizes.get(number, 0) + part.size
+                container.mux(part)
+    return [sizes[number] for number in sorted(sizes)]
 
 
-def _decode(path: Path, height: int, width: int) -> Iterator[Frame]:
-    with av.open(str(path)) as container:
-        container.streams.video[0].codec_context.thread_count = 1
-        for picture in container.decode(video=0):
-            yield picture_to_frame(picture, height, width)
+def _packets(stream: av.VideoStream, frames: Iterable[Frame], rate: Fraction) -> Iterator[Any]:
+    """Packets of an encoder, in the order of coding; the time stamp numbers the frames."""
+    for number, frame in enumerate(frames):
+        picture = _to_picture(frame, stream.width, stream.height)
+        picture.pts, picture.time_base = number, 1 / rate
+        yield from stream.encode(picture)
+    yield from stream.encode(None)
 
 
 def _to_picture(frame: Frame, width: int, height: int) -> av.VideoFrame:
@@ -193,7 +243,7 @@ def picture_to_frame(picture: av.VideoFrame, height: int, width: int) -> Frame:
     """Top left ``height`` x ``width`` of a PyAV picture in yuv420p or yuvj420p."""
     if picture.format.name not in ("yuv420p", "yuvj420p"):
         raise InputError(f"pictures are {picture.format.name}; 8-bit 4:2:0 (yuv420p) is needed")
-    shapes = ((height, width), *[((height + 1) // 2, (width + 1) // 2)] * 2)
+    shapes = ((height, width), *[chroma_size(height, width)] * 2)
     planes: list[Plane] = []
     for source, (rows, columns) in zip(picture.planes, shapes, strict=True):
         lines = np.frombuffer(bytes(source), np.uint8).reshape(-1, source.line_size)

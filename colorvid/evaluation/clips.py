@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from colorvid.color import ColorSpec, Matrix, choose_matrix, rgb_to_frame
-from colorvid.errors import InputError
+from colorvid.errors import ColorvidError, InputError
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_reader, open_writer
-from colorvid.io.files import os_errors
 
-CLIP_SUFFIXES = (".mkv", ".mp4", ".y4m", ".webm")
-IMAGE_SUFFIXES = (".png", ".webp")
+CLIP_SUFFIXES = (".avi", ".mkv", ".mov", ".mp4", ".webm", ".y4m")
+IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
 STILL_SPEC = ColorSpec(Matrix.BT709, full_range=False, siting="left")
 """Stills are converted to BT.709 limited range with chroma on even columns, between rows."""
 LIMITED_RANGE, FULL_RANGE = 1, 2  # FFmpeg's AVCOL_RANGE
@@ -41,6 +40,20 @@ class Clip:
     rate: Fraction
     spec: ColorSpec
 
+    @property
+    def info(self) -> VideoInfo:
+        """The clip as a video, with square samples."""
+        first = self.frames[0]
+        return VideoInfo(
+            width=first.width,
+            height=first.height,
+            rate=self.rate,
+            sample_aspect=Fraction(1),
+            color_range=FULL_RANGE if self.spec.full_range else LIMITED_RANGE,
+            matrix=int(self.spec.matrix),
+            chroma_location=_SITINGS[self.spec.siting],
+        )
+
     def digest(self) -> str:
         """SHA-256 over size, rate, colour and every sample, in hexadecimal."""
         first = self.frames[0]
@@ -52,31 +65,62 @@ class Clip:
         return state.hexdigest()
 
 
-def find_sources(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    """Files of a folder with one of the suffixes, by name.
+def is_still(path: Path) -> bool:
+    """Whether a file is read as a still image."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def find_sources(paths: Sequence[Path]) -> list[Path]:
+    """The files that are named, and the clips and images of the folders that are, by name.
 
     Raises:
-        InputError: the folder is missing or holds none.
+        InputError: nothing is named, a path is missing, a folder holds no clip and no image, or
+            two files have one name apart from folder and suffix, which tables could not tell.
     """
-    found = sorted(p for p in folder.glob("*") if p.suffix.lower() in suffixes)
+    suffixes = (*CLIP_SUFFIXES, *IMAGE_SUFFIXES)
+    found: list[Path] = []
+    for path in paths:
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
+        elif not path.exists():
+            raise InputError(f"{path}: No such file or directory; give clips, images or folders")
+        if not inside:
+            raise InputError(f"{path} holds no {', '.join(suffixes)} file; give another folder")
+        found += inside
     if not found:
-        raise InputError(f"{folder} holds no {', '.join(suffixes)} file; give another --data")
+        raise InputError("nothing to code; give at least one clip, image or folder")
+    by_name: dict[str, Path] = {}
+    for path in found:
+        other = by_name.setdefault(path.stem, path)
+        if other is not path:
+            raise InputError(f"{other} and {path} are both called {path.stem}; rename one of them")
     return found
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def load(path: Path, frames: int | None) -> Clip:
-    """Read a clip (its first ``frames`` frames, or all) or a still image as 4:2:0."""
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        return _load_still(path)
-    return read_video(path, frames)
+    """Read a clip (its first ``frames`` frames, or all) or a still image as 4:2:0.
+
+    Raises:
+        InputError: see `read_video`; or the image cannot be read.
+        ColorvidError: Pillow is missing.
+    """
+    return _load_still(path) if is_still(path) else read_video(path, frames)
 
 
 def _load_still(path: Path) -> Clip:
-    from PIL import Image
-
-    with os_errors(str(path), InputError), Image.open(path) as image:
-        rgb = np.asarray(image.convert("RGB"))
+    try:
+        from PIL import Image
+    except ImportError:
+        raise ColorvidError(
+            "images need Pillow; install it with: pip install 'colorvid[eval]'"
+        ) from None
+    try:
+        with Image.open(path) as image:
+            rgb = np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises them all
+        raise InputError(f"{path}: is no image that can be read ({error})") from error
     return Clip(path.stem, [rgb_to_frame(rgb, STILL_SPEC)], Fraction(1), STILL_SPEC)
 
 
@@ -89,7 +133,9 @@ def read_video(path: Path, frames: int | None) -> Clip:
     with open_reader(path, frames=frames) as reader:
         info, decoded = reader.info, list(reader)
     if frames is not None and len(decoded) < frames:
-        raise InputError(f"{path} has {len(decoded)} frames; {frames} are needed")
+        raise InputError(
+            f"{path} has {len(decoded)} frames; {frames} are needed, or --frames {len(decoded)}"
+        )
     full_range = info.color_range == FULL_RANGE
     spec = ColorSpec(choose_matrix(info.matrix, info.height), full_range, "left")
     return Clip(path.stem, decoded, info.rate, spec)
@@ -97,16 +143,6 @@ def read_video(path: Path, frames: int | None) -> Clip:
 
 def write_y4m(path: Path, clip: Clip) -> None:
     """Write a clip as YUV4MPEG2 with exact rate, range and chroma siting."""
-    first = clip.frames[0]
-    info = VideoInfo(
-        width=first.width,
-        height=first.height,
-        rate=clip.rate,
-        sample_aspect=Fraction(1),
-        color_range=FULL_RANGE if clip.spec.full_range else LIMITED_RANGE,
-        matrix=int(clip.spec.matrix),
-        chroma_location=_SITINGS[clip.spec.siting],
-    )
-    with open_writer(path, info, overwrite=True) as writer:
+    with open_writer(path, clip.info, overwrite=True) as writer:
         for frame in clip.frames:
             writer.write(frame)

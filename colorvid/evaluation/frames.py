@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from colorvid.color import ColorSpec
-from colorvid.errors import ConfigError, InputError, OutputError
+from colorvid.errors import ConfigError, InputError
 from colorvid.evaluation.extra import EXTRA_CHOICES, extra_scorer
 from colorvid.frame import Frame
-from colorvid.io.files import OutputFile, os_errors
+from colorvid.io.files import output_text
 from colorvid.metrics import METRICS, score_frame
 
 Row = dict[str, Any]
@@ -119,17 +119,10 @@ def write_csv(
     """
     if not rows:
         raise InputError(f"{path}: no frames to write; give at least one")
-    target = OutputFile(Path(path), overwrite=overwrite)
-    try:
-        with os_errors(target.name, OutputError):
-            with target.temporary.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file)
-                writer.writerow(rows[0])
-                writer.writerows([_cell(value) for value in row.values()] for row in rows)
-        target.commit()
-    except BaseException:
-        target.discard()
-        raise
+    with output_text(Path(path), overwrite=overwrite) as file:
+        writer = csv.writer(file)
+        writer.writerow(rows[0])
+        writer.writerows([_cell(value) for value in row.values()] for row in rows)
 
 
 def _cell(value: object) -> object:

@@ -1,28 +1,41 @@
-"""Run codecs over clips, score what their files decode to, and keep anchor results on disk."""
+"""Run codecs over clips, score what their files decode to, and keep the results on disk."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import multiprocessing
-import os
+import signal
+import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import colorvid
-from colorvid.evaluation.anchors import ANCHORS, Coded, anchor_settings, run_anchor
-from colorvid.evaluation.clips import Clip, load, read_video, write_y4m
-from colorvid.metrics import METRICS, bits_per_pixel, kbit_per_second, mean_scores, score_frame
+from colorvid.errors import ConfigError, InputError, OutputError
+from colorvid.evaluation.clips import Clip, load, write_y4m
+from colorvid.evaluation.codecs import Codec, Encoded, FileCodec
+from colorvid.evaluation.frames import columns as frame_columns
+from colorvid.evaluation.frames import score_frames
+from colorvid.evaluation.origin import machine, run_id
+from colorvid.evaluation.process import call_alone
+from colorvid.io import open_reader
+from colorvid.io.files import os_errors, output_text
+from colorvid.metrics import METRICS, bits_per_pixel, kbit_per_second, mean_scores
 
-_CACHE_FORMAT = 1  # raise when the figures of a cached point change their meaning
+_CACHE_FORMAT = 2  # raise when the figures of a cached point change their meaning
 
 Row = dict[str, Any]
-"""One point: names, settings and figures, keyed by column."""
+"""One point: names, settings and figures, keyed by column; ``per_frame`` holds a row per frame."""
+
+Memory = Literal["all", "one", "none"]
+"""Where peak memory is measured.
+
+``all``: every encoding and every decoding has a process of its own, speeds are taken there too.
+``one``: the first quality of each codec and clip is run once more for it, in such processes.
+"""
 
 COLUMNS = (
     "codec",
@@ -37,185 +50,242 @@ COLUMNS = (
     *METRICS,
     "encode_fps",
     "decode_fps",
+    "encode_startup_s",
+    "decode_startup_s",
+    "encode_peak_mb",
+    "decode_peak_mb",
+    "machine",
+    "run",
+    "jobs",
+    "cached",
     "settings",
 )
+"""Columns of a point, without extra metrics."""
 
 
 @dataclass(frozen=True, slots=True)
-class Codec:
-    """A codec under test: everything in it can be sent to another process.
+class Measuring:
+    """How points are measured and kept.
 
     Attributes:
-        name: as printed.
-        qualities: quality settings of its curve, in any order.
-        run: codes a clip at one quality and decodes the file.
-        settings: what defines the result besides the clip, for one quality; the cache relies on
-            it. ``None`` keeps results out of the cache.
+        cache: folder of stored results, made if missing; ``None`` = always run.
+        memory: where peak memory is measured, see `Memory`.
+        extra: metrics besides ``METRICS``, see `colorvid.evaluation.extra`.
+        jobs: points at once, in a process each; speeds are honest with 1 only.
+        run: a name for this run; speeds are compared within one run.
+
+    Raises:
+        ConfigError: a value is not allowed.
     """
 
-    name: str
-    qualities: tuple[int, ...]
-    run: Callable[[Clip, int], Coded]
-    settings: Callable[[int], dict[str, str]] | None = None
+    cache: Path | None = None
+    memory: Memory = "none"
+    extra: tuple[str, ...] = ()
+    jobs: int = 1
+    run: str = field(default_factory=run_id)
+
+    def __post_init__(self) -> None:
+        """Refuse values that are not allowed."""
+        if self.memory not in ("all", "one", "none"):
+            raise ConfigError(f"memory is {self.memory!r}; allowed are all, one, none")
+        if self.jobs < 1:
+            raise ConfigError(f"jobs is {self.jobs}; it must be 1 or more")
+        frame_columns(self.extra)
 
 
 @dataclass(frozen=True, slots=True)
-class AnchorRun:
-    """Callable pair of a :class:`Codec` for an anchor."""
+class _Coded:
+    """Figures of one encoding and decoding; what was not measured is ``None``."""
 
-    name: str
-    keyint: int
-    threads: int = 1
-    preset: str | None = None
-
-    def settings(self, crf: int) -> dict[str, str]:
-        """Settings at one constant rate factor."""
-        return anchor_settings(
-            self.name, crf, keyint=self.keyint, threads=self.threads, preset=self.preset
-        )
-
-    def __call__(self, clip: Clip, crf: int) -> Coded:
-        """Encode and decode a clip."""
-        return run_anchor(clip.frames, self.settings(crf), clip.rate)
-
-    def codec(self) -> Codec:
-        """The codec to evaluate, with the usual curve of the anchor."""
-        return Codec(self.name, ANCHORS[self.name].crfs, self, self.settings)
+    encoded: Encoded
+    decode_seconds: float
+    startups: tuple[float | None, float | None] = (None, None)  # encoding, decoding
+    peaks: tuple[float | None, float | None] = (None, None)
 
 
-@dataclass(frozen=True, slots=True)
-class ColorvidRun:
-    """Codes a clip with colorvid's own file interface, from a ``.y4m`` file to another.
+def _code(run: FileCodec, clip: Clip, quality: int, folder: Path, *, alone: bool) -> _Coded:
+    """Encode ``source.y4m`` of a folder and decode it into ``decoded.y4m``."""
+    source, decoded = folder / "source.y4m", folder / "decoded.y4m"
+    coded = folder / f"coded{run.suffix}"
+    for path in (coded, decoded):
+        path.unlink(missing_ok=True)
+    if not alone:
+        encoded = run.encode(source, coded, quality)
+        return _Coded(encoded, run.decode(coded, decoded, clip.info))
+    first = call_alone(run.encode, source, coded, quality)
+    second = call_alone(run.decode, coded, decoded, clip.info)
+    startups = (first.seconds - first.result.seconds, second.seconds - second.result)
+    return _Coded(first.result, second.result, startups, (first.peak_mb, second.peak_mb))
 
-    Attributes:
-        gop: distance of key frames, in frames; 1 = intra only.
-        inter_quality: quality of inter frames; ``None`` = colorvid's own choice.
-        model: name of a released model or path of a model file.
+
+def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row:
+    """Code, decode and score one clip at one quality.
+
+    Scores are means over frames of those of decoded 8-bit planes. Seconds are those of the codec
+    from file to file, reading and writing raw planes included; ``startup`` is the rest of the life
+    of a process of its own: starting Python, loading libraries and models.
+
+    Raises:
+        InputError: the decoded frames or the bytes of the frames are not as many as they must be.
     """
-
-    gop: int
-    inter_quality: int | None = None
-    model: str = "default"
-
-    def __call__(self, clip: Clip, quality: int) -> Coded:
-        """Encode into a file, decode the file, and read the frames back."""
-        with tempfile.TemporaryDirectory() as folder:
-            source, coded, result = (
-                Path(folder) / name for name in ("source.y4m", "coded.clv", "decoded.y4m")
+    with tempfile.TemporaryDirectory(prefix="colorvid-") as name:
+        folder = Path(name)
+        write_y4m(folder / "source.y4m", clip)
+        coded = _code(codec.run, clip, quality, folder, alone=how.memory == "all")
+        sizes = coded.encoded.frame_bytes
+        size_bytes = (folder / f"coded{codec.run.suffix}").stat().st_size
+        if sum(sizes) != size_bytes:
+            raise InputError(
+                f"{codec.name}: frames have {sum(sizes)} bytes, their file {size_bytes}"
             )
-            write_y4m(source, clip)
-            start = time.perf_counter()
-            colorvid.encode_file(
-                source,
-                coded,
-                quality=quality,
-                gop=self.gop,
-                frames=len(clip.frames),
-                inter_quality=self.inter_quality,
-                model=self.model,
-                overwrite=True,
+        with open_reader(folder / "decoded.y4m") as reader:
+            scores = score_frames(
+                clip.frames, reader, clip.spec, frame_bytes=sizes, extra=how.extra
             )
-            middle = time.perf_counter()
-            colorvid.decode_file(coded, result, model=self.model, overwrite=True)
-            end = time.perf_counter()
-            frames = read_video(result, len(clip.frames)).frames
-            size_bytes = coded.stat().st_size
-        settings = {
-            "version": str(colorvid.__version__),
-            "quality": str(quality),
-            "gop": str(self.gop),
-            "inter_quality": str(self.inter_quality),
-            "model": self.model,
+            per_frame = list(scores)
+        if how.memory == "one" and quality == codec.qualities[0]:
+            peaks = _code(codec.run, clip, quality, folder, alone=True).peaks
+            coded = replace(coded, peaks=peaks)
+    names = {"codec": codec.name, "clip": clip.name, "quality": quality}
+    return (
+        names
+        | _figures(clip, per_frame, coded)
+        | {
+            "machine": machine(),
+            "run": how.run,
+            "jobs": how.jobs,
+            "cached": False,
+            "settings": " ".join(f"{k}={v}" for k, v in codec.run.settings(quality).items()),
+            "per_frame": per_frame,
         }
-        return Coded(size_bytes, frames, middle - start, end - middle, settings)
-
-
-def score(codec: str, clip: Clip, quality: int, coded: Coded) -> Row:
-    """Figures of one coded clip: means over frames of the scores of decoded 8-bit planes."""
-    count, first = len(clip.frames), clip.frames[0]
-    scores = mean_scores(
-        score_frame(reference, decoded, clip.spec)
-        for reference, decoded in zip(clip.frames, coded.frames, strict=True)
     )
+
+
+def _figures(clip: Clip, per_frame: Sequence[Row], coded: _Coded) -> Row:
+    """What was measured, as columns of a point."""
+    info, count, size_bytes = clip.info, len(clip.frames), sum(coded.encoded.frame_bytes)
+    scores = ({k: v for k, v in row.items() if k not in ("frame", "bytes")} for row in per_frame)
     return {
-        "codec": codec,
-        "clip": clip.name,
-        "quality": quality,
         "frames": count,
-        "width_px": first.width,
-        "height_px": first.height,
-        "size_bytes": coded.size_bytes,
-        "rate_bpp": bits_per_pixel(coded.size_bytes, count, first.height, first.width),
-        "rate_kbps": kbit_per_second(coded.size_bytes, count, clip.rate),
-        **scores,
-        "encode_fps": count / coded.encode_seconds,
+        "width_px": info.width,
+        "height_px": info.height,
+        "size_bytes": size_bytes,
+        "rate_bpp": bits_per_pixel(size_bytes, count, info.height, info.width),
+        "rate_kbps": kbit_per_second(size_bytes, count, info.rate),
+        **mean_scores(scores),
+        "encode_fps": count / coded.encoded.seconds,
         "decode_fps": count / coded.decode_seconds,
-        "settings": " ".join(f"{key}={value}" for key, value in coded.settings.items()),
+        "encode_startup_s": coded.startups[0],
+        "decode_startup_s": coded.startups[1],
+        "encode_peak_mb": coded.peaks[0],
+        "decode_peak_mb": coded.peaks[1],
     }
 
 
-def run_point(codec: Codec, clip: Clip, quality: int, cache: Path | None = None) -> Row:
-    """Code, decode and score one clip at one quality, or take the stored result.
+def run_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row:
+    """Measure one point, or take the stored result, whose ``cached`` is then ``True``.
 
-    Args:
-        codec: what to run.
-        clip: what to code.
-        quality: a quality setting of the codec.
-        cache: folder of stored results, made if missing; ``None`` = always run.
+    A stored result is taken if samples, settings (with versions, model and source code), metrics
+    and the way of measuring memory are the same. It keeps the speeds, machine and run it had.
     """
-    if cache is None or codec.settings is None:
-        return score(codec.name, clip, quality, codec.run(clip, quality))
-    identity = json.dumps(
-        [_CACHE_FORMAT, codec.name, clip.name, codec.settings(quality), clip.digest()]
-    )
-    path = cache / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
-    if path.exists():
-        stored: Row = json.loads(path.read_text())
-        return stored
-    row = score(codec.name, clip, quality, codec.run(clip, quality))
-    cache.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(row, indent=1))
-    temporary.replace(path)
+    if how.cache is None:
+        return measure_point(codec, clip, quality, how)
+    memory = "none" if how.memory == "one" and quality != codec.qualities[0] else how.memory
+    settings, extra = codec.run.settings(quality), sorted(how.extra)
+    identity = [_CACHE_FORMAT, codec.name, settings, clip.digest(), extra, memory]
+    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
+    path = how.cache / f"{key}.json"
+    stored = _stored(path)
+    if stored is not None:
+        return stored | {"clip": clip.name, "cached": True}
+    row = measure_point(codec, clip, quality, how)
+    with os_errors(str(how.cache), OutputError):
+        how.cache.mkdir(parents=True, exist_ok=True)
+    with output_text(path, overwrite=True) as file:
+        json.dump(row, file)
     return row
 
 
-def run_clip(codec: Codec, source: Path, frames: int | None, cache: Path | None) -> list[Row]:
-    """Every quality of a codec on one source."""
-    clip = load(source, frames)
-    return [run_point(codec, clip, quality, cache) for quality in codec.qualities]
+def _stored(path: Path) -> Row | None:
+    """A stored point; ``None`` if it is not there or not whole."""
+    try:
+        row: Row = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return row
+
+
+Loader = Callable[[Path, int | None], Clip]
+Task = tuple[Codec, Path, int]
 
 
 def run_all(
     codecs: Sequence[Codec],
-    sources: Sequence[Path],
+    sources: Iterable[Path],
     frames: int | None,
+    how: Measuring,
     *,
-    cache: Path | None = None,
-    jobs: int = 1,
-    progress: Callable[[str], None] = lambda line: None,
+    progress: Callable[[int, int, str], None] = lambda done, total, what: None,
+    loader: Loader = load,
 ) -> list[Row]:
-    """Every codec on every source, by clip and then by codec.
+    """Every quality of every codec on every source, by clip, then by codec.
 
     Args:
         codecs: what to run.
         sources: clips or still images.
         frames: first frames of a clip to code; ``None`` = all.
-        cache: folder of stored results.
-        jobs: processes; with 1 everything runs in this one. Speeds are honest with 1 only.
-        progress: called with one line for each finished pair of source and codec.
+        how: measuring, cache and number of processes; with one job everything is done here, save
+            what needs a process of its own.
+        progress: called after each point with the number of finished points, that of all points,
+            and a name for the one that is finished. What it raises ends the run.
+        loader: reads a source; must be importable by its name.
     """
-    pairs = [(source, codec) for source in sources for codec in codecs]
+    tasks = [(c, source, quality) for source in sources for c in codecs for quality in c.qualities]
+    if how.jobs > 1:
+        return _in_parallel(tasks, frames, how, progress, loader)
     rows: list[Row] = []
-    if jobs == 1:
-        for source, codec in pairs:
-            rows += run_clip(codec, source, frames, cache)
-            progress(f"{source.stem}: {codec.name}")
-        return rows
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        waiting = [pool.submit(run_clip, codec, source, frames, cache) for source, codec in pairs]
-        for (source, codec), future in zip(pairs, waiting, strict=True):
-            rows += future.result()
-            progress(f"{source.stem}: {codec.name}")
+    for task in tasks:
+        rows.append(_run_task(task, frames, how, loader))
+        progress(len(rows), len(tasks), _name(task))
     return rows
+
+
+def _name(task: Task) -> str:
+    codec, source, quality = task
+    return f"{source.stem}, {codec.name} {quality}"
+
+
+def _run_task(task: Task, frames: int | None, how: Measuring, loader: Loader) -> Row:
+    codec, source, quality = task
+    return run_point(codec, loader(source, frames), quality, how)
+
+
+def _in_parallel(
+    tasks: Sequence[Task],
+    frames: int | None,
+    how: Measuring,
+    progress: Callable[[int, int, str], None],
+    loader: Loader,
+) -> list[Row]:
+    """Points in several processes, which end when this function is left in any way."""
+    others = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(how.jobs, mp_context=context, initializer=_obey)
+    try:
+        futures = {pool.submit(_run_task, task, frames, how, loader): task for task in tasks}
+        for done, future in enumerate(as_completed(futures), 1):
+            future.result()
+            progress(done, len(tasks), _name(futures[future]))
+        return [future.result() for future in futures]
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _obey() -> None:
+    """In a worker: Ctrl-C is for the caller, who ends the workers in a way that cleans up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))

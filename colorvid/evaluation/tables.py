@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from colorvid.evaluation.extra import EXTRA_METRICS
+from colorvid.io.files import output_text
 from colorvid.metrics import METRICS, BdRate, bd_rate
 
 Row = dict[str, Any]
@@ -15,7 +17,10 @@ Row = dict[str, Any]
 BD_METRICS = ("psnr_y_db", "psnr_yuv611_db", "ms_ssim_y_db", "de00_mean")
 """Figures that BD-rates are taken over; where lower is better, over the negated figure."""
 
-CURVE_COLUMNS = ("rate_bpp", "rate_kbps", *METRICS, "encode_fps", "decode_fps")
+RATIOS = {"encode_ratio": "encode_fps", "decode_ratio": "decode_fps"}
+"""Speeds relative to a reference, and the speeds they are made of."""
+PEAKS = ("encode_peak_mb", "decode_peak_mb")
+CURVE_COLUMNS = ("rate_bpp", "rate_kbps", *METRICS, *EXTRA_METRICS, *RATIOS, *PEAKS)
 AVERAGE = "average"
 MEAN_CURVE = "mean curve"
 
@@ -25,19 +30,55 @@ def names(rows: Sequence[Row], column: str) -> list[str]:
     return list(dict.fromkeys(row[column] for row in rows))
 
 
+def with_ratios(rows: Sequence[Row], reference: str) -> list[Row]:
+    """Points with the columns of ``RATIOS``: speed over that of ``reference`` on the same clip.
+
+    The speed of the reference is that of all its points on the clip, frames over seconds. Only
+    points of one run, hence of one machine, are compared, and none that were measured while
+    others were: the ratio is ``None`` there, also for points from a cache that another run filled.
+    """
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row["codec"] == reference and row["jobs"] == 1:
+            groups.setdefault((row["clip"], row["run"]), []).append(row)
+    result = []
+    for row in rows:
+        others = groups.get((row["clip"], row["run"]), []) if row["jobs"] == 1 else []
+        ratios = {
+            ratio: row[speed] / statistics.harmonic_mean([other[speed] for other in others])
+            if others
+            else None
+            for ratio, speed in RATIOS.items()
+        }
+        result.append(row | ratios)
+    return result
+
+
 def mean_curves(rows: Sequence[Row]) -> list[Row]:
-    """One row per codec and quality: the mean of each figure over the clips that have it."""
+    """One row per codec and quality: each figure over the clips that have it.
+
+    That is the mean; of the ratios of ``RATIOS`` the geometric mean, and of peaks the highest.
+    Columns that no point has are left out.
+    """
+    columns = [column for column in CURVE_COLUMNS if any(column in row for row in rows)]
     groups: dict[tuple[str, Any], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["codec"], row["quality"]), []).append(row)
     result = []
     for (codec, quality), members in groups.items():
         mean: Row = {"codec": codec, "quality": quality, "clips": len(members)}
-        for column in CURVE_COLUMNS:
-            values = [m[column] for m in members if m[column] is not None]
-            mean[column] = statistics.fmean(values) if values else None
+        for column in columns:
+            values = [m[column] for m in members if m.get(column) is not None]
+            mean[column] = _summary(column)(values) if values else None
         result.append(mean)
     return result
+
+
+def _summary(column: str) -> Callable[[list[float]], float]:
+    """How a figure of several clips becomes one."""
+    if column in RATIOS:
+        return statistics.geometric_mean
+    return max if column in PEAKS else statistics.fmean
 
 
 def curve(rows: Sequence[Row], metric: str) -> list[tuple[float, float]]:
@@ -138,8 +179,14 @@ def _cell(value: object) -> str:
 
 
 def write_tsv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows with the same keys as tab-separated values; ``None`` becomes an empty field."""
-    with path.open("w", newline="") as file:
+    """Write rows with the same keys as tab-separated values; ``None`` becomes an empty field.
+
+    The file appears under its name when it is complete, in place of an older one.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with output_text(path, overwrite=True) as file:
         writer = csv.DictWriter(file, list(rows[0]), delimiter="\t", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

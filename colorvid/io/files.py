@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 import numpy as np
 
@@ -112,3 +112,23 @@ class OutputFile:
     def discard(self) -> None:
         """Remove the temporary file."""
         self.temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def output_text(path: Path, *, overwrite: bool) -> Iterator[TextIO]:
+    """A text file, UTF-8, that appears under its name when the block ends well.
+
+    Line ends are written as they are given.
+
+    Raises:
+        OutputError: see `OutputFile`; or the file cannot be written.
+    """
+    target = OutputFile(path, overwrite=overwrite)
+    try:
+        with os_errors(target.name, OutputError):
+            with target.temporary.open("w", newline="", encoding="utf-8") as file:
+                yield file
+        target.commit()
+    except BaseException:
+        target.discard()
+        raise

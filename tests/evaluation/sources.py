@@ -1,12 +1,19 @@
 """Small generated clips."""
 
+import io
+import zlib
+from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
 from colorvid.color import ColorSpec, Matrix
 from colorvid.evaluation.clips import Clip
+from colorvid.evaluation.codecs import Encoded
 from colorvid.frame import Frame, chroma_size
+from colorvid.io import VideoInfo, open_reader, open_writer
+from colorvid.io.files import read_packed_frame
 
 
 def moving_frames(count: int, height: int = 72, width: int = 96) -> list[Frame]:
@@ -32,3 +39,45 @@ def moving_frames(count: int, height: int = 72, width: int = 96) -> list[Frame]:
 def moving_clip(count: int, height: int = 72, width: int = 96, name: str = "moving") -> Clip:
     """The same as a clip at 25 frames per second, BT.601 limited range."""
     return Clip(name, moving_frames(count, height, width), Fraction(25), ColorSpec(Matrix.BT601))
+
+
+@dataclass(frozen=True, slots=True)
+class CoarseRun:
+    """A codec for tests: drops low bits of samples, the fewer the higher the quality, 0..4.
+
+    Each frame is a length in four bytes and the planes behind it, deflated.
+
+    Attributes:
+        log: file that gets a line for each encoding.
+    """
+
+    log: Path | None = None
+
+    @property
+    def suffix(self) -> str:
+        return ".coarse"
+
+    def settings(self, quality: int) -> dict[str, str]:
+        return {"encoder": "coarse", "quality": str(quality)}
+
+    def encode(self, source: Path, target: Path, quality: int) -> Encoded:
+        if self.log is not None:
+            with self.log.open("a") as file:
+                file.write(f"{quality}\n")
+        mask = np.uint8(256 - (1 << (4 - quality)))
+        with open_reader(source) as reader:
+            packed = [
+                zlib.compress(b"".join((p & mask).tobytes() for p in f.planes)) for f in reader
+            ]
+        target.write_bytes(b"".join(len(part).to_bytes(4, "little") + part for part in packed))
+        return Encoded(0.5, [4 + len(part) for part in packed])
+
+    def decode(self, coded: Path, target: Path, info: VideoInfo) -> float:
+        data = io.BytesIO(coded.read_bytes())
+        with open_writer(target, info) as writer:
+            while size := int.from_bytes(data.read(4), "little"):
+                planes = io.BytesIO(zlib.decompress(data.read(size)))
+                frame, _ = read_packed_frame(planes, info.height, info.width)
+                assert frame is not None
+                writer.write(frame)
+        return 0.25

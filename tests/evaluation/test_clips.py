@@ -19,7 +19,7 @@ def test_y4m_comes_back_as_written(tmp_path: Path, size: tuple[int, int]) -> Non
     write_y4m(path, clip)
     assert read_video(path, None).digest() == clip.digest()
     assert len(read_video(path, 2).frames) == 2
-    with pytest.raises(InputError, match="has 3 frames; 9 are needed"):
+    with pytest.raises(InputError, match="has 3 frames; 9 are needed, or --frames 3"):
         read_video(path, 9)
 
 
@@ -50,7 +50,31 @@ def test_stills_are_converted_to_bt709(tmp_path: Path) -> None:
     assert frame.u.shape == (3, 4)
 
 
-def test_a_folder_without_sources_is_refused(tmp_path: Path) -> None:
+def test_files_and_folders_become_sources(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("b.png", "a.MKV", "notes.txt"):
+        (folder / name).write_text("")
+    clip = tmp_path / "c.y4m"
+    write_y4m(clip, moving_clip(1))
+    assert find_sources([clip, folder]) == [clip, folder / "a.MKV", folder / "b.png"]
+
+
+def test_sources_that_are_not_there_or_look_alike_are_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(InputError, match="holds no .png, .webp file"):
-        find_sources(tmp_path, (".png", ".webp"))
+    with pytest.raises(InputError, match="holds no .*.mkv, .* file; give another folder"):
+        find_sources([tmp_path])
+    with pytest.raises(InputError, match="nowhere: No such file or directory"):
+        find_sources([tmp_path / "nowhere"])
+    with pytest.raises(InputError, match="nothing to code"):
+        find_sources([])
+    for name in ("same.png", "same.jpg"):
+        (tmp_path / name).write_text("")
+    with pytest.raises(InputError, match="are both called same; rename one of them"):
+        find_sources([tmp_path])
+
+
+def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("no image")
+    with pytest.raises(InputError, match="a.png: is no image"):
+        load(tmp_path / "a.png", None)

@@ -1,94 +1,126 @@
-import dataclasses
-from pathlib import Path
+"""Points: measured, kept, and run in several processes."""
 
-import numpy as np
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from colorvid.evaluation.anchors import Coded
-from colorvid.evaluation.clips import Clip, write_y4m
-from colorvid.evaluation.runs import (
-    COLUMNS,
-    AnchorRun,
-    Codec,
-    ColorvidRun,
-    run_all,
-    run_point,
-    score,
-)
-from colorvid.frame import Frame
-from colorvid.metrics import psnr
-from tests.evaluation.sources import moving_clip
+from colorvid.errors import ColorvidError, ConfigError, InputError
+from colorvid.evaluation.anchors import AnchorRun
+from colorvid.evaluation.clips import write_y4m
+from colorvid.evaluation.codecs import Codec, Encoded
+from colorvid.evaluation.frames import columns
+from colorvid.evaluation.process import peak_memory_mb
+from colorvid.evaluation.runs import COLUMNS, Measuring, measure_point, run_all, run_point
+from tests.evaluation.sources import CoarseRun, moving_clip
+
+COARSE = Codec("coarse", (0, 1, 2), CoarseRun())
+MEASURED = {"encode_fps", "decode_fps", "run", "jobs"}
 
 
-def coarse(clip: Clip, quality: int) -> Coded:
-    """A fake codec: drops low bits; the better the quality, the fewer."""
-    mask = np.uint8(256 - (1 << (4 - quality)))
-    frames = [Frame(*(plane & mask for plane in frame.planes)) for frame in clip.frames]
-    return Coded(1000 * (quality + 1), frames, 0.5, 0.25, {"quality": str(quality)})
-
-
-def test_a_scored_point_has_every_column() -> None:
-    clip = moving_clip(4)
-    row = score("coarse", clip, 2, coarse(clip, 2))
-    assert set(row) == set(COLUMNS)
-    assert row["rate_bpp"] == pytest.approx(8 * 3000 / (4 * 72 * 96))
-    assert row["rate_kbps"] == pytest.approx(8 * 3000 * 25 / 4 / 1000)
+def test_a_point_has_every_column_and_every_frame() -> None:
+    how = Measuring(extra=("ciede_vmaf",), run="today")
+    row = measure_point(COARSE, moving_clip(4), 2, how)
+    frames = row.pop("per_frame")
+    assert set(row) == {*COLUMNS, "ciede_vmaf"}
+    assert [tuple(frame) for frame in frames] == [columns(("ciede_vmaf",))] * 4
+    assert sum(frame["bytes"] for frame in frames) == row["size_bytes"]
+    assert row["psnr_u_db"] == pytest.approx(sum(frame["psnr_u_db"] for frame in frames) / 4)
+    assert row["rate_bpp"] == pytest.approx(8 * row["size_bytes"] / (4 * 72 * 96))
+    assert row["rate_kbps"] == pytest.approx(8 * row["size_bytes"] * 25 / 4 / 1000)
     assert (row["encode_fps"], row["decode_fps"]) == (8, 16)
-    assert row["settings"] == "quality=2"
-    assert row["ms_ssim_y"] is None
+    assert row["settings"] == "encoder=coarse quality=2"
+    assert (row["run"], row["cached"], row["ms_ssim_y"]) == ("today", False, None)
+    assert row["encode_peak_mb"] is None and row["encode_startup_s"] is None
+
+
+@pytest.mark.skipif(peak_memory_mb() is None, reason="the system does not tell")
+def test_memory_is_measured_in_processes_of_their_own(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    codec, clip = Codec("coarse", (0, 1), CoarseRun(log)), moving_clip(2)
+    one = [measure_point(codec, clip, quality, Measuring(memory="one")) for quality in (0, 1)]
+    assert one[0]["encode_peak_mb"] > 5 and one[0]["decode_peak_mb"] > 5
+    assert one[0]["encode_startup_s"] is None and one[1]["encode_peak_mb"] is None
+    assert log.read_text().split() == ["0", "0", "1"]
+    every = measure_point(codec, clip, 1, Measuring(memory="all"))
+    assert every["decode_peak_mb"] > 5 and every["decode_startup_s"] is not None
+    assert every["psnr_y_db"] == one[1]["psnr_y_db"]
 
 
 def test_cached_points_are_not_run_again(tmp_path: Path) -> None:
-    calls: list[int] = []
-
-    def run(clip: Clip, quality: int) -> Coded:
-        calls.append(quality)
-        return coarse(clip, quality)
-
-    codec = Codec("coarse", (1,), run, lambda quality: {"quality": str(quality)})
-    clip = moving_clip(2)
-    first = run_point(codec, clip, 1, tmp_path)
-    assert run_point(codec, clip, 1, tmp_path) == first
-    assert calls == [1]
-    run_point(codec, clip, 2, tmp_path)  # other settings
+    log, cache = tmp_path / "log", tmp_path / "cache"
+    codec, clip = Codec("coarse", (1,), CoarseRun(log)), moving_clip(2)
+    first = run_point(codec, clip, 1, Measuring(cache, run="first"))
+    again = run_point(codec, clip, 1, Measuring(cache, run="second"))
+    assert again == first | {"cached": True} and again["run"] == "first"
+    assert log.read_text().split() == ["1"]
+    run_point(codec, clip, 2, Measuring(cache))  # other settings
     changed = moving_clip(2)
     changed.frames[0].y[0, 0] ^= 1
-    run_point(codec, changed, 1, tmp_path)  # other samples
-    run_point(dataclasses.replace(codec, settings=None), clip, 1, tmp_path)  # never cached
-    assert calls == [1, 2, 1, 1]
+    run_point(codec, changed, 1, Measuring(cache))  # other samples
+    run_point(codec, clip, 1, Measuring(cache, extra=("ciede_vmaf",)))  # other metrics
+    run_point(codec, clip, 1, Measuring())  # no cache
+    assert log.read_text().split() == ["1", "2", "1", "1", "1"]
+    for path in cache.iterdir():
+        path.write_text(path.read_text()[:100])  # cut: as if it were not there
+    assert run_point(codec, clip, 1, Measuring(cache))["cached"] is False
+    assert all(path.suffix == ".json" for path in cache.iterdir())
 
 
-def test_run_all_gives_the_same_rows_with_two_processes(tmp_path: Path) -> None:
+def test_several_processes_give_the_same_points(tmp_path: Path) -> None:
     sources = [tmp_path / f"{name}.y4m" for name in ("one", "two")]
     for path, count in zip(sources, (2, 3), strict=True):
         write_y4m(path, moving_clip(count))
-    fast = AnchorRun("x264", 32, preset="ultrafast")
-    codecs = [
-        Codec("coarse", (0, 2), coarse),
-        Codec("fast", (20, 30), fast, fast.settings),
-    ]
-    lines: list[str] = []
-    rows = run_all(codecs, sources, 2, progress=lines.append)
+    codecs = [COARSE, Codec("fast", (20, 30), AnchorRun("x264", 32, preset="ultrafast"))]
+    seen: list[tuple[int, int, str]] = []
+    rows = run_all(codecs, sources, 2, Measuring(), progress=lambda *now: seen.append(now))
     assert [(row["clip"], row["codec"], row["quality"]) for row in rows] == [
-        (clip, codec, quality)
+        (clip, codec.name, quality)
         for clip in ("one", "two")
-        for codec, qualities in (("coarse", (0, 2)), ("fast", (20, 30)))
-        for quality in qualities
+        for codec in codecs
+        for quality in codec.qualities
     ]
-    assert lines == ["one: coarse", "one: fast", "two: coarse", "two: fast"]
-    speeds = ("encode_fps", "decode_fps")
-    again = run_all(codecs, sources, 2, jobs=2)
-    for row in rows + again:
-        for column in speeds:
-            del row[column]
-    assert again == rows
+    assert seen[0] == (1, 10, "one, coarse 0") and seen[-1] == (10, 10, "two, fast 30")
+    again = run_all(codecs, sources, 2, Measuring(jobs=2))
+    assert {row["jobs"] for row in again} == {2}
+
+    def lasting(points: list[dict[str, Any]]) -> str:
+        kept = [{k: v for k, v in row.items() if k not in MEASURED} for row in points]
+        return json.dumps(kept)
+
+    assert lasting(again) == lasting(rows)
 
 
-def test_colorvid_is_run_through_its_file_interface() -> None:
-    clip = moving_clip(2)
-    coded = ColorvidRun(gop=8)(clip, 20)
-    raw = 2 * 72 * 96 * 3 // 2
-    assert 100 < coded.size_bytes < raw // 4
-    assert len(coded.frames) == 2
-    assert psnr(clip.frames[1].y, coded.frames[1].y) > 20
-    assert (coded.settings["quality"], coded.settings["gop"]) == ("20", "8")
+class Cheating(CoarseRun):
+    """Does not count all its bytes."""
+
+    def encode(self, source: Path, target: Path, quality: int) -> Encoded:
+        encoded = CoarseRun.encode(self, source, target, quality)
+        return Encoded(encoded.seconds, [size - 1 for size in encoded.frame_bytes])
+
+
+def test_every_byte_must_be_counted() -> None:
+    with pytest.raises(InputError, match=r"cheat: frames have \d+ bytes, their file \d+"):
+        measure_point(Codec("cheat", (1,), Cheating()), moving_clip(1), 1, Measuring())
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_error_ends_the_run(jobs: int, tmp_path: Path) -> None:
+    source = tmp_path / "a.y4m"
+    write_y4m(source, moving_clip(1))
+    codec = Codec("cheat", (1, 2), Cheating())
+    with pytest.raises(ColorvidError, match="cheat: frames have"):
+        run_all([codec], [source], 1, Measuring(tmp_path / "cache", jobs=jobs))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_wrong_values_are_refused() -> None:
+    with pytest.raises(ConfigError, match="memory is 'some'; allowed are all, one, none"):
+        Measuring(memory="some")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="jobs is 0"):
+        Measuring(jobs=0)
+    with pytest.raises(ConfigError, match="metric 'vmaf9' is unknown"):
+        Measuring(extra=("vmaf9",))

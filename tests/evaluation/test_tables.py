@@ -12,6 +12,7 @@ from colorvid.evaluation.tables import (
     curve,
     markdown,
     mean_curves,
+    with_ratios,
     write_tsv,
 )
 
@@ -34,8 +35,10 @@ def rows(codec: str, clip: str, factor: float, similarity: bool = True) -> list[
             "ms_ssim_y_db": 10.0 + q if similarity else None,
             "de00_mean": 4.0 - q,
             "de00_p95": 8.0 - q,
-            "encode_fps": 10.0,
+            "encode_fps": 10.0 * factor,
             "decode_fps": 20.0,
+            "run": "today",
+            "jobs": 1,
         }
         for q, rate in enumerate(RATES)
     ]
@@ -82,6 +85,33 @@ def test_mean_curves_average_over_clips() -> None:
     ]
     assert means[0]["rate_bpp"] == pytest.approx(0.125)
     assert means[0]["ms_ssim_y"] == 0.9
+
+
+def test_speeds_are_ratios_within_one_run() -> None:
+    points = with_ratios(POINTS, "anchor")
+    ratios = {(row["codec"], row["clip"]): row["encode_ratio"] for row in points}
+    assert ratios[("test", "a")] == pytest.approx(0.5)
+    assert ratios[("anchor", "a")] == pytest.approx(1)
+    assert ratios[("test", "small")] == pytest.approx(2)
+    assert mean_curves(points)[0]["encode_ratio"] == pytest.approx(1)  # geometric
+    earlier = [row | {"run": "yesterday"} if row["codec"] == "test" else row for row in POINTS]
+    crowded = [row | {"jobs": 2} for row in POINTS]
+    for others in (with_ratios(earlier, "anchor")[:4], with_ratios(crowded, "anchor")):
+        assert all(row["encode_ratio"] is row["decode_ratio"] is None for row in others)
+    assert mean_curves(with_ratios(earlier, "anchor"))[0]["encode_ratio"] is None
+
+
+def test_a_slow_point_of_the_reference_counts_by_its_time() -> None:
+    reference = [row | {"encode_fps": fps} for row, fps in zip(POINTS[:2], (10, 30), strict=True)]
+    ratios = [row["encode_ratio"] for row in with_ratios(reference, "test")]
+    assert ratios == pytest.approx([10 / 15, 30 / 15])  # the same frames at 10 and 30 fps
+
+
+def test_peaks_are_the_highest_of_all_clips() -> None:
+    peaks: list[float | None] = [100.0, 300.0, None]
+    points = [POINTS[0] | {"encode_peak_mb": peak} for peak in peaks]
+    assert mean_curves(points)[0]["encode_peak_mb"] == 300
+    assert "decode_peak_mb" not in mean_curves(points)[0]
 
 
 def test_tables_show_refusals_with_their_reason() -> None:
