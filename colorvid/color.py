@@ -285,7 +285,7 @@ def frame_to_rgb(frame: Frame, spec: ColorSpec) -> NDArray[np.uint8]:
     )
     r_cr, g_cb, g_cr, b_cb = spec.chroma_gains
     rgb = np.stack((y + r_cr * cr, y + g_cb * cb + g_cr * cr, y + b_cb * cb), axis=-1)
-    return np.rint(rgb).clip(0, 255).astype(np.uint8)
+    return np.asarray(np.rint(rgb).clip(0, 255), np.uint8)
 
 
 def _halve(plane: NDArray[np.float64], axis: int, co_sited: bool) -> NDArray[np.float64]:

@@ -30,6 +30,7 @@ ORDER = """
     evaluation.__init__ evaluation.process evaluation.origin evaluation.jpeg evaluation.codecs
     evaluation.anchors evaluation.clips evaluation.ciede_vmaf evaluation.extra evaluation.frames
     evaluation.rgb evaluation.runs evaluation.tables evaluation.plots evaluation.impulse
+    evaluation.patches
     terminal commands cli __main__
     training.__init__ training.delta_e training.loss training.data training.rate
     training.sequences training.loop training.intra training.inter training.export

@@ -28,6 +28,7 @@ LABELS = {
 }
 """Axis labels by column."""
 
+_LEGEND_INCHES = 2
 _SETTINGS: dict[Any, Any] = {
     "figure.dpi": 100,
     "font.size": 9,
@@ -76,7 +77,7 @@ def rate_distortion(
     dashed: Container[str] = (),
     limits: Mapping[str, tuple[str, float]] | None = None,
 ) -> None:
-    """Rate-distortion curves side by side, one panel for each figure of merit.
+    """Rate-distortion curves side by side, one panel for each figure of merit, one legend.
 
     Args:
         path: ``.png`` or ``.svg``.
@@ -86,7 +87,8 @@ def rate_distortion(
         dashed: names of curves to draw dashed.
         limits: by metric, the name and the value of a horizontal line.
     """
-    with figure(path, 1, len(curves)) as axes:
+    size = (5 + _LEGEND_INCHES / len(curves), 4)
+    with figure(path, 1, len(curves), size) as axes:
         for panel, (metric, by_codec) in zip(axes[0], curves.items(), strict=True):
             for name, points in by_codec.items():
                 _curve(panel, name, points, "o--" if name in dashed else "o-")
@@ -95,8 +97,8 @@ def rate_distortion(
                 panel.axhline(value, color="black", linestyle=":", linewidth=1, label=name)
             panel.set_xlabel(LABELS[rate])
             panel.set_ylabel(LABELS[metric])
-            panel.legend()
         axes[0][0].set_title(title, loc="left")
+        axes[0][-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
 
 
 def _curve(panel: Any, name: str, points: Points, style: str) -> None:

@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from colorvid.errors import ConfigError, InputError, OutputError
-from colorvid.evaluation.clips import Clip, load, write_y4m
+from colorvid.evaluation.clips import Clip, load, read_video, write_y4m
 from colorvid.evaluation.codecs import Codec, Encoded, FileCodec
 from colorvid.evaluation.frames import columns as frame_columns
 from colorvid.evaluation.frames import score_frames
 from colorvid.evaluation.origin import machine, run_id
 from colorvid.evaluation.process import call_alone
+from colorvid.evaluation.rgb import score_frame_rgb
+from colorvid.frame import Frame
 from colorvid.io import open_reader
 from colorvid.io.files import os_errors, output_text
-from colorvid.metrics import METRICS, bits_per_pixel, kbit_per_second, mean_scores
+from colorvid.metrics import METRICS, Scores, bits_per_pixel, kbit_per_second, mean_scores
 
 _CACHE_FORMAT = 2  # raise when the figures of a cached point change their meaning
 
@@ -71,6 +73,7 @@ class Measuring:
         cache: folder of stored results, made if missing; ``None`` = always run.
         memory: where peak memory is measured, see `Memory`.
         extra: metrics besides ``METRICS``, see `colorvid.evaluation.extra`.
+        rgb: also compare stills with their originals in RGB, see `colorvid.evaluation.rgb`.
         jobs: points at once, in a process each; speeds are honest with 1 only.
         run: a name for this run; speeds are compared within one run.
 
@@ -81,6 +84,7 @@ class Measuring:
     cache: Path | None = None
     memory: Memory = "none"
     extra: tuple[str, ...] = ()
+    rgb: bool = False
     jobs: int = 1
     run: str = field(default_factory=run_id)
 
@@ -118,6 +122,16 @@ def _code(run: FileCodec, clip: Clip, quality: int, folder: Path, *, alone: bool
     return _Coded(first.result, second.result, startups, (first.peak_mb, second.peak_mb))
 
 
+def code_frames(run: FileCodec, clip: Clip, quality: int) -> tuple[int, list[Frame]]:
+    """Bytes of the file that a codec makes of a clip, and the frames that the file decodes to."""
+    with tempfile.TemporaryDirectory(prefix="colorvid-") as name:
+        folder = Path(name)
+        write_y4m(folder / "source.y4m", clip)
+        _code(run, clip, quality, folder, alone=False)
+        frames = read_video(folder / "decoded.y4m", len(clip.frames)).frames
+        return (folder / f"coded{run.suffix}").stat().st_size, frames
+
+
 def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row:
     """Code, decode and score one clip at one quality.
 
@@ -143,6 +157,7 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row
                 clip.frames, reader, clip.spec, frame_bytes=sizes, extra=how.extra
             )
             per_frame = list(scores)
+        rgb = _score_rgb(clip, folder / "decoded.y4m") if how.rgb else {}
         if how.memory == "one" and quality == codec.qualities[0]:
             peaks = _code(codec.run, clip, quality, folder, alone=True).peaks
             coded = replace(coded, peaks=peaks)
@@ -150,6 +165,7 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row
     return (
         names
         | _figures(clip, per_frame, coded)
+        | rgb
         | {
             "machine": machine(),
             "run": how.run,
@@ -159,6 +175,13 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row
             "per_frame": per_frame,
         }
     )
+
+
+def _score_rgb(clip: Clip, decoded: Path) -> Scores:
+    """Figures of ``RGB_METRICS`` of the only frame of a file."""
+    if clip.original is None:
+        raise InputError(f"{clip.name} is no still; only stills have an original in RGB")
+    return score_frame_rgb(clip.original, read_video(decoded, 1).frames[0], clip.spec)
 
 
 def _figures(clip: Clip, per_frame: Sequence[Row], coded: _Coded) -> Row:
@@ -193,6 +216,8 @@ def run_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row:
     memory = "none" if how.memory == "one" and quality != codec.qualities[0] else how.memory
     settings, extra = codec.run.settings(quality), sorted(how.extra)
     identity = [_CACHE_FORMAT, codec.name, settings, clip.digest(), extra, memory]
+    if how.rgb and clip.original is not None:
+        identity.append(hashlib.sha256(clip.original.tobytes()).hexdigest())
     key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
     path = how.cache / f"{key}.json"
     stored = _stored(path)
