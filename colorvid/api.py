@@ -219,18 +219,8 @@ def _decode(
         from colorvid import pipeline
 
         _check_threads(threads)
-        ready = pipeline.model_for(reader.header.model_id, device, model)
-        stack.enter_context(pipeline.one_torch_thread())
         decoded = stack.enter_context(
-            closing(
-                pipeline.decode_records(
-                    ready,
-                    ((record, reader.packet_bytes) for record in reader),
-                    (info.height, info.width),
-                    reader.header.gop_length,
-                    threads=threads,
-                )
-            )
+            pipeline.decode_stream(reader, device=device, model=model, threads=threads)
         )
         output = Concealment(write, strict=on_error == "stop")
         total = _total_frames(reader, file) if progress is not None else None

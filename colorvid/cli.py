@@ -6,13 +6,15 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from fractions import Fraction
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from colorvid import __version__
+from colorvid.cli_compare import add_compare
+from colorvid.cli_evaluation import add_eval
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES
 from colorvid.errors import ColorvidError, ConfigError, InputError, OutputError
+from colorvid.options import add_work, frame_rate, resolution, whole
 
 EPILOG = """\
 exit codes:
@@ -37,41 +39,6 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError(f"{message}; see {self.prog} --help")
 
 
-def whole(low: int, high: int | None = None) -> Callable[[str], int]:
-    """Type of an option: whole numbers from ``low`` to ``high``."""
-    span = f"{low} to {high}" if high is not None else f"{low} or more"
-
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if value < low or (high is not None and value > high):
-            raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, {span}")
-        return value
-
-    return parse
-
-
-def resolution(text: str) -> tuple[int, int]:
-    """Type of an option: ``WxH`` in luma samples."""
-    width, cross, height = text.lower().partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} must be WxH, as in 1920x1080")
-    return int(width), int(height)
-
-
-def frame_rate(text: str) -> Fraction:
-    """Type of an option: frames per second as ``N``, ``N/D`` or a decimal."""
-    try:
-        value = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        value = Fraction(0)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a frame rate, as in 25 or 30000/1001")
-    return value
-
-
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = _Parser(
@@ -87,6 +54,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_decode(_command(commands, "decode", "decode a .clv stream into a video"))
     _add_info(_command(commands, "info", "tell what a .clv stream holds, without decoding it"))
     _add_verify(_command(commands, "verify", "decode a .clv stream and check every CRC and hash"))
+    add_eval(_command(commands, "eval", "score a decoded video against its original"))
+    add_compare(_command(commands, "compare", "measure colorvid against other encoders"))
     model = _command(commands, "model", "tell what a model consists of and what it costs")
     model.add_argument(
         "name", nargs="?", default="default", help="'default' or a model file (default: default)"
@@ -110,20 +79,6 @@ def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
 def _add_input(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("input", nargs="?", metavar="IN", help=text)
     parser.add_argument("-i", "--input", dest="input_option", metavar="IN", help=argparse.SUPPRESS)
-
-
-def _add_work(parser: argparse.ArgumentParser) -> None:
-    """Options of everything that runs the codec."""
-    parser.add_argument(
-        "--threads", type=whole(0), default=0, metavar="N",
-        help="most GOPs to work on at once; 0 = one for each core (default); "
-        "the result is the same for every number",
-    )  # fmt: skip
-    parser.add_argument(
-        "--device", default="cpu", help="torch device, as in cpu or cuda (default: cpu)"
-    )
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--no-progress", action="store_true", help="show no progress line")
 
 
 def _add_output(parser: argparse.ArgumentParser, text: str) -> None:
@@ -169,7 +124,7 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
         "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
     )
     parser.add_argument("--psnr", action="store_true", help="print mean PSNR and dE00 at the end")
-    _add_work(parser)
+    add_work(parser)
 
 
 def _add_decode(parser: argparse.ArgumentParser) -> None:
@@ -183,7 +138,7 @@ def _add_decode(parser: argparse.ArgumentParser) -> None:
         "or stop and write nothing (default: conceal)",
     )  # fmt: skip
     parser.add_argument("--model", metavar="FILE", help="model file (default: the released ones)")
-    _add_work(parser)
+    add_work(parser)
 
 
 def _add_info(parser: argparse.ArgumentParser) -> None:
@@ -195,7 +150,7 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
 def _add_verify(parser: argparse.ArgumentParser) -> None:
     _add_input(parser, "the .clv stream; - = stdin")
     parser.add_argument("--model", metavar="FILE", help="model file (default: the released ones)")
-    _add_work(parser)
+    add_work(parser)
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -206,7 +161,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         SystemExit: after ``--help`` and ``--version``.
     """
     options = make_parser().parse_args(argv)
-    if options.command == "model":
+    if not hasattr(options, "input_option"):
         return options
     if (options.input is None) == (options.input_option is None):
         how_often = "twice" if options.input is not None else "not"
@@ -255,7 +210,8 @@ def _run(argv: Sequence[str] | None, signals: Any) -> int:
 
 def _check_pipes(options: argparse.Namespace) -> None:
     """Refuse to use a standard stream that the caller has closed."""
-    if sys.stdin is None and getattr(options, "input", None) == "-":
+    inputs = (getattr(options, name, None) for name in ("input", "reference", "decoded"))
+    if sys.stdin is None and "-" in inputs:
         raise InputError("stdin is closed; give a file or a pipe")
     if sys.stdout is None and getattr(options, "output", "-") == "-":
         raise OutputError("stdout is closed; send it to a file or a pipe")

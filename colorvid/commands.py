@@ -6,6 +6,7 @@ import json
 from argparse import Namespace
 
 from colorvid.api import decode_file, encode_file, verify_file
+from colorvid.commands_evaluation import run_eval
 from colorvid.description import as_json, as_text
 from colorvid.errors import DamagedStream
 from colorvid.report import DecodeReport, Scores
@@ -25,6 +26,12 @@ def run(options: Namespace, signals: Signals) -> int:
         return _decode(options, signals)
     if options.command == "verify":
         return _verify(options, signals)
+    if options.command == "eval":
+        return run_eval(options, signals)
+    if options.command == "compare":
+        from colorvid.commands_compare import run_compare  # loads what no other command needs
+
+        return run_compare(options, signals)
     return _info(options) if options.command == "info" else _model(options)
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import cast
 
 import torch
 
 from colorvid import parallel
-from colorvid.bitstream import Damage, Packet
+from colorvid.bitstream import ClvReader, Damage, Packet
 from colorvid.codec import Decoder, Encoder, EncoderSettings
 from colorvid.color import ColorSpec
 from colorvid.entropy.rans import SymbolWriter
@@ -193,3 +193,28 @@ def decode_records(
             depth=depth,
         ),
     )
+
+
+@contextmanager
+def decode_stream(
+    reader: ClvReader, *, device: str = "cpu", model: str | None = None, threads: int = 0
+) -> Iterator[Iterator[Decoded]]:
+    """What the records of a stream become, in order, for the block.
+
+    Args:
+        reader: at the start of its records.
+        device: torch device.
+        model: path of a model file; None = the released model that the stream names.
+        threads: most workers; 0 = one for each core.
+
+    Raises:
+        ModelMismatch: the model that the stream needs is not here.
+        ConfigError: no such device.
+    """
+    header = reader.header
+    ready = model_for(header.model_id, device, model)
+    records = ((record, reader.packet_bytes) for record in reader)
+    size = header.height, header.width
+    decoded = decode_records(ready, records, size, header.gop_length, threads=threads)
+    with one_torch_thread(), closing(decoded):
+        yield decoded

@@ -18,6 +18,7 @@ from colorvid.report import Progress
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _BAR = "colorvid [{percentage:.1f}%] {n_fmt}/{total_fmt} frames{postfix}, eta {remaining}"
 _BAR_WITHOUT_TOTAL = "colorvid {n_fmt} frames{postfix}"
+_POINT_BAR = "colorvid [{percentage:.1f}%] {n_fmt}/{total_fmt} points{postfix}, eta {remaining}"
 
 
 def say(text: str, level: str = "") -> None:
@@ -79,8 +80,8 @@ class Signals:
         return Aborted(f"aborted by {name}; no output file was written or changed")
 
 
-class ProgressLine:
-    """Progress callback that shows frames, speed, bit rate and the time left on stderr."""
+class _Line:
+    """A line on stderr that changes, made when it is first needed."""
 
     def __init__(self, signals: Signals, *, shown: bool) -> None:
         """Show nothing unless ``shown`` and stderr is a terminal."""
@@ -88,8 +89,8 @@ class ProgressLine:
         self._shown = shown and sys.stderr is not None and sys.stderr.isatty()
         self._bar: Any = None
 
-    def __call__(self, progress: Progress) -> None:
-        """Update the line."""
+    def _update(self, done: int, total: int | None, style: str, text: str) -> None:
+        """Put ``done`` of ``total`` and a text into the line; ends the work after a signal."""
         self._signals.check()
         if not self._shown:
             return
@@ -97,11 +98,9 @@ class ProgressLine:
         if first:
             from tqdm import tqdm
 
-            style = _BAR if progress.total else _BAR_WITHOUT_TOTAL
-            self._bar = tqdm(total=progress.total, file=sys.stderr, leave=False, bar_format=style)
-        text = f"{progress.fps:.2f} fps, {progress.kbps:.2f} kb/s"
+            self._bar = tqdm(total=total, file=sys.stderr, leave=False, bar_format=style)
         self._bar.set_postfix_str(text, refresh=False)
-        self._bar.update(progress.frames - self._bar.n)
+        self._bar.update(done - self._bar.n)
         if first:
             self._bar.refresh()
 
@@ -109,6 +108,24 @@ class ProgressLine:
         """Remove the line."""
         if self._bar is not None:
             self._bar.close()
+
+
+class ProgressLine(_Line):
+    """Progress callback that shows frames, speed, bit rate and the time left on stderr."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Update the line."""
+        style = _BAR if progress.total else _BAR_WITHOUT_TOTAL
+        text = f"{progress.fps:.2f} fps, {progress.kbps:.2f} kb/s"
+        self._update(progress.frames, progress.total, style, text)
+
+
+class PointLine(_Line):
+    """Progress callback that shows points of a comparison and the time left on stderr."""
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """Update the line; ``what`` names the point that is finished."""
+        self._update(done, total, _POINT_BAR, what)
 
 
 @contextmanager

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 ORDER = """
     __init__ errors config frame ciede2000 color metrics
     io._skvideo io.base io.section io.files io.stream_writer io.y4m_header io.y4m io.raw
-    io.pyav_errors io.pyav_filter io.pyav_tags io.pyav_reader io.pyav_writer io.opening io.__init__
+    io.pyav_errors io.pyav_filter io.pyav_tags io.pyav_reader io.pyav_sizes
+    io.pyav_writer io.opening io.__init__
     bitstream.source bitstream.fields bitstream.headers bitstream.packets bitstream.index
     bitstream.writer bitstream.scanner bitstream.reader bitstream.summary bitstream.__init__
     entropy.__init__ entropy.tables entropy.binary entropy.rans
@@ -27,11 +28,13 @@ ORDER = """
     models.__init__ models.planes models.branch models.intra models.inter models.video
     models.modelfile models.complexity
     codec report pictures concealment streams description parallel pipeline api
-    evaluation.__init__ evaluation.process evaluation.origin evaluation.jpeg evaluation.codecs
-    evaluation.anchors evaluation.clips evaluation.ciede_vmaf evaluation.extra evaluation.frames
-    evaluation.rgb evaluation.runs evaluation.tables evaluation.plots evaluation.impulse
-    evaluation.patches
-    terminal commands cli __main__
+    evaluation.__init__ evaluation.process evaluation.origin evaluation.jpeg
+    evaluation.anchor_table evaluation.choices evaluation.codecs evaluation.anchors evaluation.clips
+    evaluation.plots evaluation.ciede_vmaf evaluation.skvideo_measures evaluation.extra
+    evaluation.rgb evaluation.frames evaluation.video evaluation.triptych evaluation.inspection
+    evaluation.runs evaluation.tables evaluation.impulse evaluation.patches evaluation.compare
+    terminal options commands_evaluation commands_compare commands cli_evaluation cli_compare cli
+    __main__
     training.__init__ training.delta_e training.loss training.data training.rate
     training.sequences training.loop training.intra training.inter training.export
 """.split()
@@ -39,7 +42,11 @@ ORDER = """
 
 LIGHT = (
     "cli",
+    "cli_evaluation",
     "commands",
+    "commands_evaluation",
+    "commands_compare",
+    "evaluation.inspection",
     "api",
     "io",
     "bitstream",

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 import colorvid
 from colorvid.bitstream import ClvReader, ClvWriter, Packet
-from colorvid.cli import resolution
 from colorvid.codec import Decoder, Encoder, EncoderSettings, Timings
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY
 from colorvid.errors import ColorvidError
+from colorvid.evaluation.origin import processor
 from colorvid.frame import Frame, Plane, chroma_size
 from colorvid.io import VideoInfo, open_reader, open_writer
 from colorvid.models.modelfile import Model
+from colorvid.options import resolution
 from colorvid.parallel import available_cores
 from colorvid.pipeline import model_on, one_torch_thread
 from colorvid.streams import header_of, info_of
@@ -69,22 +70,12 @@ def machine(model: Model) -> str:
     names = ("torch", "numpy", "av", "compressai")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     return (
-        f"machine   {_processor()}, {available_cores()} of {os.cpu_count()} cores, "
+        f"machine   {processor()}, {available_cores()} of {os.cpu_count()} cores, "
         f"{platform.system()}\n"
         f"versions  colorvid {colorvid.__version__}, Python {platform.python_version()}, "
         f"{versions}\n"
         f"model     {model.identity.hex()}"
     )
-
-
-def _processor() -> str:
-    """Name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 @contextmanager

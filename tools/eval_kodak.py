@@ -29,7 +29,9 @@ if __package__ in (None, ""):  # started as a program: find the tools as a packa
     sys.path.insert(0, str(ROOT))
 
 from colorvid.errors import ColorvidError, ConfigError, InputError, OutputError  # noqa: E402
-from colorvid.evaluation.anchors import ANCHORS, AnchorRun  # noqa: E402
+from colorvid.evaluation.anchor_table import ANCHORS  # noqa: E402
+from colorvid.evaluation.anchors import AnchorRun  # noqa: E402
+from colorvid.evaluation.choices import INTRA_QUALITIES  # noqa: E402
 from colorvid.evaluation.clips import Clip, load  # noqa: E402
 from colorvid.evaluation.codecs import Codec, ColorvidRun, FileCodec, model_identity  # noqa: E402
 from colorvid.evaluation.origin import commit  # noqa: E402
@@ -41,7 +43,6 @@ from tools.kodak_report import Results, published_curves, write_report  # noqa: 
 
 IMAGES = tuple(f"kodim{number:02d}" for number in range(1, 25))
 SUFFIXES = (".png", ".webp")
-QUALITIES = (22, 32, 42, 52, 63)
 STILL_ANCHORS = ("jpeg", "x265-intra", "svtav1-intra", "x264-intra")
 SHOWN = {"colorvid": range(64), "jpeg": range(1, 101), "x265-intra": range(51, -1, -1)}
 """Codecs of the patch, and their settings in order of rising rate."""
@@ -57,7 +58,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--data", type=Path, required=True, help="folder of the images")
     add("--images", type=_words, default=IMAGES, help="names, instead of all 24")
     add("--limit", type=int, help="only the first so many of them")
-    add("--qualities", type=_numbers, default=QUALITIES, help="of colorvid")
+    add("--qualities", type=_numbers, default=INTRA_QUALITIES, help="of colorvid")
     add("--anchors", type=_words, default=STILL_ANCHORS, help="other encoders")
     add("--model", default="default", help="released model, or path of a model file")
     add("--cache", type=Path, help="folder that keeps every point")

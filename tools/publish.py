@@ -1,6 +1,6 @@
 """Put evaluated figures into the documents: ``python tools/publish.py``.
 
-Reads what ``tools/evaluate.py --out`` wrote below ``docs/results`` (``intra`` and ``inter``) and
+Reads what ``colorvid compare --out`` wrote below ``docs/results`` (``intra`` and ``inter``) and
 replaces what stands between ``<!-- results:begin -->`` and ``<!-- results:end -->`` in
 ``docs/results.md`` (all tables) and ``README.md`` (averages).
 """

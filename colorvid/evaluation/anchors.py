@@ -30,45 +30,12 @@ import numpy as np
 from av.bitstream import BitStreamFilterContext
 
 from colorvid.errors import ConfigError, InputError
+from colorvid.evaluation.anchor_table import ANCHORS as ANCHORS
 from colorvid.evaluation.codecs import Codec, Encoded
 from colorvid.evaluation.jpeg import jpeg_settings, write_jpegs
 from colorvid.frame import Frame, Plane, chroma_size
 from colorvid.io import VideoInfo, open_reader, open_writer
 
-X26X_CRFS = (19, 23, 27, 31, 35, 39)
-SVT_CRFS = (23, 31, 39, 47, 55, 63)
-JPEG_QUALITIES = (95, 90, 80, 65, 50, 35, 20, 10)
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """One reference encoder.
-
-    Attributes:
-        encoder: name of the encoder in FFmpeg, or ``jpeg``.
-        qualities: of its curve, best first: constant rate factors (lower is better), or qualities
-            of JPEG (higher is better).
-        intra: every frame is a key frame.
-        low_delay: tuned for zero latency; no B frames, no lookahead.
-    """
-
-    encoder: str
-    qualities: tuple[int, ...]
-    intra: bool = False
-    low_delay: bool = False
-
-
-ANCHORS: dict[str, Anchor] = {
-    "x264-intra": Anchor("libx264", X26X_CRFS, intra=True),
-    "x265-intra": Anchor("libx265", X26X_CRFS, intra=True),
-    "svtav1-intra": Anchor("libsvtav1", SVT_CRFS, intra=True),
-    "jpeg": Anchor("jpeg", JPEG_QUALITIES, intra=True),
-    "x264-zl": Anchor("libx264", X26X_CRFS, low_delay=True),
-    "x265-zl": Anchor("libx265", X26X_CRFS, low_delay=True),
-    "x264": Anchor("libx264", X26X_CRFS),
-    "x265": Anchor("libx265", X26X_CRFS),
-    "svtav1": Anchor("libsvtav1", SVT_CRFS),
-}
 _FORMATS = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "obu", "jpeg": "mjpeg"}
 _SUFFIXES = {"libx264": ".264", "libx265": ".265", "libsvtav1": ".obu", "jpeg": ".mjpeg"}
 _WITHOUT_SEI = {

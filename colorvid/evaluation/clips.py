@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.color import ColorSpec, Matrix, choose_matrix, rgb_to_frame
+from colorvid.color import ColorSpec, Matrix, rgb_to_frame
 from colorvid.errors import ColorvidError, InputError
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_reader, open_writer
+from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL, RANGE_LIMITED
+from colorvid.report import color_spec
 
 CLIP_SUFFIXES = (".avi", ".mkv", ".mov", ".mp4", ".webm", ".y4m")
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
 STILL_SPEC = ColorSpec(Matrix.BT709, full_range=False, siting="left")
 """Stills are converted to BT.709 limited range with chroma on even columns, between rows."""
-LIMITED_RANGE, FULL_RANGE = 1, 2  # FFmpeg's AVCOL_RANGE
-_SITINGS = {"left": 1, "center": 2, "topleft": 3}  # FFmpeg's AVCHROMA_LOC
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class Clip:
             height=first.height,
             rate=self.rate,
             sample_aspect=Fraction(1),
-            color_range=FULL_RANGE if self.spec.full_range else LIMITED_RANGE,
+            color_range=RANGE_FULL if self.spec.full_range else RANGE_LIMITED,
             matrix=int(self.spec.matrix),
-            chroma_location=_SITINGS[self.spec.siting],
+            chroma_location=CHROMA_LOCATIONS.index(self.spec.siting),
         )
 
     def digest(self) -> str:
@@ -131,7 +131,8 @@ def read_video(path: Path, frames: int | None) -> Clip:
     """First ``frames`` frames (``None``: all) of an 8-bit 4:2:0 video file.
 
     Raises:
-        InputError: the file holds fewer frames, no stated rate, or another sample format.
+        InputError: the file holds fewer frames, no stated rate, another sample format, or colours
+            of another matrix than BT.601, BT.709 and BT.2020.
     """
     with open_reader(path, frames=frames) as reader:
         info, decoded = reader.info, list(reader)
@@ -139,8 +140,9 @@ def read_video(path: Path, frames: int | None) -> Clip:
         raise InputError(
             f"{path} has {len(decoded)} frames; {frames} are needed, or --frames {len(decoded)}"
         )
-    full_range = info.color_range == FULL_RANGE
-    spec = ColorSpec(choose_matrix(info.matrix, info.height), full_range, "left")
+    spec = color_spec(info)
+    if spec is None:
+        raise InputError(f"{path} has matrix {info.matrix}; colours need BT.601, 709 or 2020")
     return Clip(path.stem, decoded, info.rate, spec)
 
 

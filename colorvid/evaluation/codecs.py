@@ -16,7 +16,9 @@ import colorvid
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.io import VideoInfo
 
-_NOT_CODEC = ("evaluation", "training", "__main__", "cli", "commands", "description", "terminal")
+_NOT_CODEC = (
+    "evaluation", "training", "__main__", "cli", "commands", "options", "description", "terminal",
+)  # fmt: skip
 """First parts of the names of modules that change no bytes, no pictures and no speed."""
 
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from colorvid.color import ColorSpec
 from colorvid.evaluation.ciede_vmaf import ciede_vmaf
+from colorvid.evaluation.skvideo_measures import niqe, strred_pair
 from colorvid.frame import Frame
 from colorvid.metrics import Metric, Scores
 
 EXTRA_METRICS: dict[str, Metric] = {
     "ciede_vmaf": Metric("dB", "higher"),
+    "niqe": Metric("NIQE", "lower"),
+    "niqe_reference": Metric("NIQE", "lower"),
+    "strred_spatial": Metric("ST-RRED", "lower"),
+    "strred_temporal": Metric("ST-RRED", "lower"),
 }
 """Columns of the extra metrics."""
 
 EXTRA_CHOICES: dict[str, tuple[str, ...]] = {
     "ciede_vmaf": ("ciede_vmaf",),
+    "niqe": ("niqe", "niqe_reference"),
+    "strred": ("strred_spatial", "strred_temporal"),
 }
 """Columns, in ``EXTRA_METRICS``, of each name that can be asked for."""
 
@@ -22,13 +32,14 @@ Scorer = Callable[[Frame, Frame], Scores]
 """Gets reference and decoded frame, in display order and each pair once; gives the columns."""
 
 
-def extra_scorer(names: Sequence[str]) -> Scorer:
+def extra_scorer(names: Sequence[str], spec: ColorSpec) -> Scorer:
     """What computes the extra metrics of one video.
 
     Args:
         names: of ``EXTRA_CHOICES``, checked by the caller.
+        spec: what the samples mean.
     """
-    scorers = [_SCORERS[name]() for name in names]
+    scorers = [_SCORERS[name](spec) for name in names]
 
     def score(reference: Frame, decoded: Frame) -> Scores:
         scores: Scores = {}
@@ -39,10 +50,52 @@ def extra_scorer(names: Sequence[str]) -> Scorer:
     return score
 
 
-def _ciede_vmaf(reference: Frame, decoded: Frame) -> Scores:
-    return {"ciede_vmaf": ciede_vmaf(reference, decoded)}
+def strred(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """ST-RRED of a video from the rows of its frames: 0 for equal videos, lower is better.
+
+    Returns:
+        Mean of the spatial parts times mean of the temporal ones over pairs of frames; ``None``
+        with fewer than two frames or without the columns.
+    """
+    means = []
+    for column in EXTRA_CHOICES["strred"]:
+        values = [row[column] for row in rows if row.get(column) is not None]
+        if not values:
+            return None
+        means.append(statistics.fmean(values))
+    return means[0] * means[1]
 
 
-_SCORERS: dict[str, Callable[[], Scorer]] = {
-    "ciede_vmaf": lambda: _ciede_vmaf,
+class _StrredScorer:
+    """Scores pairs of frames when the second one comes; the first one has no figures."""
+
+    def __init__(self, spec: ColorSpec) -> None:
+        self._spec = spec
+        self._first: tuple[Frame, Frame] | None = None
+
+    def __call__(self, reference: Frame, decoded: Frame) -> Scores:
+        """Take the next frame of both videos."""
+        if self._first is None:
+            self._first = reference, decoded
+            return dict.fromkeys(EXTRA_CHOICES["strred"])
+        before, self._first = self._first, None
+        parts = strred_pair((before[0].y, reference.y), (before[1].y, decoded.y), self._spec)
+        return dict(zip(EXTRA_CHOICES["strred"], parts, strict=True))
+
+
+def _ciede_vmaf(spec: ColorSpec) -> Scorer:
+    return lambda reference, decoded: {"ciede_vmaf": ciede_vmaf(reference, decoded)}
+
+
+def _niqe(spec: ColorSpec) -> Scorer:
+    return lambda reference, decoded: {
+        "niqe": niqe(decoded.y, spec),
+        "niqe_reference": niqe(reference.y, spec),
+    }
+
+
+_SCORERS: dict[str, Callable[[ColorSpec], Scorer]] = {
+    "ciede_vmaf": _ciede_vmaf,
+    "niqe": _niqe,
+    "strred": _StrredScorer,
 }

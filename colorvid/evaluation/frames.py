@@ -60,7 +60,7 @@ def score_frames(
         ConfigError: an extra metric is unknown.
     """
     keys = columns(extra)
-    further = extra_scorer(extra)
+    further = extra_scorer(extra, spec)
     first, second = iter(reference), iter(decoded)
     count = 0
     for one, two in zip_longest(first, second):

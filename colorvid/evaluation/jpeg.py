@@ -22,11 +22,12 @@ def jpeg_settings(quality: int) -> dict[str, str]:
     """
     try:
         import PIL
-        from PIL import features
+        from PIL import Image, features
     except ImportError:
         raise ColorvidError(
             "JPEG needs Pillow; install it with: pip install 'colorvid[eval]'"
         ) from None
+    Image.preinit()  # loads its part for JPEG, so that no encoding has to
     turbo = "libjpeg-turbo" if features.check_feature("libjpeg_turbo") else "libjpeg"
     version = features.version_feature("libjpeg_turbo") or features.version_codec("jpg")
     return {

@@ -6,15 +6,18 @@ import hashlib
 import json
 import multiprocessing
 import signal
+import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 from colorvid.errors import ConfigError, InputError, OutputError
+from colorvid.evaluation.choices import Memory
 from colorvid.evaluation.clips import Clip, load, read_video, write_y4m
 from colorvid.evaluation.codecs import Codec, Encoded, FileCodec
 from colorvid.evaluation.frames import columns as frame_columns
@@ -31,13 +34,6 @@ _CACHE_FORMAT = 2  # raise when the figures of a cached point change their meani
 
 Row = dict[str, Any]
 """One point: names, settings and figures, keyed by column; ``per_frame`` holds a row per frame."""
-
-Memory = Literal["all", "one", "none"]
-"""Where peak memory is measured.
-
-``all``: every encoding and every decoding has a process of its own, speeds are taken there too.
-``one``: the first quality of each codec and clip is run once more for it, in such processes.
-"""
 
 COLUMNS = (
     "codec",
@@ -71,11 +67,12 @@ class Measuring:
 
     Attributes:
         cache: folder of stored results, made if missing; ``None`` = always run.
-        memory: where peak memory is measured, see `Memory`.
+        memory: where peak memory is measured, see `colorvid.evaluation.choices.Memory`.
         extra: metrics besides ``METRICS``, see `colorvid.evaluation.extra`.
         rgb: also compare stills with their originals in RGB, see `colorvid.evaluation.rgb`.
         jobs: points at once, in a process each; speeds are honest with 1 only.
         run: a name for this run; speeds are compared within one run.
+        temporary: where files in between go; ``None`` = the folder of the system for them.
 
     Raises:
         ConfigError: a value is not allowed.
@@ -87,11 +84,13 @@ class Measuring:
     rgb: bool = False
     jobs: int = 1
     run: str = field(default_factory=run_id)
+    temporary: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that are not allowed."""
-        if self.memory not in ("all", "one", "none"):
-            raise ConfigError(f"memory is {self.memory!r}; allowed are all, one, none")
+        if self.memory not in get_args(Memory):
+            allowed = ", ".join(get_args(Memory))
+            raise ConfigError(f"memory is {self.memory!r}; allowed are {allowed}")
         if self.jobs < 1:
             raise ConfigError(f"jobs is {self.jobs}; it must be 1 or more")
         frame_columns(self.extra)
@@ -122,10 +121,16 @@ def _code(run: FileCodec, clip: Clip, quality: int, folder: Path, *, alone: bool
     return _Coded(first.result, second.result, startups, (first.peak_mb, second.peak_mb))
 
 
+@contextmanager
+def _temporary(parent: Path | None) -> Iterator[Path]:
+    """A folder that is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="colorvid-", dir=parent) as name:
+        yield Path(name)
+
+
 def code_frames(run: FileCodec, clip: Clip, quality: int) -> tuple[int, list[Frame]]:
     """Bytes of the file that a codec makes of a clip, and the frames that the file decodes to."""
-    with tempfile.TemporaryDirectory(prefix="colorvid-") as name:
-        folder = Path(name)
+    with _temporary(None) as folder:
         write_y4m(folder / "source.y4m", clip)
         _code(run, clip, quality, folder, alone=False)
         frames = read_video(folder / "decoded.y4m", len(clip.frames)).frames
@@ -142,8 +147,7 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row
     Raises:
         InputError: the decoded frames or the bytes of the frames are not as many as they must be.
     """
-    with tempfile.TemporaryDirectory(prefix="colorvid-") as name:
-        folder = Path(name)
+    with _temporary(how.temporary) as folder:
         write_y4m(folder / "source.y4m", clip)
         coded = _code(codec.run, clip, quality, folder, alone=how.memory == "all")
         sizes = coded.encoded.frame_bytes
@@ -187,7 +191,10 @@ def _score_rgb(clip: Clip, decoded: Path) -> Scores:
 def _figures(clip: Clip, per_frame: Sequence[Row], coded: _Coded) -> Row:
     """What was measured, as columns of a point."""
     info, count, size_bytes = clip.info, len(clip.frames), sum(coded.encoded.frame_bytes)
-    scores = ({k: v for k, v in row.items() if k not in ("frame", "bytes")} for row in per_frame)
+    scores = mean_scores({name: row[name] for name in METRICS} for row in per_frame)
+    for name in per_frame[0].keys() - scores.keys() - {"frame", "bytes"}:  # extra metrics
+        values = [row[name] for row in per_frame if row[name] is not None]
+        scores[name] = statistics.fmean(values) if values else None
     return {
         "frames": count,
         "width_px": info.width,
@@ -195,7 +202,7 @@ def _figures(clip: Clip, per_frame: Sequence[Row], coded: _Coded) -> Row:
         "size_bytes": size_bytes,
         "rate_bpp": bits_per_pixel(size_bytes, count, info.height, info.width),
         "rate_kbps": kbit_per_second(size_bytes, count, info.rate),
-        **mean_scores(scores),
+        **scores,
         "encode_fps": count / coded.encoded.seconds,
         "decode_fps": count / coded.decode_seconds,
         "encode_startup_s": coded.startups[0],
@@ -262,17 +269,21 @@ def run_all(
         how: measuring, cache and number of processes; with one job everything is done here, save
             what needs a process of its own.
         progress: called after each point with the number of finished points, that of all points,
-            and a name for the one that is finished. What it raises ends the run.
+            and a name for the one that is finished; before the first with 0. What it raises ends
+            the run.
         loader: reads a source; must be importable by its name.
     """
     tasks = [(c, source, quality) for source in sources for c in codecs for quality in c.qualities]
-    if how.jobs > 1:
-        return _in_parallel(tasks, frames, how, progress, loader)
-    rows: list[Row] = []
-    for task in tasks:
-        rows.append(_run_task(task, frames, how, loader))
-        progress(len(rows), len(tasks), _name(task))
-    return rows
+    progress(0, len(tasks), "")
+    with _temporary(how.temporary) as folder:  # also what an interrupted point leaves is removed
+        how = replace(how, temporary=folder)
+        if how.jobs > 1:
+            return _in_parallel(tasks, frames, how, progress, loader)
+        rows: list[Row] = []
+        for task in tasks:
+            rows.append(_run_task(task, frames, how, loader))
+            progress(len(rows), len(tasks), _name(task))
+        return rows
 
 
 def _name(task: Task) -> str:

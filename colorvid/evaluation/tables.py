@@ -66,9 +66,9 @@ def mean_curves(rows: Sequence[Row]) -> list[Row]:
     """One row per codec and quality: each figure over the clips that have it.
 
     That is the mean; of the ratios of ``RATIOS`` the geometric mean, and of peaks the highest.
-    Columns that no point has are left out.
+    A column in which no point has a figure is left out.
     """
-    columns = [column for column in CURVE_COLUMNS if any(column in row for row in rows)]
+    columns = [c for c in CURVE_COLUMNS if any(row.get(c) is not None for row in rows)]
     groups: dict[tuple[str, Any], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["codec"], row["quality"]), []).append(row)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorvid.color import ColorSpec, Matrix
+from colorvid.color import ColorSpec, Matrix, Siting
 from colorvid.errors import InputError
 from colorvid.evaluation.clips import Clip, find_sources, load, read_video, write_y4m
 from tests.evaluation.sources import moving_clip
@@ -23,9 +23,10 @@ def test_y4m_comes_back_as_written(tmp_path: Path, size: tuple[int, int]) -> Non
         read_video(path, 9)
 
 
-def test_full_range_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("siting", ["left", "center", "topleft"])
+def test_full_range_and_siting_are_kept(siting: Siting, tmp_path: Path) -> None:
     clip = moving_clip(1)
-    spec = ColorSpec(Matrix.BT601, full_range=True)
+    spec = ColorSpec(Matrix.BT601, full_range=True, siting=siting)
     write_y4m(tmp_path / "full.y4m", Clip("full", clip.frames, clip.rate, spec))
     assert read_video(tmp_path / "full.y4m", 1).spec == spec
 

@@ -83,7 +83,11 @@ def test_several_processes_give_the_same_points(tmp_path: Path) -> None:
         for codec in codecs
         for quality in codec.qualities
     ]
-    assert seen[0] == (1, 10, "one, coarse 0") and seen[-1] == (10, 10, "two, fast 30")
+    assert seen[:2] == [(0, 10, ""), (1, 10, "one, coarse 0")] and seen[-1] == (
+        10,
+        10,
+        "two, fast 30",
+    )
     again = run_all(codecs, sources, 2, Measuring(jobs=2))
     assert {row["jobs"] for row in again} == {2}
 

@@ -1,29 +1,62 @@
+import shutil
 from pathlib import Path
 
+import pytest
+
+from colorvid.evaluation.clips import write_y4m
+from colorvid.evaluation.codecs import Codec, model_identity
+from colorvid.evaluation.compare import Comparison
+from colorvid.evaluation.runs import Measuring, run_all
 from colorvid.evaluation.tables import write_tsv
-from tools.publish import BEGIN, END, main
+from tests.evaluation.sources import CoarseRun, moving_clip
+from tools.publish import BEGIN, END, ROOT, main, report, summary
 
 
-def test_figures_get_into_the_documents_between_the_marks(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of one comparison."""
+    folder = tmp_path_factory.mktemp("results")
+    write_y4m(folder / "one.y4m", moving_clip(2))
+    codecs = [Codec(name, (3, 2, 1, 0), CoarseRun()) for name in ("colorvid", "x264")]
+    rows = run_all(codecs, [folder / "one.y4m"], 2, Measuring())
+    Comparison.of(rows, "default").write(folder / "out")
+    return folder / "out"
+
+
+@pytest.fixture
+def root(results: Path, tmp_path: Path) -> Path:
+    """A repository with results of two folders and pages for them."""
     for name in ("intra", "inter"):
-        folder = tmp_path / "docs" / "results" / name
-        folder.mkdir(parents=True)
-        (folder / "tables.md").write_text(f"## Mean over 2 sources\n\ntables of {name}\n")
-        write_tsv(folder / "points.tsv", [{"codec": "colorvid", "commit": "c0", "model_id": "ab"}])
-        rows = [
-            {"anchor": "x264", "metric": metric, "clip": clip, "bd_rate_percent": value}
-            for clip, value in (("one", 1.0), ("average", -12.34))
-            for metric in ("psnr_y_db", "psnr_yuv611_db", "de00_mean")
-        ]
-        rows.append({**rows[-1], "metric": "ms_ssim_y_db", "bd_rate_percent": None})
-        write_tsv(folder / "bdrate.tsv", rows)
+        shutil.copytree(results, tmp_path / "docs" / "results" / name)
     for path in ("README.md", "docs/results.md"):
         (tmp_path / path).write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    main(tmp_path)
-    main(tmp_path)
-    readme = (tmp_path / "README.md").read_text()
+    return tmp_path
+
+
+def test_comparisons_get_into_the_documents_between_the_marks(root: Path) -> None:
+    main(root)
+    main(root)
+    readme = (root / "README.md").read_text()
     assert readme.startswith(f"before\n{BEGIN}\n") and readme.endswith(f"\n{END}\nafter\n")
-    assert "| x264 | -12.3 % | -12.3 % | - | -12.3 % |" in readme
-    page = (tmp_path / "docs" / "results.md").read_text()
-    assert "old" not in page and "tables of intra" in page and "tables of inter" in page
-    assert page.count("Model `ab`, commit `c0`") == 2
+    assert "| x264 | +0.0 % | +0.0 % | - | +0.0 % |" in readme  # MS-SSIM needs larger pictures
+    page = (root / "docs" / "results.md").read_text()
+    assert "old" not in page and page.count("### Mean over 1 source\n") == 2
+    assert page.count("#### BD-rate of colorvid against x264") == 2
+    assert page.count(f"Model `{model_identity('default')}`, commit `") == 2
+
+
+def test_averages_are_rounded_and_refused_ones_are_dashes(root: Path) -> None:
+    rows = [
+        {"anchor": "x264", "metric": metric, "clip": clip, "bd_rate_percent": value}
+        for clip, value in (("one", 1.0), ("average", -12.34))
+        for metric in ("psnr_y_db", "psnr_yuv611_db", "de00_mean")
+    ]
+    rows.append({**rows[-1], "metric": "ms_ssim_y_db", "bd_rate_percent": None})
+    write_tsv(root / "docs" / "results" / "intra" / "bdrate.tsv", rows)
+    assert "| x264 | -12.3 % | -12.3 % | - | -12.3 % |" in summary(root / "docs" / "results")
+
+
+def test_what_is_published_is_what_the_documents_show() -> None:
+    results = ROOT / "docs" / "results"
+    assert summary(results) in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert report(results) in (ROOT / "docs" / "results.md").read_text(encoding="utf-8")

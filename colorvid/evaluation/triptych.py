@@ -1,0 +1,148 @@
+"""Pictures of single frames: original, decoded, and a map of the colour difference, as PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorvid.color import ColorSpec, frame_delta_e, frame_to_rgb
+from colorvid.errors import ColorvidError, OutputError
+from colorvid.frame import Frame
+from colorvid.io.files import OutputFile, os_errors
+
+SCALE_DE = 10
+"""dE00 at the top of the colour bar, unless another is asked for: one for all, to compare by."""
+
+Rgb = NDArray[np.uint8]
+"""R'G'B', ``(H, W, 3)``, 0..255."""
+
+_HEAT = np.array(  # from black over purple, red and yellow to white; brightness rises evenly
+    [(0, 0, 4), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255, 164)]
+)
+_GAP_PX, _HEAD_PX, _BAR_PX, _LABEL_PX, _LINE_PX = 4, 16, 12, 40, 12
+
+
+def heat_map(difference: NDArray[Any], scale: float) -> Rgb:
+    """Colours of a map ``(H, W)`` of differences: black at 0, light yellow from ``scale`` on."""
+    place = (np.asarray(difference, np.float64) / scale).clip(0, 1) * (len(_HEAT) - 1)
+    known = np.arange(len(_HEAT))
+    channels = [np.interp(place, known, _HEAT[:, channel]) for channel in range(3)]
+    return np.asarray(np.rint(np.stack(channels, axis=-1)), np.uint8)
+
+
+def triptych(reference: Frame, decoded: Frame, spec: ColorSpec, scale: float, title: str) -> Any:
+    """Original, decoded picture and map of dE00 side by side, sample for sample, with a colour bar.
+
+    Args:
+        reference, decoded: frames of one size.
+        spec: what the samples of both mean.
+        scale: dE00 at the top of the bar.
+        title: above the pictures.
+
+    Returns:
+        A ``PIL.Image.Image``, wider than three frames by gaps and bar and higher by the titles.
+
+    Raises:
+        ColorvidError: Pillow is missing.
+    """
+    try:
+        from PIL import Image, ImageDraw
+    except ImportError:
+        raise ColorvidError(
+            "pictures need Pillow; install it with: pip install 'colorvid[eval]'"
+        ) from None
+    difference = frame_delta_e(reference, decoded, spec)
+    width, height = reference.width, max(reference.height, 4 * _LINE_PX)
+    size = 3 * (width + _GAP_PX) + _BAR_PX + _LABEL_PX, height + _HEAD_PX
+    canvas = Image.new("RGB", size, (255, 255, 255))
+    draw = ImageDraw.Draw(canvas)
+    pictures = (frame_to_rgb(reference, spec), frame_to_rgb(decoded, spec))
+    for place, rgb in enumerate((*pictures, heat_map(difference, scale))):
+        canvas.paste(Image.fromarray(rgb), (place * (width + _GAP_PX), _HEAD_PX))
+    left = 3 * (width + _GAP_PX)
+    ramp = np.repeat(np.linspace(scale, 0, height)[:, None], _BAR_PX, axis=1)
+    canvas.paste(Image.fromarray(heat_map(ramp, scale)), (left, _HEAD_PX))
+    for share in (0.0, 0.5, 1.0):
+        row = _HEAD_PX + round((1 - share) * (height - _LINE_PX))
+        mark = f">= {scale:g}" if share == 1 else f"{share * scale:g}"
+        draw.text((left + _BAR_PX + 3, row), mark, fill=(0, 0, 0))
+    draw.text((2, 2), title, fill=(0, 0, 0))
+    return canvas
+
+
+class TriptychWriter:
+    """Writes pictures of chosen frames while two videos are read side by side.
+
+    Attributes:
+        missing: numbers of chosen frames that have not come yet.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        at: Collection[int],
+        spec: ColorSpec,
+        *,
+        scale: float = SCALE_DE,
+        overwrite: bool = False,
+    ) -> None:
+        """Prepare the folder; no picture is written yet.
+
+        Args:
+            folder: made if it is missing. A picture is called ``frame_000010.png``.
+            at: numbers of the frames, from 0.
+            spec: what the samples of both videos mean.
+            scale: dE00 at the top of the colours.
+            overwrite: whether existing pictures are replaced.
+
+        Raises:
+            OutputError: a picture exists, or the folder cannot be written.
+        """
+        self._folder, self._spec, self._scale = folder, spec, scale
+        self._overwrite = overwrite
+        self.missing = set(at)
+        self._waiting: dict[int, Frame] = {}
+        with os_errors(str(folder), OutputError):
+            folder.mkdir(parents=True, exist_ok=True)
+        for number in at:
+            OutputFile(self.path(number), overwrite=overwrite).discard()
+
+    def path(self, number: int) -> Path:
+        """File of a frame."""
+        return self._folder / f"frame_{number:06d}.png"
+
+    def originals(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Pass the frames of the original on; each must be taken before its decoded one."""
+        for number, frame in enumerate(frames):
+            if number in self.missing:
+                self._waiting[number] = frame
+            yield frame
+
+    def decoded(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Pass the decoded frames on, and write the pictures.
+
+        Raises:
+            OutputError: a picture cannot be written.
+        """
+        for number, frame in enumerate(frames):
+            original = self._waiting.pop(number, None)
+            if original is not None:
+                self._write(number, original, frame)
+            yield frame
+
+    def _write(self, number: int, original: Frame, decoded: Frame) -> None:
+        title = f"frame {number}: original, decoded, dE00"
+        picture = triptych(original, decoded, self._spec, self._scale, title)
+        output = OutputFile(self.path(number), overwrite=self._overwrite)
+        try:
+            with os_errors(output.name, OutputError):
+                picture.save(output.temporary, format="PNG")
+            output.commit()
+        except BaseException:
+            output.discard()
+            raise
+        self.missing.discard(number)

@@ -1,0 +1,78 @@
+"""What options of several commands have in common: their types, and groups of them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+
+
+def whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    """Type of an option: whole numbers from ``low`` to ``high``."""
+    span = f"{low} to {high}" if high is not None else f"{low} or more"
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if value < low or (high is not None and value > high):
+            raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, {span}")
+        return value
+
+    return parse
+
+
+def resolution(text: str) -> tuple[int, int]:
+    """Type of an option: ``WxH`` in luma samples."""
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} must be WxH, as in 1920x1080")
+    return int(width), int(height)
+
+
+def frame_rate(text: str) -> Fraction:
+    """Type of an option: frames per second as ``N``, ``N/D`` or a decimal."""
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(0)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a frame rate, as in 25 or 30000/1001")
+    return value
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Type of an option: whole numbers from 0, separated by commas."""
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} must be numbers from 0, as in 0,10,20")
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def one_or_more_of(allowed: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+    """Type of an option: names from a list, separated by commas."""
+    known = tuple(allowed)
+
+    def parse(text: str) -> tuple[str, ...]:
+        names = tuple(dict.fromkeys(text.split(",")))
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name!r} is unknown; use {', '.join(known)}")
+        return names
+
+    return parse
+
+
+def add_work(parser: argparse.ArgumentParser) -> None:
+    """Options of everything that runs the codec."""
+    parser.add_argument(
+        "--threads", type=whole(0), default=0, metavar="N",
+        help="most GOPs to work on at once; 0 = one for each core (default); "
+        "the result is the same for every number",
+    )  # fmt: skip
+    parser.add_argument(
+        "--device", default="cpu", help="torch device, as in cpu or cuda (default: cpu)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument("--no-progress", action="store_true", help="show no progress line")
