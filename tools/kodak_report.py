@@ -25,6 +25,8 @@ from colorvid.evaluation.tables import (
 from colorvid.io.files import output_text
 from colorvid.metrics import METRICS, bd_rate, mean_scores, ms_ssim_db
 
+Curve = list[tuple[float, float]]
+
 PUBLISHED = Path(__file__).parent / "published" / "kodak.json"
 DRAWN = ("colorvid", "jpeg", "x265-intra", "svtav1-intra")
 """Curves of the first figure; what else was measured is in the tables alone."""
@@ -115,9 +117,9 @@ def published_curves(path: Path = PUBLISHED) -> dict[str, list[Row]]:
     return result
 
 
-def rgb_curves(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[float, float]]]:
+def rgb_curves(rows: Sequence[Mapping[str, Any]]) -> dict[str, Curve]:
     """Points ``(rate_bpp, quality)`` of mean rows; MS-SSIM in dB of the mean."""
-    similar = [(r["rate_bpp"], r["ms_ssim_rgb"]) for r in rows if r["ms_ssim_rgb"] is not None]
+    similar = [(r["rate_bpp"], r["ms_ssim_rgb"]) for r in rows if r.get("ms_ssim_rgb") is not None]
     return {
         "psnr_rgb_db": [(row["rate_bpp"], row["psnr_rgb_db"]) for row in rows],
         "ms_ssim_rgb_db": [(rate, ms_ssim_db(value)) for rate, value in similar],
@@ -181,36 +183,37 @@ def _draw(results: Results, folder: Path) -> None:
     """All three figures, as far as there is something to draw."""
     drawn = [name for name in DRAWN if name in names(results.rows, "codec")]
     means = {name: results.means(name) for name in drawn}
-    panels = {
-        metric: {
-            name: _cut([(r["rate_bpp"], r[metric]) for r in rows]) for name, rows in means.items()
-        }
-        for metric in PANELS
-        if all(row[metric] is not None for rows in means.values() for row in rows)
-    }
     count = len(results.limits)
+    planes = {
+        metric: {name: [(r["rate_bpp"], r[metric]) for r in rows] for name, rows in means.items()}
+        for metric in PANELS
+        if all(row.get(metric) is not None for rows in means.values() for row in rows)
+    }
     title = f"Kodak, mean over {count} images, 4:2:0 planes"
-    rate_distortion(folder / "figure2-yuv.svg", panels, title=title)
+    rate_distortion(folder / "figure2-yuv.svg", _cut(planes), title=title)
     curves = {name: rgb_curves(rows) for name, rows in (means | results.published).items()}
-    limits = rgb_curves([{"rate_bpp": 0.0, **results.limit()}])
+    limits = {m: p[0][1] for m, p in rgb_curves([{"rate_bpp": 0, **results.limit()}]).items() if p}
     rate_distortion(
         folder / "figure2-rgb.svg",
-        {
-            m: {name: _cut(c[m]) for name, c in curves.items()}
-            for m, points in limits.items()
-            if points
-        },
+        _cut({m: {name: curve[m] for name, curve in curves.items()} for m in limits}),
         title=f"Kodak, mean over {count} images, against the RGB original",
         dashed=results.published,
-        limits={m: ("4:2:0 alone", points[0][1]) for m, points in limits.items() if points},
+        limits={metric: ("4:2:0 alone", value) for metric, value in limits.items()},
     )
     if results.clip is not None:
         draw_patches(folder / "figure3.png", results.clip, results.patch, results.shown)
 
 
-def _cut(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Points of rates that are drawn."""
-    return [(rate, quality) for rate, quality in points if rate <= MOST_BPP]
+def _cut(panels: Mapping[str, Mapping[str, Curve]]) -> dict[str, dict[str, Curve]]:
+    """Curves up to the highest rate that is drawn; codecs with no point there are left out."""
+    return {
+        metric: {
+            name: kept
+            for name, curve in curves.items()
+            if (kept := [p for p in curve if p[0] <= MOST_BPP])
+        }
+        for metric, curves in panels.items()
+    }
 
 
 def _tables(results: Results, table: Sequence[Row]) -> str:

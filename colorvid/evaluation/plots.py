@@ -89,19 +89,36 @@ def rate_distortion(
     """
     size = (5 + _LEGEND_INCHES / len(curves), 4)
     with figure(path, 1, len(curves), size) as axes:
+        codecs = list(dict.fromkeys(name for by_codec in curves.values() for name in by_codec))
         for panel, (metric, by_codec) in zip(axes[0], curves.items(), strict=True):
             for name, points in by_codec.items():
-                _curve(panel, name, points, "o--" if name in dashed else "o-")
+                style = "o--" if name in dashed else "o-"
+                _curve(panel, name, points, f"C{codecs.index(name) % 10}{style}")
             if limits and metric in limits:
                 name, value = limits[metric]
                 panel.axhline(value, color="black", linestyle=":", linewidth=1, label=name)
             panel.set_xlabel(LABELS[rate])
             panel.set_ylabel(LABELS[metric])
         axes[0][0].set_title(title, loc="left")
-        axes[0][-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
+        _legend(axes[0])
 
 
 def _curve(panel: Any, name: str, points: Points, style: str) -> None:
     rates, quality = zip(*sorted(points), strict=True)
     width = 2 if name.startswith("colorvid") else 1
     panel.plot(rates, quality, style, markersize=3, linewidth=width, label=name)
+
+
+def _legend(panels: Any) -> None:
+    """One legend for all panels, to the right of the last one."""
+    entries: dict[str, Any] = {}
+    for panel in panels:
+        lines, labels = panel.get_legend_handles_labels()
+        entries = dict(zip(labels, lines, strict=True)) | entries
+    panels[-1].legend(
+        entries.values(),
+        entries.keys(),
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1),
+        borderaxespad=0,
+    )

@@ -11,13 +11,7 @@ from colorvid.color import ColorSpec, rgb_to_frame
 from colorvid.errors import InputError
 from colorvid.evaluation.rgb import RGB_METRICS, limit, score_frame_rgb, score_rgb
 from colorvid.metrics import QUALITY_CAP_DB
-
-
-def picture(height: int = 180, width: int = 200) -> np.ndarray:
-    """Smooth colours that differ between the channels."""
-    rows, columns = np.mgrid[0:height, 0:width]
-    waves = [128 + 90 * np.sin(rows / (9 + c) + columns / (15 - 2 * c) + c) for c in range(3)]
-    return np.stack(waves, axis=-1).astype(np.uint8)
+from tests.evaluation.sources import colourful
 
 
 def test_psnr_is_over_all_samples_of_three_channels() -> None:
@@ -31,7 +25,7 @@ def test_psnr_is_over_all_samples_of_three_channels() -> None:
 
 
 def test_ms_ssim_is_the_mean_of_the_channels() -> None:
-    original = picture()
+    original = colourful(180, 200)
     decoded = original.copy()
     noise = np.random.default_rng(1).integers(0, 40, original.shape[:2])
     decoded[..., 0] = np.clip(decoded[..., 0].astype(int) + noise, 0, 255)
@@ -44,14 +38,13 @@ def test_ms_ssim_is_the_mean_of_the_channels() -> None:
 
 
 def test_an_exact_copy_is_cut() -> None:
-    assert score_rgb(picture(), picture())["psnr_rgb_db"] == QUALITY_CAP_DB
+    assert score_rgb(colourful(180, 200), colourful(180, 200))["psnr_rgb_db"] == QUALITY_CAP_DB
 
 
 def test_the_limit_is_what_420_costs() -> None:
     spec = ColorSpec()
-    grey = np.repeat(picture()[..., :1], 3, axis=-1)
-    coloured = picture()
-    assert coloured[:, ::2].any()
+    grey = np.repeat(colourful(180, 200)[..., :1], 3, axis=-1)
+    coloured = colourful(180, 200)
     stripes = coloured.copy()
     stripes[:, ::2, 0], stripes[:, 1::2, 0] = 255, 0  # colour that 4:2:0 cannot hold
     values = [limit(p, spec)["psnr_rgb_db"] for p in (grey, coloured, stripes)]
