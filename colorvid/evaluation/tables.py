@@ -111,6 +111,9 @@ def bd_rates(rows: Sequence[Row], test: str, anchor: str, metric: str) -> dict[s
             result[clip] = _compare(here, test, anchor, metric)
         else:  # MS-SSIM of a small picture
             result[clip] = BdRate(None, 0.0, f"{clip} is too small for {metric}")
+    if not usable:
+        reason = f"no clip is large enough for {metric}"
+        return result | dict.fromkeys((AVERAGE, MEAN_CURVE), BdRate(None, 0.0, reason))
     valid = [bd for bd in result.values() if bd.percent is not None]
     if valid:
         percent = statistics.fmean(bd.percent for bd in valid if bd.percent is not None)
