@@ -96,7 +96,7 @@ def test_the_patch_is_left_out_if_its_image_is_missing(
     captured = capsys.readouterr()
     assert "figure 3 is left out: kodim05 is missing; choose another --image" in captured.err
     assert not (tmp_path / "figure3.png").exists()
-    assert "test curve has 1 points; 4 or more are needed" in captured.out
+    assert "Refused: jpeg, PSNR Y: no clip has a BD-rate." in captured.out
 
 
 def test_png_comes_before_webp(images: Path) -> None:
