@@ -13,8 +13,9 @@ from colorvid.options import add_work, frame_rate, numbers, one_or_more_of, reso
 def add_eval(parser: argparse.ArgumentParser) -> None:
     """Options of ``colorvid eval``."""
     parser.description = (
-        "Score a decoded video against its original, frame by frame: PSNR, MS-SSIM and CIEDE2000 "
-        "of the 8-bit planes, and the rate. Prints means and worst frames on standard output."
+        "Score a decoded video against its original, frame by frame: PSNR, MS-SSIM and\n"
+        "CIEDE2000 of the 8-bit planes, and the rate. Prints means and worst frames on\n"
+        "standard output."
     )
     kinds = "y4m, raw .yuv (with --size), .clv, or what FFmpeg reads; - = y4m on stdin"
     parser.add_argument("reference", metavar="REF", help=f"the original: {kinds}")

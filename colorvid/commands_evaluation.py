@@ -46,8 +46,9 @@ def run_eval(options: Namespace, signals: Signals) -> int:
             color_range=options.range,
             siting=options.chromaloc,
         )
-        for conflict in colors.conflicts:
-            say(conflict, "warning")
+        if not options.quiet:
+            for conflict in colors.conflicts:
+                say(conflict, "warning")
         pictures = _pictures(options, colors.spec)
         shown = not (options.quiet or options.no_progress)
         with progress_line(signals, shown=shown) as line:
@@ -60,6 +61,8 @@ def run_eval(options: Namespace, signals: Signals) -> int:
                 progress=line,
             )
         summary = summarise(reference, decoded, colors, rows)
+    if pictures is not None:
+        pictures.write()
     _write_outputs(options, rows, as_json(summary, rows))
     show(as_text(summary))
     return 0

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from colorvid.color import (
 )
 from colorvid.errors import ConfigError, InputError
 from colorvid.frame import Frame, chroma_size
+from tests.clips import moving_frames
 from tests.sharma import EXPECTED, FIRST, SECOND
 
 
@@ -197,3 +200,43 @@ def test_frame_to_rgb_clips_and_puts_chroma_where_the_siting_says() -> None:
     reds = frame_to_rgb(frame, ColorSpec(siting="left"))[0, :, 0].astype(int)
     grey, red = round((126 - 16) * 255 / 219), 20 * 255 / 224 * 1.5748
     assert reds.tolist() == [grey, round(grey + red / 2), round(grey + red), round(grey + red)]
+
+
+PRIMARIES = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
+CODES = {  # Y, Cb and Cr of red, green and blue, from the tables of BT.601, BT.709 and JFIF
+    (Matrix.BT601, False): ((81, 90, 240), (145, 54, 34), (41, 240, 110)),
+    (Matrix.BT709, False): ((63, 102, 240), (173, 42, 26), (32, 240, 118)),
+    (Matrix.BT601, True): ((76, 85, 255), (150, 44, 21), (29, 255, 107)),
+    (Matrix.BT709, True): ((54, 99, 255), (182, 30, 12), (18, 255, 116)),
+}
+LAB = ((53.241, 80.092, 67.203), (87.735, -86.183, 83.179), (32.297, 79.188, -107.860))
+
+
+@pytest.mark.parametrize(("matrix", "full_range"), CODES)
+def test_primaries_have_the_codes_of_the_standards(matrix: Matrix, full_range: bool) -> None:
+    spec = ColorSpec(matrix, full_range)
+    for rgb, code in zip(PRIMARIES, CODES[matrix, full_range], strict=True):
+        picture = np.broadcast_to(np.array(rgb, np.uint8), (4, 6, 3))
+        frame = rgb_to_frame(picture, spec)
+        assert tuple(int(plane[0, 0]) for plane in frame.planes) == code
+        assert np.abs(frame_to_rgb(flat(*code), spec).astype(int) - picture).max() <= 2
+
+
+@pytest.mark.parametrize(("matrix", "full_range"), CODES)
+def test_codes_of_the_standards_have_the_published_lab(matrix: Matrix, full_range: bool) -> None:
+    for code, expected in zip(CODES[matrix, full_range], LAB, strict=True):
+        lab = frame_to_lab(flat(*code), ColorSpec(matrix, full_range))[:, 0, 0]
+        assert float(delta_e(lab.astype(np.float64), np.array(expected))) < 0.6
+
+
+@pytest.mark.slow
+def test_ciede2000_of_a_1080p_frame_takes_less_than_half_a_second_of_one_core() -> None:
+    one = moving_frames(1, 1080, 1920)[0]
+    two = Frame(*((p ^ np.uint8(4)) for p in one.planes))
+    frame_delta_e(one, two, ColorSpec())  # fills the tables
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        frame_delta_e(one, two, ColorSpec())
+        times.append(time.process_time() - start)
+    assert min(times) < 0.5

@@ -5,10 +5,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import scipy.signal
 
 from colorvid.color import ColorSpec, Matrix
 from colorvid.errors import ConfigError, InputError
-from colorvid.frame import Frame, chroma_size
+from colorvid.frame import Frame, Plane, chroma_size
 from colorvid.metrics import (
     METRICS,
     QUALITY_CAP_DB,
@@ -22,39 +23,11 @@ from colorvid.metrics import (
     score_frame,
     weighted_psnr,
 )
+from tests.clips import moving_frames
+from tests.published_curves import CROSSCHECK, VTM
 
-# Averages over the Kodak images, as published with CompressAI: (bit/pixel, PSNR-RGB in dB).
-VTM = [
-    (0.048245, 26.14485),
-    (0.112495, 28.49302),
-    (0.245817, 31.19987),
-    (0.490545, 34.26153),
-    (0.874810, 37.41979),
-    (1.430850, 40.42444),
-    (2.324607, 43.50577),
-    (3.632609, 46.59176),
-]
-HYPERPRIOR = [
-    (0.131293, 27.58154),
-    (0.208893, 29.19670),
-    (0.319858, 30.97216),
-    (0.478356, 32.83818),
-    (0.668688, 34.52626),
-    (0.938826, 36.74335),
-    (1.259172, 38.58385),
-    (1.660224, 40.55687),
-]
-BPG444 = [
-    (0.067768, 26.19513),
-    (0.161023, 28.68155),
-    (0.351554, 31.59466),
-    (0.684697, 34.85747),
-    (1.199665, 38.25989),
-    (1.929712, 41.47887),
-    (3.057876, 44.70311),
-    (4.703143, 47.63252),
-]
 SPEC = ColorSpec(Matrix.BT601)
+Curve = list[tuple[float, float]]
 
 
 def noise(height: int, width: int, seed: int = 0) -> Frame:
@@ -70,6 +43,16 @@ def test_psnr_of_a_known_error_and_of_equal_planes() -> None:
     assert psnr(plane, plane + np.uint8(5)) == pytest.approx(10 * math.log10(255**2 / 25))
     black, white = np.zeros((2, 2), np.uint8), np.full((2, 2), 255, np.uint8)
     assert psnr(black, white) == psnr(white, black) == 0  # no wrap-around of u8
+
+
+def test_psnr_is_that_of_exact_integers() -> None:
+    one, two = noise(37, 23, 1), noise(37, 23, 2)
+    scores = score_frame(one, two, SPEC)
+    for name, a, b in zip("yuv", one.planes, two.planes, strict=True):
+        total = sum((int(x) - int(y)) ** 2 for x, y in zip(a.flat, b.flat, strict=True))
+        expected = 10 * math.log10(Fraction(255**2 * a.size, total))
+        assert psnr(a, b) == pytest.approx(expected, rel=1e-12)
+        assert scores[f"psnr_{name}_db"] == pytest.approx(expected, rel=1e-12)
 
 
 def test_psnr_refuses_planes_that_differ_or_are_not_8_bit() -> None:
@@ -101,6 +84,36 @@ def test_ms_ssim_falls_with_the_error_and_names_its_smallest_size() -> None:
     assert ms_ssim_db(1.0) == QUALITY_CAP_DB
 
 
+def independent_ms_ssim(one: Plane, two: Plane) -> float:
+    """Wang, Simoncelli and Bovik 2003, with SciPy in float64; sides divisible by 16."""
+    window = np.exp(-((np.arange(11) - 5) ** 2) / (2 * 1.5**2))
+    window /= window.sum()
+    kernel = np.outer(window, window)
+    x, y = one.astype(np.float64), two.astype(np.float64)
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    result = 1.0
+    for scale, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
+        means = [scipy.signal.convolve2d(p, kernel, "valid") for p in (x, y, x * x, y * y, x * y)]
+        mx, my = means[0], means[1]
+        vx, vy, cov = means[2] - mx * mx, means[3] - my * my, means[4] - mx * my
+        structure = (2 * cov + c2) / (vx + vy + c2)
+        if scale == 4:
+            structure = structure * (2 * mx * my + c1) / (mx * mx + my * my + c1)
+        result *= float(structure.mean()) ** weight
+        if scale < 4:
+            x, y = (p.reshape(len(p) // 2, 2, -1, 2).mean((1, 3)) for p in (x, y))
+    return result
+
+
+@pytest.mark.parametrize("error", [4, 20, 60])
+def test_ms_ssim_is_that_of_an_independent_implementation(error: int) -> None:
+    plane = moving_frames(1, 176, 208)[0].y
+    noise = np.random.default_rng(error).integers(-error, error + 1, plane.shape)
+    other = (plane + noise).clip(0, 255).astype(np.uint8)
+    other[40:80, 50:120] = 90
+    assert ms_ssim(plane, other) == pytest.approx(independent_ms_ssim(plane, other), abs=1e-5)
+
+
 def test_score_frame_fills_the_table_of_metrics() -> None:
     frame, other = noise(33, 47, 1), noise(33, 47, 2)
     scores = score_frame(frame, other, SPEC)
@@ -125,15 +138,14 @@ def test_rates() -> None:
     assert kbit_per_second(30_000, 30, Fraction(30000, 1001)) == pytest.approx(240 / 1.001)
 
 
-def test_bd_rate_meets_published_comparisons() -> None:
-    # Computed independently from the same curves with SciPy: +30.49 %, +21.99 %.
-    result = bd_rate(VTM, HYPERPRIOR)
-    assert result.percent == pytest.approx(30.49, abs=0.02)
-    assert result.overlap == 1
-    result = bd_rate(VTM, BPG444)
-    assert result.percent == pytest.approx(21.99, abs=0.02)
-    assert result.overlap == pytest.approx(0.95, abs=0.005)
-    assert bd_rate(VTM, BPG444, method="akima").percent == pytest.approx(21.98, abs=0.02)
+@pytest.mark.parametrize(("anchor", "test", "pchip", "akima", "overlap"), CROSSCHECK)
+def test_bd_rate_meets_published_comparisons(
+    anchor: Curve, test: Curve, pchip: float, akima: float, overlap: float
+) -> None:
+    result = bd_rate(anchor, test)
+    assert result.percent == pytest.approx(pchip, abs=0.01)
+    assert result.overlap == pytest.approx(overlap, abs=0.005)
+    assert bd_rate(anchor, test, method="akima").percent == pytest.approx(akima, abs=0.01)
 
 
 def test_bd_rate_of_a_scaled_curve_is_the_scale() -> None:

@@ -14,12 +14,13 @@ from typing import Protocol
 
 import colorvid
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
+from colorvid.evaluation.origin import source_digest
 from colorvid.io import VideoInfo
 
 _NOT_CODEC = (
     "evaluation", "training", "__main__", "cli", "commands", "options", "description", "terminal",
 )  # fmt: skip
-"""First parts of the names of modules that change no bytes, no pictures and no speed."""
+"""Starts of the names of modules that change no bytes, no pictures and no speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class ColorvidRun:
         return {
             "encoder": "colorvid",
             "version": colorvid.__version__,
-            "source": source_digest(),
+            "source": codec_digest(),
             "torch": version("torch"),
             "model_id": model_identity(self.model),
             "model_file": _file_digest(_model_path(self.model)),
@@ -132,15 +133,9 @@ class ColorvidRun:
 
 
 @lru_cache(maxsize=1)
-def source_digest() -> str:
+def codec_digest() -> str:
     """Digest over the source files that make colorvid's streams and pictures, 12 digits."""
-    package = Path(colorvid.__file__).parent
-    state = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        name = path.relative_to(package)
-        if not name.parts[0].startswith(_NOT_CODEC):
-            state.update(f"{name.as_posix()}\n".encode() + path.read_bytes())
-    return state.hexdigest()[:12]
+    return source_digest(lambda name: not name.startswith(_NOT_CODEC))
 
 
 @lru_cache(maxsize=8)

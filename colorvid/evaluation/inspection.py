@@ -207,7 +207,8 @@ def as_text(summary: Summary) -> str:
             lines.append(_LINE.format(name, "-", "-", "-", _why_none(name)))
             continue
         mean, worst = f"{found.mean:.4f}", f"{found.worst:.4f}"
-        text = f"{metric.unit}, {metric.better} is better"
+        unit = "0..1" if metric.unit == "1" else metric.unit
+        text = f"{unit}, {metric.better} is better"
         lines.append(_LINE.format(name, mean, worst, found.frame, text))
     if summary.strred is not None:
         text = "ST-RRED of the video, lower is better"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
@@ -51,3 +53,18 @@ def commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return run.stdout.strip()
+
+
+def source_digest(counts: Callable[[str], bool]) -> str:
+    """Digest over source files of colorvid, 12 hexadecimal digits.
+
+    Args:
+        counts: tells by its path inside the package, as in ``io/y4m.py``, whether a file counts.
+    """
+    package = Path(colorvid.__file__).parent
+    state = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package).as_posix()
+        if counts(name):
+            state.update(f"{name}\n".encode() + path.read_bytes())
+    return state.hexdigest()[:12]

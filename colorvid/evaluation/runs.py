@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,7 +23,7 @@ from colorvid.evaluation.clips import Clip, load, read_video, write_y4m
 from colorvid.evaluation.codecs import Codec, Encoded, FileCodec
 from colorvid.evaluation.frames import columns as frame_columns
 from colorvid.evaluation.frames import score_frames
-from colorvid.evaluation.origin import machine, run_id
+from colorvid.evaluation.origin import machine, run_id, source_digest
 from colorvid.evaluation.process import call_alone
 from colorvid.evaluation.rgb import score_frame_rgb
 from colorvid.frame import Frame
@@ -30,7 +31,13 @@ from colorvid.io import open_reader
 from colorvid.io.files import os_errors, output_text
 from colorvid.metrics import METRICS, Scores, bits_per_pixel, kbit_per_second, mean_scores
 
-_CACHE_FORMAT = 2  # raise when the figures of a cached point change their meaning
+_CACHE_FORMAT = 2  # raise when the columns of a cached point change
+_MEASURING = (
+    "metrics.py", "color.py", "ciede2000.py",
+    *(f"evaluation/{name}.py" for name in ("anchors", "jpeg", "frames", "extra", "rgb")),
+    *(f"evaluation/{name}.py" for name in ("ciede_vmaf", "skvideo_measures")),
+)  # fmt: skip
+"""Source files that figures of a point depend on, whatever the codec."""
 
 Row = dict[str, Any]
 """One point: names, settings and figures, keyed by column; ``per_frame`` holds a row per frame."""
@@ -215,14 +222,15 @@ def _figures(clip: Clip, per_frame: Sequence[Row], coded: _Coded) -> Row:
 def run_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row:
     """Measure one point, or take the stored result, whose ``cached`` is then ``True``.
 
-    A stored result is taken if samples, settings (with versions, model and source code), metrics
-    and the way of measuring memory are the same. It keeps the speeds, machine and run it had.
+    A stored result is taken if samples, settings (with versions, model and source code), metrics,
+    their source code and the way of measuring memory are the same. It keeps the speeds, machine
+    and run it had.
     """
     if how.cache is None:
         return measure_point(codec, clip, quality, how)
     memory = "none" if how.memory == "one" and quality != codec.qualities[0] else how.memory
     settings, extra = codec.run.settings(quality), sorted(how.extra)
-    identity = [_CACHE_FORMAT, codec.name, settings, clip.digest(), extra, memory]
+    identity = [_CACHE_FORMAT, _digest(), codec.name, settings, clip.digest(), extra, memory]
     if how.rgb and clip.original is not None:
         identity.append(hashlib.sha256(clip.original.tobytes()).hexdigest())
     key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
@@ -236,6 +244,12 @@ def run_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row:
     with output_text(path, overwrite=True) as file:
         json.dump(row, file)
     return row
+
+
+@lru_cache(maxsize=1)
+def _digest() -> str:
+    """Digest over what measures."""
+    return source_digest(lambda name: name in _MEASURING)
 
 
 def _stored(path: Path) -> Row | None:

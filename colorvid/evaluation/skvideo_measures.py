@@ -75,8 +75,6 @@ def _measure(name: str) -> Any:
             loaded: Any = importlib.import_module(f"{_PRIVATE}.measure.{name}")
             pyramid: Any = importlib.import_module(f"{_PRIVATE}.utils.stpyr")
             import PIL  # noqa: F401
-            import scipy.io
-            import scipy.linalg
     except ImportError as error:
         raise ColorvidError(
             f"the metrics strred and niqe do not work here ({error}); they need scikit-video "
@@ -84,7 +82,7 @@ def _measure(name: str) -> Any:
         ) from error
     loaded.np = pyramid.np = _Numpy()
     if name == "niqe":
-        misc = SimpleNamespace(imresize=_imresize)
+        scipy, misc = loaded.scipy, SimpleNamespace(imresize=_imresize)
         loaded.scipy = SimpleNamespace(misc=misc, io=scipy.io, linalg=scipy.linalg)
     return loaded
 

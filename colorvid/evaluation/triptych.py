@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def triptych(reference: Frame, decoded: Frame, spec: ColorSpec, scale: float, ti
 
 
 class TriptychWriter:
-    """Writes pictures of chosen frames while two videos are read side by side.
+    """Draws pictures of chosen frames while two videos are read, and writes them afterwards.
 
     Attributes:
         missing: numbers of chosen frames that have not come yet.
@@ -106,6 +107,7 @@ class TriptychWriter:
         self._overwrite = overwrite
         self.missing = set(at)
         self._waiting: dict[int, Frame] = {}
+        self._ready: dict[int, io.BytesIO] = {}
         with os_errors(str(folder), OutputError):
             folder.mkdir(parents=True, exist_ok=True)
         for number in at:
@@ -123,26 +125,29 @@ class TriptychWriter:
             yield frame
 
     def decoded(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """Pass the decoded frames on, and write the pictures.
+        """Pass the decoded frames on, and draw the pictures."""
+        for number, frame in enumerate(frames):
+            original = self._waiting.pop(number, None)
+            if original is not None:
+                title = f"frame {number}: original, decoded, dE00"
+                picture = triptych(original, frame, self._spec, self._scale, title)
+                self._ready[number] = io.BytesIO()
+                picture.save(self._ready[number], format="PNG")
+                self.missing.discard(number)
+            yield frame
+
+    def write(self) -> None:
+        """Write the pictures that were drawn.
 
         Raises:
             OutputError: a picture cannot be written.
         """
-        for number, frame in enumerate(frames):
-            original = self._waiting.pop(number, None)
-            if original is not None:
-                self._write(number, original, frame)
-            yield frame
-
-    def _write(self, number: int, original: Frame, decoded: Frame) -> None:
-        title = f"frame {number}: original, decoded, dE00"
-        picture = triptych(original, decoded, self._spec, self._scale, title)
-        output = OutputFile(self.path(number), overwrite=self._overwrite)
-        try:
-            with os_errors(output.name, OutputError):
-                picture.save(output.temporary, format="PNG")
-            output.commit()
-        except BaseException:
-            output.discard()
-            raise
-        self.missing.discard(number)
+        for number, data in self._ready.items():
+            output = OutputFile(self.path(number), overwrite=self._overwrite)
+            try:
+                with os_errors(output.name, OutputError):
+                    output.temporary.write_bytes(data.getvalue())
+                output.commit()
+            except BaseException:
+                output.discard()
+                raise

@@ -9,7 +9,7 @@ import pytest
 import colorvid
 from colorvid.errors import ModelMismatch
 from colorvid.evaluation.clips import read_video, write_y4m
-from colorvid.evaluation.codecs import ColorvidRun, model_identity, source_digest
+from colorvid.evaluation.codecs import ColorvidRun, codec_digest, model_identity
 from colorvid.metrics import psnr
 from tests import tiny
 from tests.evaluation.sources import moving_clip
@@ -35,7 +35,7 @@ def test_settings_name_model_and_source(tmp_path: Path) -> None:
     run = ColorvidRun(8, model=str(tmp_path / "tiny.safetensors"))
     settings = run.settings(40)
     assert settings["model_id"] == identity.hex()
-    assert settings["source"] == source_digest()
+    assert settings["source"] == codec_digest()
     assert (settings["quality"], settings["gop"], settings["inter_quality"]) == ("40", "8", "auto")
     other = ColorvidRun(8, model=str(tmp_path / "other.safetensors")).settings(40)
     assert other["model_file"] != settings["model_file"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ import sys
 from pathlib import Path
 
 import colorvid
-from colorvid.evaluation.origin import commit, machine, processor, run_id
+from colorvid.evaluation.origin import commit, machine, processor, run_id, source_digest
 
 
 def test_machine_and_run_have_names() -> None:
@@ -34,3 +35,13 @@ def test_a_checkout_has_a_commit() -> None:
         assert re.fullmatch(r"[0-9a-f]{10,}\+?|unknown", commit())
     else:
         assert commit() == "release"
+
+
+def test_a_digest_is_over_names_and_contents_of_the_chosen_files() -> None:
+    package = Path(colorvid.__file__).parent
+    expected = hashlib.sha256()
+    for name in ("frame.py", "io/y4m.py"):
+        expected.update(f"{name}\n".encode() + (package / name).read_bytes())
+    digest = source_digest(lambda name: name in ("io/y4m.py", "frame.py"))
+    assert digest == expected.hexdigest()[:12]
+    assert digest != source_digest(lambda name: name == "frame.py")

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import colorvid
 from colorvid.errors import ColorvidError, ConfigError, InputError
+from colorvid.evaluation import runs
 from colorvid.evaluation.anchors import AnchorRun
 from colorvid.evaluation.clips import Clip, load, write_y4m
 from colorvid.evaluation.codecs import Codec, Encoded
@@ -47,6 +49,13 @@ def test_a_point_has_every_column_and_every_frame() -> None:
     assert row["encode_peak_mb"] is None and row["encode_startup_s"] is None
 
 
+def test_extra_metrics_are_means_over_the_frames_that_have_them() -> None:
+    row = measure_point(COARSE, moving_clip(4), 0, Measuring(extra=("strred",)))
+    values = [frame["strred_spatial"] for frame in row["per_frame"]]
+    assert [value is None for value in values] == [True, False, True, False]
+    assert row["strred_spatial"] == pytest.approx((values[1] + values[3]) / 2)
+
+
 @pytest.mark.skipif(peak_memory_mb() is None, reason="the system does not tell")
 def test_memory_is_measured_in_processes_of_their_own(tmp_path: Path) -> None:
     log = tmp_path / "log"
@@ -78,6 +87,11 @@ def test_cached_points_are_not_run_again(tmp_path: Path) -> None:
         path.write_text(path.read_text()[:100])  # cut: as if it were not there
     assert run_point(codec, clip, 1, Measuring(cache))["cached"] is False
     assert all(path.suffix == ".json" for path in cache.iterdir())
+
+
+def test_everything_that_measures_counts_for_the_cache() -> None:
+    package = Path(colorvid.__file__).parent
+    assert all((package / name).is_file() for name in runs._MEASURING)
 
 
 def test_several_processes_give_the_same_points(tmp_path: Path) -> None:

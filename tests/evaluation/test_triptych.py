@@ -52,10 +52,12 @@ def pump(writer: TriptychWriter) -> None:
     assert [(a is FIRST[n], b is SECOND[n]) for n, (a, b) in enumerate(pairs)] == [(True, True)] * 3
 
 
-def test_chosen_frames_are_written_on_the_way(tmp_path: Path) -> None:
+def test_chosen_frames_are_drawn_on_the_way_and_written_at_the_end(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "pictures"
     writer = TriptychWriter(folder, (0, 2, 9), SPEC, scale=20)
     pump(writer)
+    assert not list(folder.iterdir())
+    writer.write()
     assert sorted(p.name for p in folder.iterdir()) == ["frame_000000.png", "frame_000002.png"]
     assert writer.missing == {9}
     with Image.open(folder / "frame_000002.png") as picture:
@@ -68,7 +70,9 @@ def test_existing_pictures_are_kept_unless_told_otherwise(tmp_path: Path) -> Non
     with pytest.raises(OutputError, match="frame_000001.png exists; pass -y"):
         TriptychWriter(tmp_path, (0, 1), SPEC)
     assert len(list(tmp_path.iterdir())) == 1
-    pump(TriptychWriter(tmp_path, (0, 1), SPEC, overwrite=True))
+    writer = TriptychWriter(tmp_path, (0, 1), SPEC, overwrite=True)
+    pump(writer)
+    writer.write()
     assert (tmp_path / "frame_000001.png").read_bytes().startswith(b"\x89PNG")
 
 
