@@ -49,9 +49,10 @@ BD_TITLES = {
 }
 INTRODUCTION = """\
 Every codec gets the same 4:2:0 planes: the RGB pictures converted to BT.709, limited range, chroma
-on even columns. The decoded file is scored; the rate is every byte of it. Model `{model}`,
-commit `{commit}`, measured on {machine}. Every point: `points.tsv`; settings and versions:
-`settings.tsv`; BD-rates of each image: `bdrate.tsv`."""
+on even columns. The decoded file is scored; the rate is every byte of it. Every point:
+`points.tsv`; settings and versions: `settings.tsv`; BD-rates of each image: `bdrate.tsv`.
+
+Model `{model}`, commit `{commit}`. Measured on: {machine}."""
 RGB_NOTE = """\
 The decoded planes are converted back to RGB, chroma upsampled bilinearly, and compared with the
 original picture. PSNR is over R, G and B together, MS-SSIM the mean of the three; both are means
@@ -218,7 +219,7 @@ def _cut(panels: Mapping[str, Mapping[str, Curve]]) -> dict[str, dict[str, Curve
 
 def _tables(results: Results, table: Sequence[Row]) -> str:
     """The text of ``tables.md``."""
-    machines = ", ".join(names(results.rows, "machine"))
+    machines = "; ".join(names(results.rows, "machine"))
     count = len(results.limits)
     missing = f" Missing: {', '.join(results.missing)}." if results.missing else ""
     bound = results.limit()

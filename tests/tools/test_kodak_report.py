@@ -110,7 +110,7 @@ def test_without_all_images_nothing_published_stands_beside(tmp_path: Path) -> N
     assert "they are left out, as not all were measured" in text
     assert "published)" not in text + (tmp_path / "figure2-rgb.svg").read_text(encoding="utf-8")
     assert "# Kodak: 2 images" in text and "Missing: kodim03." in text
-    assert "Model `ab12`,\ncommit `c0ffee`, measured on here." in text
+    assert "Model `ab12`, commit `c0ffee`. Measured on: here." in text
     assert "| jpeg | -50.0 % (1.00) | -50.0 % (1.00) |" in text
     assert not (tmp_path / "figure3.png").exists() and "A patch" not in text
     settings = (tmp_path / "settings.tsv").read_text(encoding="utf-8").splitlines()
