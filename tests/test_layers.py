@@ -31,8 +31,8 @@ ORDER = """
     evaluation.__init__ evaluation.process evaluation.origin evaluation.jpeg
     evaluation.anchor_table evaluation.choices evaluation.codecs evaluation.anchors evaluation.clips
     evaluation.plots evaluation.ciede_vmaf evaluation.skvideo_measures evaluation.extra
-    evaluation.frames evaluation.video evaluation.triptych evaluation.inspection
-    evaluation.runs evaluation.tables evaluation.compare
+    evaluation.rgb evaluation.frames evaluation.video evaluation.triptych evaluation.inspection
+    evaluation.runs evaluation.tables evaluation.impulse evaluation.patches evaluation.compare
     evaluation.published evaluation.uvg
     terminal options commands_evaluation commands_compare commands cli_evaluation cli_compare cli
     __main__

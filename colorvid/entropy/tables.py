@@ -59,13 +59,14 @@ class Tables:
         """Bits by table and magnitude 0..count-1, ``(N, count)``, the sign included."""
         magnitude = np.broadcast_to(np.arange(count, dtype=np.int32), (len(self.sizes), count))
         index = np.broadcast_to(np.arange(len(self.sizes))[:, None], magnitude.shape)
-        return self._information(magnitude, index).astype(np.float32)
+        return self.information(magnitude, index).astype(np.float32)
 
     def bits(self, symbols: NDArray[np.int32], index: NDArray[np.int32]) -> float:
         """Information of ``symbols`` under the tables ``index``, in bits; 8 more for an escape."""
-        return float(self._information(symbols, index).sum())
+        return float(self.information(symbols, index).sum())
 
-    def _information(self, symbols: NDArray[np.int32], index: NDArray[Any]) -> NDArray[np.float64]:
+    def information(self, symbols: NDArray[np.int32], index: NDArray[Any]) -> NDArray[np.float64]:
+        """Bits of each of ``symbols`` under its table of ``index``; arrays of one shape."""
         reach = self.reach[index]
         inside = np.abs(symbols) <= reach
         place = np.where(inside, symbols + reach, 2 * reach + 1)

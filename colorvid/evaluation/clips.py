@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from colorvid.color import ColorSpec, Matrix, rgb_to_frame
 from colorvid.errors import ColorvidError, InputError
@@ -33,12 +34,14 @@ class Clip:
         frames: of one size, at least one.
         rate: frames per second; 1 for a still.
         spec: matrix, range and siting of the samples.
+        original: the R'G'B' picture that a still was converted from, ``(H, W, 3)`` u8.
     """
 
     name: str
     frames: list[Frame]
     rate: Fraction
     spec: ColorSpec
+    original: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
 
     @property
     def info(self) -> VideoInfo:
@@ -121,7 +124,7 @@ def _load_still(path: Path) -> Clip:
             rgb = np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError) as error:  # Pillow raises them all
         raise InputError(f"{path}: is no image that can be read ({error})") from error
-    return Clip(path.stem, [rgb_to_frame(rgb, STILL_SPEC)], Fraction(1), STILL_SPEC)
+    return Clip(path.stem, [rgb_to_frame(rgb, STILL_SPEC)], Fraction(1), STILL_SPEC, rgb)
 
 
 def read_video(

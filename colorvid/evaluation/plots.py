@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,14 @@ LABELS = {
     "yuv611_mean_of_frames": "PSNR of YUV, 6:1:1, mean of frames [dB]",
     "yuv411_mean_of_frames": "PSNR of YUV, 4:1:1, mean of frames [dB]",
     "yuv411_of_mean_error": "PSNR of YUV, 4:1:1, of the mean error [dB]",
+    "psnr_rgb_db": "PSNR of RGB [dB]",
+    "ms_ssim_rgb_db": "MS-SSIM of RGB [dB]",
     "rate_bpp": "bits per pixel",
     "rate_kbps": "kbit/s",
 }
 """Axis labels by column."""
 
+_LEGEND_INCHES = 2
 _SETTINGS: dict[Any, Any] = {
     "figure.dpi": 100,
     "font.size": 9,
@@ -75,8 +78,10 @@ def rate_distortion(
     rate: str = "rate_bpp",
     log_rate: bool = False,
     title: str = "",
+    dashed: Container[str] = (),
+    limits: Mapping[str, tuple[str, float]] | None = None,
 ) -> None:
-    """Rate-distortion curves side by side, one panel for each figure of merit.
+    """Rate-distortion curves side by side, one panel for each figure of merit, one legend.
 
     Args:
         path: ``.png`` or ``.svg``.
@@ -84,17 +89,42 @@ def rate_distortion(
         rate: column of the rates.
         log_rate: whether the axis of the rates is logarithmic.
         title: above the first panel.
+        dashed: names of curves to draw dashed.
+        limits: by metric, the name and the value of a horizontal line.
     """
-    with figure(path, 1, len(curves)) as axes:
+    size = (5 + _LEGEND_INCHES / len(curves), 4)
+    with figure(path, 1, len(curves), size) as axes:
+        codecs = list(dict.fromkeys(name for by_codec in curves.values() for name in by_codec))
         for panel, (metric, by_codec) in zip(axes[0], curves.items(), strict=True):
             for name, points in by_codec.items():
-                rates, quality = zip(*sorted(points), strict=True)
-                own = name.startswith("colorvid")
-                panel.plot(
-                    rates, quality, "o-", markersize=3, linewidth=2 if own else 1, label=name
-                )
+                style = "o--" if name in dashed else "o-"
+                _curve(panel, name, points, f"C{codecs.index(name) % 10}{style}")
+            if limits and metric in limits:
+                name, value = limits[metric]
+                panel.axhline(value, color="black", linestyle=":", linewidth=1, label=name)
             panel.set_xlabel(LABELS[rate])
             panel.set_xscale("log" if log_rate else "linear")
             panel.set_ylabel(LABELS[metric])
-            panel.legend()
         axes[0][0].set_title(title, loc="left")
+        _legend(axes[0])
+
+
+def _curve(panel: Any, name: str, points: Points, style: str) -> None:
+    rates, quality = zip(*sorted(points), strict=True)
+    width = 2 if name.startswith("colorvid") else 1
+    panel.plot(rates, quality, style, markersize=3, linewidth=width, label=name)
+
+
+def _legend(panels: Any) -> None:
+    """One legend for all panels, to the right of the last one."""
+    entries: dict[str, Any] = {}
+    for panel in panels:
+        lines, labels = panel.get_legend_handles_labels()
+        entries = dict(zip(labels, lines, strict=True)) | entries
+    panels[-1].legend(
+        entries.values(),
+        entries.keys(),
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1),
+        borderaxespad=0,
+    )

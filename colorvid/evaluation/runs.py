@@ -19,20 +19,22 @@ from typing import Any, get_args
 
 from colorvid.errors import ConfigError, InputError, OutputError
 from colorvid.evaluation.choices import Memory
-from colorvid.evaluation.clips import Clip, load, write_y4m
+from colorvid.evaluation.clips import Clip, load, read_video, write_y4m
 from colorvid.evaluation.codecs import Codec, Encoded, FileCodec
 from colorvid.evaluation.frames import columns as frame_columns
 from colorvid.evaluation.frames import score_frames
 from colorvid.evaluation.origin import machine, run_id, source_digest
 from colorvid.evaluation.process import call_alone
+from colorvid.evaluation.rgb import score_frame_rgb
+from colorvid.frame import Frame
 from colorvid.io import open_reader
 from colorvid.io.files import os_errors, output_text
-from colorvid.metrics import METRICS, bits_per_pixel, kbit_per_second, mean_scores
+from colorvid.metrics import METRICS, Scores, bits_per_pixel, kbit_per_second, mean_scores
 
 _CACHE_FORMAT = 2  # raise when the columns of a cached point change
 _MEASURING = (
     "metrics.py", "color.py", "ciede2000.py",
-    *(f"evaluation/{name}.py" for name in ("anchors", "jpeg", "frames", "extra")),
+    *(f"evaluation/{name}.py" for name in ("anchors", "jpeg", "frames", "extra", "rgb")),
     *(f"evaluation/{name}.py" for name in ("ciede_vmaf", "skvideo_measures")),
 )  # fmt: skip
 """Source files that figures of a point depend on, whatever the codec."""
@@ -74,6 +76,7 @@ class Measuring:
         cache: folder of stored results, made if missing; ``None`` = always run.
         memory: where peak memory is measured, see `colorvid.evaluation.choices.Memory`.
         extra: metrics besides ``METRICS``, see `colorvid.evaluation.extra`.
+        rgb: also compare stills with their originals in RGB, see `colorvid.evaluation.rgb`.
         jobs: points at once, in a process each; speeds are honest with 1 only.
         run: a name for this run; speeds are compared within one run.
         temporary: where files in between go; ``None`` = the folder of the system for them.
@@ -85,6 +88,7 @@ class Measuring:
     cache: Path | None = None
     memory: Memory = "none"
     extra: tuple[str, ...] = ()
+    rgb: bool = False
     jobs: int = 1
     run: str = field(default_factory=run_id)
     temporary: Path | None = None
@@ -131,6 +135,15 @@ def _temporary(parent: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
+def code_frames(run: FileCodec, clip: Clip, quality: int) -> tuple[int, list[Frame]]:
+    """Bytes of the file that a codec makes of a clip, and the frames that the file decodes to."""
+    with _temporary(None) as folder:
+        write_y4m(folder / "source.y4m", clip)
+        _code(run, clip, quality, folder, alone=False)
+        frames = read_video(folder / "decoded.y4m", len(clip.frames)).frames
+        return (folder / f"coded{run.suffix}").stat().st_size, frames
+
+
 def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row:
     """Code, decode and score one clip at one quality.
 
@@ -155,6 +168,7 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row
                 clip.frames, reader, clip.spec, frame_bytes=sizes, extra=how.extra
             )
             per_frame = list(scores)
+        rgb = _score_rgb(clip, folder / "decoded.y4m") if how.rgb else {}
         if how.memory == "one" and quality == codec.qualities[0]:
             peaks = _code(codec.run, clip, quality, folder, alone=True).peaks
             coded = replace(coded, peaks=peaks)
@@ -162,6 +176,7 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row
     return (
         names
         | _figures(clip, per_frame, coded)
+        | rgb
         | {
             "machine": machine(),
             "run": how.run,
@@ -171,6 +186,13 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row
             "per_frame": per_frame,
         }
     )
+
+
+def _score_rgb(clip: Clip, decoded: Path) -> Scores:
+    """Figures of ``RGB_METRICS`` of the only frame of a file."""
+    if clip.original is None:
+        raise InputError(f"{clip.name} is no still; only stills have an original in RGB")
+    return score_frame_rgb(clip.original, read_video(decoded, 1).frames[0], clip.spec)
 
 
 def _figures(clip: Clip, per_frame: Sequence[Row], coded: _Coded) -> Row:
@@ -209,6 +231,8 @@ def run_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row:
     memory = "none" if how.memory == "one" and quality != codec.qualities[0] else how.memory
     settings, extra = codec.run.settings(quality), sorted(how.extra)
     identity = [_CACHE_FORMAT, _digest(), codec.name, settings, clip.digest(), extra, memory]
+    if how.rgb and clip.original is not None:
+        identity.append(hashlib.sha256(clip.original.tobytes()).hexdigest())
     key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
     path = how.cache / f"{key}.json"
     stored = _stored(path)

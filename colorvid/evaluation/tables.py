@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from colorvid.evaluation.extra import EXTRA_METRICS
+from colorvid.evaluation.rgb import RGB_METRICS
 from colorvid.io.files import output_text
 from colorvid.metrics import METRICS, BdRate, bd_rate
 
@@ -20,7 +21,14 @@ BD_METRICS = ("psnr_y_db", "psnr_yuv611_db", "ms_ssim_y_db", "de00_mean")
 RATIOS = {"encode_ratio": "encode_fps", "decode_ratio": "decode_fps"}
 """Speeds relative to a reference, and the speeds they are made of."""
 PEAKS = ("encode_peak_mb", "decode_peak_mb")
-CURVE_COLUMNS = ("rate_bpp", "rate_kbps", *METRICS, *EXTRA_METRICS, *RATIOS, *PEAKS)
+CURVE_COLUMNS = (
+    *("rate_bpp", "rate_kbps"),
+    *METRICS,
+    *EXTRA_METRICS,
+    *RGB_METRICS,
+    *RATIOS,
+    *PEAKS,
+)
 AVERAGE = "average"
 MEAN_CURVE = "mean curve"
 

@@ -61,9 +61,23 @@ class IntraModel(nn.Module):
         y, uv = (None, None) if planes is None else planes
         latents = None if y is None else self.luma.analyse(y, q, None)
         y_hat = self.luma.code(coder[0], latents, torch.Size((1, 256, *grid)), q)
-        y_out = self.luma.correct(self.luma.reconstruct(y_hat, q), q)
         condition = self.luma.scale(y_hat) if self.config.chroma_from_luma else None
         q = finer(q, self.config.chroma_offset)
         latents = None if uv is None else self.chroma.analyse(uv, q, None)
         uv_hat = self.chroma.code(coder[1], latents, torch.Size((1, 128, *grid)), q, condition)
-        return y_out, self._chroma_synthesis(self.chroma.reconstruct(uv_hat, q), y_out, q)
+        return self.synthesise(y_hat, uv_hat, q)
+
+    @torch.no_grad()
+    def synthesise(self, y_hat: Tensor, uv_hat: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
+        """Planes of decoded latents; exact arithmetic.
+
+        Args:
+            y_hat: luma latents in 1/16 steps, integers, ``(B, 256, H/16, W/16)``.
+            uv_hat: chroma latents in 1/16 steps, integers, ``(B, 128, H/16, W/16)``.
+            quality: ``(1,)`` int64, 0..63.
+
+        Returns:
+            Y ``(B, 1, H, W)`` and UV ``(B, 2, H/2, W/2)``, see `code`.
+        """
+        y = self.luma.correct(self.luma.reconstruct(y_hat, quality), quality)
+        return y, self._chroma_synthesis(self.chroma.reconstruct(uv_hat, quality), y, quality)

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from colorvid.color import ColorSpec, Matrix
 from colorvid.evaluation.clips import Clip
@@ -39,6 +40,18 @@ def moving_frames(count: int, height: int = 72, width: int = 96) -> list[Frame]:
 def moving_clip(count: int, height: int = 72, width: int = 96, name: str = "moving") -> Clip:
     """The same as a clip at 25 frames per second, BT.601 limited range."""
     return Clip(name, moving_frames(count, height, width), Fraction(25), ColorSpec(Matrix.BT601))
+
+
+def colourful(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    """A picture ``(H, W, 3)`` u8 of smooth colours with a few hard edges."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0:height, 0:width]
+    picture = np.empty((height, width, 3))
+    for channel in range(3):
+        across, down, phase = rng.uniform(0.02, 0.2, 3)
+        picture[..., channel] = 128 + 90 * np.sin(across * columns + down * rows + 9 * phase)
+    picture[(rows // 24 + columns // 32) % 5 == 0] = rng.integers(0, 256, 3)
+    return picture.astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

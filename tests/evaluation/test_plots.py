@@ -31,6 +31,21 @@ def test_the_same_figures_give_the_same_file(tmp_path: Path, suffix: str) -> Non
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_one_legend_names_dashed_curves_and_limits_of_all_panels(tmp_path: Path) -> None:
+    path = tmp_path / "curves.svg"
+    limits = {"de00_mean": ("lossless", 1.0)}
+    rate_distortion(path, CURVES, dashed=["x265"], limits=limits)
+    text = path.read_text(encoding="utf-8")
+    assert text.count("<!-- colorvid -->") == 1, "one legend for both panels"
+    assert text.count("<!-- x265 -->") == 1 and text.count("<!-- lossless -->") == 1
+    plain = tmp_path / "plain.svg"
+    rate_distortion(plain, CURVES)
+    dashes = text.count("stroke-dasharray") - plain.read_text(encoding="utf-8").count(
+        "stroke-dasharray"
+    )
+    assert dashes == 4, "a curve and a limit, each with its sample in the legend"
+
+
 def test_a_panel_for_each_metric(tmp_path: Path) -> None:
     with figure(tmp_path / "grid.png", 2, 3) as axes:
         assert axes.shape == (2, 3)

@@ -6,18 +6,28 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import colorvid
 from colorvid.errors import ColorvidError, ConfigError, InputError
 from colorvid.evaluation import runs
 from colorvid.evaluation.anchors import AnchorRun
-from colorvid.evaluation.clips import write_y4m
+from colorvid.evaluation.clips import Clip, load, write_y4m
 from colorvid.evaluation.codecs import Codec, Encoded
 from colorvid.evaluation.frames import columns
 from colorvid.evaluation.process import peak_memory_mb
-from colorvid.evaluation.runs import COLUMNS, Measuring, measure_point, run_all, run_point
-from tests.evaluation.sources import CoarseRun, moving_clip
+from colorvid.evaluation.rgb import limit, score_frame_rgb
+from colorvid.evaluation.runs import (
+    COLUMNS,
+    Measuring,
+    code_frames,
+    measure_point,
+    run_all,
+    run_point,
+)
+from tests.evaluation.sources import CoarseRun, colourful, moving_clip
 
 COARSE = Codec("coarse", (0, 1, 2), CoarseRun())
 MEASURED = {"encode_fps", "decode_fps", "run", "jobs"}
@@ -118,6 +128,45 @@ class Cheating(CoarseRun):
     def encode(self, source: Path, target: Path, quality: int) -> Encoded:
         encoded = CoarseRun.encode(self, source, target, quality)
         return Encoded(encoded.seconds, [size - 1 for size in encoded.frame_bytes])
+
+
+def still(tmp_path: Path, seed: int = 0) -> Clip:
+    path = tmp_path / f"still{seed}.png"
+    Image.fromarray(colourful(40, 56, seed)).save(path)
+    return load(path, None)
+
+
+def test_stills_are_compared_with_their_originals_in_rgb(tmp_path: Path) -> None:
+    clip = still(tmp_path)
+    row = measure_point(COARSE, clip, 2, Measuring(rgb=True))
+    assert clip.original is not None and row["ms_ssim_rgb"] is None
+    _, frames = code_frames(COARSE.run, clip, 2)
+    expected = score_frame_rgb(clip.original, frames[0], clip.spec)
+    assert row["psnr_rgb_db"] == expected["psnr_rgb_db"]
+    assert row["psnr_rgb_db"] < float(limit(clip.original, clip.spec)["psnr_rgb_db"] or 0)
+    assert "psnr_rgb_db" not in measure_point(COARSE, clip, 2, Measuring())
+
+
+def test_points_with_and_without_rgb_are_kept_apart(tmp_path: Path) -> None:
+    log, cache = tmp_path / "log", tmp_path / "cache"
+    codec = Codec("coarse", (0,), CoarseRun(log))
+    for rgb in (True, False, True):
+        row = run_point(codec, still(tmp_path), 0, Measuring(cache, rgb=rgb))
+        assert ("psnr_rgb_db" in row) == rgb
+    assert log.read_text() == "0\n0\n"
+
+
+def test_videos_have_no_original_in_rgb() -> None:
+    with pytest.raises(InputError, match="moving is no still; only stills have an original"):
+        measure_point(COARSE, moving_clip(1), 0, Measuring(rgb=True))
+
+
+def test_frames_of_a_coded_file(tmp_path: Path) -> None:
+    clip = moving_clip(3)
+    size, frames = code_frames(COARSE.run, clip, 0)
+    assert size == measure_point(COARSE, clip, 0, Measuring())["size_bytes"]
+    assert [int(f.y.max()) & 15 for f in frames] == [0] * 3
+    assert np.array_equal(frames[2].y, clip.frames[2].y & 240)
 
 
 def test_every_byte_must_be_counted() -> None:

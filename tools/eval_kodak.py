@@ -1,0 +1,190 @@
+"""The 24 Kodak images: curves of rate and quality, BD-rates, and a patch to look at.
+
+::
+
+    python tools/eval_kodak.py --data IMAGES --cache points
+
+``IMAGES`` holds ``kodim01.png`` to ``kodim24.png`` (or ``.webp``); those that are missing are named
+and left out. Writes to ``--out`` (``docs/results/kodak``):
+
+- ``figure2-yuv.svg``: PSNR YUV 6:1:1, MS-SSIM of Y and CIEDE2000 of the 4:2:0 planes (BT.709,
+  limited range), colorvid beside other encoders, all measured in this run;
+- ``figure2-rgb.svg``: decoded files in RGB against the original picture, beside published curves,
+  which were not measured here; these only with all 24 images, as they are means over them;
+- ``figure3.png``: one patch as each codec shows it at one rate;
+- ``tables.md``, ``points.tsv``, ``settings.tsv``, ``limit.tsv`` and ``bdrate.tsv``.
+
+With ``--cache`` a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if __package__ in (None, ""):  # started as a program: find the tools as a package
+    sys.path.insert(0, str(ROOT))
+
+from colorvid.errors import ColorvidError, ConfigError, InputError, OutputError  # noqa: E402
+from colorvid.evaluation.anchor_table import ANCHORS  # noqa: E402
+from colorvid.evaluation.anchors import AnchorRun  # noqa: E402
+from colorvid.evaluation.choices import INTRA_QUALITIES  # noqa: E402
+from colorvid.evaluation.clips import Clip, load  # noqa: E402
+from colorvid.evaluation.codecs import Codec, ColorvidRun, FileCodec, model_identity  # noqa: E402
+from colorvid.evaluation.origin import commit  # noqa: E402
+from colorvid.evaluation.patches import Patch, Shown, show_patch  # noqa: E402
+from colorvid.evaluation.rgb import limit  # noqa: E402
+from colorvid.evaluation.runs import Measuring, Row, run_all  # noqa: E402
+from colorvid.io.files import os_errors  # noqa: E402
+from tools.kodak_report import Results, published_curves, write_report  # noqa: E402
+
+IMAGES = tuple(f"kodim{number:02d}" for number in range(1, 25))
+SUFFIXES = (".png", ".webp")
+STILL_ANCHORS = ("jpeg", "x265-intra", "svtav1-intra", "x264-intra")
+SHOWN = {"colorvid": range(64), "jpeg": range(1, 101), "x265-intra": range(51, -1, -1)}
+"""Codecs of the patch, and their settings in order of rising rate."""
+PATCH = Patch(300, 150, 144, 144)
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Command line to options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of the images")
+    add("--images", type=_words, default=IMAGES, help="names, instead of all 24")
+    add("--limit", type=int, help="only the first so many of them")
+    add("--qualities", type=_numbers, default=INTRA_QUALITIES, help="of colorvid")
+    add("--anchors", type=_words, default=STILL_ANCHORS, help="other encoders")
+    add("--model", default="default", help="released model, or path of a model file")
+    add("--cache", type=Path, help="folder that keeps every point")
+    add("--out", type=Path, default=ROOT / "docs" / "results" / "kodak", help="for the results")
+    add("--image", default="kodim05", help="of figure 3 (default: kodim05)")
+    add("--patch", type=Patch.parse, default=PATCH, metavar="X,Y,WIDTH,HEIGHT", help="of figure 3")
+    add("--bpp", type=float, default=0.4, help="rate of figure 3, bits per pixel (default: 0.4)")
+    return parser.parse_args(arguments)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def tell(line: str) -> None:
+    """Say something on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def find_images(folder: Path, wanted: Sequence[str]) -> dict[str, Path | None]:
+    """The file of each image, ``None`` where there is none; PNG before WebP."""
+    result: dict[str, Path | None] = {}
+    for name in wanted:
+        paths = (folder / f"{name}{suffix}" for suffix in SUFFIXES)
+        result[name] = next((path for path in paths if path.is_file()), None)
+    return result
+
+
+def runs_of(options: argparse.Namespace) -> dict[str, FileCodec]:
+    """colorvid and the anchors, by name.
+
+    Raises:
+        ConfigError: an anchor is unknown.
+    """
+    known = [name for name, anchor in ANCHORS.items() if anchor.intra]
+    for name in options.anchors:
+        if name not in known:
+            raise ConfigError(f"anchor {name!r} codes no stills; use {', '.join(known)}")
+    runs: dict[str, FileCodec] = {"colorvid": ColorvidRun(gop=1, model=options.model)}
+    return runs | {name: AnchorRun(name, keyint=1) for name in options.anchors}
+
+
+def limit_of(path: Path) -> Row:
+    """Figures in RGB of an image converted to 4:2:0 and back."""
+    clip = load(path, None)
+    assert clip.original is not None  # it is a still
+    return {"clip": clip.name, **limit(clip.original, clip.spec)}
+
+
+def patch_of(
+    options: argparse.Namespace, runs: Mapping[str, FileCodec]
+) -> tuple[Clip | None, list[Shown]]:
+    """The image of figure 3 and what the codecs make of it; nothing if it is missing.
+
+    Raises:
+        ConfigError: the patch does not lie inside.
+    """
+    path = find_images(options.data, [options.image])[options.image]
+    if path is None:
+        tell(f"figure 3 is left out: {options.image} is missing; choose another --image")
+        return None, []
+    clip, shown = load(path, None), []
+    for name, qualities in SHOWN.items():
+        if name in runs:
+            found = show_patch(name, runs[name], qualities, clip, options.patch, options.bpp)
+            tell(f"figure 3: {name} {found.quality}, {found.rate_bpp:.3f} bpp")
+            shown.append(found)
+    return clip, shown
+
+
+def measure(options: argparse.Namespace) -> Results:
+    """Run everything that is not in the cache.
+
+    Raises:
+        ColorvidError: no image is there, or an option is wrong.
+    """
+    runs = runs_of(options)
+    images = find_images(options.data, options.images[: options.limit])
+    missing = [name for name, path in images.items() if path is None]
+    paths = [path for path in images.values() if path is not None]
+    if not paths:
+        raise InputError(
+            f"{options.data} holds none of {', '.join(images)} as .png or .webp; "
+            "give another --data"
+        )
+    if missing:
+        tell(f"missing, left out: {', '.join(missing)}")
+    clip, shown = patch_of(options, runs)
+    rows = run_all(
+        [
+            Codec(name, ANCHORS[name].qualities if name in ANCHORS else options.qualities, run)
+            for name, run in runs.items()
+        ],
+        paths,
+        None,
+        Measuring(options.cache, rgb=True),
+        progress=lambda done, total, what: tell(f"{done}/{total}: {what}") if done else None,
+    )
+    return Results(
+        rows=rows,
+        missing=missing,
+        limits=[limit_of(path) for path in paths],
+        published=published_curves() if {p.stem for p in paths} == set(IMAGES) else {},
+        clip=clip,
+        patch=options.patch,
+        shown=shown,
+        origin={"commit": commit(), "model": model_identity(options.model)},
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    options = parse(arguments)
+    try:
+        with os_errors(str(options.out), OutputError):
+            options.out.mkdir(parents=True, exist_ok=True)
+        print(write_report(measure(options), options.out), end="")
+    except ColorvidError as error:
+        tell(f"eval_kodak [error]: {error}")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
