@@ -9,7 +9,8 @@ from colorvid.evaluation.compare import Comparison
 from colorvid.evaluation.runs import Measuring, run_all
 from colorvid.evaluation.tables import write_tsv
 from tests.evaluation.sources import CoarseRun, moving_clip
-from tools.publish import BEGIN, END, ROOT, main, report, summary
+from tools import results as tool
+from tools.results import BEGIN, END, ROOT, SETS, publish, report, summary
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def root(results: Path, tmp_path: Path) -> Path:
     """A repository with results of two folders and pages for them."""
-    for name in ("intra", "inter"):
+    for name in SETS:
         shutil.copytree(results, tmp_path / "docs" / "results" / name)
     for path in ("README.md", "docs/results.md"):
         (tmp_path / path).write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
@@ -34,15 +35,20 @@ def root(results: Path, tmp_path: Path) -> Path:
 
 
 def test_comparisons_get_into_the_documents_between_the_marks(root: Path) -> None:
-    main(root)
-    main(root)
+    publish(root)
+    publish(root)
     readme = (root / "README.md").read_text()
     assert readme.startswith(f"before\n{BEGIN}\n") and readme.endswith(f"\n{END}\nafter\n")
     assert "| x264 | +0.0 % | +0.0 % | - | +0.0 % |" in readme  # MS-SSIM needs larger pictures
     page = (root / "docs" / "results.md").read_text()
-    assert "old" not in page and page.count("### Mean over 1 source\n") == 2
-    assert page.count("#### BD-rate of colorvid against x264") == 2
-    assert page.count(f"Model `{model_identity('default')}`, commit `") == 2
+    assert "old" not in page and page.count("BD-rate between the mean curves:\n") == len(SETS)
+    assert page.count(f"Model `{model_identity('default')}`, commit `") == len(SETS)
+    assert "Prediction of chroma" not in page
+    write_tsv(
+        root / "docs" / "results" / "ablation.tsv", [{"quality": 3, "bpp": 1.23456, "de00": None}]
+    )
+    publish(root)
+    assert "| 3 | 1.235 | - |" in (root / "docs" / "results.md").read_text()
 
 
 def test_averages_are_rounded_and_refused_ones_are_dashes(root: Path) -> None:
@@ -52,7 +58,7 @@ def test_averages_are_rounded_and_refused_ones_are_dashes(root: Path) -> None:
         for metric in ("psnr_y_db", "psnr_yuv611_db", "de00_mean")
     ]
     rows.append({**rows[-1], "metric": "ms_ssim_y_db", "bd_rate_percent": None})
-    write_tsv(root / "docs" / "results" / "intra" / "bdrate.tsv", rows)
+    write_tsv(root / "docs" / "results" / "clips" / "bdrate.tsv", rows)
     assert "| x264 | -12.3 % | -12.3 % | - | -12.3 % |" in summary(root / "docs" / "results")
 
 
@@ -60,3 +66,27 @@ def test_what_is_published_is_what_the_documents_show() -> None:
     results = ROOT / "docs" / "results"
     assert summary(results) in (ROOT / "README.md").read_text(encoding="utf-8")
     assert report(results) in (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+
+
+def test_a_measurement_keeps_the_small_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dev").mkdir()
+    write_y4m(tmp_path / "dev" / "one.y4m", moving_clip(2))
+    options = (
+        "--anchors",
+        "none",
+        "--qualities",
+        "20",
+        "--frames",
+        "2",
+        "--memory",
+        "none",
+        "--quiet",
+    )
+    monkeypatch.setattr(tool, "SETS", {"clips": tool.Set("Clips", (), options)})
+    assert tool.measure(tmp_path, tmp_path / "cache", tmp_path / "results") == 0
+    kept = {path.name for path in (tmp_path / "results" / "clips").iterdir()}
+    assert kept >= {"points.tsv", "tables.md", "rd-psnr-y-db.svg"}
+    assert not kept & {"frames", "compare.json"}
+    assert tool.measure(tmp_path / "missing", None, tmp_path / "results") == 2

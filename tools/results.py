@@ -1,0 +1,212 @@
+"""Measure everything that ``docs/results.md`` shows, and put it there.
+
+::
+
+    python tools/results.py --data DATA --cache points
+    python tools/results.py
+
+The first measures: ``DATA/kodak`` holds the Kodak images, ``DATA/dev`` clips that no model has
+seen. With ``--cache`` a run that was stopped goes on where it was; speeds are compared within a
+run. Results go to ``docs/results``. Both then replace what stands between
+``<!-- results:begin -->`` and ``<!-- results:end -->`` in ``docs/results.md`` (averages, plots,
+links) and in ``README.md`` (averages). ``docs/results/ablation.tsv``, of `tools/ablate.py`, is
+shown too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+if __package__ in (None, ""):  # started as a program: find the tools as a package
+    sys.path.insert(0, str(ROOT))
+
+from colorvid import cli  # noqa: E402
+from colorvid.evaluation.tables import AVERAGE, MEAN_CURVE, markdown  # noqa: E402
+from tools import eval_kodak  # noqa: E402
+
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+METRICS = {
+    "psnr_yuv611_db": "PSNR YUV",
+    "psnr_y_db": "PSNR Y",
+    "ms_ssim_y_db": "MS-SSIM Y",
+    "de00_mean": "dE00",
+}
+KEPT = ("points.tsv", "bdrate.tsv", "tables.md", "rd-*.svg")
+"""What of a comparison is kept; all frames of all points would be large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """One set of results.
+
+    Attributes:
+        title: as printed.
+        plots: in its folder, with what they show.
+        options: of ``colorvid compare`` on the clips; empty for the Kodak images.
+    """
+
+    title: str
+    plots: tuple[tuple[str, str], ...]
+    options: tuple[str, ...] = ()
+
+
+_CURVES = (("rd-psnr-yuv611-db.svg", "PSNR of YUV"), ("rd-de00-mean.svg", "CIEDE2000"))
+SETS = {
+    "kodak": Set(
+        "Kodak images, one file each",
+        (
+            ("figure2-yuv.svg", "Planes: PSNR of YUV, MS-SSIM, CIEDE2000"),
+            ("figure2-rgb.svg", "RGB, beside published curves that were not measured here"),
+            ("figure3.png", "The same patch from each codec"),
+        ),
+    ),
+    "clips": Set(
+        "Clips of 32 frames, one key frame",
+        _CURVES,
+        ("--anchors", "x264-zl,x265-zl,x264,x265,svtav1", "--memory", "one"),
+    ),
+    "color": Set(
+        "The same clips with --tune color",
+        _CURVES,
+        ("--anchors", "x264-zl,x265-zl,x264,x265,svtav1", "--memory", "none", "--model", "color"),
+    ),
+}
+
+
+def measure(data: Path, cache: Path | None, results: Path) -> int:
+    """Measure all sets into ``results``; returns the exit code of the first that fails, or 0."""
+    for name, chosen in SETS.items():
+        if chosen.options:
+            code = _compare(data / "dev", chosen.options, cache, results / name)
+        else:
+            kept = [] if cache is None else ["--cache", str(cache)]
+            arguments = ["--data", str(data / "kodak"), "--out", str(results / name), *kept]
+            code = eval_kodak.main(arguments)
+        if code:
+            return code
+    return 0
+
+
+def _compare(clips: Path, options: Sequence[str], cache: Path | None, target: Path) -> int:
+    """Run ``colorvid compare`` and keep the small files of what it writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        kept = ["--no-cache"] if cache is None else ["--cache", str(cache)]
+        code = cli.main(["compare", str(clips), *options, *kept, "--out", folder, "-y"])
+        if code == 0:
+            target.mkdir(parents=True, exist_ok=True)
+            for pattern in KEPT:
+                for path in Path(folder).glob(pattern):
+                    shutil.copyfile(path, target / path.name)
+    return code
+
+
+def read_tsv(path: Path) -> list[dict[str, str]]:
+    """Rows of a TSV file with a header."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def averages(folder: Path, kind: str = AVERAGE) -> list[dict[str, Any]]:
+    """Mean BD-rates against each anchor, a row each; a dash for a refused one.
+
+    ``kind`` is the mean over sources, or `MEAN_CURVE` for the BD-rate of mean curves.
+    """
+    rows = [r for r in read_tsv(folder / "bdrate.tsv") if r["clip"] == kind]
+    table = []
+    for anchor in dict.fromkeys(r["anchor"] for r in rows):
+        line = {"against": anchor}
+        for metric, title in METRICS.items():
+            found = [r for r in rows if (r["anchor"], r["metric"]) == (anchor, metric)]
+            percent = found[0]["bd_rate_percent"] if found else ""
+            line[title] = f"{float(percent):+.1f} %" if percent else "-"
+        table.append(line)
+    return table
+
+
+def summary(results: Path) -> str:
+    """Mean BD-rates of all sets, for the README."""
+    parts = [
+        f"BD-rate, {chosen.title[0].lower()}{chosen.title[1:]}:\n\n"
+        f"{markdown(averages(results / name))}"
+        for name, chosen in SETS.items()
+    ]
+    return "\n\n".join(parts)
+
+
+def report(results: Path) -> str:
+    """Averages, plots and links of all sets, for the results page."""
+    parts = [_section(results / name, chosen) for name, chosen in SETS.items()]
+    ablation = results / "ablation.tsv"
+    if ablation.exists():
+        rows = [{k: _short(v) for k, v in row.items()} for row in read_tsv(ablation)]
+        parts.append(f"### Prediction of chroma from luma\n\n{markdown(rows)}")
+    return "\n\n".join(parts)
+
+
+def _short(text: str) -> str:
+    """A figure of a TSV file with four digits, a dash for none, other text as it is."""
+    try:
+        return f"{float(text):.4g}" if text else "-"
+    except ValueError:
+        return text
+
+
+def _section(folder: Path, chosen: Set) -> str:
+    name = folder.name
+    first = next(r for r in read_tsv(folder / "points.tsv") if r["codec"] == "colorvid")
+    parts = [
+        f"### {chosen.title}",
+        f"Model `{first['model_id']}`, commit `{first['commit']}`. Curves, settings, speed and "
+        f"memory: [tables](results/{name}/tables.md); every point: "
+        f"[points.tsv](results/{name}/points.tsv), [bdrate.tsv](results/{name}/bdrate.tsv).",
+        f"BD-rate of colorvid, mean over the sources:\n\n{markdown(averages(folder))}",
+    ]
+    if any(row["clip"] == MEAN_CURVE for row in read_tsv(folder / "bdrate.tsv")):
+        table = markdown(averages(folder, MEAN_CURVE))
+        parts.append(f"BD-rate between the mean curves:\n\n{table}")
+    parts += [f"![{text}](results/{name}/{file})" for file, text in chosen.plots]
+    return "\n\n".join(parts)
+
+
+def replace_block(path: Path, text: str) -> None:
+    """Put ``text`` between the markers of a document."""
+    document = path.read_text(encoding="utf-8")
+    before, rest = document.split(BEGIN, 1)
+    after = rest.split(END, 1)[1]
+    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def publish(root: Path = ROOT) -> None:
+    """Rewrite both documents."""
+    results = root / "docs" / "results"
+    replace_block(root / "docs" / "results.md", report(results))
+    replace_block(root / "README.md", summary(results))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, help="measure on DATA/kodak and DATA/dev first")
+    parser.add_argument("--cache", type=Path, help="folder that keeps points")
+    options = parser.parse_args(arguments)
+    if options.data is not None:
+        code = measure(options.data, options.cache, ROOT / "docs" / "results")
+        if code:
+            return code
+    publish()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
