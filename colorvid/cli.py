@@ -22,7 +22,7 @@ exit codes:
   3  not a .clv stream, made by a newer colorvid, or its model is not here
   4  stopped by Ctrl-C or a signal
   5  the stream is damaged; what could be decoded was written
-  6  decoded pictures differ from the hashes in the stream
+  6  decoded pictures differ from the hashes in the stream, or a known answer of the self-test
 
 Data goes to standard output, all messages to standard error. COLORVID_TRACEBACK=1 shows where an
 error comes from.
@@ -87,6 +87,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_decode(_command(commands, "decode", "decode a .clv stream into a video"))
     _add_info(_command(commands, "info", "tell what a .clv stream holds, without decoding it"))
     _add_verify(_command(commands, "verify", "decode a .clv stream and check every CRC and hash"))
+    selftest = _command(commands, "selftest", "prove that this machine decodes exactly")
+    _add_device(selftest)
     model = _command(commands, "model", "tell what a model consists of and what it costs")
     model.add_argument(
         "name", nargs="?", default="default", help="'default' or a model file (default: default)"
@@ -119,11 +121,15 @@ def _add_work(parser: argparse.ArgumentParser) -> None:
         help="most GOPs to work on at once; 0 = one for each core (default); "
         "the result is the same for every number",
     )  # fmt: skip
+    _add_device(parser)
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument("--no-progress", action="store_true", help="show no progress line")
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="cpu", help="torch device, as in cpu or cuda (default: cpu)"
     )
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--no-progress", action="store_true", help="show no progress line")
 
 
 def _add_output(parser: argparse.ArgumentParser, text: str) -> None:
@@ -206,7 +212,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         SystemExit: after ``--help`` and ``--version``.
     """
     options = make_parser().parse_args(argv)
-    if options.command == "model":
+    if options.command in ("model", "selftest"):
         return options
     if (options.input is None) == (options.input_option is None):
         how_often = "twice" if options.input is not None else "not"

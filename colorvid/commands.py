@@ -25,6 +25,8 @@ def run(options: Namespace, signals: Signals) -> int:
         return _decode(options, signals)
     if options.command == "verify":
         return _verify(options, signals)
+    if options.command == "selftest":
+        return _selftest(options)
     return _info(options) if options.command == "info" else _model(options)
 
 
@@ -121,6 +123,14 @@ def _info(options: Namespace) -> int:
     for damage in summary.damage:
         say(str(damage), "warning")
     return DamagedStream.exit_code if summary.damage else 0
+
+
+def _selftest(options: Namespace) -> int:
+    from colorvid.selftest import run
+
+    for line in run(options.device):
+        show(line)
+    return 0
 
 
 def _model(options: Namespace) -> int:

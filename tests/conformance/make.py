@@ -1,83 +1,120 @@
-"""Make the golden files anew: ``python -m tests.golden.make``, from the root of the repository.
+"""Make conformance streams: ``python -m tests.conformance.make``, from the root of the repository.
 
-A tiny codec with random networks that do take part, a clip that it coded, and what each frame
-must decode to. They say what the format and the arithmetic are: make them anew only when one of
-these changes on purpose, and write that into the changelog. Release weights have no part in them.
+Codes every case with every model and writes what each frame must decode to; writes the self-test
+data beside the released weights in the same way. What a model has already made is left as it is,
+so that old streams keep telling what the format and the arithmetic are: only cases without a
+stream, and streams of another model than the present one, are made.
+
+``--anew`` makes everything, the tiny model too. That is for a change of the format or of the
+arithmetic on purpose, which is marked **format** in the changelog, and never to make a test pass.
 """
 
 from __future__ import annotations
 
-import hashlib
+import argparse
 import json
 import lzma
 import tempfile
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from colorvid.bitstream import ClvWriter, StreamHeader
-from colorvid.codec import Encoder, EncoderSettings
-from colorvid.frame import Frame
-from colorvid.models.modelfile import Model, load_model, save_model
+from colorvid.codec import Encoder
+from colorvid.models.modelfile import RELEASED, Model, find_model, save_model
+from colorvid.selftest import networks_sha256
 from tests import tiny
-from tests.clips import moving_frames
-
-FOLDER = Path(__file__).parent
-MODEL = FOLDER / "tiny.safetensors.xz"
-STREAM = FOLDER / "tiny.clv"
-EXPECTED = FOLDER / "tiny.json"
-HEIGHT, WIDTH, FRAMES = 45, 59, 6
-SETTINGS = EncoderSettings(quality=46, gop=4, inter_quality=40)
-
-
-def sha256(frame: Frame) -> str:
-    """SHA-256 of the rows of Y, U and V, in this order, as hexadecimal digits."""
-    return hashlib.sha256(b"".join(plane.tobytes() for plane in frame.planes)).hexdigest()
-
-
-def golden_model(carrier: torch.dtype = torch.float32) -> Model:
-    """The committed model, unpacked."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "tiny.safetensors"
-        path.write_bytes(lzma.decompress(MODEL.read_bytes()))
-        return load_model(str(path), carrier=carrier)
+from tests.conformance.cases import (
+    CASES,
+    EXPECTED,
+    MODELS,
+    SELFTEST,
+    STREAMS,
+    TINY,
+    Case,
+    expected,
+    model,
+    stream,
+)
 
 
-def write_model() -> None:
-    """Make the model and pack it."""
+def make_tiny() -> None:
+    """Make the tiny model and pack it."""
     network = tiny.network(seed=2026)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tiny.safetensors"
         save_model(path, network, tiny.tables_for(network))
-        MODEL.write_bytes(lzma.compress(path.read_bytes(), preset=9))
+        TINY.write_bytes(lzma.compress(path.read_bytes(), preset=9))
+
+
+def make_stream(path: Path, coder: Model, case: Case) -> list[str]:
+    """Write a stream; gives the SHA-256 of every frame."""
+    encoder = Encoder(coder, case.settings)
+    _, height, width = case.size
+    header = StreamHeader(
+        width=width,
+        height=height,
+        rate_num=25,
+        rate_den=1,
+        gop_length=case.settings.gop,
+        model_id=coder.identity,
+        **case.tags,
+    )
+    frames = []
+    with open(path, "wb") as file:
+        writer = ClvWriter(file)
+        writer.write_header(header)
+        for frame in case.source(*case.size):
+            coded = encoder.push(frame)
+            writer.write_packet(coded.packet)
+            frames.append(coded.picture.sha256())
+        writer.finish()
+    print(f"{path.name}: {path.stat().st_size} bytes")
+    return frames
+
+
+def make_set(anew: bool) -> None:
+    """Bring streams and expectations in line with the cases and the models."""
+    before = expected() if EXPECTED.exists() and not anew else {}
+    after: dict[str, dict[str, Any]] = {}
+    for name in MODELS:
+        coder = model(name)
+        for case in CASES:
+            path = stream(name, case)
+            entry = before.get(path.stem, {})
+            if entry.get("model") != coder.identity.hex() or not path.exists():
+                frames = make_stream(path, coder, CASES[case])
+                entry = {"model": coder.identity.hex(), "frames": frames}
+            after[path.stem] = entry
+    for path in STREAMS.glob("*.clv"):
+        if path.stem not in after:
+            path.unlink()
+    EXPECTED.write_text(json.dumps(after, indent=1) + "\n", encoding="utf-8")
+
+
+def make_selftest(anew: bool) -> None:
+    """Write what `colorvid.selftest` needs beside each released model."""
+    for name in RELEASED:
+        coder, path = model(name), find_model(name)
+        answers = path.with_suffix(".json")
+        text = answers.read_text(encoding="utf-8") if answers.exists() and not anew else "{}"
+        if json.loads(text).get("model") != coder.identity.hex():
+            frames = make_stream(path.with_suffix(".clv"), coder, SELFTEST)
+            known = {"model": coder.identity.hex(), "networks": networks_sha256(coder)}
+            text = json.dumps({**known, "frames": frames}, indent=1) + "\n"
+            answers.write_text(text, encoding="utf-8")
 
 
 def main() -> None:
-    """Write model, stream and expectations."""
-    write_model()
-    model = golden_model()
-    encoder = Encoder(model, SETTINGS)
-    header = StreamHeader(
-        width=WIDTH,
-        height=HEIGHT,
-        rate_num=25,
-        rate_den=1,
-        gop_length=SETTINGS.gop,
-        model_id=model.identity,
-    )
-    frames = []
-    with open(STREAM, "wb") as file:
-        writer = ClvWriter(file)
-        writer.write_header(header)
-        for frame in moving_frames(FRAMES, HEIGHT, WIDTH, seed=9):
-            coded = encoder.push(frame)
-            writer.write_packet(coded.packet)
-            frames.append({"crc32": coded.packet.frame_crc, "sha256": sha256(coded.picture)})
-        writer.finish()
-    expected = {"model": model.identity.hex(), "frames": frames}
-    EXPECTED.write_text(json.dumps(expected, indent=1) + "\n")
-    total = sum(p.stat().st_size for p in (MODEL, STREAM, EXPECTED))
-    print(f"{STREAM.stat().st_size} bytes of stream, {total} bytes in all")
+    """Read the command line and make what is to be made."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--anew", action="store_true", help="make everything, after a new format")
+    anew = parser.parse_args().anew
+    if anew:
+        make_tiny()
+    STREAMS.mkdir(exist_ok=True)
+    make_set(anew)
+    make_selftest(anew)
+    print(f"{sum(p.stat().st_size for p in (TINY, EXPECTED, *STREAMS.iterdir()))} bytes in all")
 
 
 if __name__ == "__main__":
