@@ -18,7 +18,7 @@ from colorvid.bitstream import ClvReader, Packet
 from colorvid.codec import Decoder
 from colorvid.errors import HashMismatch
 from colorvid.models.modelfile import RELEASED
-from tests.conformance import check
+from tests.conformance import check, make
 from tests.conformance.cases import CASES, EXPECTED, MODELS, STREAMS, TINY, expected, model, stream
 
 ROOT = Path(__file__).parents[1]
@@ -113,6 +113,12 @@ def test_the_set_is_whole() -> None:
         stale = [s for s, e in expected().items() if s.startswith(name) and e["model"] != identity]
         assert not stale, "run python -m tests.conformance.make"
     assert sum(p.stat().st_size for p in (TINY, EXPECTED, *STREAMS.iterdir())) < 500_000
+
+
+def test_the_document_has_the_bounds_of_the_released_models() -> None:
+    text = make.DOCUMENT.read_text(encoding="utf-8")
+    between = text.partition(make.BEGIN)[2].partition(make.END)[0]
+    assert between.strip() == make.bounds_table(), "run python -m tests.conformance.make"
 
 
 def test_the_set_uses_all_of_the_format() -> None:

@@ -121,7 +121,6 @@ def with_answers(monkeypatch: pytest.MonkeyPatch, folder: Path, **changes: Any) 
     """Let the self-test find other answers of the first released model."""
     path = find_model(next(iter(RELEASED)))
     answers = json.loads(path.with_suffix(".json").read_text())
-    (folder / path.name).symlink_to(path)
     (folder / path.with_suffix(".clv").name).write_bytes(path.with_suffix(".clv").read_bytes())
     changed = folder / path.with_suffix(".json").name
     changed.write_text(json.dumps({**answers, **changes}))

@@ -3,7 +3,8 @@
 Codes every case with every model and writes what each frame must decode to; writes the self-test
 data beside the released weights in the same way. What a model has already made is left as it is,
 so that old streams keep telling what the format and the arithmetic are: only cases without a
-stream, and streams of another model than the present one, are made.
+stream, and streams of another model than the present one, are made. The table of bounds in
+``docs/exactness.md`` is written each time.
 
 ``--anew`` makes everything, the tiny model too. That is for a change of the format or of the
 arithmetic on purpose, which is marked **format** in the changelog, and never to make a test pass.
@@ -14,18 +15,21 @@ from __future__ import annotations
 import argparse
 import json
 import lzma
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from colorvid.bitstream import ClvWriter, StreamHeader
 from colorvid.codec import Encoder
-from colorvid.models.modelfile import RELEASED, Model, find_model, save_model
+from colorvid.exact.arithmetic import SUM_LIMIT
+from colorvid.models.modelfile import RELEASED, Model, find_model, prove_model, save_model
 from colorvid.selftest import networks_sha256
 from tests import tiny
 from tests.conformance.cases import (
     CASES,
     EXPECTED,
+    FOLDER,
     MODELS,
     SELFTEST,
     STREAMS,
@@ -35,6 +39,9 @@ from tests.conformance.cases import (
     model,
     stream,
 )
+
+DOCUMENT = FOLDER.parents[1] / "docs" / "exactness.md"
+BEGIN, END = "<!-- bounds:begin -->", "<!-- bounds:end -->"
 
 
 def make_tiny() -> None:
@@ -104,6 +111,30 @@ def make_selftest(anew: bool) -> None:
             answers.write_text(text, encoding="utf-8")
 
 
+def bounds_table() -> str:
+    """What was proved of each released model, as a table."""
+    lines = ["| model | convolutions | largest sum | of 2^24 | in | largest of a transform |"]
+    lines.append("| --- | --- | --- | --- | --- | --- |")
+    for name in RELEASED:
+        bounds = prove_model(model(name).network)
+        sums = [b for b in bounds if b.allowed < SUM_LIMIT]
+        top = max(sums, key=lambda bound: bound.largest)
+        transforms = max(b.largest for b in bounds if b.allowed >= SUM_LIMIT)
+        lines.append(
+            f"| `{name}` | {len(sums)} | {top.largest:,} | {top.largest / SUM_LIMIT:.1%} "
+            f"| `{top.layer}` | 2^{math.log2(transforms):.1f} of 2^53 |"
+        )
+    return "\n".join(lines)
+
+
+def make_bounds() -> None:
+    """Write `bounds_table` into the document."""
+    before, begin, rest = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    text = f"{before}{begin}\n{bounds_table()}\n{end}{after}"
+    DOCUMENT.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     """Read the command line and make what is to be made."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -114,6 +145,7 @@ def main() -> None:
     STREAMS.mkdir(exist_ok=True)
     make_set(anew)
     make_selftest(anew)
+    make_bounds()
     print(f"{sum(p.stat().st_size for p in (TINY, EXPECTED, *STREAMS.iterdir()))} bytes in all")
 
 
