@@ -14,7 +14,7 @@ from colorvid.cli_compare import add_compare
 from colorvid.cli_evaluation import add_eval
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, TUNES
 from colorvid.errors import ColorvidError, ConfigError, InputError, OutputError
-from colorvid.options import add_work, frame_rate, resolution, whole
+from colorvid.options import add_device, add_work, frame_rate, resolution, whole
 
 EPILOG = """\
 exit codes:
@@ -24,7 +24,7 @@ exit codes:
   3  not a .clv stream, made by a newer colorvid, or its model is not here
   4  stopped by Ctrl-C or a signal
   5  the stream is damaged; what could be decoded was written
-  6  decoded pictures differ from the hashes in the stream
+  6  decoded pictures differ from the hashes in the stream, or a known answer of the self-test
 
 Data goes to standard output, all messages to standard error. COLORVID_TRACEBACK=1 shows where an
 error comes from.
@@ -56,6 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_verify(_command(commands, "verify", "decode a .clv stream and check every CRC and hash"))
     add_eval(_command(commands, "eval", "score a decoded video against its original"))
     add_compare(_command(commands, "compare", "measure colorvid against other encoders"))
+    add_device(_command(commands, "selftest", "prove that this machine decodes exactly"))
     model = _command(commands, "model", "tell what a model consists of and what it costs")
     model.add_argument(
         "name", nargs="?", default=TUNES[0],

@@ -20,19 +20,13 @@ def run(options: Namespace, signals: Signals) -> int:
     Raises:
         ColorvidError: it failed.
     """
-    if options.command == "encode":
-        return _encode(options, signals)
-    if options.command == "decode":
-        return _decode(options, signals)
-    if options.command == "verify":
-        return _verify(options, signals)
-    if options.command == "eval":
-        return run_eval(options, signals)
     if options.command == "compare":
         from colorvid.commands_compare import run_compare  # loads what no other command needs
 
         return run_compare(options, signals)
-    return _info(options) if options.command == "info" else _model(options)
+    if options.command in _ALONE:
+        return _ALONE[options.command](options)
+    return _AT_WORK[options.command](options, signals)
 
 
 def _encode(options: Namespace, signals: Signals) -> int:
@@ -130,9 +124,21 @@ def _info(options: Namespace) -> int:
     return DamagedStream.exit_code if summary.damage else 0
 
 
+def _selftest(options: Namespace) -> int:
+    from colorvid.selftest import run
+
+    for line in run(options.device):
+        show(line)
+    return 0
+
+
 def _model(options: Namespace) -> int:
     from colorvid.models.complexity import describe_model
     from colorvid.models.modelfile import load_model
 
     show(describe_model(options.name, load_model(options.name)))
     return 0
+
+
+_AT_WORK = {"encode": _encode, "decode": _decode, "verify": _verify, "eval": run_eval}
+_ALONE = {"info": _info, "selftest": _selftest, "model": _model}

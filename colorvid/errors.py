@@ -11,7 +11,8 @@
     │   └── ModelMismatch         3  needs a model that is not here
     ├── Aborted                   4  stopped by the user or a signal
     ├── DamagedStream             5  packets are missing, cut or corrupt
-    └── HashMismatch              6  decoded planes differ from the hash in the stream
+    └── HashMismatch              6  decoded planes differ from the hash in the stream, or a result
+                                     of the self-test from its known answer
 
 A message is one line: what, the value, what is allowed, what to do.
 """
@@ -66,6 +67,6 @@ class DamagedStream(ColorvidError):
 
 
 class HashMismatch(ColorvidError):
-    """Decoded planes differ from the hash that the stream carries."""
+    """Decoded planes differ from the stream's hash, or a result from its known answer."""
 
     exit_code = 6

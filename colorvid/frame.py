@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from dataclasses import dataclass
 
@@ -70,3 +71,10 @@ class Frame:
         for plane in self.planes:
             crc = zlib.crc32(np.ascontiguousarray(plane).data, crc)
         return crc
+
+    def sha256(self) -> str:
+        """SHA-256 (FIPS 180-4) of the same rows, as 64 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for plane in self.planes:
+            digest.update(np.ascontiguousarray(plane).data)
+        return digest.hexdigest()

@@ -71,8 +71,13 @@ def add_work(parser: argparse.ArgumentParser) -> None:
         help="most GOPs to work on at once; 0 = one for each core (default); "
         "the result is the same for every number",
     )  # fmt: skip
+    add_device(parser)
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument("--no-progress", action="store_true", help="show no progress line")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """The option for the device that the codec runs on."""
     parser.add_argument(
         "--device", default="cpu", help="torch device, as in cpu or cuda (default: cpu)"
     )
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--no-progress", action="store_true", help="show no progress line")

@@ -39,6 +39,13 @@ def test_a_large_bias_alone_breaks_the_bound() -> None:
         prove_bounds(torch.nn.ModuleDict({"layer": layer}))
 
 
+def test_factors_that_are_no_numbers_are_refused() -> None:
+    model = tiny.network()
+    model.intra.luma.scale.scale[3] = float("nan")
+    with pytest.raises(ConfigError, match="layer intra.luma.scale: a factor is not finite; export"):
+        prove_bounds(model)
+
+
 def test_the_limit_itself_is_allowed() -> None:
     refuse(Bound("last", SUM_LIMIT - 1, SUM_LIMIT - 1))
     with pytest.raises(ConfigError, match="layer last"):

@@ -195,7 +195,7 @@ def test_unexpected_error_is_one_line_with_a_hint(
 def test_help_and_version(capfd: pytest.CaptureFixture[str]) -> None:
     assert run("--version") == 0
     assert capfd.readouterr().out == f"colorvid {colorvid.__version__}\n"
-    for name in ("encode", "decode", "info", "verify", "model"):
+    for name in ("encode", "decode", "info", "verify", "selftest", "model"):
         assert run(name, "--help") == 0
         text = capfd.readouterr().out
         assert text.startswith(f"usage: colorvid {name} ") and "exit codes:" in text

@@ -112,7 +112,14 @@ def test_examples_run(block: Block, folder: Path) -> None:
 
 def test_commands_that_are_only_shown_are_understood() -> None:
     shown = commands("colorvid")
-    assert {words[0] for words in shown} >= {"encode", "decode", "info", "verify", "model"}
+    assert {words[0] for words in shown} >= {
+        "encode",
+        "decode",
+        "info",
+        "verify",
+        "selftest",
+        "model",
+    }
     for words in shown:
         assert parse(words).command == words[0]
 

@@ -107,6 +107,18 @@ def flag(setter: Callable[[Any], Any], value: Any, default: Any) -> Iterator[Non
         setter(default)
 
 
+@contextmanager
+def precision(library: str, kind: str, value: str) -> Iterator[None]:
+    """What a program allows that prefers speed; torch 2.9 and later."""
+    place = getattr(getattr(torch.backends, library), kind)
+    before = place.fp32_precision
+    place.fp32_precision = value
+    try:
+        yield
+    finally:
+        place.fp32_precision = before
+
+
 SETUPS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "one thread": lambda: threads(1),
     "two threads": lambda: threads(2),
@@ -117,7 +129,19 @@ SETUPS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "short products": lambda: flag(torch.set_float32_matmul_precision, "medium", "highest"),
     "no denormals": lambda: flag(torch.set_flush_denormal, True, False),
     "float64 default": lambda: flag(torch.set_default_dtype, torch.float64, torch.float32),
+    "bfloat16 default": lambda: flag(torch.set_default_dtype, torch.bfloat16, torch.float32),
+    "another default device": lambda: torch.device("meta"),
+    "inference mode": torch.inference_mode,
+    "gradients": torch.enable_grad,
+    "deterministic": lambda: flag(torch.use_deterministic_algorithms, True, False),
 }
+if hasattr(torch.backends.mkldnn, "conv"):
+    SETUPS |= {
+        "short convolutions": lambda: precision("mkldnn", "conv", "bf16"),
+        "short products of oneDNN": lambda: precision("mkldnn", "matmul", "bf16"),
+        "TF32 of CUDA alone": lambda: precision("cuda", "matmul", "tf32"),
+        "no TF32 of cuDNN alone": lambda: precision("cudnn", "conv", "ieee"),
+    }
 
 
 def test_the_stream_is_worth_the_proof() -> None:
@@ -153,6 +177,17 @@ def test_what_any_encoder_shows_is_what_the_decoder_shows(setup: str) -> None:
         packets, pictures = encode(seed=5)
     assert decode(packets) == [samples(p) for p in pictures]
     assert [p.frame_crc for p in packets] == [p.crc32() for p in pictures]
+
+
+@pytest.mark.parametrize("setup", [name for name in SETUPS if "default" in name])
+def test_a_model_can_be_loaded_with(setup: str) -> None:
+    packets, pictures = stream()
+    with SETUPS[setup]():
+        model = load_model()
+        encoder = Encoder(model, SETTINGS)
+        coded = [encoder.push(frame) for frame in moving_frames(2, HEIGHT, WIDTH)]
+        assert decode(packets, model) == [samples(p) for p in pictures]
+    assert decode([c.packet for c in coded]) == [samples(c.picture) for c in coded]
 
 
 def test_decoders_in_threads_share_a_model() -> None:

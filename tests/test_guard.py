@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from colorvid.errors import ColorvidError
 from colorvid.exact import guard
+from colorvid.exact.arithmetic import ExactArithmetic
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +29,22 @@ def _fresh() -> Iterator[None]:
 
 @pytest.mark.parametrize("carrier", [torch.float32, torch.float64])
 def test_this_machine_is_exact(carrier: torch.dtype) -> None:
-    assert guard.prove("cpu", carrier) > 5000
+    assert guard.prove("cpu", carrier) > 9000
+
+
+def test_the_sums_that_are_checked_come_near_the_largest_allowed() -> None:
+    sums: list[int] = []
+    plain = guard._expected
+
+    def watched(*arguments: Any) -> Any:
+        result = plain(*arguments)
+        sums.append(int(abs(result).max()))
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guard, "_expected", watched)
+        guard.prove("cpu", torch.float32)
+    assert len(sums) == 3 and 0.8 * 2**24 < max(sums) < 2**24
 
 
 def test_short_formats_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +79,63 @@ def test_wrong_products_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "matmul", short)
     with pytest.raises(ColorvidError, match="does not add integers in torch.float64 exactly"):
         guard.prove("cpu", torch.float32)
+
+
+@pytest.mark.parametrize("name", ["round", "trunc", "floor", "twice"])
+def test_other_roundings_are_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def wrong(self: ExactArithmetic, x: Tensor, factor: Tensor, limit: int) -> Tensor:
+        product = x.to(torch.float64) * factor  # one rounding too few
+        if name == "trunc":
+            product = product.trunc()
+        elif name == "floor":
+            product = (product.float() + 0.5).floor()  # ties upwards
+        elif name == "twice":
+            product = product.bfloat16()
+        return product.round().clamp(-limit, limit).to(self.carrier)
+
+    monkeypatch.setattr(ExactArithmetic, "requantise", wrong)
+    with pytest.raises(ColorvidError, match="does not round products as IEEE 754 says"):
+        guard.prove("cpu", torch.float32)
+
+
+DOWNWARD = {"x86_64": 0x400, "AMD64": 0x400, "aarch64": 0x800000, "arm64": 0x800000}
+"""FE_DOWNWARD of the C library by machine."""
+
+
+@pytest.mark.skipif(platform.machine() not in DOWNWARD or os.name == "nt", reason="no fesetround")
+def test_other_rounding_modes_of_the_processor_are_refused() -> None:
+    library = ctypes.CDLL("libm.so.6" if sys.platform == "linux" else None)
+    assert library.fesetround(DOWNWARD[platform.machine()]) == 0
+    try:
+        with pytest.raises(ColorvidError, match="floating-point unit does not round to nearest; "):
+            with guard.exact_torch():
+                raise AssertionError("unreachable")
+    finally:
+        assert library.fesetround(0) == 0
+    with guard.exact_torch():
+        pass
+
+
+def precisions() -> list[str]:
+    return [place.fp32_precision for place in guard._precisions()]
+
+
+@pytest.mark.parametrize("wanted", ["tf32", "bf16", "ieee"])
+def test_short_formats_that_the_program_allows_are_off_inside(wanted: str) -> None:
+    before = precisions()
+    places = [p for p in guard._precisions() if p is not getattr(torch.backends.cuda, "matmul", 0)]
+    try:
+        for place in places:
+            place.fp32_precision = wanted
+        allowed = precisions()
+        with guard.exact_torch():
+            assert set(precisions()) <= {"ieee"}
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert precisions() == allowed
+    finally:
+        for place, value in zip(guard._precisions(), before, strict=True):
+            guard._put_back(place, value)
+    assert precisions() == before
 
 
 def test_settings_are_restored() -> None:

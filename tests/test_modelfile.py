@@ -142,6 +142,8 @@ def edit_config(**changes: Any) -> Callable[[dict[str, Tensor], dict[str, str]],
 
 
 LUMA = "intra.luma.prior.context.weight_int"
+FACTOR = "inter.luma.prior.context.factor"
+GAINS = "intra.chroma.gains.table"
 BROKEN: dict[str, tuple[Callable[[dict[str, Tensor], dict[str, str]], Any], str]] = {
     "no config": (lambda t, m: m.pop("config"), "this version can run: Expecting value"),
     "no part": (lambda t, m: m.update(config="{}"), "this version can run: 'intra'"),
@@ -152,6 +154,14 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Tensor], dict[str, str]], Any], str]
     "lacks": (lambda t, m: t.pop(LUMA), f"lacks \\['{LUMA}'\\]"),
     "lacks encoder": (lambda t, m: t.pop("inter.luma.analysis.enter.weight"), "lacks "),
     "too much": (lambda t, m: t.update(x=torch.zeros(1)), "too much \\['x'\\]"),
+    "infinite factor": (
+        lambda t, m: t[FACTOR].fill_(float("inf")),
+        "layer inter.luma.prior.context: a factor is not finite; export the model anew",
+    ),
+    "huge steps": (
+        lambda t, m: t[GAINS].fill_(-(2**31)),
+        "layer intra.chroma.transform: sums can reach",
+    ),
     "no tables": (lambda t, m: t.pop("tables.inter.luma.hyper.cdf"), "this version can run: "),
     "broken tables": (
         lambda t, m: t["tables.inter.luma.hyper.cdf"].fill_(7),

@@ -56,5 +56,5 @@ def test_readme_and_ci_name_targets_of_the_makefile() -> None:
 
 def test_weights_and_types_are_part_of_the_package() -> None:
     data = project()["tool"]["setuptools"]["package-data"]["colorvid"]
-    assert {"py.typed", "weights/*.safetensors"} <= set(data)
+    assert {"py.typed", "weights/*.safetensors", "weights/*.clv", "weights/*.json"} <= set(data)
     assert (ROOT / "LICENSE").read_text().startswith("BSD 3-Clause License")

@@ -9,7 +9,7 @@ from torch import nn
 
 from colorvid.errors import ConfigError
 from colorvid.exact.arithmetic import SUM_LIMIT
-from colorvid.exact.layers import Conv, exact_layers
+from colorvid.exact.layers import ChannelScale, Conv, exact_layers
 
 DOUBLE_LIMIT = 2**53
 """No partial sum of a float64 layer may exceed this."""
@@ -30,18 +30,24 @@ def largest_product(matrix: torch.Tensor, largest: int) -> int:
 
 
 def prove_bounds(network: nn.Module, skip: tuple[str, ...] = ()) -> list[Bound]:
-    """Prove the bound of every convolution inside ``network``.
+    """Prove the bound of every convolution inside ``network``, and that factors are numbers.
 
     Args:
         network: finalised networks.
         skip: layers with one of these in their dotted name are not run by the decoder.
 
     Raises:
-        ConfigError: a layer can exceed its bound; the model must not be released.
+        ConfigError: a layer can exceed its bound, or its factor is infinite or not a number; the
+            model must not be released.
     """
     proved = []
     for name, layer in exact_layers(network):
-        if not isinstance(layer, Conv) or set(skip) & set(name.split(".")):
+        if set(skip) & set(name.split(".")) or not isinstance(layer, (Conv, ChannelScale)):
+            continue
+        factor = layer.factor if isinstance(layer, Conv) else layer.factor()
+        if not bool(factor.isfinite().all()):
+            raise ConfigError(f"layer {name}: a factor is not finite; export the model anew")
+        if isinstance(layer, ChannelScale):
             continue
         bound = Bound(name, layer.largest_sum(), SUM_LIMIT - 1)
         refuse(bound)

@@ -188,7 +188,9 @@ def _network(config: dict[str, Any], tensors: dict[str, Tensor]) -> VideoModel:
     """The networks with their integers; float parameters of the decoder are dropped."""
     intra = from_table(IntraConfig, config["intra"], "model")
     inter = from_table(InterConfig, config["inter"], "model")
-    network = VideoModel(intra, inter).eval().requires_grad_(False)
+    # Whatever type and device the caller's program has made the default:
+    with torch.device("cpu"):
+        network = VideoModel(intra, inter).float().eval().requires_grad_(False)
     state = {n: t for n, t in tensors.items() if not n.startswith("tables.")}
     missing, unexpected = network.load_state_dict(state, strict=False)
     parameters = {name for name, _ in network.named_parameters()}
@@ -235,7 +237,7 @@ def prove_model(model: VideoModel) -> list[Bound]:
     for name in BRANCHES:
         branch = branch_of(model, name)
         largest = SYMBOL_LIMIT * SYMBOL_STEPS + MEAN.limit
-        largest *= int(branch.gains.table.max())
+        largest *= int(branch.gains.table.to(torch.int64).abs().max())
         matrix = branch.transform.basis_int.T
         bound = Bound(f"{name}.transform", largest_product(matrix, largest), DOUBLE_LIMIT)
         refuse(bound)

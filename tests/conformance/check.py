@@ -1,0 +1,104 @@
+"""Decode the conformance set on this machine: ``python -m tests.conformance.check``.
+
+Every stream is decoded in every setup and each frame compared with its SHA-256. A line for each
+setup tells the result; the exit code is 6 where a frame differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from colorvid.bitstream import ClvReader
+from colorvid.errors import HashMismatch
+from colorvid.models.modelfile import Model
+from colorvid.pipeline import decode_records
+from tests.conformance.cases import CASES, MODELS, expected, model, stream
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One way to decode: GOPs at once, threads inside torch, carrier, oneDNN or not."""
+
+    workers: int = 1
+    threads: int = 1
+    carrier: torch.dtype = torch.float32
+    onednn: bool = True
+
+    def __str__(self) -> str:
+        """As it is printed."""
+        library = "" if self.onednn else ", without oneDNN"
+        carrier = str(self.carrier).removeprefix("torch.")
+        return f"{self.workers} workers, {self.threads} torch threads, {carrier}{library}"
+
+
+BRIEF = (Setup(), Setup(workers=4, onednn=False), Setup(threads=2, carrier=torch.float64))
+SETUPS = (
+    *BRIEF,
+    Setup(workers=2),
+    Setup(workers=4),
+    Setup(threads=2),
+    Setup(carrier=torch.float64, onednn=False),
+)
+
+
+@lru_cache(maxsize=8)
+def loaded(name: str, device: str, carrier: torch.dtype) -> Model:
+    """A model, once."""
+    return model(name, device, carrier)
+
+
+def decode(path: Path, ready: Model, workers: int) -> list[str]:
+    """SHA-256 of every frame of a stream, or what went wrong instead."""
+    with open(path, "rb") as file:
+        reader = ClvReader(file)
+        header = reader.header
+        records = ((record, reader.packet_bytes) for record in reader)
+        size = header.height, header.width
+        decoded = decode_records(ready, records, size, header.gop_length, threads=workers)
+        return [d.problem if d.frame is None else d.frame.sha256() for d in decoded]
+
+
+def check(setup: Setup, device: str = "cpu") -> int:
+    """Decode the whole set; gives the number of frames.
+
+    Raises:
+        HashMismatch: a frame is not what it must be.
+    """
+    torch.set_num_threads(setup.threads)
+    torch.backends.mkldnn.enabled = setup.onednn
+    wanted, frames = expected(), 0
+    for path in (stream(name, case) for name in MODELS for case in CASES):
+        ready = loaded(path.stem.rpartition("_")[0], device, setup.carrier)
+        got = decode(path, ready, setup.workers)
+        if got != wanted[path.stem]["frames"]:
+            raise HashMismatch(f"{path.name}, {setup}: {got}")
+        frames += len(got)
+    return frames
+
+
+def main() -> int:
+    """Read the command line and check; gives the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
+    parser.add_argument("--brief", action="store_true", help=f"{len(BRIEF)} setups only")
+    options = parser.parse_args()
+    capability = torch.backends.cpu.get_cpu_capability()
+    print(f"{platform.machine()}, torch {torch.__version__}, {options.device}, {capability}")
+    try:
+        for setup in BRIEF if options.brief else SETUPS:
+            print(f"{setup}: {check(setup, options.device)} frames as they must be", flush=True)
+    except HashMismatch as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
