@@ -3,11 +3,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from colorvid.bitstream.summary import DAMAGE_LINES
 from colorvid.concealment import MAX_GAP, Concealment
 from colorvid.errors import DamagedStream, HashMismatch, InputError
 from colorvid.frame import Frame
 from colorvid.pictures import Decoded
-from colorvid.report import DAMAGE_LINES
 
 
 def grey(value: int) -> Frame:

@@ -26,7 +26,7 @@ ORDER = """
     motion.estimate
     models.__init__ models.planes models.branch models.intra models.inter models.video
     models.modelfile models.complexity
-    codec report pictures concealment streams description parallel pipeline api
+    codec report pictures concealment limits streams description parallel pipeline api
     terminal commands cli __main__
     training.__init__ training.delta_e training.loss training.data training.rate
     training.sequences training.loop training.intra training.inter training.export

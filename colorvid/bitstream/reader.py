@@ -158,6 +158,23 @@ class ClvReader:
             self._scanner.seek(position)
         return index
 
+    def stated_frames(self) -> int | None:
+        """How many frames the index of a seekable stream says there are; the position is kept.
+
+        None without an index, or with one that contradicts itself. The packets may tell otherwise.
+
+        Raises:
+            InputError: the file is a pipe.
+        """
+        position = self._scanner.offset
+        try:
+            head = self._scanner.index_header_at_end()
+        except DamagedStream:
+            head = None
+        finally:
+            self._scanner.seek(position)
+        return None if head is None else head["total_frames"]
+
     def _scan(self) -> StreamIndex:
         """The index as the packets give it."""
         self._scanner.seek(0)

@@ -174,6 +174,27 @@ class Scanner:
             DamagedStream: the index is malformed.
             InputError: the file is a pipe.
         """
+        head = self.index_header_at_end()
+        if head is None:
+            return None
+        start = self.offset
+        index = StreamIndex.from_bytes(self.peek(head["index_size"]))
+        if index.keys and index.keys[-1].offset >= start:
+            raise DamagedStream(
+                f"index lies: key frame {index.keys[-1].number} starts at byte "
+                f"{index.keys[-1].offset}, behind the packets"
+            )
+        return index
+
+    def index_header_at_end(self) -> dict[str, int] | None:
+        """The counts of the index and its size, as they stand at the end of a seekable stream.
+
+        The position is at the index then. None if no end marker stands there.
+
+        Raises:
+            DamagedStream: they contradict each other or the size of the stream.
+            InputError: the file is a pipe.
+        """
         window = self._window
         size = window.size()
         if size < STREAM_HEADER_BYTES + idx.MIN_INDEX_BYTES:
@@ -189,11 +210,6 @@ class Scanner:
             )
         window.seek(size - tail["index_size"])
         head, _ = self.peek_fields(idx.INDEX_HEADER)
-        idx.check_claim(tail["index_size"], head["key_frames"])
-        index = StreamIndex.from_bytes(self.peek(tail["index_size"]))
-        if index.keys and index.keys[-1].offset >= size - tail["index_size"]:
-            raise DamagedStream(
-                f"index lies: key frame {index.keys[-1].number} starts at byte "
-                f"{index.keys[-1].offset}, behind the packets"
-            )
-        return index
+        idx.check_counts(head)
+        idx.check_claim(tail["index_size"], head["key_frames"], window.offset)
+        return {**head, **tail}
