@@ -53,6 +53,22 @@ def test_a_gap_that_is_too_long_is_not_filled() -> None:
     assert len(shown(*waiting, Decoded(grey(1)))[0]) == MAX_GAP + 1
 
 
+def test_a_stream_of_gaps_is_not_filled() -> None:
+    gap = Decoded(None, lost=MAX_GAP // 2, problem="damage")
+    values, output = shown(Decoded(grey(1)), gap, Decoded(grey(2)), gap, Decoded(grey(3)), gap)
+    assert len(values) == 3 + MAX_GAP
+    report = output.report(Fraction(25), 0, 1.0)
+    assert (report.lost, report.concealed) == (MAX_GAP // 2 * 3, MAX_GAP)
+    assert [line.endswith("too many to repeat a frame for") for line in report.damage] == [
+        False, False, True,
+    ]  # fmt: skip
+
+
+def test_a_lost_frame_whose_packet_is_there_is_always_filled() -> None:
+    waiting = [Decoded(None, 14, lost=1)] * (MAX_GAP + 5)
+    assert len(shown(Decoded(grey(1)), *waiting)[0]) == MAX_GAP + 6
+
+
 def test_lines_of_damage_are_bounded() -> None:
     items = [Decoded(None, problem=f"damage {i}") for i in range(DAMAGE_LINES + 5)]
     report = shown(*items)[1].report(Fraction(25), 0, 1.0)
