@@ -16,7 +16,7 @@ from typing import BinaryIO, Literal, get_args
 
 from colorvid.bitstream import ClvReader, ClvWriter, OnDamage
 from colorvid.concealment import Concealment
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY
+from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, is_whole
 from colorvid.errors import ConfigError
 from colorvid.frame import Frame
 from colorvid.io import FrameReader, open_reader, open_writer
@@ -265,5 +265,5 @@ def _discard(frame: Frame) -> None:
 
 
 def _check_threads(threads: int) -> None:
-    if threads < 0:
-        raise ConfigError(f"threads is {threads}; it must be 1 or more, or 0 for all cores")
+    if not is_whole(threads, 0):
+        raise ConfigError(f"threads is {threads!r}; it must be 1 or more, or 0 for all cores")

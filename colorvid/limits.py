@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from colorvid.bitstream import StreamHeader
+from colorvid.config import is_whole
 from colorvid.errors import ConfigError, HeaderError
 
 DECODE_BYTES_PER_PIXEL = 512
@@ -48,9 +49,7 @@ def check_picture(header: StreamHeader, max_pixels: int | None) -> None:
         HeaderError: the picture is larger.
         ConfigError: ``max_pixels`` is not a positive integer.
     """
-    if max_pixels is not None and (
-        isinstance(max_pixels, bool) or not isinstance(max_pixels, int) or max_pixels < 1
-    ):
+    if max_pixels is not None and not is_whole(max_pixels, 1):
         raise ConfigError(f"max_pixels is {max_pixels!r}; it must be a whole number, 1 or more")
     pixels = header.width * header.height
     size = f"stream header: picture is {header.width}x{header.height} = {pixels} px"

@@ -83,8 +83,9 @@ def check_device(device: str) -> None:
         ConfigError: unknown, or not there.
     """
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        if torch.empty(0, device=device).is_meta:
+            raise RuntimeError("it holds no values")
+    except (RuntimeError, AssertionError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0].split(". ")[0]
         raise ConfigError(f"device {device!r} cannot be used: {reason}; use cpu") from error
 
