@@ -179,7 +179,7 @@ def test_an_empty_packet_is_the_smallest() -> None:
 
 
 def test_a_stream_of_many_empty_packets_is_read_packet_by_packet() -> None:
-    count = 20_000
+    count = 10_000
     body = b"".join(packet(1, motion=b"", latents=b"", frame_number=n).to_bytes() for n in
                     range(count))  # fmt: skip
     found = list(ClvReader(io.BytesIO(HEAD + body), "resync"))
@@ -205,6 +205,15 @@ def test_index_of_more_key_frames_than_packets_fit_is_refused_by_its_header() ->
         seek(with_index(many))
     reader = ClvReader(io.BytesIO(with_index(many)), "resync")
     assert (reader.seek_to_key(5), reader.stated_frames()) == (3, None)
+
+
+def test_false_indexes_do_not_keep_the_reader_busy() -> None:
+    room = packet(0).to_bytes() * 2**15
+    entries = forged(2**32 - 1, [], 2**15 + 2**10, 18)[:-8] + b"\1\x0e" * (2**15 + 2**9)
+    for data in (HEAD + b"\xf5CVI" * 2**16, HEAD + room + entries + b"\xf5P" * 2**15):
+        found = list(ClvReader(io.BytesIO(data), "resync"))
+        last = found[-1]
+        assert isinstance(last, Damage) and "too many false packets follow, gave up" in last.what
 
 
 def test_what_the_index_states_is_read_without_moving() -> None:

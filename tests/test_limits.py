@@ -140,7 +140,6 @@ def test_hostile_streams_take_no_more_memory_than_sound_ones(tmp_path: Path) -> 
         [sys.executable, "-c", MEASURE, *map(str, [*paths, cut])], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    print(done.stdout)
     rows = [[int(word) for word in line.split()] for line in done.stdout.splitlines()]
     assert [good for good, _ in rows] == [2, 0, 0, 1, 1]
     clean, *hostiles = (taken for _, taken in rows)

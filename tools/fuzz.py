@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -149,8 +150,8 @@ def fuzz(name: str, cases: int, options: argparse.Namespace) -> Outcome:
 
 def replay(name: str, path: Path) -> int:
     """Run one kept input in this process; returns the exit code."""
-    cases = Cases(target_class(name)(), 0, lambda case, data: None)
-    finding = cases.run_one(0, path.read_bytes())
+    with closing(target_class(name)()) as target:
+        finding = Cases(target, 0, lambda case, data: None).run_one(0, path.read_bytes())
     print("nothing found" if finding is None else f"{finding.kind}: {finding.what}")
     return int(finding is not None)
 

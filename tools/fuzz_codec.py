@@ -229,8 +229,8 @@ class ApiTarget(Target):
 
     def __init__(self) -> None:
         """Write the files that calls use."""
-        self._folder = tempfile.TemporaryDirectory(prefix="fuzz-")
-        folder = Path(self._folder.name)
+        self.folder = tempfile.TemporaryDirectory(prefix="fuzz-")
+        folder = Path(self.folder.name)
         self._model = model_on("cpu", "default")
         clip, stream = folder / "clip.y4m", folder / "clip.clv"
         with open_writer(clip, INFO) as writer:

@@ -53,11 +53,14 @@ class Target(ABC):
         name: as on the command line.
         memory_bytes: what a case may take beyond what the process takes after the first input.
         tokens: strings that mean something in the input.
+        folder: where it puts files, if any.
     """
 
     name: ClassVar[str]
     memory_bytes: ClassVar[int] = 32 * MEGABYTE
     tokens: ClassVar[Sequence[bytes]] = (PACKET_MARKER, INDEX_MARKER, END_MARKER)
+
+    folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __init__(self) -> None:
         """Make the corpus."""
@@ -78,6 +81,11 @@ class Target(ABC):
         Raises:
             Broken: a promise does not hold. Any other exception is a finding too.
         """
+
+    def close(self) -> None:
+        """Remove the folder."""
+        if self.folder is not None:
+            self.folder.cleanup()
 
     def mutated(self, rng: random.Random) -> bytes:
         """A mutation of a sound input."""
@@ -238,8 +246,8 @@ class InputTarget(Target):
     def __init__(self) -> None:
         """Make a folder for the files."""
         super().__init__()
-        self._folder = tempfile.TemporaryDirectory(prefix="fuzz-")
-        self._paths = [Path(self._folder.name) / f"in{suffix}" for suffix in (".y4m", ".yuv")]
+        self.folder = tempfile.TemporaryDirectory(prefix="fuzz-")
+        self._paths = [Path(self.folder.name) / f"in{suffix}" for suffix in (".y4m", ".yuv")]
 
     def make_corpus(self) -> Sequence[bytes]:
         """See `Target.make_corpus`."""

@@ -10,6 +10,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -148,10 +149,11 @@ def work(
     resource.setrlimit(resource.RLIMIT_DATA, (HEAP_BYTES, HEAP_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     first, mutations, structures = counts
-    cases = Cases(kind(), seed, Board(Path(board)).begin)
-    for finding in cases.mutations(first, mutations):
-        results.send(finding)
-    if structures:
-        for finding in cases.structures(max(first, mutations), structures):
+    with closing(kind()) as target:
+        cases = Cases(target, seed, Board(Path(board)).begin)
+        for finding in cases.mutations(first, mutations):
             results.send(finding)
+        if structures:
+            for finding in cases.structures(max(first, mutations), structures):
+                results.send(finding)
     results.send(None)

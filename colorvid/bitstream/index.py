@@ -147,19 +147,22 @@ def check_index_crc(computed: int, stored: int) -> None:
         )
 
 
-def check_claim(size: int, key_frames: int, offset: int) -> None:
-    """Refuse an index of ``size`` bytes at byte ``offset`` by its counts, before it is read.
+def check_room(key_frames: int, offset: int) -> None:
+    """Raise ``DamagedStream`` if so many packets cannot stand before an index at byte ``offset``.
 
-    So a false size cannot make a reader load a large file, nor a false count a small one fill the
-    memory.
-
-    Raises:
-        DamagedStream: so many entries cannot fill its bytes, or so many packets those before it.
+    So a false count cannot keep a reader busy with entries, nor fill its memory with them.
     """
     if key_frames * MIN_PACKET_BYTES > offset - STREAM_HEADER_BYTES:
         raise DamagedStream(
             f"index lies: {key_frames} key frames do not fit into the {offset} bytes before it"
         )
+
+
+def check_claim(size: int, key_frames: int) -> None:
+    """Raise ``DamagedStream`` if this many entries cannot fill ``size`` bytes, before any is read.
+
+    So a false size cannot make a reader load a large file.
+    """
     most = INDEX_HEADER.size + key_frames * INDEX_ENTRY.size + INDEX_TAIL.size
     if size > most:
         raise DamagedStream(

@@ -20,8 +20,9 @@ from colorvid.bitstream.source import ByteWindow
 from colorvid.errors import DamagedStream
 
 # A false packet start costs the CRC over its bytes, and time like that of so many bytes for the try
-# itself. All of them may cost the free effort plus so many bytes per byte read. By chance a marker
-# stands once in 64 KiB, far below that; a hostile file cannot keep the reader busy for long.
+# itself, as does each entry of a false index. All of them may cost the free effort plus so many
+# bytes per byte read. By chance a marker stands once in 64 KiB, far below that; a hostile file
+# cannot keep the reader busy for long.
 _EFFORT_OF_TRY_BYTES = 2**13
 _FREE_EFFORT_BYTES = 2**28
 _EFFORT_PER_BYTE = 64
@@ -149,6 +150,10 @@ class Scanner:
         self._effort += _EFFORT_OF_TRY_BYTES
         return True
 
+    def spend(self, tries: int) -> None:
+        """Count the effort of so many entries of a false index; fewer than 0 takes them back."""
+        self._effort += tries * _EFFORT_OF_TRY_BYTES
+
     def _peek_packet(self) -> tuple[Packet, int]:
         """The packet at the window and its size in bytes; it stays in the window."""
         window = self._window
@@ -211,5 +216,6 @@ class Scanner:
         window.seek(size - tail["index_size"])
         head, _ = self.peek_fields(idx.INDEX_HEADER)
         idx.check_counts(head)
-        idx.check_claim(tail["index_size"], head["key_frames"], window.offset)
+        idx.check_room(head["key_frames"], window.offset)
+        idx.check_claim(tail["index_size"], head["key_frames"])
         return {**head, **tail}
