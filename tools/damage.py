@@ -25,17 +25,19 @@ from typing import Any
 if __package__ in (None, ""):  # started as a program: find the tools as a package
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from colorvid.bitstream import ClvReader, ClvWriter, Damage, Packet  # noqa: E402
+from colorvid.bitstream import ClvReader, Damage, Packet  # noqa: E402
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES  # noqa: E402
 from colorvid.codec import Encoder, EncoderSettings  # noqa: E402
 from colorvid.concealment import Concealment  # noqa: E402
 from colorvid.errors import ColorvidError, HeaderError  # noqa: E402
+from colorvid.frame import Frame  # noqa: E402
 from colorvid.io import VideoInfo  # noqa: E402
 from colorvid.models.modelfile import Model  # noqa: E402
 from colorvid.pictures import Decoded  # noqa: E402
 from colorvid.pipeline import decode_records, model_on, one_torch_thread  # noqa: E402
 from colorvid.streams import header_of  # noqa: E402
 from tools.bench import generated_frames  # noqa: E402
+from tools.fuzz_targets import container  # noqa: E402
 from tools.report import markdown, write_tsv  # noqa: E402
 
 WIDTH, HEIGHT = 64, 48
@@ -45,16 +47,12 @@ Copy = tuple[bytes, int]
 """A damaged copy of a stream, and the number of its frames that must come out right."""
 
 
-def coded_stream(model: Model, frames: int, gop: int, quality: int) -> bytes:
-    """A whole stream of the generated clip."""
-    file = io.BytesIO()
-    writer = ClvWriter(file)
-    writer.write_header(header_of(VideoInfo(WIDTH, HEIGHT, Fraction(25)), gop, model.identity))
+def coded_stream(model: Model, frames: Sequence[Frame], gop: int, quality: int) -> bytes:
+    """A whole stream of frames of one size, at 25 frames per second."""
+    info = VideoInfo(frames[0].width, frames[0].height, Fraction(25))
     encoder = Encoder(model, EncoderSettings(quality=quality, gop=gop))
-    for frame in generated_frames(frames, WIDTH, HEIGHT):
-        writer.write_packet(encoder.push(frame).packet)
-    writer.finish()
-    return file.getvalue()
+    packets = [encoder.push(frame).packet for frame in frames]
+    return container(header_of(info, gop, model.identity), packets)
 
 
 def groups(records: Iterable[Record]) -> Iterator[list[Record]]:
@@ -217,7 +215,8 @@ def sweep(frames: int, gop: int, quality: int, flipped: int, step: int, seed: in
     """All kinds of damage to a stream of ``frames`` frames; cuts at every ``step``-th byte."""
     model = model_on("cpu", "default")
     with one_torch_thread():
-        result = Sweep(model, coded_stream(model, frames, gop, quality))
+        clip = list(generated_frames(frames, WIDTH, HEIGHT))
+        result = Sweep(model, coded_stream(model, clip, gop, quality))
         layout = Layout(result.data)
         result.add("cut", layout.cuts(step))
         result.add("byte flipped", layout.flips(flipped, random.Random(seed)))

@@ -19,19 +19,19 @@ from hypothesis.strategies import SearchStrategy
 
 import colorvid
 from colorvid.bitstream import ClvReader, Packet
-from colorvid.codec import Decoder, Encoder, EncoderSettings
+from colorvid.bitstream.headers import STREAM_HEADER_BYTES
+from colorvid.codec import Decoder, EncoderSettings
 from colorvid.concealment import Concealment
 from colorvid.entropy.binary import BinaryDecoder, BinaryEncoder
 from colorvid.entropy.rans import MAX_SYMBOL, SymbolReader, SymbolWriter
 from colorvid.errors import ColorvidError, DamagedStream, HeaderError
-from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_writer
 from colorvid.limits import check_picture
-from colorvid.models.modelfile import Model
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.field import VECTOR_LIMIT
 from colorvid.pipeline import decode_stream, model_on, one_torch_thread
-from colorvid.streams import header_of
+from tools.bench import generated_frames
+from tools.damage import coded_stream
 from tools.fuzz_mutate import repair
 from tools.fuzz_targets import (
     MEGABYTE,
@@ -39,32 +39,11 @@ from tools.fuzz_targets import (
     Target,
     accept_errors,
     require,
-    sample_stream,
 )
 
 SIDE = 16
 MAX_PIXELS = 4096
 INFO = VideoInfo(SIDE, SIDE, Fraction(25))
-
-
-def small_frames(count: int, height: int = SIDE, width: int = SIDE) -> list[Frame]:
-    """A gradient that moves, with a little noise; even sizes."""
-    random_ = np.random.default_rng(5)
-    rows, columns = np.mgrid[:height, :width]
-    frames = []
-    for index in range(count):
-        y = 8 * (columns + 2 * index) + 5 * rows + random_.integers(0, 6, (height, width))
-        y = (y % 256).astype(np.uint8)
-        frames.append(Frame(y, y[::2, ::2].copy(), 255 - y[1::2, ::2]))
-    return frames
-
-
-def coded_stream(model: Model, frames: Sequence[Frame], quality: int, gop: int) -> bytes:
-    """A whole stream of frames of one size."""
-    encoder = Encoder(model, EncoderSettings(quality=quality, gop=gop))
-    info = VideoInfo(frames[0].width, frames[0].height, Fraction(25))
-    header = header_of(info, gop, model.identity)
-    return sample_stream(header, [encoder.push(frame).packet for frame in frames])
 
 
 class EntropyTarget(Target):
@@ -81,7 +60,7 @@ class EntropyTarget(Target):
 
     def make_corpus(self) -> Sequence[bytes]:
         """Sections of real packets, and bytes that stand for symbols."""
-        data = coded_stream(self._model, small_frames(3, 32, 48), 40, 3)
+        data = coded_stream(self._model, generated_frames(3, 48, 32), 3, 40)
         packets = [p for p in ClvReader(io.BytesIO(data)) if isinstance(p, Packet)]
         motion = [b"\x00" + p.motion for p in packets[1:]]
         return [*motion, *(b"\x01" + p.latents for p in packets), b"\x02" + bytes(range(200))]
@@ -166,8 +145,8 @@ class StreamTarget(Target):
 
     def make_corpus(self) -> Sequence[bytes]:
         """See `Target.make_corpus`."""
-        frames = small_frames(4)
-        return [coded_stream(self._model, frames, quality, 2) for quality in (30, 60)]
+        frames = list(generated_frames(4, SIDE, SIDE))
+        return [coded_stream(self._model, frames, 2, quality) for quality in (30, 60)]
 
     def structured(self) -> SearchStrategy[bytes]:
         """Packets of the clean streams in any order, with other fields, under right CRCs."""
@@ -191,7 +170,7 @@ class StreamTarget(Target):
                 values |= {"frame_type": 1, "motion": body}
             return Packet(**values).to_bytes()
 
-        header = self.corpus[0][: len(self.corpus[0]) - len(self.corpus[0][60:])]
+        header = self.corpus[0][:STREAM_HEADER_BYTES]
         pieces = st.lists(st.tuples(known, edit).map(edited), max_size=5)
         return pieces.map(lambda parts: header + b"".join(parts))
 
@@ -232,16 +211,18 @@ class ApiTarget(Target):
         self.folder = tempfile.TemporaryDirectory(prefix="fuzz-")
         folder = Path(self.folder.name)
         self._model = model_on("cpu", "default")
+        frames = list(generated_frames(2, SIDE, SIDE))
         clip, stream = folder / "clip.y4m", folder / "clip.clv"
         with open_writer(clip, INFO) as writer:
-            for frame in small_frames(2):
+            for frame in frames:
                 writer.write(frame)
-        stream.write_bytes(coded_stream(self._model, small_frames(2), 30, 2))
+        stream.write_bytes(coded_stream(self._model, frames, 2, 30))
         (folder / "empty").write_bytes(b"")
         self._values: dict[str, Any] = {
             "clip": clip, "stream": str(stream), "empty": folder / "empty", "folder": folder,
             "missing": folder / "missing.y4m", "out.clv": folder / "out.clv",
             "out.y4m": folder / "out.y4m", "out.odd": folder / "out.odd", "nul": "a\0b",
+            "nul.clv": folder / "a\0b.clv",
             "nowhere": folder / "no" / "x.clv", "nan": math.nan, "inf": math.inf, "huge": 2**70,
             "-1": -1, "0": 0, "1": 1, "2": 2, "63": 63, "64": 64, "1.5": 1.5, "true": True,
             "none": None, "text": "text", "empty text": "", "bytes": b"x", "list": [], "tuple": (),

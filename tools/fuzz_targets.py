@@ -100,7 +100,7 @@ def sample_header(**changes: Any) -> StreamHeader:
     return StreamHeader(**{**values, **changes})
 
 
-def sample_stream(header: StreamHeader, packets: Sequence[Packet]) -> bytes:
+def container(header: StreamHeader, packets: Sequence[Packet]) -> bytes:
     """A whole stream of these packets."""
     file = io.BytesIO()
     writer = ClvWriter(file)
@@ -162,7 +162,7 @@ class PacketTarget(Target):
     def make_corpus(self) -> Sequence[bytes]:
         """See `Target.make_corpus`."""
         packets = [sample_packet(n) for n in range(9)]
-        return [sample_stream(sample_header(), packets[:n]) for n in (0, 1, 4, 9)]
+        return [container(sample_header(), packets[:n]) for n in (0, 1, 4, 9)]
 
     def structured(self) -> SearchStrategy[bytes]:
         """Pieces of streams in any order, under right CRCs."""

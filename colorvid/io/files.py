@@ -94,7 +94,8 @@ class OutputFile:
     def __init__(self, path: Path, *, overwrite: bool) -> None:
         """Reserve a temporary file in the folder of ``path``; symbolic links are followed."""
         self.name = str(path)
-        self._final = Path(os.path.realpath(path))
+        with os_errors(self.name, OutputError):
+            self._final = Path(os.path.realpath(path))
         self._overwrite = overwrite
         self._check_final()
         self.temporary = self._final.with_name(f".{self._final.name}.{secrets.token_hex(4)}.part")

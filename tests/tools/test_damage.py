@@ -5,6 +5,7 @@ import pytest
 
 from colorvid.pipeline import model_on
 from tools import damage
+from tools.bench import generated_frames
 from tools.damage import Layout, Sweep, coded_stream, main
 
 
@@ -27,7 +28,7 @@ def test_sweep_of_a_short_stream(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_a_frame_that_is_missed_or_wrong_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     model = model_on("cpu", "default")
-    sweep = Sweep(model, coded_stream(model, 3, 3, 20))
+    sweep = Sweep(model, coded_stream(model, list(generated_frames(3, 64, 48)), 3, 20))
     layout = Layout(sweep.data)
     assert [layout.without(n) for n in range(3)] == [0, 1, 2]
     sweep.add("cut", [(sweep.data[:-1], 3), (sweep.data[: layout.ends[1]], 2), (sweep.data, 3)])
