@@ -37,7 +37,7 @@ from colorvid.pictures import Decoded  # noqa: E402
 from colorvid.pipeline import decode_records, model_on, one_torch_thread  # noqa: E402
 from colorvid.streams import header_of  # noqa: E402
 from tools.bench import generated_frames  # noqa: E402
-from tools.fuzz_targets import container  # noqa: E402
+from tools.container import container  # noqa: E402
 from tools.report import markdown, write_tsv  # noqa: E402
 
 WIDTH, HEIGHT = 64, 48

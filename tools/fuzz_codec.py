@@ -60,7 +60,7 @@ class EntropyTarget(Target):
 
     def make_corpus(self) -> Sequence[bytes]:
         """Sections of real packets, and bytes that stand for symbols."""
-        data = coded_stream(self._model, generated_frames(3, 48, 32), 3, 40)
+        data = coded_stream(self._model, list(generated_frames(3, 48, 32)), 3, 40)
         packets = [p for p in ClvReader(io.BytesIO(data)) if isinstance(p, Packet)]
         motion = [b"\x00" + p.motion for p in packets[1:]]
         return [*motion, *(b"\x01" + p.latents for p in packets), b"\x02" + bytes(range(200))]

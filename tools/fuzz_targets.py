@@ -17,7 +17,6 @@ from hypothesis.strategies import SearchStrategy
 
 from colorvid.bitstream import (
     ClvReader,
-    ClvWriter,
     Damage,
     OnDamage,
     Packet,
@@ -31,6 +30,7 @@ from colorvid.errors import ColorvidError, ConfigError, DamagedStream, HeaderErr
 from colorvid.io import open_reader
 from colorvid.io.y4m_header import format_header
 from colorvid.streams import info_of
+from tools.container import container
 from tools.fuzz_mutate import mutate, repair
 
 MEGABYTE = 1 << 20
@@ -98,17 +98,6 @@ def sample_header(**changes: Any) -> StreamHeader:
         width=16, height=16, rate_num=30000, rate_den=1001, gop_length=3, model_id=bytes(range(16))
     )
     return StreamHeader(**{**values, **changes})
-
-
-def container(header: StreamHeader, packets: Sequence[Packet]) -> bytes:
-    """A whole stream of these packets."""
-    file = io.BytesIO()
-    writer = ClvWriter(file)
-    writer.write_header(header)
-    for packet in packets:
-        writer.write_packet(packet)
-    writer.finish()
-    return file.getvalue()
 
 
 def sample_packet(number: int) -> Packet:
