@@ -138,7 +138,10 @@ def fuzz(name: str, cases: int, options: argparse.Namespace) -> Outcome:
     outcome, start = Outcome(name, cases), time.perf_counter()
     for finding in Supervisor(target_class(name), options.seed, options.limit).run(cases):
         outcome.findings.append(finding)
-        print(f"{name}: seed {options.seed}, case {finding.case}: {finding.kind}: {finding.what}")
+        print(
+            f"{name}: seed {options.seed}, case {finding.case}: {finding.kind}: {finding.what}",
+            flush=True,
+        )
         if options.keep is not None:
             options.keep.mkdir(parents=True, exist_ok=True)
             path = options.keep / f"{name}-{options.seed}-{finding.case}.bin"
@@ -166,7 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, share in shares.items():
         outcomes.append(fuzz(name, max(1, round(options.cases * share / 100)), options))
         last = outcomes[-1]
-        print(f"{name}: {last.cases} cases, {last.seconds:.0f} s, {len(last.findings)} findings")
+        figures = f"{last.cases} cases, {last.seconds:.0f} s, {len(last.findings)} findings"
+        print(f"{name}: {figures}", flush=True)
     found = sum(len(outcome.findings) for outcome in outcomes)
     cases, seconds = sum(o.cases for o in outcomes), sum(o.seconds for o in outcomes)
     print(f"seed {options.seed}: {cases} cases, {seconds:.0f} s, {found} findings")
