@@ -9,16 +9,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
 from colorvid.bitstream import ClvReader, ClvWriter, OnDamage, Tune
 from colorvid.concealment import Concealment
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY
-from colorvid.errors import ConfigError, DamagedStream
+from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, is_whole
+from colorvid.errors import ConfigError
 from colorvid.frame import Frame
 from colorvid.io import FrameReader, open_reader, open_writer
+from colorvid.limits import check_picture
 from colorvid.pictures import Encoded
 from colorvid.report import (
     DecodeReport,
@@ -152,6 +154,7 @@ def decode_file(
     model: str | None = None,
     overwrite: bool = False,
     on_error: OnError = "conceal",
+    max_pixels: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> DecodeReport:
     """Decode a ``.clv`` stream into a video.
@@ -166,12 +169,14 @@ def decode_file(
         on_error: ``conceal`` repeats the last good frame for every lost one whose number is
             known, goes on at the next key frame, and tells it in the report; ``stop`` raises at
             the first damage and leaves no target.
+        max_pixels: refuse pictures with more luma samples; None = those that the memory of this
+            machine has no room for.
         progress: called after every packet; the total is not known in a pipe.
 
     Raises:
         InputError: the source cannot be read.
         OutputError: the target exists or cannot be written.
-        HeaderError: not a ``.clv`` stream, or its header is damaged.
+        HeaderError: not a ``.clv`` stream, its header is damaged, or its pictures are too large.
         ModelMismatch: the model that the stream needs is not here.
         DamagedStream: no frame can be decoded; or at any damage, with ``on_error="stop"``.
         HashMismatch: a frame is not what was encoded, with ``on_error="stop"``.
@@ -179,7 +184,8 @@ def decode_file(
     """
     if on_error not in get_args(OnError):
         raise ConfigError(f"on_error is {on_error!r}; allowed are {', '.join(get_args(OnError))}")
-    return _decode(source, (target, overwrite), threads, device, model, on_error, progress)
+    on = _Machine(threads, device, model, max_pixels)
+    return _decode(source, (target, overwrite), on, on_error, progress)
 
 
 def verify_file(
@@ -188,6 +194,7 @@ def verify_file(
     threads: int = 0,
     device: str = "cpu",
     model: str | None = None,
+    max_pixels: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> DecodeReport:
     """Decode a ``.clv`` stream and check every CRC and every hash; nothing is written.
@@ -195,15 +202,24 @@ def verify_file(
     Arguments and errors are those of `decode_file`; damage is told in the report, also where no
     frame can be decoded.
     """
-    return _decode(source, None, threads, device, model, "conceal", progress)
+    on = _Machine(threads, device, model, max_pixels)
+    return _decode(source, None, on, "conceal", progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    """What to decode with; see `decode_file`."""
+
+    threads: int
+    device: str
+    model: str | None
+    max_pixels: int | None
 
 
 def _decode(
     source: str | Path,
     target: tuple[str | Path, bool] | None,
-    threads: int,
-    device: str,
-    model: str | None,
+    on: _Machine,
     on_error: OnError,
     progress: ProgressCallback | None,
 ) -> DecodeReport:
@@ -214,15 +230,16 @@ def _decode(
         mode: OnDamage = "raise" if on_error == "stop" else "resync"
         reader = ClvReader(file, mode)
         info = info_of(reader.header)
+        check_picture(reader.header, on.max_pixels)
         write: Callable[[Frame], None] = _discard
         if target is not None:
             writer = stack.enter_context(open_writer(target[0], info, overwrite=target[1]))
             write = writer.write
         from colorvid import pipeline
 
-        _check_threads(threads)
+        _check_threads(on.threads)
         decoded = stack.enter_context(
-            pipeline.decode_stream(reader, device=device, model=model, threads=threads)
+            pipeline.decode_stream(reader, device=on.device, model=on.model, threads=on.threads)
         )
         output = Concealment(write, strict=on_error == "stop")
         total = _total_frames(reader, file) if progress is not None else None
@@ -239,13 +256,8 @@ def _decode(
 
 
 def _total_frames(reader: ClvReader, file: BinaryIO) -> int | None:
-    """Frames in a seekable stream by its index, without moving; None if it cannot be told."""
-    if not file.seekable():
-        return None
-    try:
-        return reader.load_index().total_frames
-    except DamagedStream:
-        return None
+    """Frames in a seekable stream as its index says, without moving; None if it cannot be told."""
+    return reader.stated_frames() if file.seekable() else None
 
 
 def _discard(frame: Frame) -> None:
@@ -253,5 +265,5 @@ def _discard(frame: Frame) -> None:
 
 
 def _check_threads(threads: int) -> None:
-    if threads < 0:
-        raise ConfigError(f"threads is {threads}; it must be 1 or more, or 0 for all cores")
+    if not is_whole(threads, 0):
+        raise ConfigError(f"threads is {threads!r}; it must be 1 or more, or 0 for all cores")

@@ -141,8 +141,17 @@ def _add_decode(parser: argparse.ArgumentParser) -> None:
         help="where the stream is damaged, repeat the last good frame until the next key frame, "
         "or stop and write nothing (default: conceal)",
     )  # fmt: skip
-    parser.add_argument("--model", metavar="FILE", help="model file (default: the released ones)")
+    _add_trust(parser)
     add_work(parser)
+
+
+def _add_trust(parser: argparse.ArgumentParser) -> None:
+    """Options of everything that decodes."""
+    parser.add_argument("--model", metavar="FILE", help="model file (default: the released ones)")
+    parser.add_argument(
+        "--max-pixels", type=whole(1), metavar="N",
+        help="refuse pictures of more luma samples (default: those too large for the memory)",
+    )  # fmt: skip
 
 
 def _add_info(parser: argparse.ArgumentParser) -> None:
@@ -153,7 +162,7 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
 
 def _add_verify(parser: argparse.ArgumentParser) -> None:
     _add_input(parser, "the .clv stream; - = stdin")
-    parser.add_argument("--model", metavar="FILE", help="model file (default: the released ones)")
+    _add_trust(parser)
     add_work(parser)
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from colorvid.bitstream import FrameType, Packet
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, quantiser_step
+from colorvid.bitstream.headers import MAX_SIDE_PX
+from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, is_whole, quantiser_step
 from colorvid.entropy.binary import BinaryDecoder, BinaryEncoder
 from colorvid.entropy.rans import BranchWriter, SymbolReader, SymbolWriter
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
@@ -53,10 +54,10 @@ class EncoderSettings:
     def __post_init__(self) -> None:
         """Refuse values out of their ranges."""
         for name, value in (("quality", self.quality), ("inter quality", self.inter_quality)):
-            if value is not None and not 0 <= value < QUALITIES:
-                raise ConfigError(f"{name} {value} is not allowed; it must be 0..{QUALITIES - 1}")
-        if self.gop < 1:
-            raise ConfigError(f"gop {self.gop} is not allowed; it must be at least 1")
+            if value is not None and not is_whole(value, 0, QUALITIES - 1):
+                raise ConfigError(f"{name} {value!r} is not allowed; it must be 0..{QUALITIES - 1}")
+        if not is_whole(self.gop, 1):
+            raise ConfigError(f"gop {self.gop!r} is not allowed; it must be at least 1")
 
     def quality_of(self, number: int) -> int:
         """Quality of the frame ``number`` frames after its key frame."""
@@ -216,7 +217,14 @@ class Decoder:
     """Decodes packets of one stream; each push gives one frame at once."""
 
     def __init__(self, model: Model, height: int, width: int) -> None:
-        """Prepare for luma planes of ``height`` x ``width``."""
+        """Prepare for luma planes of ``height`` x ``width``, 1..8192 each.
+
+        Raises:
+            ConfigError: a size is none of these.
+        """
+        for name, value in (("height", height), ("width", width)):
+            if not is_whole(value, 1, MAX_SIDE_PX):
+                raise ConfigError(f"{name} {value!r} is not allowed; it must be 1..{MAX_SIDE_PX}")
         prove(str(model.network.device), model.network.carrier)
         self.model, self.size = model, (height, width)
         self.timings = Timings()

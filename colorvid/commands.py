@@ -78,6 +78,7 @@ def _decode(options: Namespace, signals: Signals) -> int:
             model=options.model,
             overwrite=options.overwrite,
             on_error=options.on_error,
+            max_pixels=options.max_pixels,
             progress=line,
         )
     return _tell(report, "decoded", options.quiet)
@@ -91,6 +92,7 @@ def _verify(options: Namespace, signals: Signals) -> int:
             threads=options.threads,
             device=options.device,
             model=options.model,
+            max_pixels=options.max_pixels,
             progress=line,
         )
     return _tell(report, "verified", options.quiet)
@@ -121,6 +123,8 @@ def _info(options: Namespace) -> int:
         show(as_text(summary, frames=options.frames))
     for damage in summary.damage:
         say(str(damage), "warning")
+    if summary.damages > len(summary.damage):
+        say(f"{summary.damages - len(summary.damage)} more places are not shown", "warning")
     return DamagedStream.exit_code if summary.damage else 0
 
 

@@ -6,13 +6,18 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
+from colorvid.bitstream.summary import DAMAGE_LINES
 from colorvid.errors import ColorvidError, DamagedStream, HashMismatch, InputError
 from colorvid.frame import Frame
 from colorvid.pictures import Decoded
-from colorvid.report import DAMAGE_LINES, DecodeReport
+from colorvid.report import DecodeReport
 
 MAX_GAP = 10_000
-"""Longest run of lost frames that is filled; a longer one is more likely a lie of the stream."""
+"""Longest run of lost frames that is filled; a longer one is more likely a lie of the stream.
+
+Frames that left no packet behind are filled up to this number in all, plus one for each good
+frame, so that a small stream of gaps cannot fill a disk.
+"""
 
 
 class Concealment:
@@ -29,7 +34,7 @@ class Concealment:
         """Pass frames to ``write``; ``strict`` raises at the first damage instead."""
         self._write, self._strict = write, strict
         self._last: Frame | None = None
-        self._waiting = 0
+        self._waiting = self._gaps = 0
         self._good = self._lost = self._concealed = self._mismatches = self._damages = 0
         self._lines: list[str] = []
         self.bytes = STREAM_HEADER_BYTES
@@ -48,22 +53,24 @@ class Concealment:
         """
         self.bytes += item.size_bytes
         self._mismatches += item.mismatch
+        room = min(MAX_GAP, MAX_GAP + self._good - self._gaps)
+        fits = item.size_bytes > 0 or item.lost <= room
         if item.problem is not None:
-            self._note(item)
+            self._note(item, "" if fits else "; too many to repeat a frame for")
         if item.frame is not None:
             self._pass_on(item.frame)
-        elif item.lost <= MAX_GAP:
+        elif fits:
             self._fill(item.lost)
+            self._gaps += 0 if item.size_bytes else item.lost
         self._lost += item.lost
 
-    def _note(self, item: Decoded) -> None:
+    def _note(self, item: Decoded, unfilled: str) -> None:
         """Count damage, and keep its line."""
         assert item.problem is not None
         if self._strict:
             raise (HashMismatch if item.mismatch else DamagedStream)(item.problem)
         self._damages += 1
         if len(self._lines) < DAMAGE_LINES:
-            unfilled = "; too many to repeat a frame for" if item.lost > MAX_GAP else ""
             self._lines.append(item.problem + unfilled)
 
     def _pass_on(self, frame: Frame) -> None:

@@ -26,6 +26,16 @@ TUNES = ("default", "color")
 MOTION_FEATURES = 4
 
 
+def is_whole(value: object, low: int, high: int | None = None) -> bool:
+    """Whether a value from outside is a plain integer from ``low`` to ``high`` (None = no limit).
+
+    True and False are none, nor are the integers of NumPy.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        return False
+    return low <= value and (high is None or value <= high)
+
+
 def quantiser_step(quality: float) -> float:
     """Nominal quantiser step of a quality index, in sample values; 118 at 0, 5.9 at 63."""
     return float(255 * (8.66 / lambda_of_quality(quality)) ** 0.5)

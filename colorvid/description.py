@@ -55,6 +55,7 @@ def as_json(summary: StreamSummary, *, frames: bool) -> dict[str, Any]:
             }
             for group in groups(summary)
         ],
+        "damages": summary.damages,
         "damage": [str(damage) for damage in summary.damage],
     }
     if frames:
@@ -114,7 +115,7 @@ def _totals(summary: StreamSummary) -> list[str]:
 def _state(summary: StreamSummary) -> str:
     if not summary.damage:
         return "whole"
-    places = len(summary.damage)
+    places = summary.damages
     return f"damaged in {places} place{'s' if places > 1 else ''}"
 
 

@@ -35,13 +35,16 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def plan(threads: int, group_items: int, item_bytes: int) -> tuple[int, int]:
+def plan(
+    threads: int, group_items: int, item_bytes: int, most_workers: int | None = None
+) -> tuple[int, int]:
     """Number of workers and depth of the buffers.
 
     Args:
         threads: most workers wanted; 0 = one for each available core.
         group_items: usual length of a group; 0 = not known.
         item_bytes: size of an item or a result, whichever is larger.
+        most_workers: what the memory of the machine allows; None = not known.
 
     Returns:
         At least 1 worker, fewer than wanted if their buffers would exceed ``MEMORY_BYTES``; and a
@@ -49,7 +52,14 @@ def plan(threads: int, group_items: int, item_bytes: int) -> tuple[int, int]:
     """
     depth = min(group_items or MAX_DEPTH, MAX_DEPTH)
     affordable = MEMORY_BYTES // (depth * item_bytes) - 1  # one more group waits than works
+    if most_workers is not None:
+        affordable = min(affordable, most_workers)
     return max(1, min(threads or available_cores(), affordable)), depth
+
+
+def one_each(item: object) -> float:
+    """The weight of an item that is as large as all others."""
+    return 1.0
 
 
 def map_groups(
@@ -59,6 +69,7 @@ def map_groups(
     *,
     workers: int,
     depth: int = MAX_DEPTH,
+    weigh: Callable[[Item], float] = one_each,
 ) -> Iterator[Result]:
     """Yield one result for each item, in the order of the items.
 
@@ -71,6 +82,7 @@ def map_groups(
         begin: called in the worker's thread for each group; gives the function of its items.
         workers: threads; with 1 everything runs in the caller's thread.
         depth: most items and most results of a group that wait.
+        weigh: as how many items one item counts, at least 1.
 
     Raises:
         Exception: what ``begin`` or its function raised, after the results before it; what
@@ -79,7 +91,7 @@ def map_groups(
     if workers == 1:
         yield from _in_turn(items, starts, begin)
         return
-    with _Crew(begin, workers, depth) as crew:
+    with _Crew(begin, workers, depth, weigh) as crew:
         for item in items:
             if not crew.started or starts(item):
                 while crew.is_full():
@@ -113,6 +125,7 @@ class _Group(Generic[Item, Result]):
 
     def __init__(self) -> None:
         self.inputs: deque[Item] = deque()
+        self.weight = 0.0  # of all inputs
         self.outputs: deque[Result] = deque()
         self.closed = False  # no more inputs come
         self.done = False  # no more outputs come
@@ -127,10 +140,14 @@ class _Crew(Generic[Item, Result]):
     """The worker threads, and the groups from opening to delivery; one lock guards them all."""
 
     def __init__(
-        self, begin: Callable[[], Callable[[Item], Result]], workers: int, depth: int
+        self,
+        begin: Callable[[], Callable[[Item], Result]],
+        workers: int,
+        depth: int,
+        weigh: Callable[[Item], float],
     ) -> None:
         self.started = False
-        self._begin, self._workers, self._depth = begin, workers, depth
+        self._begin, self._workers, self._depth, self._weigh = begin, workers, depth, weigh
         self._change = threading.Condition()
         self._undelivered: deque[_Group[Item, Result]] = deque()
         self._waiting: deque[_Group[Item, Result]] = deque()
@@ -183,13 +200,14 @@ class _Crew(Generic[Item, Result]):
 
     def has_room(self) -> bool:
         """Whether the present group takes an item."""
-        return self._current.done or len(self._current.inputs) < self._depth
+        return self._current.done or self._current.weight < self._depth
 
     def put(self, item: Item) -> None:
         """Give the present group an item; a group that failed drops it."""
         with self._change:
             if not self._current.done:
                 self._current.inputs.append(item)
+                self._current.weight += self._weigh(item)
                 self._change.notify_all()
 
     def unfinished(self) -> bool:
@@ -262,7 +280,9 @@ class _Crew(Generic[Item, Result]):
             if not group.inputs:
                 return None
             self._change.notify_all()
-            return (group.inputs.popleft(),)
+            item = group.inputs.popleft()
+            group.weight -= self._weigh(item)
+            return (item,)
 
     def _deliver(self, group: _Group[Item, Result], result: Result) -> None:
         with self._change:

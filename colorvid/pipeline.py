@@ -5,6 +5,7 @@ The same bytes and the same pictures come out for every number of workers. Nothi
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -21,9 +22,15 @@ from colorvid.errors import ConfigError, DamagedStream, HashMismatch, ModelMisma
 from colorvid.exact.guard import prove
 from colorvid.frame import Frame
 from colorvid.io.files import frame_bytes
+from colorvid.limits import most_workers
 from colorvid.models.modelfile import RELEASED, Model, load_model, model_identity
 from colorvid.pictures import Decoded, Encoded
 from colorvid.report import FrameRow, Scores, score
+
+_PACKET_BYTES = 4096
+"""What a packet may have above the size of a picture without counting for more than one."""
+_NO_MEMORY = "can't allocate memory|not enough memory|out of memory"
+"""How torch says it, on the CPU and on CUDA."""
 
 
 @contextmanager
@@ -51,6 +58,24 @@ def model_on(device: str, name: str) -> Model:
     return model
 
 
+@contextmanager
+def enough_memory(size: tuple[int, int]) -> Iterator[None]:
+    """Name what is wrong if the block runs out of memory at pictures of ``size``.
+
+    Raises:
+        ConfigError: out of memory.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not re.search(_NO_MEMORY, str(error)):
+            raise
+        raise ConfigError(
+            f"not enough memory for pictures of {size[1]}x{size[0]}; use fewer threads or a "
+            "machine with more"
+        ) from error
+
+
 def check_device(device: str) -> None:
     """Refuse what torch cannot run on.
 
@@ -58,8 +83,9 @@ def check_device(device: str) -> None:
         ConfigError: unknown, or not there.
     """
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+        if torch.empty(0, device=device).is_meta:
+            raise RuntimeError("it holds no values")
+    except (RuntimeError, AssertionError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0].split(". ")[0]
         raise ConfigError(f"device {device!r} cannot be used: {reason}; use cpu") from error
 
@@ -98,7 +124,8 @@ class _GroupEncoder:
         number, frame = item
         if self._encoder is None:
             self._encoder = Encoder(self._model, self._settings, first=number)
-        coded = self._encoder.push(frame)
+        with enough_memory((frame.height, frame.width)):
+            coded = self._encoder.push(frame)
         seconds = time.perf_counter() - start
         scores: Scores | None = None
         if self._scored:
@@ -157,7 +184,8 @@ class _GroupDecoder:
         if self._lost and not record.is_key:
             return Decoded(None, size, lost=1)
         try:
-            frame = self._decoder.push(record)
+            with enough_memory(self._decoder.size):
+                frame = self._decoder.push(record)
         except (DamagedStream, HashMismatch) as error:
             self._lost = True
             return Decoded(None, size, 1, str(error), isinstance(error, HashMismatch))
@@ -182,7 +210,9 @@ def decode_records(
         gop: frames of a group as the header states them; 0 = not said.
         threads: most workers; 0 = one for each core.
     """
-    workers, depth = parallel.plan(threads, gop, frame_bytes(*size))
+    # Packets are small beside pictures; a forged one can be as large as two, and then counts so.
+    item_bytes = frame_bytes(*size) + _PACKET_BYTES
+    workers, depth = parallel.plan(threads, gop, item_bytes, most_workers(size[0] * size[1]))
     return cast(
         Generator[Decoded, None, None],
         parallel.map_groups(
@@ -191,20 +221,22 @@ def decode_records(
             lambda: _GroupDecoder(model, size),
             workers=workers,
             depth=depth,
+            weigh=lambda item: max(1.0, item[1] / item_bytes),
         ),
     )
 
 
 @contextmanager
 def decode_stream(
-    reader: ClvReader, *, device: str = "cpu", model: str | None = None, threads: int = 0
+    reader: ClvReader, *, device: str = "cpu", model: Model | str | None = None, threads: int = 0
 ) -> Iterator[Iterator[Decoded]]:
     """What the records of a stream become, in order, for the block.
 
     Args:
         reader: at the start of its records.
         device: torch device.
-        model: path of a model file; None = the released model that the stream names.
+        model: one that is ready, or the path of a model file; None = the released model that the
+            stream names.
         threads: most workers; 0 = one for each core.
 
     Raises:
@@ -212,7 +244,7 @@ def decode_stream(
         ConfigError: no such device.
     """
     header = reader.header
-    ready = model_for(header.model_id, device, model)
+    ready = model if isinstance(model, Model) else model_for(header.model_id, device, model)
     records = ((record, reader.packet_bytes) for record in reader)
     size = header.height, header.width
     decoded = decode_records(ready, records, size, header.gop_length, threads=threads)

@@ -21,8 +21,6 @@ from colorvid.io.files import os_errors, output_text
 from colorvid.metrics import QUALITY_CAP_DB, kbit_per_second, psnr, weighted_psnr
 
 _SITINGS: dict[str, Siting] = {"left": "left", "center": "center", "topleft": "topleft"}
-DAMAGE_LINES = 100
-"""Most lines of damage that a report keeps; the rest is only counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,8 +233,13 @@ def test_wrong_use_is_refused_and_leaves_nothing(coded: CodedClip, tmp_path: Pat
         encode(tmp_path / "none.y4m", target)
     with pytest.raises(ConfigError, match=r"encoding writes \.clv streams"):
         encode(coded.source, tmp_path / "a.mkv")
-    with pytest.raises(ConfigError, match="threads is -1"):
-        encode(coded.source, target, threads=-1)
+    for threads in (-1, 1.5, True):
+        with pytest.raises(ConfigError, match=f"threads is {threads}"):
+            encode(coded.source, target, threads=threads)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="--frames is '2'; it must be from 1 to"):
+        encode(coded.source, target, frames="2")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"--seek is 0\.5; it must be from 0 to"):
+        encode(coded.source, target, seek=0.5)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"quality 64 is not allowed; it must be 0\.\.63"):
         encode(coded.source, target, quality=64)
     with pytest.raises(ConfigError, match="device 'abacus' cannot be used"):

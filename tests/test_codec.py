@@ -38,6 +38,9 @@ def decoder() -> Decoder:
         ({"quality": -1}, "quality -1 is not allowed; it must be 0..63"),
         ({"inter_quality": 99}, "inter quality 99 is not allowed; it must be 0..63"),
         ({"gop": 0}, "gop 0 is not allowed; it must be at least 1"),
+        ({"gop": 2.5}, "gop 2.5 is not allowed; it must be at least 1"),
+        ({"quality": "9"}, "quality '9' is not allowed; it must be 0..63"),
+        ({"inter_quality": True}, "inter quality True is not allowed; it must be 0..63"),
     ],
 )
 def test_settings_out_of_range_are_refused(values: dict[str, int], message: str) -> None:
@@ -130,3 +133,11 @@ def test_motion_that_is_not_there_takes_no_bytes() -> None:
     encoder = Encoder(tiny.model(), EncoderSettings(gop=4))
     coded = [encoder.push(flat) for _ in range(3)]
     assert all(not c.packet.motion for c in coded)
+
+
+@pytest.mark.parametrize("size", [(-1, 8), (8, 0), (8193, 8), (8, 1.5)])
+def test_decoder_of_a_size_that_cannot_be(size: tuple[int, int]) -> None:
+    with pytest.raises(
+        ConfigError, match=r"(height|width) .* is not allowed; it must be 1\.\.8192"
+    ):
+        Decoder(tiny.model(), *size)

@@ -3,11 +3,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from colorvid.bitstream.summary import DAMAGE_LINES
 from colorvid.concealment import MAX_GAP, Concealment
 from colorvid.errors import DamagedStream, HashMismatch, InputError
 from colorvid.frame import Frame
 from colorvid.pictures import Decoded
-from colorvid.report import DAMAGE_LINES
 
 
 def grey(value: int) -> Frame:
@@ -51,6 +51,22 @@ def test_a_gap_that_is_too_long_is_not_filled() -> None:
     assert "too many to repeat a frame for" in output.report(Fraction(25), 0, 1.0).damage[0]
     waiting = [Decoded(None, lost=MAX_GAP, problem="damage")] * 3
     assert len(shown(*waiting, Decoded(grey(1)))[0]) == MAX_GAP + 1
+
+
+def test_a_stream_of_gaps_is_not_filled() -> None:
+    gap = Decoded(None, lost=MAX_GAP // 2, problem="damage")
+    values, output = shown(Decoded(grey(1)), gap, Decoded(grey(2)), gap, Decoded(grey(3)), gap)
+    assert len(values) == 3 + MAX_GAP
+    report = output.report(Fraction(25), 0, 1.0)
+    assert (report.lost, report.concealed) == (MAX_GAP // 2 * 3, MAX_GAP)
+    assert [line.endswith("too many to repeat a frame for") for line in report.damage] == [
+        False, False, True,
+    ]  # fmt: skip
+
+
+def test_a_lost_frame_whose_packet_is_there_is_always_filled() -> None:
+    waiting = [Decoded(None, 14, lost=1)] * (MAX_GAP + 5)
+    assert len(shown(Decoded(grey(1)), *waiting)[0]) == MAX_GAP + 6
 
 
 def test_lines_of_damage_are_bounded() -> None:

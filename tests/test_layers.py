@@ -27,7 +27,7 @@ ORDER = """
     motion.estimate
     models.__init__ models.planes models.branch models.intra models.inter models.video
     models.modelfile models.complexity
-    codec report pictures concealment streams description parallel pipeline selftest api
+    codec report pictures concealment limits streams description parallel pipeline selftest api
     evaluation.__init__ evaluation.process evaluation.origin evaluation.jpeg
     evaluation.anchor_table evaluation.choices evaluation.codecs evaluation.anchors evaluation.clips
     evaluation.plots evaluation.ciede_vmaf evaluation.skvideo_measures evaluation.extra

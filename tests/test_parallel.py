@@ -130,3 +130,36 @@ def test_plan_keeps_the_memory_bounded() -> None:
     workers, depth = plan(64, 32, 3_110_400)
     assert 1 < workers < 64
     assert (workers + 1) * depth * 3_110_400 <= MEMORY_BYTES
+
+
+def test_memory_of_the_machine_bounds_the_workers() -> None:
+    assert plan(8, 32, 1000, 3)[0] == 3
+    assert plan(8, 32, 1000, 0)[0] == 1, "one always works"
+    assert plan(8, 32, 1000, None)[0] == 8
+
+
+def test_large_items_count_for_more_of_what_waits() -> None:
+    read = 0
+    begun = threading.Event()
+
+    def items() -> Iterator[int]:
+        nonlocal read
+        for number in range(40):
+            read += 1
+            yield number
+
+    def begin() -> Callable[[int], int]:
+        def work(item: int) -> int:
+            assert begun.wait(10)
+            return item
+
+        return work
+
+    results = map_groups(
+        items(), lambda item: item == 0, begin, workers=2, depth=8, weigh=lambda item: 4.0
+    )
+    with closing(results):
+        threading.Timer(0.3, begun.set).start()
+        assert next(results) == 0
+        assert read <= 8, "two wait, one is at work, a few are out; not eight and more"
+        assert list(results) == list(range(1, 40))

@@ -34,8 +34,21 @@ def test_model_is_found_by_its_identity() -> None:
     assert pipeline.model_for(identity, "cpu", str(find_model("default"))).identity == identity
     with pytest.raises(ModelMismatch, match=f"needs model {'00' * 16}; here is default"):
         pipeline.model_for(bytes(16), "cpu", None)
-    with pytest.raises(ConfigError, match="device 'abacus' cannot be used: .*; use cpu"):
-        pipeline.model_for(identity, "abacus", None)
+    for device in ("abacus", "meta", 2**70, True, []):
+        with pytest.raises(ConfigError, match="device .* cannot be used: .*; use cpu"):
+            pipeline.model_for(identity, device, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to")],
+)
+def test_too_little_memory_is_named(error: Exception) -> None:
+    with pytest.raises(ConfigError, match="not enough memory for pictures of 9x7; use fewer"):
+        with pipeline.enough_memory((7, 9)):
+            raise error
+    with pytest.raises(RuntimeError, match="shape"), pipeline.enough_memory((7, 9)):
+        raise RuntimeError("shape")
 
 
 def test_frames_to_packets_and_back_with_damage_between() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from colorvid.errors import ConfigError, DamagedStream, HeaderError, InputError, OutputError
-from colorvid.io import VideoInfo
+from colorvid.io import VideoInfo, open_reader
 from colorvid.streams import create_stream, header_of, info_of, named_errors, open_stream, probe
 from tests.conftest import INFO, CodedClip
 
@@ -75,3 +75,16 @@ def test_probe(coded: CodedClip) -> None:
     summary = probe(coded.stream)
     assert (summary.total_frames, summary.key_frames, len(summary.damage)) == (8, 3, 0)
     assert summary.total_bytes == coded.stream.stat().st_size
+
+
+def test_names_with_a_nul_are_refused(tmp_path: Path) -> None:
+    for call in (
+        lambda: probe("a\0b.clv"),
+        lambda: open_reader("a\0b.y4m"),
+        lambda: open_reader("a\0b.yuv", size=(2, 2), rate=Fraction(25)),
+    ):
+        with pytest.raises(InputError, match=r"'a\\x00b\.\w+': a file name cannot hold a NUL"):
+            call()
+    with pytest.raises(OutputError, match="a file name cannot hold a NUL"):
+        with create_stream(tmp_path / "a\0b.clv", overwrite=True):
+            pass

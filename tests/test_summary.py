@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 
 from colorvid.bitstream import summarise
+from colorvid.bitstream.summary import DAMAGE_LINES
 from tests.clv import header, packet, parts, stream
 
 
@@ -44,3 +45,9 @@ def test_summary_lists_damage() -> None:
         "how many frames follow is not known",
     ]
     assert (summary.total_frames, summary.index_bytes, len(summary.frames)) == (None, 0, 5)
+
+
+def test_summary_keeps_so_many_places_of_damage_and_counts_the_rest() -> None:
+    pieces = parts()
+    summary = summarise(io.BytesIO(b"".join([*pieces[:2], *[pieces[1]] * 250, *pieces[2:]])))
+    assert (len(summary.frames), len(summary.damage), summary.damages) == (6, DAMAGE_LINES, 250)

@@ -147,6 +147,17 @@ def check_index_crc(computed: int, stored: int) -> None:
         )
 
 
+def check_room(key_frames: int, offset: int) -> None:
+    """Raise ``DamagedStream`` if so many packets cannot stand before an index at byte ``offset``.
+
+    So a false count cannot keep a reader busy with entries, nor fill its memory with them.
+    """
+    if key_frames * MIN_PACKET_BYTES > offset - STREAM_HEADER_BYTES:
+        raise DamagedStream(
+            f"index lies: {key_frames} key frames do not fit into the {offset} bytes before it"
+        )
+
+
 def check_claim(size: int, key_frames: int) -> None:
     """Raise ``DamagedStream`` if this many entries cannot fill ``size`` bytes, before any is read.
 

@@ -158,6 +158,23 @@ class ClvReader:
             self._scanner.seek(position)
         return index
 
+    def stated_frames(self) -> int | None:
+        """How many frames the index of a seekable stream says there are; the position is kept.
+
+        None without an index, or with one that contradicts itself. The packets may tell otherwise.
+
+        Raises:
+            InputError: the file is a pipe.
+        """
+        position = self._scanner.offset
+        try:
+            head = self._scanner.index_header_at_end()
+        except DamagedStream:
+            head = None
+        finally:
+            self._scanner.seek(position)
+        return None if head is None else head["total_frames"]
+
     def _scan(self) -> StreamIndex:
         """The index as the packets give it."""
         self._scanner.seek(0)
@@ -256,6 +273,7 @@ class ClvReader:
         start = self._scanner.offset
         head, size = self._scanner.peek_fields(idx.INDEX_HEADER)
         self._check_counts(head)
+        idx.check_room(head["key_frames"], start)
         crc = zlib.crc32(self._scanner.take(size)[idx.INDEX_CRC_START :])
         digest = hashlib.sha256()
         for _ in range(head["key_frames"]):
@@ -263,6 +281,7 @@ class ClvReader:
             entry = self._scanner.take(size)
             digest.update(entry)
             crc = zlib.crc32(entry, crc)
+            self._scanner.spend(1)
         tail, size = self._scanner.peek_fields(idx.INDEX_TAIL)
         crc = zlib.crc32(self._scanner.take(size), crc)
         idx.check_index_crc(crc, head["index_crc"])
@@ -271,6 +290,7 @@ class ClvReader:
         complete = self._whole and head["total_frames"] == self._expected
         if complete and digest.digest() != self._keys_digest.digest():
             raise DamagedStream("index lies: its key frames are not where the packets are")
+        self._scanner.spend(-head["key_frames"])
         self.index_bytes = index_bytes
         return _End(head["total_frames"])
 

@@ -20,8 +20,9 @@ from colorvid.bitstream.source import ByteWindow
 from colorvid.errors import DamagedStream
 
 # A false packet start costs the CRC over its bytes, and time like that of so many bytes for the try
-# itself. All of them may cost the free effort plus so many bytes per byte read. By chance a marker
-# stands once in 64 KiB, far below that; a hostile file cannot keep the reader busy for long.
+# itself, as does each entry of a false index. All of them may cost the free effort plus so many
+# bytes per byte read. By chance a marker stands once in 64 KiB, far below that; a hostile file
+# cannot keep the reader busy for long.
 _EFFORT_OF_TRY_BYTES = 2**13
 _FREE_EFFORT_BYTES = 2**28
 _EFFORT_PER_BYTE = 64
@@ -149,6 +150,10 @@ class Scanner:
         self._effort += _EFFORT_OF_TRY_BYTES
         return True
 
+    def spend(self, tries: int) -> None:
+        """Count the effort of so many entries of a false index; fewer than 0 takes them back."""
+        self._effort += tries * _EFFORT_OF_TRY_BYTES
+
     def _peek_packet(self) -> tuple[Packet, int]:
         """The packet at the window and its size in bytes; it stays in the window."""
         window = self._window
@@ -174,6 +179,27 @@ class Scanner:
             DamagedStream: the index is malformed.
             InputError: the file is a pipe.
         """
+        head = self.index_header_at_end()
+        if head is None:
+            return None
+        start = self.offset
+        index = StreamIndex.from_bytes(self.peek(head["index_size"]))
+        if index.keys and index.keys[-1].offset >= start:
+            raise DamagedStream(
+                f"index lies: key frame {index.keys[-1].number} starts at byte "
+                f"{index.keys[-1].offset}, behind the packets"
+            )
+        return index
+
+    def index_header_at_end(self) -> dict[str, int] | None:
+        """The counts of the index and its size, as they stand at the end of a seekable stream.
+
+        The position is at the index then. None if no end marker stands there.
+
+        Raises:
+            DamagedStream: they contradict each other or the size of the stream.
+            InputError: the file is a pipe.
+        """
         window = self._window
         size = window.size()
         if size < STREAM_HEADER_BYTES + idx.MIN_INDEX_BYTES:
@@ -189,11 +215,7 @@ class Scanner:
             )
         window.seek(size - tail["index_size"])
         head, _ = self.peek_fields(idx.INDEX_HEADER)
+        idx.check_counts(head)
+        idx.check_room(head["key_frames"], window.offset)
         idx.check_claim(tail["index_size"], head["key_frames"])
-        index = StreamIndex.from_bytes(self.peek(tail["index_size"]))
-        if index.keys and index.keys[-1].offset >= size - tail["index_size"]:
-            raise DamagedStream(
-                f"index lies: key frame {index.keys[-1].number} starts at byte "
-                f"{index.keys[-1].offset}, behind the packets"
-            )
-        return index
+        return {**head, **tail}

@@ -9,6 +9,9 @@ from colorvid.bitstream.headers import STREAM_HEADER_BYTES, StreamHeader
 from colorvid.bitstream.packets import SECTIONS, FrameType, PacketHeader
 from colorvid.bitstream.reader import ClvReader, Damage
 
+DAMAGE_LINES = 100
+"""Most places of damage that are kept; the rest is only counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class FrameSummary:
@@ -37,7 +40,9 @@ class StreamSummary:
     Attributes:
         header: the stream header.
         frames: the readable packets, in order.
-        damage: what is wrong with the stream; empty if nothing is.
+        damage: what is wrong with the stream, the first ``DAMAGE_LINES`` places; empty if
+            nothing is.
+        damages: number of places.
         total_frames: number of frames by the index; None if the stream has no valid index.
         index_bytes: size of the index, bytes; 0 without a valid one.
     """
@@ -45,6 +50,7 @@ class StreamSummary:
     header: StreamHeader
     frames: tuple[FrameSummary, ...]
     damage: tuple[Damage, ...]
+    damages: int
     total_frames: int | None
     index_bytes: int
 
@@ -85,11 +91,18 @@ def summarise(file: BinaryIO) -> StreamSummary:
     reader = ClvReader(file, on_damage="resync")
     frames: list[FrameSummary] = []
     damage: list[Damage] = []
+    damages = 0
     for record in reader:
         if isinstance(record, Damage):
-            damage.append(record)
+            damages += 1
+            damage += [record] if damages <= DAMAGE_LINES else []
         else:
             frames.append(FrameSummary(record.header, reader.packet_offset, reader.packet_bytes))
     return StreamSummary(
-        reader.header, tuple(frames), tuple(damage), reader.total_frames, reader.index_bytes
+        reader.header,
+        tuple(frames),
+        tuple(damage),
+        damages,
+        reader.total_frames,
+        reader.index_bytes,
     )

@@ -18,6 +18,7 @@ from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_reader
 from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL, RANGE_LIMITED, RANGE_UNKNOWN, UNSPECIFIED
 from colorvid.io.opening import PIPE
+from colorvid.limits import check_picture
 from colorvid.report import color_spec
 from colorvid.streams import SUFFIX, info_of, name_of, named_errors, open_stream, probe
 
@@ -142,6 +143,7 @@ def _open_clv(source: Source, stack: ExitStack, sizes: bool) -> Video:
     with named_errors(source.path):
         reader = ClvReader(file, "raise")
         info = info_of(reader.header)
+        check_picture(reader.header, None)
     frames = stack.enter_context(closing(_decode(reader, source)))
     rate = source.rate or info.rate
     video = Video(source.path, info, rate, islice(frames, source.frames))

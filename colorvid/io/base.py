@@ -8,6 +8,7 @@ from fractions import Fraction
 from types import TracebackType
 from typing import Protocol
 
+from colorvid.config import is_whole
 from colorvid.errors import InputError, OutputError
 from colorvid.frame import Frame
 
@@ -69,7 +70,7 @@ class VideoInfo:
 
 def _check_int(name: str, value: object, low: int, high: int) -> None:
     """Refuse anything but a plain integer from ``low`` to ``high``."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+    if not is_whole(value, low, high):
         raise InputError(f"{name} is {value!r}; it must be an integer from {low} to {high}")
 
 

@@ -17,11 +17,18 @@ from colorvid.frame import Frame, Plane, chroma_size
 
 @contextmanager
 def os_errors(name: str, kind: type[InputError]) -> Iterator[None]:
-    """Turn an OSError of the block into ``kind`` with the message ``name: reason``."""
+    """Turn an OSError of the block into ``kind`` with the message ``name: reason``.
+
+    A name with a NUL in it, for which Python has a ValueError, is treated likewise.
+    """
     try:
         yield
     except OSError as error:
         raise kind(f"{name}: {error.strerror or error}") from error
+    except ValueError as error:
+        if "\0" not in name:
+            raise
+        raise kind(f"{name!r}: a file name cannot hold a NUL") from error
 
 
 def frame_bytes(height: int, width: int) -> int:
@@ -87,7 +94,8 @@ class OutputFile:
     def __init__(self, path: Path, *, overwrite: bool) -> None:
         """Reserve a temporary file in the folder of ``path``; symbolic links are followed."""
         self.name = str(path)
-        self._final = Path(os.path.realpath(path))
+        with os_errors(self.name, OutputError):
+            self._final = Path(os.path.realpath(path))
         self._overwrite = overwrite
         self._check_final()
         self.temporary = self._final.with_name(f".{self._final.name}.{secrets.token_hex(4)}.part")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
+from colorvid.config import is_whole
 from colorvid.errors import ConfigError, InputError
 from colorvid.frame import Frame
 from colorvid.io.base import FrameReader
@@ -22,10 +23,10 @@ class Section(FrameReader):
         Raises:
             ConfigError: ``frames`` is not from 1 to 2^31 - 1, or ``seek`` not from 0.
         """
-        if frames is not None and not 1 <= frames <= MAX_COUNT:
-            raise ConfigError(f"--frames is {frames}; it must be from 1 to {MAX_COUNT}")
-        if not 0 <= seek <= MAX_COUNT:
-            raise ConfigError(f"--seek is {seek}; it must be from 0 to {MAX_COUNT}")
+        if frames is not None and not is_whole(frames, 1, MAX_COUNT):
+            raise ConfigError(f"--frames is {frames!r}; it must be from 1 to {MAX_COUNT}")
+        if not is_whole(seek, 0, MAX_COUNT):
+            raise ConfigError(f"--seek is {seek!r}; it must be from 0 to {MAX_COUNT}")
         self._reader = reader
         self._name = name
         self._seek = seek
