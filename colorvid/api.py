@@ -6,6 +6,7 @@ at once.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -85,6 +86,8 @@ def encode_file(
         ConfigError: an argument is not allowed.
         ModelMismatch: no such model.
     """
+    if csv is not None and os.path.realpath(csv) == os.path.realpath(target):
+        raise ConfigError(f"--csv {csv} is the output itself; give another name")
     with ExitStack() as stack:
         reader = stack.enter_context(
             open_reader(source, size=size, rate=rate, convert=convert, frames=frames, seek=seek)
@@ -138,7 +141,9 @@ def _write_packets(
             progress(Progress(count, reader.info.frames, size, reader.info.rate, elapsed))
     writer.finish()
     seconds = time.perf_counter() - start
-    return EncodeReport(count, writer.bytes_written, reader.info.rate, seconds, means.means())
+    return EncodeReport(
+        count, writer.bytes_written, reader.info.rate, seconds, means.means(), reader.warnings
+    )
 
 
 def decode_file(

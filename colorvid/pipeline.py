@@ -12,7 +12,7 @@ from typing import cast
 
 import torch
 
-from colorvid import parallel
+from colorvid import memory, parallel
 from colorvid.bitstream import Damage, Packet
 from colorvid.codec import Decoder, Encoder, EncoderSettings
 from colorvid.color import ColorSpec
@@ -82,6 +82,17 @@ def model_for(model_id: bytes, device: str, name: str | None) -> Model:
     )
 
 
+def _plan(threads: int, gop: int, size: tuple[int, int]) -> tuple[int, int]:
+    """Number of workers and depth of their buffers, for which there is memory.
+
+    Raises:
+        OutOfMemory: there is not.
+    """
+    workers, depth = parallel.plan(threads, gop, frame_bytes(*size))
+    memory.require(workers, frame_bytes(*size))
+    return workers, depth
+
+
 class _GroupEncoder:
     """Encodes the frames of one group."""
 
@@ -127,7 +138,7 @@ def encode_frames(
         scored: compare each frame with its source.
         spec: colours, for CIEDE2000.
     """
-    workers, depth = parallel.plan(threads, settings.gop, frame_bytes(*size))
+    workers, depth = _plan(threads, settings.gop, size)
     return cast(
         Generator[Encoded, None, None],
         parallel.map_groups(
@@ -182,7 +193,7 @@ def decode_records(
         gop: frames of a group as the header states them; 0 = not said.
         threads: most workers; 0 = one for each core.
     """
-    workers, depth = parallel.plan(threads, gop, frame_bytes(*size))
+    workers, depth = _plan(threads, gop, size)
     return cast(
         Generator[Decoded, None, None],
         parallel.map_groups(

@@ -253,6 +253,7 @@ class EncodeReport:
         rate: frames per second of the video.
         seconds: from the first frame to the last.
         scores: means over frames; None = not asked for.
+        warnings: what is doubtful about the source, a line each.
     """
 
     frames: int
@@ -260,6 +261,7 @@ class EncodeReport:
     rate: Fraction
     seconds: float
     scores: Scores | None
+    warnings: tuple[str, ...] = ()
 
     @property
     def fps(self) -> float:
