@@ -19,6 +19,7 @@ from colorvid.concealment import Concealment
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY
 from colorvid.errors import ConfigError, DamagedStream
 from colorvid.frame import Frame
+from colorvid.interrupts import uninterrupted
 from colorvid.io import FrameReader, open_reader, open_writer
 from colorvid.pictures import Encoded
 from colorvid.report import (
@@ -94,8 +95,9 @@ def encode_file(
         )
         file = stack.enter_context(create_stream(target, overwrite=overwrite))
         log = stack.enter_context(open_log(csv, overwrite=overwrite)) if csv is not None else None
-        from colorvid import pipeline
-        from colorvid.codec import EncoderSettings
+        with uninterrupted():
+            from colorvid import pipeline
+            from colorvid.codec import EncoderSettings
 
         _check_threads(threads)
         settings = EncoderSettings(quality=quality, gop=gop, inter_quality=inter_quality)
@@ -221,7 +223,8 @@ def _decode(
         if target is not None:
             writer = stack.enter_context(open_writer(target[0], info, overwrite=target[1]))
             write = writer.write
-        from colorvid import pipeline
+        with uninterrupted():
+            from colorvid import pipeline
 
         _check_threads(threads)
         ready = pipeline.model_for(reader.header.model_id, device, model)

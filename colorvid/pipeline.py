@@ -20,6 +20,7 @@ from colorvid.entropy.rans import SymbolWriter
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch, ModelMismatch
 from colorvid.exact.guard import prove
 from colorvid.frame import Frame
+from colorvid.interrupts import uninterrupted
 from colorvid.io.files import frame_bytes
 from colorvid.models.modelfile import RELEASED, Model, load_model
 from colorvid.pictures import Decoded, Encoded
@@ -47,7 +48,8 @@ def model_on(device: str, name: str) -> Model:
     check_device(device)
     model = load_model(name, device)
     prove(str(model.network.device), model.network.carrier)
-    SymbolWriter()  # loads the range coder here, once, and not in several threads
+    with uninterrupted():
+        SymbolWriter()  # loads the range coder here, once, and not in several threads
     return model
 
 

@@ -115,10 +115,13 @@ class OutputFile:
             raise
 
     def _check_final(self) -> None:
-        if self._final.is_dir():
+        with os_errors(self.name, OutputError):
+            folder, file = self._final.is_dir(), self._final.is_file()
+            taken = folder or file or self._final.exists()
+        if folder:
             raise OutputError(f"{self.name}: is a directory; give the name of a file")
-        if self._final.exists():
-            if not self._final.is_file():
+        if taken:
+            if not file:
                 raise OutputError(f"{self.name}: is not a plain file; give the name of a file")
             if not self._overwrite:
                 raise OutputError(f"{self.name} exists; pass -y to overwrite")
