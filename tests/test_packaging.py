@@ -21,7 +21,7 @@ def project() -> dict[str, Any]:
 
 
 def test_version_is_the_same_everywhere() -> None:
-    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    newest = re.search(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest is not None
     assert project()["project"]["version"] == colorvid.__version__ == newest[1]
 

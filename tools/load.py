@@ -101,7 +101,8 @@ def watched(process: subprocess.Popen[bytes], begun: Callable[[], bool]) -> Usag
     Raises:
         ColorvidError: it failed.
     """
-    start, samples = time.monotonic(), []
+    start = time.monotonic()
+    samples: list[tuple[int, int]] = []
     while process.poll() is None:
         found = sample(process.pid)
         if found is not None and (samples or begun()):
