@@ -26,6 +26,8 @@ from tests.conftest import CodedClip, write_clip
 ENCODE = ("--gop", 3, "--threads", 2)
 F_SETPIPE_SZ = 1031  # not in Python before 3.10 and not everywhere after it
 SMALL_PIPE = 4096
+HEADER = 200
+"""More bytes than the header of a y4m or a .clv stream has."""
 MIB = 2**20
 
 
@@ -42,8 +44,11 @@ def names(folder: Path) -> list[str]:
 
 
 def cuts(data: bytes, seed: int, count: int) -> list[bytes]:
-    """Data in pieces that end at random places, some of them within a frame or a packet."""
-    places = sorted(random.Random(seed).sample(range(1, len(data)), count - 1))
+    """Data in pieces that end at random places, some of them within a frame or a packet.
+
+    The first one holds the header of the stream at least, so that work begins.
+    """
+    places = sorted(random.Random(seed).sample(range(HEADER, len(data)), count - 1))
     return [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True)]
 
 
@@ -53,6 +58,12 @@ def work(direction: str, coded: CodedClip, outputs: Path) -> tuple[bytes, list[o
         arguments = ["encode", "-", "-o", outputs / "a.clv", "--csv", outputs / "a.csv", *ENCODE]
         return coded.source.read_bytes(), arguments
     return coded.stream.read_bytes(), ["decode", "-", "-o", outputs / f"a{direction}"]
+
+
+def wait_for_output(child: Child, folder: Path) -> None:
+    while not names(folder):
+        assert child.running()
+        time.sleep(0.005)
 
 
 def stop(direction: str, number: int, seed: int, coded: CodedClip, tmp_path: Path) -> int:
@@ -67,6 +78,7 @@ def stop(direction: str, number: int, seed: int, coded: CodedClip, tmp_path: Pat
     with Child(*arguments, folder=tmp_path, stdin=feeder.path) as child:
         for index in range(chance.randint(1, 4)):
             feeder.give(index)
+        wait_for_output(child, outputs)
         time.sleep(chance.uniform(0, 0.3))
         os.kill(child.pid, number)
         code, text = child.wait()
@@ -224,12 +236,6 @@ def long_clip(path: Path) -> Path:
     return write_clip(path, moving_frames(8, 48, 64) * 15)
 
 
-def wait_for_output(child: Child, folder: Path) -> None:
-    while not names(folder):
-        assert child.running()
-        time.sleep(0.005)
-
-
 def test_input_cut_meanwhile(tmp_path: Path, outputs: Path) -> None:
     source = long_clip(tmp_path / "long.y4m")
     with Child("encode", source, "-o", outputs / "a.clv", *ENCODE, folder=tmp_path) as child:
@@ -328,6 +334,26 @@ def test_no_memory_for_the_libraries(coded: CodedClip, outputs: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stdout) == (7, "")
     assert "out of memory" in one_line(done.stderr)
+    assert names(outputs) == []
+
+
+def test_signal_while_libraries_load(coded: CodedClip, outputs: Path) -> None:
+    """PyTorch aborts the process if a handler raises while it loads, so that must wait."""
+    program = """if True:
+    import os, signal, sys
+    class Finder:
+        def find_spec(self, name, path=None, target=None):
+            if name == "torch.nn":
+                os.kill(os.getpid(), signal.SIGTERM)
+                print("still loading")
+    sys.meta_path.insert(0, Finder())
+    from colorvid.cli import main
+    sys.exit(main())
+    """
+    words = ["encode", str(coded.source), "-o", str(outputs / "a.clv")]
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (4, "still loading\n")
+    assert "aborted by SIGTERM" in one_line(done.stderr)
     assert names(outputs) == []
 
 
