@@ -56,21 +56,22 @@ def test_crowd(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.clv"))) == len(list(tmp_path.glob("*.y4m"))) - 1 == 5
 
 
-def test_four_at_once_give_the_bytes_of_one(coded: CodedClip, tmp_path: Path) -> None:
-    """The same as `load.crowd`, in processes that start at once."""
+@pytest.mark.parametrize("jobs", [4, pytest.param(50, marks=pytest.mark.slow)])
+def test_many_at_once_give_the_bytes_of_one(jobs: int, coded: CodedClip, tmp_path: Path) -> None:
+    """As `load.crowd`, but forked from one that has loaded PyTorch, so that they share memory."""
     plans = [("encode", coded.source, ".clv"), ("decode", coded.stream, ".y4m")]
     with ExitStack() as stack:
         children = [
             stack.enter_context(
                 Child(verb, given, "-o", tmp_path / f"{n}{suffix}", *options, folder=tmp_path)
             )
-            for n in range(4)
+            for n in range(jobs)
             for verb, given, suffix in plans
             for options in [("--gop", 3) if verb == "encode" else ()]
         ]
-        assert [child.wait()[0] for child in children] == [0] * 8
+        assert [child.wait()[0] for child in children] == [0] * 2 * jobs
     for expected in (coded.stream, coded.stream.with_name("decoded.y4m")):
-        for number in range(4):
+        for number in range(jobs):
             found = tmp_path / f"{number}{expected.suffix}"
             assert found.read_bytes() == expected.read_bytes()
 
