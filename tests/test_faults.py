@@ -28,15 +28,6 @@ F_SETPIPE_SZ = 1031  # not in Python before 3.10 and not everywhere after it
 SMALL_PIPE = 4096
 HEADER = 200
 """More bytes than the header of a y4m or a .clv stream has."""
-MIB = 2**20
-
-
-@pytest.fixture
-def outputs(tmp_path: Path) -> Path:
-    """An empty folder for outputs alone."""
-    folder = tmp_path / "outputs"
-    folder.mkdir()
-    return folder
 
 
 def names(folder: Path) -> list[str]:
@@ -307,34 +298,6 @@ def test_reader_that_takes_the_first_bytes_only(
         code, text = child.wait()
     assert code == 2
     assert one_line(text).endswith(": Broken pipe")
-
-
-@pytest.mark.parametrize("direction", ["encode", ".y4m"])
-def test_little_memory(direction: str, coded: CodedClip, tmp_path: Path, outputs: Path) -> None:
-    """With too little it says so, and with a little more it works: it never does anything else."""
-    data, arguments = work(direction, coded, outputs)
-    (tmp_path / "all").write_bytes(data)
-    codes = []
-    for spare in (4, 40, 120, 1000):
-        code, text = run(
-            *arguments, "-y", folder=tmp_path, stdin=tmp_path / "all", spare_memory=spare * MIB
-        )
-        codes.append(code)
-        if code:
-            assert "memory" in one_line(text)
-            assert names(outputs) == []
-    assert codes[0] == 7 and codes[-1] == 0
-    assert set(codes) == {0, 7}
-
-
-def test_no_memory_for_the_libraries(coded: CodedClip, outputs: Path) -> None:
-    words = [sys.executable, "-m", "colorvid", "encode", coded.source, "-o", outputs / "a.clv"]
-    command = ["sh", "-c", 'ulimit -v 350000 && exec "$@"', "sh", *map(str, words)]
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert (done.returncode, done.stdout) == (7, "")
-    assert "out of memory" in one_line(done.stderr)
-    assert names(outputs) == []
 
 
 def test_signal_while_libraries_load(coded: CodedClip, outputs: Path) -> None:
