@@ -6,6 +6,7 @@ at once.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -19,6 +20,7 @@ from colorvid.concealment import Concealment
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, is_whole
 from colorvid.errors import ConfigError
 from colorvid.frame import Frame
+from colorvid.interrupts import uninterrupted
 from colorvid.io import FrameReader, open_reader, open_writer
 from colorvid.limits import check_picture
 from colorvid.pictures import Encoded
@@ -88,14 +90,17 @@ def encode_file(
         ConfigError: an argument is not allowed.
         ModelMismatch: no such model.
     """
+    if csv is not None and os.path.realpath(csv) == os.path.realpath(target):
+        raise ConfigError(f"--csv {csv} is the output itself; give another name")
     with ExitStack() as stack:
         reader = stack.enter_context(
             open_reader(source, size=size, rate=rate, convert=convert, frames=frames, seek=seek)
         )
         file = stack.enter_context(create_stream(target, overwrite=overwrite))
         log = stack.enter_context(open_log(csv, overwrite=overwrite)) if csv is not None else None
-        from colorvid import pipeline
-        from colorvid.codec import EncoderSettings
+        with uninterrupted():
+            from colorvid import pipeline
+            from colorvid.codec import EncoderSettings
 
         _check_threads(threads)
         settings = EncoderSettings(quality=quality, gop=gop, inter_quality=inter_quality)
@@ -142,7 +147,9 @@ def _write_packets(
             progress(Progress(count, reader.info.frames, size, reader.info.rate, elapsed))
     writer.finish()
     seconds = time.perf_counter() - start
-    return EncodeReport(count, writer.bytes_written, reader.info.rate, seconds, means.means())
+    return EncodeReport(
+        count, writer.bytes_written, reader.info.rate, seconds, means.means(), reader.warnings
+    )
 
 
 def decode_file(
@@ -235,7 +242,8 @@ def _decode(
         if target is not None:
             writer = stack.enter_context(open_writer(target[0], info, overwrite=target[1]))
             write = writer.write
-        from colorvid import pipeline
+        with uninterrupted():
+            from colorvid import pipeline
 
         _check_threads(on.threads)
         decoded = stack.enter_context(

@@ -13,7 +13,7 @@ from colorvid import __version__
 from colorvid.cli_compare import add_compare
 from colorvid.cli_evaluation import add_eval
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, TUNES
-from colorvid.errors import ColorvidError, ConfigError, InputError, OutputError
+from colorvid.errors import ColorvidError, ConfigError, InputError, OutOfMemory, OutputError
 from colorvid.options import add_device, add_work, frame_rate, resolution, whole
 
 EPILOG = """\
@@ -25,6 +25,7 @@ exit codes:
   4  stopped by Ctrl-C or a signal
   5  the stream is damaged; what could be decoded was written
   6  decoded pictures differ from the hashes in the stream, or a known answer of the self-test
+  7  the memory does not suffice
 
 Data goes to standard output, all messages to standard error. COLORVID_TRACEBACK=1 shows where an
 error comes from.
@@ -198,15 +199,28 @@ def main(argv: Sequence[str] | None = None) -> int:
             code = _run(argv, signals)
     except KeyboardInterrupt:
         code = _fail(signals.error())
-    except ColorvidError as error:
-        code = _fail(error)
     except Exception as error:
-        hint = "this is a fault of colorvid; COLORVID_TRACEBACK=1 shows where"
-        code = _fail(ColorvidError(f"{type(error).__name__}: {error}; {hint}"))
+        code = _fail(_own_error(error, signals))
     problem = finish_stdout()
     if problem is not None and code == 0:
         code = _fail(OutputError(f"stdout: {problem.strerror}"))
     return code
+
+
+def _own_error(error: Exception, signals: Any) -> ColorvidError:
+    """What to tell about an error: its cause, where that is a signal or the memory."""
+    from colorvid.memory import is_out_of_memory
+
+    if signals.received is not None:  # whatever was interrupted may have failed in its own way
+        own: ColorvidError = signals.error()
+        return own
+    if not isinstance(error, OutOfMemory) and is_out_of_memory(error):
+        reason = str(error) or type(error).__name__
+        return OutOfMemory(f"out of memory ({reason}); lower --threads or give it more memory")
+    if isinstance(error, ColorvidError):
+        return error
+    hint = "this is a fault of colorvid; COLORVID_TRACEBACK=1 shows where"
+    return ColorvidError(f"{type(error).__name__}: {error}; {hint}")
 
 
 def _run(argv: Sequence[str] | None, signals: Any) -> int:

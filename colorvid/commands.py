@@ -51,6 +51,8 @@ def _encode(options: Namespace, signals: Signals) -> int:
             scores=options.psnr,
             progress=line,
         )
+    for text in () if options.quiet else report.warnings:
+        say(text, "warning")
     if options.psnr and report.scores is not None:
         say(_scores(report.scores))
     if not options.quiet:

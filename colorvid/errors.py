@@ -11,8 +11,9 @@
     │   └── ModelMismatch         3  needs a model that is not here
     ├── Aborted                   4  stopped by the user or a signal
     ├── DamagedStream             5  packets are missing, cut or corrupt
-    └── HashMismatch              6  decoded planes differ from the hash in the stream, or a result
-                                     of the self-test from its known answer
+    ├── HashMismatch              6  decoded planes differ from the hash in the stream, or a result
+    │                                of the self-test from its known answer
+    └── OutOfMemory               7  the memory does not suffice
 
 A message is one line: what, the value, what is allowed, what to do.
 """
@@ -70,3 +71,9 @@ class HashMismatch(ColorvidError):
     """Decoded planes differ from the stream's hash, or a result from its known answer."""
 
     exit_code = 6
+
+
+class OutOfMemory(ColorvidError):
+    """The memory does not suffice."""
+
+    exit_code = 7

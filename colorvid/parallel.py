@@ -188,8 +188,8 @@ class _Crew(Generic[Item, Result]):
         self._current = group
         if len(self._threads) < self._workers:
             thread = threading.Thread(target=self._work, name="colorvid worker", daemon=True)
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)
 
     def close_group(self) -> None:
         """Tell the worker of the present group that it has all items."""

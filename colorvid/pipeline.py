@@ -5,7 +5,6 @@ The same bytes and the same pictures come out for every number of workers. Nothi
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -13,14 +12,21 @@ from typing import cast
 
 import torch
 
-from colorvid import parallel
+from colorvid import memory, parallel
 from colorvid.bitstream import ClvReader, Damage, Packet
 from colorvid.codec import Decoder, Encoder, EncoderSettings
 from colorvid.color import ColorSpec
 from colorvid.entropy.rans import SymbolWriter
-from colorvid.errors import ConfigError, DamagedStream, HashMismatch, ModelMismatch
+from colorvid.errors import (
+    ConfigError,
+    DamagedStream,
+    HashMismatch,
+    ModelMismatch,
+    OutOfMemory,
+)
 from colorvid.exact.guard import prove
 from colorvid.frame import Frame
+from colorvid.interrupts import uninterrupted
 from colorvid.io.files import frame_bytes
 from colorvid.limits import most_workers
 from colorvid.models.modelfile import RELEASED, Model, load_model, model_identity
@@ -29,8 +35,6 @@ from colorvid.report import FrameRow, Scores, score
 
 _PACKET_BYTES = 4096
 """What a packet may have above the size of a picture without counting for more than one."""
-_NO_MEMORY = "can't allocate memory|not enough memory|out of memory"
-"""How torch says it, on the CPU and on CUDA."""
 
 
 @contextmanager
@@ -54,7 +58,8 @@ def model_on(device: str, name: str) -> Model:
     check_device(device)
     model = load_model(name, device)
     prove(str(model.network.device), model.network.carrier)
-    SymbolWriter()  # loads the range coder here, once, and not in several threads
+    with uninterrupted():
+        SymbolWriter()  # loads the range coder here, once, and not in several threads
     return model
 
 
@@ -63,14 +68,14 @@ def enough_memory(size: tuple[int, int]) -> Iterator[None]:
     """Name what is wrong if the block runs out of memory at pictures of ``size``.
 
     Raises:
-        ConfigError: out of memory.
+        OutOfMemory: so it does.
     """
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not re.search(_NO_MEMORY, str(error)):
+    except (MemoryError, OSError, RuntimeError) as error:
+        if not memory.is_out_of_memory(error):
             raise
-        raise ConfigError(
+        raise OutOfMemory(
             f"not enough memory for pictures of {size[1]}x{size[0]}; use fewer threads or a "
             "machine with more"
         ) from error
@@ -106,6 +111,19 @@ def model_for(model_id: bytes, device: str, name: str | None) -> Model:
         f"the stream needs model {model_id.hex()}; here is {', '.join(available)}; "
         "give the right file with --model or update colorvid"
     )
+
+
+def _plan(threads: int, gop: int, size: tuple[int, int], packet_bytes: int = 0) -> tuple[int, int]:
+    """Number of workers and depth of their buffers, for which there is memory.
+
+    Raises:
+        OutOfMemory: there is not.
+    """
+    picture = frame_bytes(*size)
+    most = most_workers(size[0] * size[1])
+    workers, depth = parallel.plan(threads, gop, picture + packet_bytes, most)
+    memory.require(workers, picture)
+    return workers, depth
 
 
 class _GroupEncoder:
@@ -154,7 +172,7 @@ def encode_frames(
         scored: compare each frame with its source.
         spec: colours, for CIEDE2000.
     """
-    workers, depth = parallel.plan(threads, settings.gop, frame_bytes(*size))
+    workers, depth = _plan(threads, settings.gop, size)
     return cast(
         Generator[Encoded, None, None],
         parallel.map_groups(
@@ -212,7 +230,7 @@ def decode_records(
     """
     # Packets are small beside pictures; a forged one can be as large as two, and then counts so.
     item_bytes = frame_bytes(*size) + _PACKET_BYTES
-    workers, depth = parallel.plan(threads, gop, item_bytes, most_workers(size[0] * size[1]))
+    workers, depth = _plan(threads, gop, size, _PACKET_BYTES)
     return cast(
         Generator[Decoded, None, None],
         parallel.map_groups(

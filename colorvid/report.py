@@ -244,6 +244,7 @@ class EncodeReport:
         rate: frames per second of the video.
         seconds: from the first frame to the last.
         scores: means over frames; None = not asked for.
+        warnings: what is doubtful about the source, a line each.
     """
 
     frames: int
@@ -251,6 +252,7 @@ class EncodeReport:
     rate: Fraction
     seconds: float
     scores: Scores | None
+    warnings: tuple[str, ...] = ()
 
     @property
     def fps(self) -> float:

@@ -39,9 +39,9 @@ def open_stream(source: str | Path) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     path = Path(source)
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory; give the name of a file")
     with os_errors(str(path), InputError):
+        if path.is_dir():
+            raise InputError(f"{path}: is a directory; give the name of a file")
         file = path.open("rb")
     with file:
         yield file

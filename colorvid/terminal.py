@@ -1,4 +1,7 @@
-"""What a person at a terminal meets: messages on stderr, the progress line, signals."""
+"""What a person at a terminal meets: messages on stderr, the progress line, signals.
+
+It loads next to nothing, so that a signal is taken in an orderly way as early as can be.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colorvid.errors import Aborted, OutputError
-from colorvid.io.files import os_errors
-from colorvid.report import Progress
+
+if TYPE_CHECKING:
+    from colorvid.report import Progress
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _BAR = "colorvid [{percentage:.1f}%] {n_fmt}/{total_fmt} frames{postfix}, eta {remaining}"
@@ -24,11 +28,13 @@ _POINT_BAR = "colorvid [{percentage:.1f}%] {n_fmt}/{total_fmt} points{postfix}, 
 def say(text: str, level: str = "") -> None:
     """Print one line on stderr, ``level`` as in ``colorvid [error]: text``.
 
-    A stderr that is closed or full is no reason to fail.
+    Names of files may hold anything, so what could steer a terminal is shown as an escape. A
+    stderr that is closed or full is no reason to fail.
     """
     if sys.stderr is None:  # print would take stdout instead
         return
     line = " ".join(text.split()) if level else text
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     try:
         print(f"colorvid [{level}]: {line}" if level else line, file=sys.stderr, flush=True)
     except OSError:
@@ -144,8 +150,10 @@ def show(text: str) -> None:
     Raises:
         OutputError: nobody reads it, or the disk is full.
     """
-    with os_errors("stdout", OutputError):
+    try:
         print(text, flush=True)
+    except OSError as error:
+        raise OutputError(f"stdout: {error.strerror}") from error
 
 
 def finish_stdout() -> OSError | None:

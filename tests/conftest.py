@@ -57,3 +57,11 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> CodedClip:
     colorvid.encode_file(source, stream, gop=3, threads=1)
     colorvid.decode_file(stream, result, threads=1)
     return CodedClip(source, stream, read_clip(result))
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    """An empty folder for outputs alone."""
+    folder = tmp_path / "outputs"
+    folder.mkdir()
+    return folder

@@ -14,9 +14,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ORDER = """
-    __init__ errors config frame ciede2000 color metrics
+    __init__ errors memory interrupts config frame ciede2000 color metrics
     io._skvideo io.base io.section io.files io.stream_writer io.y4m_header io.y4m io.raw
-    io.pyav_errors io.pyav_filter io.pyav_tags io.pyav_reader io.pyav_sizes
+    io.pyav_errors io.pyav_checks io.pyav_filter io.pyav_tags io.pyav_reader io.pyav_sizes
     io.pyav_writer io.opening io.__init__
     bitstream.source bitstream.fields bitstream.headers bitstream.packets bitstream.index
     bitstream.writer bitstream.scanner bitstream.reader bitstream.summary bitstream.__init__

@@ -7,7 +7,7 @@ import torch
 from colorvid import pipeline
 from colorvid.bitstream import Damage, Packet
 from colorvid.codec import EncoderSettings
-from colorvid.errors import ConfigError, ModelMismatch
+from colorvid.errors import ConfigError, ModelMismatch, OutOfMemory
 from colorvid.models.modelfile import find_model, load_model
 from tests.clips import moving_frames
 
@@ -44,7 +44,7 @@ def test_model_is_found_by_its_identity() -> None:
     [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to")],
 )
 def test_too_little_memory_is_named(error: Exception) -> None:
-    with pytest.raises(ConfigError, match="not enough memory for pictures of 9x7; use fewer"):
+    with pytest.raises(OutOfMemory, match="not enough memory for pictures of 9x7; use fewer"):
         with pipeline.enough_memory((7, 9)):
             raise error
     with pytest.raises(RuntimeError, match="shape"), pipeline.enough_memory((7, 9)):

@@ -10,20 +10,21 @@ CHUNK_BYTES = 1 << 16
 
 
 def write_all(file: BinaryIO, data: bytes) -> None:
-    """Write all of ``data``, also where the file takes less at a time.
+    """Write all of ``data`` at once, also where the file takes less at a time.
 
     Raises:
         OutputError: the file cannot be written.
     """
     view = memoryview(data)
-    while view:
-        try:
+    try:
+        while view:
             written = file.write(view)
-        except OSError as error:
-            raise OutputError(f"cannot write the stream: {error.strerror or error}") from error
-        if not written:
-            raise OutputError("cannot write the stream: the file takes no bytes")
-        view = view[written:]
+            if not written:
+                raise OutputError("cannot write the stream: the file takes no bytes")
+            view = view[written:]
+        file.flush()  # whoever reads a pipe may be waiting for this packet
+    except OSError as error:
+        raise OutputError(f"cannot write the stream: {error.strerror or error}") from error
 
 
 class ByteWindow:

@@ -91,6 +91,11 @@ class FrameReader(Protocol):
 
     info: VideoInfo
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is doubtful about the source, a line each; complete when it is read to its end."""
+        return ()
+
     def __iter__(self) -> Iterator[Frame]:
         """Return the reader itself: a second loop goes on where the first one stopped."""
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
 from collections.abc import Iterator
@@ -80,8 +81,22 @@ def write_packed_frame(stream: BinaryIO, frame: Frame) -> None:
         stream.write(np.ascontiguousarray(plane).data)
 
 
+_unfinished: dict[Path, int] = {}
+"""Temporary files of outputs that are neither finished nor thrown away, and their processes."""
+
+
+@atexit.register
+def _discard_unfinished() -> None:
+    """Remove what an interruption between two instructions has left behind."""
+    for path, process in _unfinished.items():
+        if process == os.getpid():  # a fork inherits the list
+            path.unlink(missing_ok=True)
+
+
 class OutputFile:
     """A file that is written under a temporary name beside its final one.
+
+    The temporary file is removed at the end of the process at the latest, unless that is killed.
 
     Attributes:
         temporary: where to write.
@@ -99,14 +114,22 @@ class OutputFile:
         self._overwrite = overwrite
         self._check_final()
         self.temporary = self._final.with_name(f".{self._final.name}.{secrets.token_hex(4)}.part")
-        with os_errors(self.name, OutputError):
-            os.close(os.open(self.temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        _unfinished[self.temporary] = os.getpid()
+        try:
+            with os_errors(self.name, OutputError):
+                os.close(os.open(self.temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except OutputError:
+            _unfinished.pop(self.temporary)
+            raise
 
     def _check_final(self) -> None:
-        if self._final.is_dir():
+        with os_errors(self.name, OutputError):
+            folder, file = self._final.is_dir(), self._final.is_file()
+            taken = folder or file or self._final.exists()
+        if folder:
             raise OutputError(f"{self.name}: is a directory; give the name of a file")
-        if self._final.exists():
-            if not self._final.is_file():
+        if taken:
+            if not file:
                 raise OutputError(f"{self.name}: is not a plain file; give the name of a file")
             if not self._overwrite:
                 raise OutputError(f"{self.name} exists; pass -y to overwrite")
@@ -116,10 +139,12 @@ class OutputFile:
         self._check_final()  # someone may have created it meanwhile
         with os_errors(self.name, OutputError):
             os.replace(self.temporary, self._final)
+        _unfinished.pop(self.temporary, None)
 
     def discard(self) -> None:
         """Remove the temporary file."""
         self.temporary.unlink(missing_ok=True)
+        _unfinished.pop(self.temporary, None)
 
 
 @contextmanager

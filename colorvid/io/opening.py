@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import stat
 import sys
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from colorvid.errors import ConfigError, InputError
 from colorvid.io.base import FrameReader, FrameWriter, VideoInfo
@@ -70,8 +71,7 @@ def _open_whole(
         raise ConfigError(f"{name}: --size is for raw video (.yuv) only; leave it out")
     if str(path) == PIPE:
         return _open_y4m(sys.stdin.buffer, None, name, rate, convert)
-    if file.is_dir():
-        raise InputError(f"{name}: is a directory; give the name of a file")
+    _check_kind(file, name)
     if suffix == ".yuv":
         return _open_raw(file, size, rate)
     if suffix == ".y4m":
@@ -82,12 +82,20 @@ def _open_whole(
         except BaseException:
             stream.close()
             raise
-    if not file.exists():
-        raise InputError(f"{name}: No such file or directory")
     from colorvid.io.pyav_reader import PyAvReader
 
     # An absolute path is never taken for a URL, whatever colons are in it.
     return PyAvReader(str(file.absolute()), name, rate=rate, convert=convert)
+
+
+def _check_kind(file: Path, name: str) -> None:
+    """Refuse what is neither a file nor a pipe: it may have no end."""
+    with os_errors(name, InputError):
+        mode = file.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{name}: is a directory; give the name of a file")
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        raise InputError(f"{name}: is a device or a socket; give a file or a pipe")
 
 
 def _open_raw(file: Path, size: tuple[int, int] | None, rate: Fraction | None) -> FrameReader:
@@ -117,7 +125,7 @@ def _open_y4m(
         )
     from colorvid.io.pyav_reader import PyAvReader
 
-    source = cast(BinaryIO, _Prefixed(line, stream, owned=file is not None))
+    source = _Prefixed(line, stream, owned=file is not None)
     return PyAvReader(source, name, rate=info.rate, convert=True, container_format="yuv4mpegpipe")
 
 
@@ -126,6 +134,7 @@ class _Prefixed:
 
     def __init__(self, prefix: bytes, stream: BinaryIO, *, owned: bool) -> None:
         self._prefix = prefix
+        self._count = 0
         self._stream = stream
         self._owned = owned
 
@@ -133,8 +142,14 @@ class _Prefixed:
         """Return up to ``size`` bytes, none at the end."""
         if self._prefix:
             piece, self._prefix = self._prefix[:size], self._prefix[size:]
-            return piece
-        return self._stream.read(size)
+        else:
+            piece = self._stream.read(size)
+        self._count += len(piece)
+        return piece
+
+    def count(self) -> int:
+        """Bytes that were read so far."""
+        return self._count
 
     def close(self) -> None:
         """Close the stream if it is owned."""

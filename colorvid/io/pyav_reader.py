@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import av
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from colorvid.errors import InputError
 from colorvid.frame import Frame, Plane, chroma_size
 from colorvid.io.base import RANGE_FULL, RANGE_LIMITED, FrameReader
+from colorvid.io.pyav_checks import Clock, refuse_hidden_alpha, refuse_orientation, video_stream
 from colorvid.io.pyav_errors import av_errors
 from colorvid.io.pyav_tags import describe, is_full_range, is_rgb, rgb_matrix
 
@@ -19,15 +19,32 @@ FORMATS_420 = ("yuv420p", "yuvj420p")
 """FFmpeg's names of 8-bit planar 4:2:0; the second one is its old name for full range."""
 
 
+class ByteSource(Protocol):
+    """A pipe that counts what is read from it."""
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes, none at the end."""
+        ...
+
+    def count(self) -> int:
+        """Bytes that were read so far."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        ...
+
+
 class PyAvReader(FrameReader):
     """Decodes the first video stream of a file or a pipe.
 
-    The frame rate is taken as constant: timestamps of single frames are not looked at.
+    The frame rate is taken as constant; ``warnings`` tells where the times of frames differ from
+    that, and where the source ends before the duration in its header.
     """
 
     def __init__(
         self,
-        source: str | BinaryIO,
+        source: str | ByteSource,
         name: str,
         *,
         rate: Fraction | None = None,
@@ -37,7 +54,7 @@ class PyAvReader(FrameReader):
         """Open ``source`` and decode its first frame, which completes ``info``.
 
         Args:
-            source: a path, or a readable object that need not seek.
+            source: a path, or the bytes of a pipe.
             name: what messages call the source.
             rate: frames per second, in place of what the container states.
             convert: whether other pixel formats are converted to 8-bit 4:2:0. RGB becomes
@@ -46,8 +63,8 @@ class PyAvReader(FrameReader):
             container_format: FFmpeg's name of the container; None = find out.
 
         Raises:
-            InputError: not a video, no frame in it, interlaced, frame rate unknown, or a pixel
-                format that needs ``convert``.
+            InputError: not a video, no frame in it, interlaced, to be turned for display, frame
+                rate unknown, or a pixel format or alpha that needs ``convert``.
         """
         self._source = source
         self._name = name
@@ -62,11 +79,18 @@ class PyAvReader(FrameReader):
 
     def _start(self, rate: Fraction | None) -> None:
         """Decode the first frame and describe the video by it."""
-        streams = self._container.streams.video
-        if not streams:
-            raise InputError(f"{self._name}: has no video stream")
+        stream, count = video_stream(self._container, self._name)
+        if not self._convert:
+            refuse_hidden_alpha(stream, self._name)
+        self._notes = (
+            [f"{self._name}: has {count} video streams; the first one is taken"]
+            if count > 1
+            else []
+        )
         with av_errors(self._name, InputError):
-            self._frames: Iterator[av.VideoFrame] = self._container.decode(streams[0])
+            self._packets = self._container.demux(stream)
+        self._waiting: list[av.VideoFrame] = []
+        self._read_bytes = 0
         self._index = 0
         first = self._decode()
         if first is None:
@@ -76,15 +100,29 @@ class PyAvReader(FrameReader):
         matches_420 = "420" in first.format.name or first.format.name in ("nv12", "nv21")
         try:
             with av_errors(self._name, InputError):
-                self.info = describe(streams[0], first, matches_420=matches_420, rate=rate)
+                self.info = describe(stream, first, matches_420=matches_420, rate=rate)
         except InputError as error:
             raise _named(self._name, error) from error
         self._next: av.VideoFrame | None = first
+        fixed = rate is not None
+        self._clock = Clock(self._container, stream, self.info.rate, constant=fixed)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """See ``FrameReader.warnings``."""
+        return (*self._notes, *self._clock.warnings(self._name))
 
     def _decode(self) -> av.VideoFrame | None:
         """Return the next decoded frame; None at the end."""
         with av_errors(f"{self._name}: frame {self._index}", InputError):
-            return next(self._frames, None)
+            while not self._waiting:
+                packet = next(self._packets, None)
+                if packet is None:
+                    return None
+                if packet.pos is not None:
+                    self._read_bytes = packet.pos + packet.size
+                self._waiting = packet.decode()
+            return self._waiting.pop(0)
 
     def __next__(self) -> Frame:
         """Return the next frame.
@@ -95,12 +133,21 @@ class PyAvReader(FrameReader):
         frame = self._next
         self._next = None
         if frame is None and (frame := self._decode()) is None:
+            self._finish()
             raise StopIteration
         self._check(frame)
+        self._clock.see(frame)
         with av_errors(f"{self._name}: frame {self._index}", InputError):
             picture = _grey(frame) if frame.format.name == "gray" else _planes(_to_420(frame))
         self._index += 1
         return picture
+
+    def _finish(self) -> None:
+        """Look at how the source ended; FFmpeg drops a y4m frame that is cut without a word."""
+        self._clock.finish()
+        rest = 0 if isinstance(self._source, str) else self._source.count() - self._read_bytes
+        if rest:
+            raise InputError(f"{self._name}: frame {self._index} is cut after {rest} bytes")
 
     def _check(self, frame: av.VideoFrame) -> None:
         """Refuse what cannot be passed on as a progressive 4:2:0 frame like the first one."""
@@ -122,6 +169,7 @@ class PyAvReader(FrameReader):
                 f"{self._name}: frame {self._index} is interlaced; only progressive video is "
                 "taken, so deinterlace it first"
             )
+        refuse_orientation(frame, self._name)
 
     def close(self) -> None:
         """Close the container, and the source if it is an object."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
@@ -33,12 +34,17 @@ class RawReader(FrameReader):
             self._stream = path.open("rb")
         try:
             self.info = VideoInfo(width, height, rate, frames=self._count_frames())
+            self._empty = True
         except BaseException:
             self._stream.close()
             raise
 
-    def _count_frames(self) -> int:
-        length = os.fstat(self._stream.fileno()).st_size
+    def _count_frames(self) -> int | None:
+        """Frames by the length of the file; None for a pipe."""
+        status = os.fstat(self._stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        length = status.st_size
         step = frame_bytes(self.info.height, self.info.width)
         if length == 0:
             raise InputError(f"{self._name}: holds no frame")
@@ -50,13 +56,16 @@ class RawReader(FrameReader):
         return length // step
 
     def __next__(self) -> Frame:
-        """Return the next frame; raises ``InputError`` if the file was cut meanwhile."""
+        """Return the next frame; raises ``InputError`` if the last one is cut or there is none."""
         with os_errors(self._name, InputError):
             frame, count = read_packed_frame(self._stream, self.info.height, self.info.width)
         if frame is None:
             if count:
                 raise InputError(f"{self._name}: the last frame is cut after {count} bytes")
+            if self._empty:
+                raise InputError(f"{self._name}: holds no frame")
             raise StopIteration
+        self._empty = False
         return frame
 
     def close(self) -> None:

@@ -48,6 +48,11 @@ class Section(FrameReader):
             raise InputError(f"{self._name}: has no frame {self._seek}; choose a smaller --seek")
         raise StopIteration
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of the reader."""
+        return self._reader.warnings
+
     def close(self) -> None:
         """Close the reader."""
         self._reader.close()

@@ -51,6 +51,8 @@ class StreamWriter(FrameWriter):
             if self._count == 0:
                 self._begin(self._stream)
             self._append(self._stream, frame)
+            if self._file is None:
+                self._stream.flush()  # whoever reads the pipe may be waiting for this frame
         self._count += 1
 
     def close(self) -> None:

@@ -24,7 +24,8 @@ def count_frames(info: VideoInfo, header_bytes: int, file_bytes: int) -> int | N
 class Y4mReader(FrameReader):
     """Frames of a y4m stream whose header line has been read already.
 
-    Parameters of FRAME lines are skipped, as the format allows.
+    Parameters of FRAME lines are skipped, as the format allows, but for ``Ixyz`` with y = i:
+    the two fields of the frame are of different times.
     """
 
     def __init__(self, stream: BinaryIO, name: str, info: VideoInfo, *, owned: bool) -> None:
@@ -64,6 +65,11 @@ class Y4mReader(FrameReader):
             raise InputError(
                 f"{self._name}: frame {self._index} does not begin with a FRAME line; "
                 "the stream is damaged or its header states a wrong size"
+            )
+        if any(word[:1] == b"I" and word[2:3] == b"i" for word in line.split()[1:]):
+            raise InputError(
+                f"{self._name}: frame {self._index} is interlaced; only progressive video is "
+                "taken, so deinterlace it first"
             )
         return True
 

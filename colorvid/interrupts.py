@@ -1,0 +1,40 @@
+"""Sections that a signal must not cut short."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back signals that Python handles until the block has ended.
+
+    For loading PyTorch and compressai: while they load, their C++ code calls Python, and aborts the
+    process where a handler raises there. Outside the main thread nothing needs to be done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        held.append(number)
+
+    before = {}
+    try:
+        for number in (getattr(signal, n) for n in _SIGNALS if hasattr(signal, n)):
+            if callable(signal.getsignal(number)):
+                before[number] = signal.signal(number, hold)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in held:
+            os.kill(os.getpid(), number)
