@@ -62,9 +62,9 @@ class IntraModel(nn.Module):
         latents = None if y is None else self.luma.analyse(y, q, None)
         y_hat = self.luma.code(coder[0], latents, torch.Size((1, 256, *grid)), q)
         condition = self.luma.scale(y_hat) if self.config.chroma_from_luma else None
-        q = finer(q, self.config.chroma_offset)
-        latents = None if uv is None else self.chroma.analyse(uv, q, None)
-        uv_hat = self.chroma.code(coder[1], latents, torch.Size((1, 128, *grid)), q, condition)
+        fine = finer(q, self.config.chroma_offset)
+        latents = None if uv is None else self.chroma.analyse(uv, fine, None)
+        uv_hat = self.chroma.code(coder[1], latents, torch.Size((1, 128, *grid)), fine, condition)
         return self.synthesise(y_hat, uv_hat, q)
 
     @torch.no_grad()
@@ -74,10 +74,11 @@ class IntraModel(nn.Module):
         Args:
             y_hat: luma latents in 1/16 steps, integers, ``(B, 256, H/16, W/16)``.
             uv_hat: chroma latents in 1/16 steps, integers, ``(B, 128, H/16, W/16)``.
-            quality: ``(1,)`` int64, 0..63.
+            quality: of luma, ``(1,)`` int64, 0..63.
 
         Returns:
             Y ``(B, 1, H, W)`` and UV ``(B, 2, H/2, W/2)``, see `code`.
         """
         y = self.luma.correct(self.luma.reconstruct(y_hat, quality), quality)
-        return y, self._chroma_synthesis(self.chroma.reconstruct(uv_hat, quality), y, quality)
+        fine = finer(quality, self.config.chroma_offset)
+        return y, self._chroma_synthesis(self.chroma.reconstruct(uv_hat, fine), y, fine)

@@ -69,11 +69,13 @@ def test_the_export_chooses_how_fine_chroma_is(finished: Path) -> None:
     assert steps[1] > steps[0], "finer steps give larger symbols"
 
 
-def test_exported_integers_follow_the_trained_network(finished: Path) -> None:
-    network, _ = assembled(finished)
+@pytest.mark.parametrize("offset", [0, 12])
+def test_exported_integers_follow_the_trained_network(finished: Path, offset: int) -> None:
+    network, _ = export.assemble(finished / "intra", finished / "inter", (offset, offset))
     task = runs.intra_trainer(finished / "intra", runs.schedule(6)).task
     task.networks.load_state_dict(export.averaged_weights(finished / "intra"))
     frame = runs.pictures(finished / "intra").crop(0, 0, 0, 32)
+    task.networks["model"].config = network.intra.config  # type: ignore[index]
     y = (torch.from_numpy(frame[0].copy()).float()[None, None] - 128) / 32
     uv = (torch.from_numpy(np.stack(frame[1:])).float()[None] - 128) / 32
     coders = (tiny.SilentCoder(), tiny.SilentCoder())
