@@ -38,7 +38,9 @@ def run_compare(options: Namespace, signals: Signals) -> int:
         threads=options.threads,
     )
     codecs, frames = choice.codecs(sources), options.frames or None
-    how = Measuring(_cache(options), options.memory, options.metrics, options.jobs)
+    how = Measuring(
+        cache=_cache(options), memory=options.memory, extra=options.metrics, jobs=options.jobs
+    )
     for source in sources:  # what is wrong with the last one is told before the first is coded
         load(source, frames)
         signals.check()

@@ -158,7 +158,7 @@ def measure(options: argparse.Namespace) -> Results:
         ],
         paths,
         None,
-        Measuring(options.cache, rgb=True),
+        Measuring(cache=options.cache, rgb=True),
         progress=lambda done, total, what: tell(f"{done}/{total}: {what}") if done else None,
     )
     return Results(

@@ -83,16 +83,22 @@ SETS = {
 
 
 def measure(data: Path, cache: Path | None, results: Path) -> int:
-    """Measure all sets into ``results``; returns the exit code of the first that fails, or 0."""
-    for name, chosen in SETS.items():
-        if chosen.options:
-            code = _compare(data / "dev", chosen.options, cache, results / name)
-        else:
-            kept = [] if cache is None else ["--cache", str(cache)]
-            arguments = ["--data", str(data / "kodak"), "--out", str(results / name), *kept]
-            code = eval_kodak.main(arguments)
-        if code:
-            return code
+    """Measure all sets into ``results``; returns the exit code of the first that fails, or 0.
+
+    Files appear there when all sets are measured: so they all carry the commit that was checked out.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder)
+        for name, chosen in SETS.items():
+            if chosen.options:
+                code = _compare(data / "dev", chosen.options, cache, made / name)
+            else:
+                kept = [] if cache is None else ["--cache", str(cache)]
+                arguments = ["--data", str(data / "kodak"), "--out", str(made / name), *kept]
+                code = eval_kodak.main(arguments)
+            if code:
+                return code
+        shutil.copytree(made, results, dirs_exist_ok=True)
     return 0
 
 

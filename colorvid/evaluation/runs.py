@@ -68,7 +68,7 @@ COLUMNS = (
 """Columns of a point, without extra metrics."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measuring:
     """How points are measured and kept.
 

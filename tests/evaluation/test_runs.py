@@ -72,20 +72,20 @@ def test_memory_is_measured_in_processes_of_their_own(tmp_path: Path) -> None:
 def test_cached_points_are_not_run_again(tmp_path: Path) -> None:
     log, cache = tmp_path / "log", tmp_path / "cache"
     codec, clip = Codec("coarse", (1,), CoarseRun(log)), moving_clip(2)
-    first = run_point(codec, clip, 1, Measuring(cache, run="first"))
-    again = run_point(codec, clip, 1, Measuring(cache, run="second"))
+    first = run_point(codec, clip, 1, Measuring(cache=cache, run="first"))
+    again = run_point(codec, clip, 1, Measuring(cache=cache, run="second"))
     assert again == first | {"cached": True} and again["run"] == "first"
     assert log.read_text().split() == ["1"]
-    run_point(codec, clip, 2, Measuring(cache))  # other settings
+    run_point(codec, clip, 2, Measuring(cache=cache))  # other settings
     changed = moving_clip(2)
     changed.frames[0].y[0, 0] ^= 1
-    run_point(codec, changed, 1, Measuring(cache))  # other samples
-    run_point(codec, clip, 1, Measuring(cache, extra=("ciede_vmaf",)))  # other metrics
+    run_point(codec, changed, 1, Measuring(cache=cache))  # other samples
+    run_point(codec, clip, 1, Measuring(cache=cache, extra=("ciede_vmaf",)))  # other metrics
     run_point(codec, clip, 1, Measuring())  # no cache
     assert log.read_text().split() == ["1", "2", "1", "1", "1"]
     for path in cache.iterdir():
         path.write_text(path.read_text()[:100])  # cut: as if it were not there
-    assert run_point(codec, clip, 1, Measuring(cache))["cached"] is False
+    assert run_point(codec, clip, 1, Measuring(cache=cache))["cached"] is False
     assert all(path.suffix == ".json" for path in cache.iterdir())
 
 
@@ -151,7 +151,7 @@ def test_points_with_and_without_rgb_are_kept_apart(tmp_path: Path) -> None:
     log, cache = tmp_path / "log", tmp_path / "cache"
     codec = Codec("coarse", (0,), CoarseRun(log))
     for rgb in (True, False, True):
-        row = run_point(codec, still(tmp_path), 0, Measuring(cache, rgb=rgb))
+        row = run_point(codec, still(tmp_path), 0, Measuring(cache=cache, rgb=rgb))
         assert ("psnr_rgb_db" in row) == rgb
     assert log.read_text() == "0\n0\n"
 
