@@ -127,7 +127,7 @@ def test_commands_that_are_only_shown_are_understood() -> None:
 def test_programs_that_are_only_shown_have_these_options() -> None:
     shown = [words for words in commands("python") if words[0].startswith("tools/")]
     assert {words[0] for words in shown} >= {
-        f"tools/{n}.py" for n in ("train", "export", "publish")
+        f"tools/{n}.py" for n in ("train", "export", "results")
     }
     for program, *words in shown:
         source = (ROOT / program).read_text(encoding="utf-8")

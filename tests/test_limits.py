@@ -184,5 +184,5 @@ def test_a_few_bytes_that_claim_the_largest_picture(tmp_path: Path) -> None:
     cut_line, size_line, memory_line = done.stderr.splitlines()
     assert "30 of 60 bytes are there; get the whole file" in cut_line
     assert "8192x8192 = 67108864 px; --max-pixels allows 1000000" in size_line
-    assert " MiB of memory are not to be had; lower --threads (now " in memory_line
+    assert "not enough memory for pictures of 8192x8192; use fewer threads" in memory_line
     assert sorted(p.name for p in tmp_path.iterdir()) == ["claim.clv", "cut.clv"]

@@ -85,7 +85,7 @@ SETS = {
 def measure(data: Path, cache: Path | None, results: Path) -> int:
     """Measure all sets into ``results``; returns the exit code of the first that fails, or 0.
 
-    Files appear there when all sets are measured: so they all carry the commit that was checked out.
+    Files appear there when all are measured, so that they all carry the commit of the checkout.
     """
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder)

@@ -7,20 +7,18 @@ kernel's high-water mark of resident memory, of this process image alone (``VmHW
 
 from __future__ import annotations
 
-import os
-import pickle
-import subprocess
+import multiprocessing
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from colorvid.errors import ColorvidError
 
 _STATUS = Path("/proc/self/status")
-_PROGRAM = "from colorvid.evaluation.process import child; child()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,42 +40,57 @@ def call_alone(function: Callable[..., Any], *arguments: object) -> Alone:
     """Call a function in a new Python process and wait for it.
 
     Args:
-        function: importable by its name, or a method of an object that can be pickled.
-        arguments: can be pickled, as must be the result.
+        function: importable by its name, or a method of an object that can be sent to a process.
+        arguments: can be sent to a process, as must be the result.
 
     Raises:
         ColorvidError: what the function raised, or that the process ended in another way.
     """
-    paths = [path or os.getcwd() for path in sys.path]
+    context = multiprocessing.get_context("spawn")
+    answers, question = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(question, function, arguments), daemon=True)
     start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM],
-        input=pickle.dumps((function, arguments)),
-        capture_output=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-    )
+    process.start()
+    question.close()
+    try:
+        answer = _receive(answers)
+        process.join()
+    except BaseException:
+        process.kill()
+        process.join()
+        raise
     seconds = time.perf_counter() - start
-    if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        reason = lines[-1] if lines and done.returncode > 0 else "no message; out of memory?"
-        raise ColorvidError(f"a process ended with code {done.returncode}: {reason}")
-    result, peak_mb = pickle.loads(done.stdout)
+    if process.exitcode or answer is None:
+        reason = "no message; out of memory?" if answer is None else answer[0]
+        raise ColorvidError(f"a process ended with code {process.exitcode}: {reason}")
+    result, peak_mb = answer
     if isinstance(result, ColorvidError):
         raise result
     return Alone(result, seconds, peak_mb)
 
 
-def child() -> None:
-    """Body of the new process: the call from standard input, the result to standard output."""
-    answers = os.dup(1)
-    os.dup2(2, 1)  # what libraries print must not get between
-    function, arguments = pickle.load(sys.stdin.buffer)
+def _receive(answers: Connection) -> tuple[Any, float | None] | None:
+    """What the process sends; None if it ends without a word."""
+    with answers:
+        try:
+            answer: tuple[Any, float | None] = answers.recv()
+        except EOFError:
+            return None
+    return answer
+
+
+def _child(
+    answers: Connection, function: Callable[..., Any], arguments: tuple[object, ...]
+) -> None:
+    """Body of the new process."""
     try:
         result = function(*arguments)
     except ColorvidError as error:
         result = error
-    with os.fdopen(answers, "wb") as file:
-        pickle.dump((result, peak_memory_mb()), file)
+    except Exception as error:
+        answers.send((f"{type(error).__name__}: {error}", None))
+        sys.exit(1)
+    answers.send((result, peak_memory_mb()))
 
 
 def peak_memory_mb() -> float | None:

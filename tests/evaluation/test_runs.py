@@ -180,7 +180,7 @@ def test_an_error_ends_the_run(jobs: int, tmp_path: Path) -> None:
     write_y4m(source, moving_clip(1))
     codec = Codec("cheat", (1, 2), Cheating())
     with pytest.raises(ColorvidError, match="cheat: frames have"):
-        run_all([codec], [source], 1, Measuring(tmp_path / "cache", jobs=jobs))
+        run_all([codec], [source], 1, Measuring(cache=tmp_path / "cache", jobs=jobs))
     assert not (tmp_path / "cache").exists()
 
 

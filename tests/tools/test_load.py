@@ -46,8 +46,8 @@ def test_a_process_is_watched_and_its_failure_told() -> None:
 
 
 def test_long_run(tmp_path: Path) -> None:
-    used = load.endurance(tmp_path, 200, 2)
-    assert not any(found.grown() for found in used.values()), load.table(used, 200)
+    used = load.endurance(tmp_path, 600, 2)
+    assert not any(found.grown() for found in used.values()), load.table(used, 600)
 
 
 @pytest.mark.slow
