@@ -169,7 +169,7 @@ def measure(options: argparse.Namespace) -> Results:
         clip=clip,
         patch=options.patch,
         shown=shown,
-        origin={"commit": commit(), "model": model_identity(options.model)},
+        origin={"commit": commit(), "model_id": model_identity(options.model)},
     )
 
 

@@ -52,7 +52,7 @@ Every codec gets the same 4:2:0 planes: the RGB pictures converted to BT.709, li
 on even columns. The decoded file is scored; the rate is every byte of it. Every point:
 `points.tsv`; settings and versions: `settings.tsv`; BD-rates of each image: `bdrate.tsv`.
 
-Model `{model}`, commit `{commit}`. Measured on: {machine}."""
+Model `{model_id}`, commit `{commit}`. Measured on: {machine}."""
 RGB_NOTE = """\
 The decoded planes are converted back to RGB, chroma upsampled bilinearly, and compared with the
 original picture. PSNR is over R, G and B together, MS-SSIM the mean of the three; both are means
@@ -79,7 +79,7 @@ class Results:
         clip: the image of the patch, if it is there.
         patch: what was cut out of it.
         shown: what each codec makes of the patch.
-        origin: ``model`` and ``commit``.
+        origin: ``model_id`` and ``commit``.
     """
 
     rows: list[Row]
@@ -155,12 +155,13 @@ def write_report(results: Results, folder: Path) -> str:
         OutputError: a file cannot be written.
     """
     points = [{key: _short(row[key]) for key in POINT_COLUMNS} for row in results.rows]
-    write_tsv(folder / "points.tsv", points)
-    write_tsv(folder / "limit.tsv", results.limits)
+    write_tsv(folder / "points.tsv", [row | results.origin for row in points])
+    write_tsv(folder / "limit.tsv", [row | results.origin for row in results.limits])
     write_tsv(folder / "settings.tsv", _settings(results))
     table = results.bd_rates()
     if table:
-        write_tsv(folder / "bdrate.tsv", [{k: _short(v) for k, v in r.items()} for r in table])
+        rows = [{k: _short(v) for k, v in r.items()} | results.origin for r in table]
+        write_tsv(folder / "bdrate.tsv", rows)
     _draw(results, folder)
     text = _tables(results, table)
     with output_text(folder / "tables.md", overwrite=True) as file:

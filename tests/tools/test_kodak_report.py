@@ -51,7 +51,7 @@ def results(published: dict[str, list[Row]]) -> Results:
         clip=None,
         patch=Patch(0, 0, 8, 8),
         shown=[],
-        origin={"commit": "c0ffee", "model": "ab12"},
+        origin={"commit": "c0ffee", "model_id": "ab12"},
     )
 
 
