@@ -99,7 +99,7 @@ class IntraConfig:
     """Sizes of the intra codec; defaults are the released model's.
 
     Attributes:
-        chroma_offset: chroma is coded at the quality so many indices above luma's, 63 at most.
+        chroma_offset: chroma is coded at the quality so many indices above luma's, within 0..63.
     """
 
     luma_widths: tuple[int, int] = (96, 192)

@@ -100,8 +100,8 @@ class FrameOutput:
 
 
 def finer(quality: Tensor, offset: int) -> Tensor:
-    """Qualities ``offset`` indices above ``quality``, 63 at most."""
-    return (quality + offset).clamp(max=QUALITIES - 1)
+    """Qualities ``offset`` indices above ``quality`` (below, if negative), within 0..63."""
+    return (quality + offset).clamp(0, QUALITIES - 1)
 
 
 def straight_through(value: Tensor, x: Tensor) -> Tensor:
