@@ -20,7 +20,7 @@ import csv
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ METRICS = {
     "ms_ssim_y_db": "MS-SSIM Y",
     "de00_mean": "dE00",
 }
+RGB_METRICS = {"psnr_rgb_db": "PSNR RGB", "ms_ssim_rgb_db": "MS-SSIM RGB"}
 KEPT = ("points.tsv", "bdrate.tsv", "tables.md", "rd-*.svg")
 """What of a comparison is kept; all frames of all points would be large."""
 
@@ -121,21 +122,28 @@ def read_tsv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-def averages(folder: Path, kind: str = AVERAGE) -> list[dict[str, Any]]:
-    """Mean BD-rates against each anchor, a row each; a dash for a refused one.
+def averages(
+    folder: Path, kind: str = AVERAGE, metrics: Mapping[str, str] = METRICS
+) -> list[dict[str, Any]]:
+    """Mean BD-rates against each anchor that has them, a row each; a dash for a refused one.
 
-    ``kind`` is the mean over sources, or `MEAN_CURVE` for the BD-rate of mean curves.
+    Args:
+        folder: with ``bdrate.tsv``.
+        kind: the mean over sources, or `MEAN_CURVE` for the BD-rate of mean curves.
+        metrics: columns and their titles.
     """
-    rows = [r for r in read_tsv(folder / "bdrate.tsv") if r["clip"] == kind]
-    table = []
-    for anchor in dict.fromkeys(r["anchor"] for r in rows):
-        line = {"against": anchor}
-        for metric, title in METRICS.items():
-            found = [r for r in rows if (r["anchor"], r["metric"]) == (anchor, metric)]
-            percent = found[0]["bd_rate_percent"] if found else ""
-            line[title] = f"{float(percent):+.1f} %" if percent else "-"
-        table.append(line)
-    return table
+    rows = read_tsv(folder / "bdrate.tsv")
+    found = {(r["anchor"], r["metric"]): r["bd_rate_percent"] for r in rows if r["clip"] == kind}
+    anchors = dict.fromkeys(anchor for anchor, metric in found if metric in metrics)
+    return [
+        {"against": anchor}
+        | {title: _percent(found.get((anchor, name), "")) for name, title in metrics.items()}
+        for anchor in anchors
+    ]
+
+
+def _percent(text: str) -> str:
+    return f"{float(text):+.1f} %" if text else "-"
 
 
 def summary(results: Path) -> str:
@@ -176,9 +184,10 @@ def _section(folder: Path, chosen: Set) -> str:
         f"[points.tsv](results/{name}/points.tsv), [bdrate.tsv](results/{name}/bdrate.tsv).",
         f"BD-rate of colorvid, mean over the sources:\n\n{markdown(averages(folder))}",
     ]
-    if any(row["clip"] == MEAN_CURVE for row in read_tsv(folder / "bdrate.tsv")):
-        table = markdown(averages(folder, MEAN_CURVE))
-        parts.append(f"BD-rate between the mean curves:\n\n{table}")
+    for metrics in (METRICS, RGB_METRICS):
+        rows = averages(folder, MEAN_CURVE, metrics)
+        if rows:
+            parts.append(f"BD-rate between the mean curves:\n\n{markdown(rows)}")
     parts += [f"![{text}](results/{name}/{file})" for file, text in chosen.plots]
     return "\n\n".join(parts)
 
