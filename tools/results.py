@@ -33,6 +33,7 @@ from colorvid import cli  # noqa: E402
 from colorvid.evaluation.tables import AVERAGE, MEAN_CURVE, markdown  # noqa: E402
 from tools import eval_kodak  # noqa: E402
 
+_ORIGIN = ("commit", "model_with", "model_without")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 METRICS = {
     "psnr_yuv611_db": "PSNR YUV",
@@ -161,9 +162,19 @@ def report(results: Path) -> str:
     parts = [_section(results / name, chosen) for name, chosen in SETS.items()]
     ablation = results / "ablation.tsv"
     if ablation.exists():
-        rows = [{k: _short(v) for k, v in row.items()} for row in read_tsv(ablation)]
-        parts.append(f"### Prediction of chroma from luma\n\n{markdown(rows)}")
+        parts.append(_ablation(read_tsv(ablation)))
     return "\n\n".join(parts)
+
+
+def _ablation(rows: Sequence[Mapping[str, str]]) -> str:
+    """What prediction of chroma from luma is worth."""
+    shown = [{k: _short(v) for k, v in row.items() if k not in _ORIGIN} for row in rows]
+    origin = "Models `{model_with}` and `{model_without}`, commit `{commit}`.".format(**rows[0])
+    return (
+        f"### Prediction of chroma from luma\n\n{origin} Bits per pixel of chroma's latents and of "
+        "everything, mean over the Kodak images; the last line has the BD-rates of the codec whose "
+        f"chroma prior does not see luma.\n\n{markdown(shown)}"
+    )
 
 
 def _short(text: str) -> str:

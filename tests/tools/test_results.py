@@ -45,7 +45,11 @@ def test_comparisons_get_into_the_documents_between_the_marks(root: Path) -> Non
     assert page.count(f"Model `{model_identity('default')}`, commit `") == len(SETS)
     assert "Prediction of chroma" not in page
     write_tsv(
-        root / "docs" / "results" / "ablation.tsv", [{"quality": 3, "bpp": 1.23456, "de00": None}]
+        root / "docs" / "results" / "ablation.tsv",
+        [
+            {"quality": 3, "bpp": 1.23456, "de00": None}
+            | {"commit": "c0ffee", "model_with": "ab", "model_without": "cd"}
+        ],
     )
     publish(root)
     assert "| 3 | 1.235 | - |" in (root / "docs" / "results.md").read_text()
