@@ -38,7 +38,7 @@ class Encoded:
 
 
 class FileCodec(Protocol):
-    """Encodes and decodes files. Can be pickled: it may work in another process."""
+    """Encodes and decodes files. Can be sent to a process: it may work in another one."""
 
     @property
     def suffix(self) -> str:
