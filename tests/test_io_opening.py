@@ -205,6 +205,25 @@ def test_a_full_disk() -> None:
             writer.write(FRAMES[0])
 
 
+@pytest.mark.parametrize(
+    ("lines", "total"),
+    [
+        ((b"FRAME\n", b"FRAME\n"), 2),
+        ((b"FRAME W99999999999\n",), None),  # as long as two plain frames
+        ((b"FRAME\n", b"FRAME W99999999999\n"), None),
+        ((b"FRAME I\n",), None),
+    ],
+)
+def test_frames_are_counted_where_their_lines_are_plain(
+    lines: tuple[bytes, ...], total: int | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.y4m"
+    path.write_bytes(b"YUV4MPEG2 W3 H1 F25:1 C420\n" + b"".join(line + bytes(7) for line in lines))
+    with open_reader(path) as reader:
+        assert reader.info.frames == total
+        assert len(list(reader)) == len(lines)
+
+
 def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
     target = write_clip(tmp_path / "target.y4m")
     link = tmp_path / "link.y4m"

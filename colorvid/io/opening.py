@@ -116,7 +116,7 @@ def _open_y4m(
     if header.is_420:
         total = None
         if file is not None and file.is_file():
-            total = count_frames(info, len(line), file.stat().st_size)
+            total = count_frames(info, stream, file.stat().st_size)
         return Y4mReader(stream, name, header.info(rate, total), owned=file is not None)
     if not convert:
         raise InputError(

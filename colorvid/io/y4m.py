@@ -12,13 +12,28 @@ from colorvid.io.stream_writer import StreamWriter
 from colorvid.io.y4m_header import LINE_LIMIT, format_header
 
 FRAME_LINE = b"FRAME\n"
+COUNTED = 100_000
 
 
-def count_frames(info: VideoInfo, header_bytes: int, file_bytes: int) -> int | None:
-    """Frames in a y4m file whose FRAME lines are all plain; None if the size does not fit that."""
+def count_frames(info: VideoInfo, stream: BinaryIO, file_bytes: int) -> int | None:
+    """Frames in a y4m file of ``file_bytes``, read as far as its header line; None if not known.
+
+    Every FRAME line is looked at, as one with parameters makes a frame longer; files of more than
+    `COUNTED` frames are left alone.
+    """
+    start = stream.tell()
     step = frame_bytes(info.height, info.width) + len(FRAME_LINE)
-    count, rest = divmod(file_bytes - header_bytes, step)
-    return None if rest else count
+    count, rest = divmod(file_bytes - start, step)
+    if rest or count > COUNTED:
+        return None
+    try:
+        for number in range(count):
+            stream.seek(start + number * step)
+            if stream.read(len(FRAME_LINE)) != FRAME_LINE:
+                return None
+    finally:
+        stream.seek(start)
+    return count
 
 
 class Y4mReader(FrameReader):
