@@ -18,6 +18,7 @@ from pathlib import Path
 import hypothesis
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from colorvid.evaluation.process import peak_memory_mb
 from tools.fuzz_targets import Target
 
 HEAP_BYTES = 6 << 30
@@ -64,9 +65,16 @@ class Board:
         return case, self._map[_BOARD.size : _BOARD.size + size], start
 
 
-def peak_bytes() -> int:
-    """Most resident memory that this process ever took."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def peak_bytes() -> float:
+    """Most resident memory of this process, since `forget_peak` where the system can forget."""
+    return (peak_memory_mb() or 0.0) * 1e6
+
+
+def forget_peak() -> None:
+    """Let the peak start again from what is resident now (Linux)."""
+    control = Path("/proc/self/clear_refs")
+    if control.exists():
+        control.write_text("5")
 
 
 class Cases:
@@ -77,6 +85,7 @@ class Cases:
         self._target, self._seed, self._begin = target, seed, begin
         for data in target.corpus:
             target.check(data)
+        forget_peak()
         self._peak = peak_bytes()
 
     def run_one(self, case: int, data: bytes) -> Finding | None:
