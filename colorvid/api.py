@@ -18,10 +18,11 @@ from typing import BinaryIO, Literal, get_args
 from colorvid.bitstream import ClvReader, ClvWriter, OnDamage, Tune
 from colorvid.concealment import Concealment
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, is_whole
-from colorvid.errors import ConfigError
+from colorvid.errors import ConfigError, OutputError
 from colorvid.frame import Frame
 from colorvid.interrupts import uninterrupted
 from colorvid.io import FrameReader, open_reader, open_writer
+from colorvid.io.files import os_errors
 from colorvid.limits import check_picture
 from colorvid.pictures import Encoded
 from colorvid.report import (
@@ -90,8 +91,8 @@ def encode_file(
         ConfigError: an argument is not allowed.
         ModelMismatch: no such model.
     """
-    if csv is not None and os.path.realpath(csv) == os.path.realpath(target):
-        raise ConfigError(f"--csv {csv} is the output itself; give another name")
+    if csv is not None:
+        _check_csv(csv, target)
     with ExitStack() as stack:
         reader = stack.enter_context(
             open_reader(source, size=size, rate=rate, convert=convert, frames=frames, seek=seek)
@@ -270,6 +271,13 @@ def _total_frames(reader: ClvReader, file: BinaryIO) -> int | None:
 
 def _discard(frame: Frame) -> None:
     """Write nowhere."""
+
+
+def _check_csv(csv: str | Path, target: str | Path) -> None:
+    with os_errors(str(csv), OutputError), os_errors(str(target), OutputError):
+        same = os.path.realpath(csv) == os.path.realpath(target)
+    if same:
+        raise ConfigError(f"--csv {csv} is the output itself; give another name")
 
 
 def _check_threads(threads: int) -> None:

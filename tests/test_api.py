@@ -296,3 +296,13 @@ print([name for name in sys.modules if name.startswith("colorvid.training")])
     result = subprocess.run(arguments, capture_output=True, text=True)
     assert result.stderr == ""
     assert result.stdout == "[]\n[]\n"
+
+
+@pytest.mark.parametrize("names", [("a.clv", "a\0.csv"), ("a\0.clv", "a.csv")])
+def test_a_name_with_a_nul_is_refused(
+    coded: CodedClip, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    target, csv = (str(tmp_path / name) for name in names)
+    with pytest.raises(OutputError, match="a file name cannot hold a NUL"):
+        colorvid.encode_file(coded.source, target, csv=csv)
+    assert list(tmp_path.iterdir()) == []
