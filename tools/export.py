@@ -10,6 +10,7 @@ from pathlib import Path
 
 from colorvid.models.modelfile import prove_model, save_model
 from colorvid.training.export import assemble, make_tables
+from colorvid.training.sources import find_clips
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
     model, rates = assemble(arguments.intra, arguments.inter, offsets)
     proved = prove_model(model)
     tightest = max(proved, key=lambda b: b.largest / b.allowed)
-    clips = sorted(arguments.clips.rglob("*.mkv"))[::7] if arguments.clips else []
+    clips = find_clips(arguments.clips)[::7] if arguments.clips else []
     tables = make_tables(model, rates, clips)
     identity = save_model(arguments.output, model, tables)
     print(f"{arguments.output}: model {identity.hex()}, {arguments.output.stat().st_size} bytes")

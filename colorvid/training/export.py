@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,15 +15,15 @@ from tqdm import tqdm
 
 from colorvid.config import QUALITIES, InterConfig, IntraConfig, from_table
 from colorvid.entropy.tables import MAX_REACH, Tables, tables_of
-from colorvid.errors import InputError
 from colorvid.frame import Frame
 from colorvid.models.branch import COSTED
 from colorvid.models.modelfile import branch_of
 from colorvid.models.video import VideoModel
 from colorvid.nn.prior import SCALES, scale_of
-from colorvid.training.data import decode_pictures
+from colorvid.training.checkpoint import load_checkpoint
 from colorvid.training.rate import BranchRate
 from colorvid.training.sequences import code_clip, tally_coders
+from colorvid.training.sources import Source
 
 Config = TypeVar("Config", IntraConfig, InterConfig)
 
@@ -32,21 +32,13 @@ TAIL = 2e-5
 """Probability of an escape at which a table ends."""
 
 
-def _checkpoint(run: Path) -> dict[str, Any]:
-    path = run / "checkpoint.pt"
-    if not path.exists():
-        raise InputError(f"{path}: no checkpoint there; train first")
-    state: dict[str, Any] = torch.load(path, weights_only=True)
-    return state
-
-
 def averaged_weights(run: Path) -> dict[str, Tensor]:
     """Averaged weights of a training run by name.
 
     Raises:
         InputError: the run has no checkpoint.
     """
-    weights: dict[str, Tensor] = _checkpoint(run)["average"]
+    weights: dict[str, Tensor] = load_checkpoint(run)["average"]
     return weights
 
 
@@ -57,7 +49,7 @@ def run_config(kind: type[Config], run: Path) -> Config:
         InputError: the run has no checkpoint.
         ConfigError: the run is of the other kind.
     """
-    config: Config = from_table(kind, _checkpoint(run)["config"], str(run))
+    config: Config = from_table(kind, load_checkpoint(run)["config"], str(run))
     return config
 
 
@@ -129,13 +121,13 @@ def latent_tables(rate: BranchRate, counts: NDArray[np.int64] | None = None) -> 
 
 
 def count_symbols(
-    model: VideoModel, clips: list[Path], per_clip: int, seed: int
+    model: VideoModel, clips: list[Source], per_clip: int, seed: int
 ) -> dict[str, NDArray[np.int64]]:
     """How often each symbol comes at each scale index when the model codes clips in a closed loop.
 
     Args:
         model: in exact arithmetic, knowing what symbols cost.
-        clips: videos; each is coded once at a random quality.
+        clips: each is coded once at a random quality.
         per_clip: frames of each clip.
         seed: of the qualities.
 
@@ -144,8 +136,8 @@ def count_symbols(
     """
     generator = np.random.default_rng(seed)
     coders = tally_coders()
-    for path in tqdm(clips, desc="counting symbols", disable=None):
-        pictures = itertools.islice(decode_pictures(path, 1), per_clip)
+    for clip in tqdm(clips, desc="counting symbols", disable=None):
+        pictures = itertools.islice(clip.planes(), per_clip)
         frames = [Frame(*planes) for planes in pictures]
         key = int(generator.integers(0, QUALITIES))
         quality = max(0, key - int(generator.integers(0, 16)))
@@ -159,7 +151,7 @@ def count_symbols(
 
 
 def make_tables(
-    model: VideoModel, rates: dict[str, BranchRate], clips: list[Path], rounds: int = 2
+    model: VideoModel, rates: dict[str, BranchRate], clips: list[Source], rounds: int = 2
 ) -> dict[str, tuple[Tables, Tables]]:
     """All tables; counted in ``rounds``, as what symbols cost also decides which are coded."""
     tables = {name: (hyper_tables(rate), latent_tables(rate)) for name, rate in rates.items()}

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from colorvid.config import read_toml
 from colorvid.errors import ConfigError
 from colorvid.io import VideoInfo, open_writer
+from colorvid.training.checkpoint import load_checkpoint
 from colorvid.training.data import PictureStore, picture_batch
 from colorvid.training.inter import InterTask
+from colorvid.training.sources import DataConfig
 from tests.clips import moving_frames
 from tools import train
 
@@ -61,8 +62,7 @@ def test_training_from_the_command_line(
     for until, reached in (("2", 2), ("9", 3)):
         monkeypatch.setattr(sys, "argv", [*arguments, "--until", until])
         train.main()
-        state = torch.load(run / "checkpoint.pt", weights_only=True)
-        assert state["step"] == reached
+        assert load_checkpoint(run)["step"] == reached
 
 
 def test_unknown_kinds_are_refused(data: Path) -> None:
@@ -83,10 +83,10 @@ def test_inter_frames_of_a_clip_become_samples(data: Path) -> None:
 
 
 def test_pictures_are_read_once_and_cropped(data: Path) -> None:
-    store = PictureStore.open([data / "clips"], data / "pictures.bin", every=2)
+    store = PictureStore.open(DataConfig(), data / "clips", data / "pictures.bin", every=2)
     assert [(h, w) for _, h, w in store.entries] == [(48, 64)] * 3
     (data / "clips" / "a.mkv").unlink()
-    again = PictureStore.open([data / "clips"], data / "pictures.bin", every=2)
+    again = PictureStore.open(DataConfig(), data / "clips", data / "pictures.bin", every=2)
     y, u, v = again.crop(1, 8, 16, 32)
     source = moving_frames(5, 48, 64)[2]
     assert np.array_equal(y, source.y[8:40, 16:48])
