@@ -1,7 +1,7 @@
 """Train a model: ``python tools/train.py configs/intra.toml --data DIR --run DIR``.
 
 A run that was stopped goes on from its last checkpoint in ``--run``. Several processes share the
-work: ``torchrun --nproc-per-node 2 tools/train.py ...``, one for each GPU with ``--device cuda``.
+work: ``torchrun --nproc-per-node 2 -- tools/train.py ...``, one for each GPU with ``--device cuda``.
 """
 
 from __future__ import annotations

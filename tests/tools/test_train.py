@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -94,3 +96,16 @@ def test_pictures_are_read_once_and_cropped(data: Path) -> None:
     ys, uvs = picture_batch(again, np.random.default_rng(1), 4, 32)
     assert ys.shape == (4, 1, 32, 32) and uvs.shape == (4, 2, 16, 16)
     assert -4 <= float(ys.min()) < float(ys.max()) < 4
+
+
+@pytest.mark.slow
+def test_two_processes_from_the_command_line(data: Path) -> None:
+    path, run = config(data, "inter"), data / "runs" / "inter"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", "--", "tools/train.py", str(path)]
+    command += ["--data", str(data), "--run", str(run)]
+    root = Path(train.__file__).parents[1]
+    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert load_checkpoint(run)["step"] == 3
