@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.errors import InputError
+from colorvid.errors import ColorvidError, InputError
 from colorvid.evaluation.plots import figure
 from colorvid.io.files import os_errors
 
@@ -52,7 +53,8 @@ def smoothed(values: Curve, width: int) -> Curve:
     sums = np.concatenate(([0.0], np.cumsum(values)))
     places = np.arange(len(values))
     reach = np.minimum(np.minimum(places, places[::-1]), width // 2)
-    return (sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1)
+    means: Curve = (sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1)
+    return means
 
 
 def plot(path: Path, logs: dict[str, dict[str, Curve]], width: int) -> None:
@@ -69,16 +71,21 @@ def plot(path: Path, logs: dict[str, dict[str, Curve]], width: int) -> None:
         axes[0][0].legend()
 
 
-def main() -> None:
-    """Parse arguments and plot."""
+def main() -> int:
+    """Parse arguments and plot; gives the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a run")
     parser.add_argument("-o", "--output", type=Path, required=True, help=".svg or .png to write")
     parser.add_argument("--width", type=int, default=21, help="rows of the log that are averaged")
     arguments = parser.parse_args()
-    logs = {str(run): read_log(run) for run in arguments.runs}
-    plot(arguments.output, logs, arguments.width)
+    try:
+        logs = {str(run): read_log(run) for run in arguments.runs}
+        plot(arguments.output, logs, arguments.width)
+    except ColorvidError as error:
+        print(f"curves [error]: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,19 +1,20 @@
 """Train a model: ``python tools/train.py configs/intra.toml --data DIR --run DIR``.
 
-A run that was stopped goes on from its last checkpoint in ``--run``. Several processes share the
-work: ``torchrun --nproc-per-node 2 -- tools/train.py ...``, one for each GPU with ``--device cuda``.
+A run that was stopped goes on from its last checkpoint in ``--run``. Several processes,
+one for each GPU with ``--device cuda``: ``torchrun --nproc-per-node 2 -- tools/train.py ...``.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from colorvid.config import InterConfig, IntraConfig, from_table, read_toml
-from colorvid.errors import ConfigError
+from colorvid.errors import ColorvidError, ConfigError
 from colorvid.models.video import VideoModel
 from colorvid.training.data import PictureStore
 from colorvid.training.export import load_run, run_config
@@ -51,16 +52,8 @@ def make_task(table: dict[str, Any], name: str, data: Path, run: Path, runs: Pat
     return InterTask(config, loss, sequences)
 
 
-def main() -> None:
-    """Parse arguments and train."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("config", type=Path, help="TOML file of the stage")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the training data")
-    parser.add_argument("--run", type=Path, required=True, help="folder for checkpoint and log")
-    parser.add_argument("--until", type=int, help="stop after this step")
-    parser.add_argument("--start", type=Path, help="run whose averaged weights to start from")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to train")
-    arguments = parser.parse_args()
+def train(arguments: argparse.Namespace) -> None:
+    """Train as the command line says."""
     table = read_toml(arguments.config)
     schedule = from_table(ScheduleConfig, table["schedule"], str(arguments.config))
     run: Path = arguments.run
@@ -71,5 +64,22 @@ def main() -> None:
         Trainer(task, schedule, run, device, arguments.start).run(arguments.until)
 
 
+def main() -> int:
+    """Parse arguments and train; gives the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", type=Path, help="TOML file of the stage")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the training data")
+    parser.add_argument("--run", type=Path, required=True, help="folder for checkpoint and log")
+    parser.add_argument("--until", type=int, help="stop after this step")
+    parser.add_argument("--start", type=Path, help="run whose averaged weights to start from")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to train")
+    try:
+        train(parser.parse_args())
+    except ColorvidError as error:
+        print(f"train [error]: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

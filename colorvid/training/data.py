@@ -40,7 +40,8 @@ def open_store(
             with open(cache, "wb") as file:
                 entries = write(file)
             index.write_text(json.dumps(entries))
-    return np.memmap(cache, np.uint8, "r"), np.array(json.loads(index.read_text()), np.int64)
+    # Mapped copy on write: torch warns of arrays that it could not write to.
+    return np.memmap(cache, np.uint8, "c"), np.array(json.loads(index.read_text()), np.int64)
 
 
 def draw_places(

@@ -66,14 +66,18 @@ def load_run(model: VideoModel, part: str, run: Path) -> None:
         branch_of(model, name).set_symbol_bits(rate.symbol_bits())
 
 
-def load_rates(model: VideoModel, part: str, run: Path) -> dict[str, BranchRate]:
-    """Trained rate models of the branches of ``part``, by branch name as in `BRANCHES`."""
-    weights = averaged_weights(run)
+def load_rates(model: VideoModel, part: str, run: Path | None) -> dict[str, BranchRate]:
+    """Rate models of the branches of ``part``, by branch name as in `BRANCHES`.
+
+    They are as ``run`` trained them; without a run as they are before training.
+    """
+    weights = averaged_weights(run) if run else {}
     rates = {}
     for name in ("luma", "chroma"):
         config = branch_of(model, f"{part}.{name}").config
         rate = BranchRate(config.hyper, heavy_tails=not config.predict_mean)
-        rate.bottleneck.load_state_dict(_part(weights, f"{name}.bottleneck"))
+        if run:
+            rate.bottleneck.load_state_dict(_part(weights, f"{name}.bottleneck"))
         rates[f"{part}.{name}"] = rate
     return rates
 
@@ -167,20 +171,24 @@ def make_tables(
 
 
 def assemble(
-    intra_run: Path, inter_run: Path, chroma_offset: tuple[int, int] | None = None
+    intra_run: Path, inter_run: Path | None, chroma_offset: tuple[int, int] | None = None
 ) -> tuple[VideoModel, dict[str, BranchRate]]:
     """The finalised video model of two runs, and its rate models.
 
+    Without an inter run, the inter codec is an untrained one: a plain block transform.
     ``chroma_offset`` replaces those of the intra and the inter configuration.
     """
-    intra, inter = run_config(IntraConfig, intra_run), run_config(InterConfig, inter_run)
+    runs = {"intra": intra_run, "inter": inter_run}
+    intra = run_config(IntraConfig, intra_run)
+    inter = run_config(InterConfig, inter_run) if inter_run else InterConfig()
     if chroma_offset is not None:
         intra = replace(intra, chroma_offset=chroma_offset[0])
         inter = replace(inter, chroma_offset=chroma_offset[1])
     model = VideoModel(intra, inter).eval()
     rates: dict[str, BranchRate] = {}
-    for part, run in (("intra", intra_run), ("inter", inter_run)):
-        load_run(model, part, run)
+    for part, run in runs.items():
+        if run:
+            load_run(model, part, run)
         rates |= load_rates(model, part, run)
     model.finalise()
     model.requires_grad_(False)
