@@ -101,6 +101,7 @@ def joined(device: str) -> Iterator[str]:
     if cuda:
         device = f"cuda:{local}"
         torch.cuda.set_device(local)
+        torch.backends.cudnn.allow_tf32 = False  # too coarse for the rounded part of a run
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         yield device
         return
