@@ -141,7 +141,7 @@ def test_two_processes_from_the_command_line(data: Path) -> None:
 
 
 def test_the_quick_recipe_learns_and_becomes_a_codec(tmp_path: Path) -> None:
-    """A few dozen steps of a tiny model, and the inter codec untrained."""
+    """Two dozen steps of a tiny model, and the inter codec untrained."""
     table = read_toml(Path(train.__file__).parents[1] / "configs" / "quick.toml")
     table["model"] = dataclasses.asdict(tiny.INTRA)
     pictures = tmp_path / "pictures"
@@ -150,7 +150,7 @@ def test_the_quick_recipe_learns_and_becomes_a_codec(tmp_path: Path) -> None:
         picture = moving_frames(1, 64, 64, seed)[0].y
         Image.fromarray(np.stack([picture] * 3, axis=-1)).save(pictures / f"{seed}.png")
     plan = from_table(ScheduleConfig, table["schedule"], "quick.toml")
-    plan = dataclasses.replace(plan, steps=40, warmup=2, rate=2e-3, crop=32, late_crop=32, batch=4)
+    plan = dataclasses.replace(plan, steps=25, warmup=2, rate=2e-3, crop=32, late_crop=32, batch=4)
     torch.manual_seed(0)
     run = tmp_path / "run"
     run.mkdir()
