@@ -81,6 +81,8 @@ class Source:
 def find_sources(folder: Path) -> list[Source]:
     """All stills and clips below a folder, and the listed septuplets of every Vimeo-90k there.
 
+    Hidden files are left out.
+
     Raises:
         InputError: there are none, or a listed septuplet lacks a picture.
     """
@@ -91,7 +93,7 @@ def find_sources(folder: Path) -> list[Source]:
             folders.clear()
             found += _septuplets(Path(place))
             continue
-        files = sorted(Path(place) / name for name in names)
+        files = sorted(Path(place) / name for name in names if not name.startswith("."))
         found += [Source((f,)) for f in files if f.suffix.lower() in STILLS | CLIPS]
     if not found:
         raise InputError(

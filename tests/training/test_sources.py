@@ -50,6 +50,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("a.mp4", "deep/b.y4m"):
         write_video(folder / name)
     (folder / "notes.txt").write_text("no picture")
+    (folder / "._b.png").write_bytes(b"what some systems leave beside a picture")
     write_vimeo(folder / "vimeo_septuplet")
     return folder
 
