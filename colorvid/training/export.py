@@ -175,7 +175,8 @@ def assemble(
 ) -> tuple[VideoModel, dict[str, BranchRate]]:
     """The finalised video model of two runs, and its rate models.
 
-    Without an inter run, the inter codec is an untrained one: a plain block transform.
+    Without an inter run, the inter codec is an untrained one: a plain block transform, whose tables
+    mean little until symbols are counted.
     ``chroma_offset`` replaces those of the intra and the inter configuration.
     """
     runs = {"intra": intra_run, "inter": inter_run}
