@@ -15,6 +15,7 @@ from colorvid.config import (
 from colorvid.errors import ConfigError
 from colorvid.training.loop import ScheduleConfig
 from colorvid.training.loss import LossConfig
+from colorvid.training.sources import DataConfig
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.toml"))
 PAIR = r"it must be of type tuple\[int, int\]"
@@ -35,7 +36,10 @@ def test_shipped_configs_hold_what_training_takes(path: Path) -> None:
     assert len(from_table(LossConfig, table["loss"], path.name).planes) == 3
     model = from_table(MODELS[table["kind"]], table["model"], path.name)
     assert model.luma().latents == 2 * model.chroma().latents
-    assert all(f.startswith("train/") for f in table["data"]["folders"])
+    models = table["data"].pop("models", {})
+    assert set(models) <= set(MODELS)
+    data = from_table(DataConfig, table["data"], path.name)
+    assert all(f == "." or f.startswith("train/") for f in data.folders)
 
 
 def test_lists_of_any_length_become_tuples() -> None:

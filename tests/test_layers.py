@@ -36,8 +36,9 @@ ORDER = """
     evaluation.published evaluation.uvg
     terminal options commands_evaluation commands_compare commands cli_evaluation cli_compare cli
     __main__
-    training.__init__ training.delta_e training.loss training.data training.rate
-    training.sequences training.loop training.intra training.inter training.export
+    training.__init__ training.delta_e training.loss training.group training.checkpoint
+    training.sources training.data training.rate training.sequences training.loop training.intra
+    training.inter training.export
 """.split()
 """All modules, lowest first. A package's own name stands for its ``__init__``."""
 

@@ -1,4 +1,4 @@
-"""Export a model: ``python tools/export.py --intra RUN --inter RUN -o MODEL.safetensors``.
+"""Export a model: ``python tools/export.py --intra RUN [--inter RUN] -o MODEL.safetensors``.
 
 Weights become integers, the bound of every sum is proved, tables are made.
 """
@@ -6,29 +6,22 @@ Weights become integers, the bound of every sum is proved, tables are made.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+from colorvid.errors import ColorvidError
 from colorvid.models.modelfile import prove_model, save_model
 from colorvid.training.export import assemble, make_tables
+from colorvid.training.sources import find_clips
 
 
-def main() -> None:
-    """Parse arguments and export."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--intra", type=Path, required=True, help="run of the intra codec")
-    parser.add_argument("--inter", type=Path, required=True, help="run of the inter codec")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="model file to write")
-    parser.add_argument("--clips", type=Path, help="folder of clips to count symbols on")
-    parser.add_argument(
-        "--chroma-offset", type=int, nargs=2, metavar=("INTRA", "INTER"),
-        help="quality indices that chroma is coded above luma (default: those of the runs)",
-    )  # fmt: skip
-    arguments = parser.parse_args()
+def export(arguments: argparse.Namespace) -> None:
+    """Export as the command line says."""
     offsets = arguments.chroma_offset and tuple(arguments.chroma_offset)
     model, rates = assemble(arguments.intra, arguments.inter, offsets)
     proved = prove_model(model)
     tightest = max(proved, key=lambda b: b.largest / b.allowed)
-    clips = sorted(arguments.clips.rglob("*.mkv"))[::7] if arguments.clips else []
+    clips = find_clips(arguments.clips)[::7] if arguments.clips else []
     tables = make_tables(model, rates, clips)
     identity = save_model(arguments.output, model, tables)
     print(f"{arguments.output}: model {identity.hex()}, {arguments.output.stat().st_size} bytes")
@@ -38,5 +31,24 @@ def main() -> None:
     )
 
 
+def main() -> int:
+    """Parse arguments and export; gives the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--intra", type=Path, required=True, help="run of the intra codec")
+    parser.add_argument("--inter", type=Path, help="run of the inter codec (default: untrained)")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="model file to write")
+    parser.add_argument("--clips", type=Path, help="folder of clips to count symbols on")
+    parser.add_argument(
+        "--chroma-offset", type=int, nargs=2, metavar=("INTRA", "INTER"),
+        help="quality indices that chroma is coded above luma (default: those of the runs)",
+    )  # fmt: skip
+    try:
+        export(parser.parse_args())
+    except ColorvidError as error:
+        print(f"export [error]: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

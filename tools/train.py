@@ -1,26 +1,30 @@
 """Train a model: ``python tools/train.py configs/intra.toml --data DIR --run DIR``.
 
-A run that was stopped goes on from its last checkpoint in ``--run``.
+A run that was stopped goes on from its last checkpoint in ``--run``. Several processes,
+one for each GPU with ``--device cuda``: ``torchrun --nproc-per-node 2 -- tools/train.py ...``.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from colorvid.config import InterConfig, IntraConfig, from_table, read_toml
-from colorvid.errors import ConfigError
+from colorvid.errors import ColorvidError, ConfigError
 from colorvid.models.video import VideoModel
 from colorvid.training.data import PictureStore
 from colorvid.training.export import load_run, run_config
+from colorvid.training.group import joined
 from colorvid.training.inter import InterTask
 from colorvid.training.intra import IntraTask
 from colorvid.training.loop import ScheduleConfig, Task, Trainer
 from colorvid.training.loss import LossConfig
 from colorvid.training.sequences import SequenceStore
+from colorvid.training.sources import DataConfig
 
 
 def make_task(table: dict[str, Any], name: str, data: Path, run: Path, runs: Path) -> Task:
@@ -29,42 +33,53 @@ def make_task(table: dict[str, Any], name: str, data: Path, run: Path, runs: Pat
     ``runs`` is the folder of all runs, for data that an earlier stage's model codes.
     """
     loss = from_table(LossConfig, table["loss"], name)
-    folders = [data / f for f in table["data"]["folders"]]
+    models = table["data"].get("models", {})
+    source = {k: v for k, v in table["data"].items() if k != "models"}
+    sources = from_table(DataConfig, source, name)
     if table["kind"] == "intra":
-        pictures = PictureStore.open(folders, run / "pictures.bin")
+        pictures = PictureStore.open(sources, data, run / "pictures.bin")
         return IntraTask(from_table(IntraConfig, table["model"], name), loss, pictures)
     if table["kind"] != "inter":
         raise ConfigError(f"{name}: kind {table['kind']!r} is unknown; allowed are intra, inter")
     config = from_table(InterConfig, table["model"], name)
-    models = table["data"].get("models", {})
     intra = run_config(IntraConfig, runs / models["intra"]) if "intra" in models else IntraConfig()
     coder = VideoModel(intra, config).to(memory_format=torch.channels_last).eval()
-    for part, source in models.items():
-        load_run(coder, part, runs / source)
+    for part, trained in models.items():
+        load_run(coder, part, runs / trained)
     coder.finalise()
     coder.use_exact()
-    sequences = SequenceStore.open(
-        coder, folders, run / "sequences.bin", table["data"]["passes"], table["data"]["seed"]
-    )
+    sequences = SequenceStore.open(coder, sources, data, run / "sequences.bin")
     return InterTask(config, loss, sequences)
 
 
-def main() -> None:
-    """Parse arguments and train."""
+def train(arguments: argparse.Namespace) -> None:
+    """Train as the command line says."""
+    table = read_toml(arguments.config)
+    schedule = from_table(ScheduleConfig, table["schedule"], str(arguments.config))
+    run: Path = arguments.run
+    run.mkdir(parents=True, exist_ok=True)
+    with joined(arguments.device) as device:
+        torch.manual_seed(schedule.seed)
+        task = make_task(table, str(arguments.config), arguments.data, run, run.parent)
+        Trainer(task, schedule, run, device, arguments.start).run(arguments.until)
+
+
+def main() -> int:
+    """Parse arguments and train; gives the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path, help="TOML file of the stage")
     parser.add_argument("--data", type=Path, required=True, help="folder of the training data")
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoint and log")
     parser.add_argument("--until", type=int, help="stop after this step")
     parser.add_argument("--start", type=Path, help="run whose averaged weights to start from")
-    arguments = parser.parse_args()
-    table = read_toml(arguments.config)
-    schedule = from_table(ScheduleConfig, table["schedule"], str(arguments.config))
-    run: Path = arguments.run
-    run.mkdir(parents=True, exist_ok=True)
-    task = make_task(table, str(arguments.config), arguments.data, run, run.parent)
-    Trainer(task, schedule, run, start=arguments.start).run(arguments.until)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to train")
+    try:
+        train(parser.parse_args())
+    except ColorvidError as error:
+        print(f"train [error]: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

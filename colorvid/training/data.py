@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,38 +16,54 @@ from tqdm import tqdm
 
 from colorvid.errors import InputError
 from colorvid.nn.transforms import UNIT
+from colorvid.training import group
+from colorvid.training.sources import DataConfig, Planes
 
-Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".mkv", ".mp4", ".avi", ".y4m"}
-SHRINK_FROM = 360
-"""Stills whose short side is at least this are scaled by 0.7, which hides JPEG's artefacts."""
-
-
-def _even(value: float) -> int:
-    return int(value) // 2 * 2
+Entry = tuple[int, ...]
 
 
-def frame_planes(frame: av.VideoFrame, shrink: float = 1.0) -> Planes:
-    """Planes of a PyAV frame as limited-range 4:2:0 of even size, scaled by ``shrink``."""
-    width, height = _even(frame.width * shrink), _even(frame.height * shrink)
-    frame = frame.reformat(width, height, "yuv420p", dst_color_range="MPEG", interpolation="AREA")
-    planes = []
-    for plane, (w, h) in zip(
-        frame.planes, [(width, height)] + 2 * [(width // 2, height // 2)], strict=True
-    ):
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        planes.append(rows[:h, :w].copy())
-    return planes[0], planes[1], planes[2]
+def open_store(
+    cache: Path, write: Callable[[BinaryIO], list[Entry]]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Map the file ``cache``; the leader makes it with ``write`` first, unless it is there.
+
+    Args:
+        cache: the file; its index, written last, has the suffix ``.json``.
+        write: fills the file, and gives offset, height, width and so on of each entry.
+
+    Returns:
+        The bytes of the file, and the entries, a row for each.
+    """
+    index = cache.with_suffix(".json")
+    with group.leader_first():
+        if not index.exists():
+            with open(cache, "wb") as file:
+                entries = write(file)
+            index.write_text(json.dumps(entries))
+    # Mapped copy on write: torch warns of arrays that it could not write to.
+    return np.memmap(cache, np.uint8, "c"), np.array(json.loads(index.read_text()), np.int64)
 
 
-def decode_pictures(path: Path, every: int) -> Iterator[Planes]:
-    """Every ``every``-th frame of a clip, or the one picture of a still."""
-    with av.open(str(path)) as container:
-        for number, frame in enumerate(container.decode(video=0)):
-            if number % every == 0:
-                still = path.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"}
-                large = still and min(frame.width, frame.height) >= SHRINK_FROM
-                yield frame_planes(frame, 0.7 if large else 1.0)
+def draw_places(
+    entries: NDArray[np.int64], generator: np.random.Generator, batch: int, size: int, grid: int
+) -> NDArray[np.int64]:
+    """Places of random square crops: entry, top and left, multiples of ``grid``; ``(batch, 3)``.
+
+    ``entries`` have height and width in their second and third column.
+
+    Raises:
+        InputError: no entry is large enough.
+    """
+    sizes = entries[:, 1:3]
+    usable = np.flatnonzero(sizes.min(axis=1) >= size)
+    if not len(usable):
+        raise InputError(
+            f"crop of {size} samples: none of the {len(sizes)} training pictures is so large; "
+            "give larger ones, or smaller crop and late_crop in [schedule]"
+        )
+    numbers = generator.choice(usable, batch)
+    corners = generator.integers(0, (sizes[numbers] - size) // grid + 1) * grid
+    return np.column_stack((numbers, corners))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +71,25 @@ class PictureStore:
     """Pictures in one memory-mapped file: Y, U, V of each, one after the other."""
 
     data: NDArray[np.uint8]
-    entries: list[tuple[int, int, int]]
+    entries: NDArray[np.int64]
 
     @staticmethod
-    def open(folders: list[Path], cache: Path, every: int = 8) -> PictureStore:
-        """Decode all pictures under ``folders`` into ``cache`` unless it is there already.
+    def open(config: DataConfig, root: Path, cache: Path, every: int = 8) -> PictureStore:
+        """Decode every ``every``-th frame of all sources into ``cache`` unless it is there already.
 
         Raises:
-            InputError: the folders hold no picture.
+            InputError: a folder below ``root`` holds no picture, or a file cannot be decoded.
         """
-        index = cache.with_suffix(".json")
-        if not index.exists():
-            entries, offset = [], 0
-            files = sorted(p for f in folders for p in f.rglob("*") if p.suffix.lower() in SUFFIXES)
-            with open(cache, "wb") as file:
-                for path in tqdm(files, desc="decoding", disable=None):
-                    for planes in decode_pictures(path, every):
-                        height, width = planes[0].shape
-                        entries.append((offset, height, width))
-                        offset += sum(file.write(p.tobytes()) for p in planes)
-            if not entries:
-                raise InputError(f"{folders}: no pictures with suffix {sorted(SUFFIXES)}")
-            index.write_text(json.dumps(entries))
-        entries = [tuple(e) for e in json.loads(index.read_text())]
-        return PictureStore(np.memmap(cache, np.uint8, "r"), entries)
+
+        def write(file: BinaryIO) -> list[Entry]:
+            entries: list[Entry] = []
+            for source in tqdm(config.sources(root), desc="decoding", disable=None):
+                for planes in source.planes(every):
+                    entries.append((file.tell(), *planes[0].shape))
+                    file.writelines(plane.tobytes() for plane in planes)
+            return entries
+
+        return PictureStore(*open_store(cache, write))
 
     def crop(self, number: int, top: int, left: int, size: int) -> Planes:
         """Square crop of picture ``number``; ``top``, ``left`` and ``size`` are even."""
@@ -101,15 +112,17 @@ def to_units(plane: NDArray[np.uint8]) -> Tensor:
 def picture_batch(
     store: PictureStore, generator: np.random.Generator, batch: int, size: int
 ) -> tuple[Tensor, Tensor]:
-    """Random crops with random flips: Y ``(B, 1, S, S)`` and UV ``(B, 2, S/2, S/2)`` in units."""
+    """Random crops with random flips: Y ``(B, 1, S, S)`` and UV ``(B, 2, S/2, S/2)`` in units.
+
+    Drawn for the ``batch`` of all processes; this one's share is read.
+    """
+    places = draw_places(store.entries, generator, batch, size, 2)
+    flips = generator.random((batch, 3)) < 0.5
     ys, uvs = [], []
-    usable = [i for i, (_, h, w) in enumerate(store.entries) if min(h, w) >= size]
-    for number in generator.choice(usable, batch):
-        _, height, width = store.entries[number]
-        top = int(generator.integers(0, (height - size) // 2 + 1)) * 2
-        left = int(generator.integers(0, (width - size) // 2 + 1)) * 2
-        planes = list(store.crop(int(number), top, left, size))
-        flip_rows, flip_columns, transpose = generator.random(3) < 0.5
+    for (number, top, left), (flip_rows, flip_columns, transpose) in zip(
+        group.share(places), group.share(flips), strict=True
+    ):
+        planes = list(store.crop(number, top, left, size))
         if flip_rows:
             planes = [p[::-1] for p in planes]
         if flip_columns:

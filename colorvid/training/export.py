@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,15 +15,15 @@ from tqdm import tqdm
 
 from colorvid.config import QUALITIES, InterConfig, IntraConfig, from_table
 from colorvid.entropy.tables import MAX_REACH, Tables, tables_of
-from colorvid.errors import InputError
 from colorvid.frame import Frame
 from colorvid.models.branch import COSTED
 from colorvid.models.modelfile import branch_of
 from colorvid.models.video import VideoModel
 from colorvid.nn.prior import SCALES, scale_of
-from colorvid.training.data import decode_pictures
+from colorvid.training.checkpoint import load_checkpoint
 from colorvid.training.rate import BranchRate
 from colorvid.training.sequences import code_clip, tally_coders
+from colorvid.training.sources import Source
 
 Config = TypeVar("Config", IntraConfig, InterConfig)
 
@@ -32,21 +32,13 @@ TAIL = 2e-5
 """Probability of an escape at which a table ends."""
 
 
-def _checkpoint(run: Path) -> dict[str, Any]:
-    path = run / "checkpoint.pt"
-    if not path.exists():
-        raise InputError(f"{path}: no checkpoint there; train first")
-    state: dict[str, Any] = torch.load(path, weights_only=True)
-    return state
-
-
 def averaged_weights(run: Path) -> dict[str, Tensor]:
     """Averaged weights of a training run by name.
 
     Raises:
         InputError: the run has no checkpoint.
     """
-    weights: dict[str, Tensor] = _checkpoint(run)["average"]
+    weights: dict[str, Tensor] = load_checkpoint(run)["average"]
     return weights
 
 
@@ -57,7 +49,7 @@ def run_config(kind: type[Config], run: Path) -> Config:
         InputError: the run has no checkpoint.
         ConfigError: the run is of the other kind.
     """
-    config: Config = from_table(kind, _checkpoint(run)["config"], str(run))
+    config: Config = from_table(kind, load_checkpoint(run)["config"], str(run))
     return config
 
 
@@ -74,14 +66,18 @@ def load_run(model: VideoModel, part: str, run: Path) -> None:
         branch_of(model, name).set_symbol_bits(rate.symbol_bits())
 
 
-def load_rates(model: VideoModel, part: str, run: Path) -> dict[str, BranchRate]:
-    """Trained rate models of the branches of ``part``, by branch name as in `BRANCHES`."""
-    weights = averaged_weights(run)
+def load_rates(model: VideoModel, part: str, run: Path | None) -> dict[str, BranchRate]:
+    """Rate models of the branches of ``part``, by branch name as in `BRANCHES`.
+
+    They are as ``run`` trained them; without a run as they are before training.
+    """
+    weights = averaged_weights(run) if run else {}
     rates = {}
     for name in ("luma", "chroma"):
         config = branch_of(model, f"{part}.{name}").config
         rate = BranchRate(config.hyper, heavy_tails=not config.predict_mean)
-        rate.bottleneck.load_state_dict(_part(weights, f"{name}.bottleneck"))
+        if run:
+            rate.bottleneck.load_state_dict(_part(weights, f"{name}.bottleneck"))
         rates[f"{part}.{name}"] = rate
     return rates
 
@@ -129,13 +125,13 @@ def latent_tables(rate: BranchRate, counts: NDArray[np.int64] | None = None) -> 
 
 
 def count_symbols(
-    model: VideoModel, clips: list[Path], per_clip: int, seed: int
+    model: VideoModel, clips: list[Source], per_clip: int, seed: int
 ) -> dict[str, NDArray[np.int64]]:
     """How often each symbol comes at each scale index when the model codes clips in a closed loop.
 
     Args:
         model: in exact arithmetic, knowing what symbols cost.
-        clips: videos; each is coded once at a random quality.
+        clips: each is coded once at a random quality.
         per_clip: frames of each clip.
         seed: of the qualities.
 
@@ -144,8 +140,8 @@ def count_symbols(
     """
     generator = np.random.default_rng(seed)
     coders = tally_coders()
-    for path in tqdm(clips, desc="counting symbols", disable=None):
-        pictures = itertools.islice(decode_pictures(path, 1), per_clip)
+    for clip in tqdm(clips, desc="counting symbols", disable=None):
+        pictures = itertools.islice(clip.planes(), per_clip)
         frames = [Frame(*planes) for planes in pictures]
         key = int(generator.integers(0, QUALITIES))
         quality = max(0, key - int(generator.integers(0, 16)))
@@ -159,7 +155,7 @@ def count_symbols(
 
 
 def make_tables(
-    model: VideoModel, rates: dict[str, BranchRate], clips: list[Path], rounds: int = 2
+    model: VideoModel, rates: dict[str, BranchRate], clips: list[Source], rounds: int = 2
 ) -> dict[str, tuple[Tables, Tables]]:
     """All tables; counted in ``rounds``, as what symbols cost also decides which are coded."""
     tables = {name: (hyper_tables(rate), latent_tables(rate)) for name, rate in rates.items()}
@@ -175,20 +171,25 @@ def make_tables(
 
 
 def assemble(
-    intra_run: Path, inter_run: Path, chroma_offset: tuple[int, int] | None = None
+    intra_run: Path, inter_run: Path | None, chroma_offset: tuple[int, int] | None = None
 ) -> tuple[VideoModel, dict[str, BranchRate]]:
     """The finalised video model of two runs, and its rate models.
 
+    Without an inter run, the inter codec is an untrained one: a plain block transform, whose tables
+    mean little until symbols are counted.
     ``chroma_offset`` replaces those of the intra and the inter configuration.
     """
-    intra, inter = run_config(IntraConfig, intra_run), run_config(InterConfig, inter_run)
+    runs = {"intra": intra_run, "inter": inter_run}
+    intra = run_config(IntraConfig, intra_run)
+    inter = run_config(InterConfig, inter_run) if inter_run else InterConfig()
     if chroma_offset is not None:
         intra = replace(intra, chroma_offset=chroma_offset[0])
         inter = replace(inter, chroma_offset=chroma_offset[1])
     model = VideoModel(intra, inter).eval()
     rates: dict[str, BranchRate] = {}
-    for part, run in (("intra", intra_run), ("inter", inter_run)):
-        load_run(model, part, run)
+    for part, run in runs.items():
+        if run:
+            load_run(model, part, run)
         rates |= load_rates(model, part, run)
     model.finalise()
     model.requires_grad_(False)

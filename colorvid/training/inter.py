@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from colorvid.config import InterConfig
-from colorvid.models.inter import InterModel
+from colorvid.models.inter import Context, InterModel
 from colorvid.training.loss import LossConfig, figures
 from colorvid.training.rate import BranchRate
 from colorvid.training.sequences import SequenceStore, sequence_batch
@@ -36,6 +38,9 @@ class InterTask:
     def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
         """See `colorvid.training.loop.Task.loss`."""
         y, uv, context, quality = sequence_batch(self.sequences, generator, batch, crop)
+        device = next(self.networks.parameters()).device
+        y, uv, quality = (t.to(device) for t in (y, uv, quality))
+        context = Context(*(getattr(context, f.name).to(device) for f in fields(Context)))
         output = self.networks["model"](y, uv, context, quality)
         bits = [b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))]
         decoded = (output.y, output.uv)

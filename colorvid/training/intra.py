@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from colorvid.config import QUALITIES, IntraConfig
 from colorvid.models.intra import IntraModel
+from colorvid.training import group
 from colorvid.training.data import PictureStore, picture_batch
 from colorvid.training.loss import LossConfig, figures
 from colorvid.training.rate import BranchRate
@@ -34,8 +35,10 @@ class IntraTask:
     def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
         """See `colorvid.training.loop.Task.loss`."""
         y, uv = picture_batch(self.pictures, generator, batch, crop)
-        y, uv = (t.to(memory_format=torch.channels_last) for t in (y, uv))
-        quality = torch.from_numpy(generator.integers(0, QUALITIES, batch))
+        device = next(self.networks.parameters()).device
+        y, uv = (t.to(device, memory_format=torch.channels_last) for t in (y, uv))
+        drawn = torch.from_numpy(generator.integers(0, QUALITIES, batch))
+        quality = group.share(drawn).to(device)
         output = self.networks["model"](y, uv, quality)
         bits = [b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))]
         decoded = (output.y, output.uv)

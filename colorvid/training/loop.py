@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from tqdm import tqdm
 from colorvid.config import InterConfig, IntraConfig
 from colorvid.exact.arithmetic import FloatArithmetic
 from colorvid.exact.layers import use_arithmetic
+from colorvid.training import group
+from colorvid.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class ScheduleConfig:
 
     Attributes:
         steps: optimiser steps in all.
-        batch: pictures a step; shrinks with the square of the crop so that cost stays equal.
+        batch: pictures a step, in each process; shrinks with the square of the crop so that cost
+            stays equal.
         crop, late_crop: side of the crops in luma samples, before and from ``late`` on.
         late: share of the run after which crops are large.
         rate: highest learning rate; warm-up over ``warmup`` steps, cosine from ``decay`` on.
@@ -65,7 +67,7 @@ class ScheduleConfig:
         return self.rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * phase)))
 
     def crop_at(self, step: int) -> tuple[int, int]:
-        """Batch and side of the crops at ``step``."""
+        """Batch of each process and side of the crops at ``step``."""
         if step < self.late * self.steps:
             return self.batch, self.crop
         return max(1, self.batch * self.crop**2 // self.late_crop**2), self.late_crop
@@ -83,11 +85,17 @@ class Task(Protocol):
         """What is trained."""
 
     def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
-        """Figures of one random batch; ``loss`` is what is minimised."""
+        """Figures of this process's share of one random batch; ``loss`` is what is minimised.
+
+        ``batch`` is that of all processes; all of them give the generator in the same state.
+        """
 
 
 class Trainer:
-    """Runs a task; a killed run goes on from its checkpoint with the same results."""
+    """Runs a task; a killed run goes on from its checkpoint with the same results.
+
+    Of several processes, see `colorvid.training.group`, the leader writes checkpoint and log.
+    """
 
     def __init__(
         self,
@@ -97,7 +105,7 @@ class Trainer:
         device: str = "cpu",
         start: Path | None = None,
     ) -> None:
-        """Prepare, or pick up the checkpoint in ``folder``.
+        """Prepare on ``device``, or pick up the checkpoint in ``folder``.
 
         A new run begins from the averaged weights of the run ``start``, if one is given: from those
         of them that it has itself, that its task does not fix, and that `ScheduleConfig.only` does
@@ -106,6 +114,9 @@ class Trainer:
         self.task, self.schedule, self.folder, self.device = task, schedule, folder, device
         torch.manual_seed(schedule.seed)
         self.generator = np.random.default_rng(schedule.seed)
+        task.networks.to(device)
+        with torch.no_grad():
+            group.copy_from_leader(task.networks.parameters())
         if start is not None:
             self._begin_from(start)
         for name, parameter in task.networks.named_parameters():
@@ -118,12 +129,12 @@ class Trainer:
         self.average = {k: v.clone() for k, v in task.networks.state_dict().items()}
         self.step = 0
         folder.mkdir(parents=True, exist_ok=True)
-        if (folder / "checkpoint.pt").exists():
+        if has_checkpoint(folder):
             self._resume()
 
     def _begin_from(self, start: Path) -> None:
         """Take the averaged weights of another run, see `__init__`."""
-        state = torch.load(start / "checkpoint.pt", weights_only=True)["average"]
+        state = load_checkpoint(start)["average"]
         networks, only = self.task.networks, self.schedule.only
         fixed = {n for n, p in networks.named_parameters() if not p.requires_grad}
         fresh = {n for n in state if n.startswith(only)} if only else set()
@@ -135,29 +146,36 @@ class Trainer:
         steps = self.schedule.steps
         end = steps if until is None else min(until, steps)
         saved = time.monotonic()
-        bar = tqdm(total=end, initial=self.step, desc="training", disable=None, mininterval=5)
+        leads = group.is_leader()
+        quiet = None if leads else True
+        bar = tqdm(total=end, initial=self.step, desc="training", disable=quiet, mininterval=5)
         while self.step < end:
             figures = self._advance()
             bar.update()
             if self.step % 50 == 0:
                 self._log(figures)
-            if time.monotonic() - saved > self.schedule.checkpoint:
+            if leads and time.monotonic() - saved > self.schedule.checkpoint:
                 self.save()
                 saved = time.monotonic()
         bar.close()
-        self.save()
+        if leads:
+            self.save()
 
     def _advance(self) -> dict[str, Tensor]:
         s = self.schedule
         rounding = self.step >= s.rounding * s.steps
         use_arithmetic(self.task.networks, FloatArithmetic(rounding))
-        for group in self.optimiser.param_groups:
-            group["lr"] = s.learning_rate(self.step)
-        with torch.autocast(self.device, torch.bfloat16, enabled=s.bfloat16 and not rounding):
-            figures = self.task.loss(self.generator, *s.crop_at(self.step))
+        for settings in self.optimiser.param_groups:
+            settings["lr"] = s.learning_rate(self.step)
+        batch, crop = s.crop_at(self.step)
+        kind = torch.device(self.device).type
+        with torch.autocast(kind, torch.bfloat16, enabled=s.bfloat16 and not rounding):
+            figures = self.task.loss(self.generator, batch * group.size(), crop)
         self.optimiser.zero_grad(set_to_none=True)
         figures["loss"].backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.task.networks.parameters(), s.clip)
+        parameters = list(self.task.networks.parameters())
+        group.average([p.grad for p in parameters if p.grad is not None])
+        norm = nn.utils.clip_grad_norm_(parameters, s.clip)
         if torch.isfinite(norm):
             self.optimiser.step()
         self.step += 1
@@ -174,13 +192,17 @@ class Trainer:
                 self.average[name].copy_(value)
 
     def _log(self, figures: dict[str, Tensor]) -> None:
+        values = [v.detach().float() for v in figures.values()]
+        group.average(values)
+        if not group.is_leader():
+            return
         path = self.folder / "log.csv"
         new = not path.exists()
         with open(path, "a", newline="") as file:
             writer = csv.writer(file)
             if new:
                 writer.writerow(["step", *figures])
-            writer.writerow([self.step, *(f"{float(v.detach()):.5g}" for v in figures.values())])
+            writer.writerow([self.step, *(f"{float(v):.5g}" for v in values)])
 
     def save(self) -> None:
         """Write the checkpoint; the old one stays until the new one is whole."""
@@ -193,15 +215,13 @@ class Trainer:
             "torch": torch.get_rng_state(),
             "numpy": self.generator.bit_generator.state,
         }
-        temporary = self.folder / "checkpoint.tmp"
-        torch.save(state, temporary)
-        os.replace(temporary, self.folder / "checkpoint.pt")
+        save_checkpoint(self.folder, state)
 
     def _resume(self) -> None:
-        state = torch.load(self.folder / "checkpoint.pt", weights_only=True)
+        state = load_checkpoint(self.folder)
         self.step = state["step"]
         self.task.networks.load_state_dict(state["networks"])
-        self.average = state["average"]
+        self.average = {k: v.to(self.device) for k, v in state["average"].items()}
         self.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["torch"])
         self.generator.bit_generator.state = state["numpy"]

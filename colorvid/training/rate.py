@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from colorvid.models.branch import COSTED, BranchOutput
 from colorvid.nn.prior import INDEX, SCALES, SMALLEST_SCALE, scale_of
+from colorvid.training import group
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # compressai scripts a function at import
@@ -55,6 +56,18 @@ class BranchRate(nn.Module):
             likelihood = self.conditional._likelihood(output.symbols.float(), scale)
             likelihood = self.conditional.likelihood_lower_bound(likelihood)
             bits_y = -torch.log2(likelihood).sum(dim=(1, 2, 3))
-            _, likelihood_z = self.bottleneck(output.z.float(), training=True)
-            bits_z = -torch.log2(likelihood_z).sum(dim=(1, 2, 3))
+            bits_z = self._hyper_bits(output.z.float())
         return bits_y, bits_z
+
+    def _hyper_bits(self, z: Tensor) -> Tensor:
+        """Bits of hyper-latents ``(B, C, h, w)`` with uniform noise in place of rounding, ``(B,)``.
+
+        The noise is drawn for the pictures of all processes, on the CPU: the same for any device.
+        """
+        batch, channels, *grid = z.shape
+        noise = group.share(torch.rand(batch * group.size(), channels, *grid)) - 0.5
+        values = (z + noise.to(z.device)).transpose(0, 1).reshape(channels, 1, -1)
+        likelihood, _, _ = self.bottleneck._likelihood(values)
+        likelihood = self.bottleneck.likelihood_lower_bound(likelihood)
+        bits: Tensor = -torch.log2(likelihood).reshape(channels, batch, -1).sum(dim=(0, 2))
+        return bits

@@ -8,12 +8,12 @@ anew with the trained model and train on, and the data follow the model.
 
 from __future__ import annotations
 
-import json
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -33,7 +33,9 @@ from colorvid.motion.coding import MotionCoder
 from colorvid.motion.estimate import MotionEstimator
 from colorvid.nn.prior import SCALES
 from colorvid.nn.transforms import UNIT
-from colorvid.training.data import Planes, decode_pictures
+from colorvid.training import group
+from colorvid.training.data import Entry, draw_places, open_store
+from colorvid.training.sources import DataConfig, Planes
 
 CELL = 16
 
@@ -150,37 +152,33 @@ class SequenceStore:
     """Samples in one memory-mapped file, with offset, size and quality of each."""
 
     data: NDArray[np.uint8]
-    entries: list[tuple[int, int, int, int]]
+    entries: NDArray[np.int64]
 
     @staticmethod
-    def open(
-        model: VideoModel, folders: list[Path], cache: Path, passes: int, seed: int
-    ) -> SequenceStore:
-        """Code all clips under ``folders`` ``passes`` times into ``cache`` unless it is there.
+    def open(model: VideoModel, config: DataConfig, root: Path, cache: Path) -> SequenceStore:
+        """Code all clips, as often as ``config`` says, into ``cache`` unless it is there.
 
         Raises:
-            InputError: the folders hold no clip of two frames.
+            InputError: a folder below ``root`` holds no clip, or none has two frames.
         """
-        index = cache.with_suffix(".json")
-        if not index.exists():
-            generator = np.random.default_rng(seed)
-            clips = sorted(p for f in folders for p in f.rglob("*.mkv"))
-            entries: list[tuple[int, int, int, int]] = []
-            with open(cache, "wb") as file:
-                for path in tqdm(clips * passes, desc="coding clips", disable=None):
-                    frames = vary_clip(list(decode_pictures(path, 1)), generator)
-                    key = int(generator.integers(3, QUALITIES))
-                    quality = max(0, key - int(generator.integers(0, 16)))
-                    for sample in code_clip(model, frames, (key, quality), tally_coders()):
-                        height, width = sample.y.shape
-                        entries.append((file.tell(), height, width, quality))
-                        for array in sample.arrays():
-                            file.write(np.ascontiguousarray(array).tobytes())
+
+        def write(file: BinaryIO) -> list[Entry]:
+            generator = np.random.default_rng(config.seed)
+            entries: list[Entry] = []
+            clips = config.clips(root) * config.passes
+            for clip in tqdm(clips, desc="coding clips", disable=None):
+                planes = list(itertools.islice(clip.planes(), config.frames or None))
+                frames = vary_clip(planes, generator)
+                key = int(generator.integers(3, QUALITIES))
+                quality = max(0, key - int(generator.integers(0, 16)))
+                for sample in code_clip(model, frames, (key, quality), tally_coders()):
+                    entries.append((file.tell(), *sample.y.shape, quality))
+                    file.writelines(array.tobytes() for array in sample.arrays())
             if not entries:
-                raise InputError(f"{folders}: no .mkv clips of two frames or more")
-            index.write_text(json.dumps(entries))
-        entries = [tuple(e) for e in json.loads(index.read_text())]
-        return SequenceStore(np.memmap(cache, np.uint8, "r"), entries)
+                raise InputError(f"{root}: no clips of two frames or more in {config.folders}")
+            return entries
+
+        return SequenceStore(*open_store(cache, write))
 
     def sample(self, number: int) -> tuple[Sample, int]:
         """Sample ``number``, memory-mapped, and its quality."""
@@ -192,21 +190,21 @@ class SequenceStore:
             length = math.prod(shape)
             arrays.append(self.data[offset : offset + length].view(dtype).reshape(shape))
             offset += length
-        return Sample(*arrays), quality
+        return Sample(*arrays), int(quality)
 
 
 def sequence_batch(
     store: SequenceStore, generator: np.random.Generator, batch: int, size: int
 ) -> tuple[Tensor, Tensor, Context, Tensor]:
-    """Random crops: Y and UV in units, context in units and symbols, qualities ``(B,)``."""
-    usable = [i for i, (_, h, w, _) in enumerate(store.entries) if min(h, w) >= size]
+    """Random crops: Y and UV in units, context in units and symbols, qualities ``(B,)``.
+
+    Drawn for the ``batch`` of all processes; this one's share is read.
+    """
+    places = draw_places(store.entries, generator, batch, size, CELL)
     crops: list[list[Tensor]] = []
     qualities = []
-    for number in generator.choice(usable, batch):
-        sample, quality = store.sample(int(number))
-        height, width = sample.y.shape
-        top = int(generator.integers(0, (height - size) // CELL + 1)) * CELL
-        left = int(generator.integers(0, (width - size) // CELL + 1)) * CELL
+    for number, top, left in group.share(places):
+        sample, quality = store.sample(number)
         row = []
         for array, stride in zip(sample.arrays(), (1, 2, 1, 2, 8, 8, 8), strict=True):
             t, b, lo, hi = (k // stride for k in (top, top + size, left, left + size))

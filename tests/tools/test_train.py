@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
+import os
+import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -7,12 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from colorvid.config import read_toml
-from colorvid.errors import ConfigError
+from colorvid.codec import Encoder, EncoderSettings
+from colorvid.config import from_table, read_toml
+from colorvid.errors import ConfigError, InputError
 from colorvid.io import VideoInfo, open_writer
+from colorvid.models.modelfile import load_model, save_model
+from colorvid.training.checkpoint import load_checkpoint
 from colorvid.training.data import PictureStore, picture_batch
+from colorvid.training.export import assemble, make_tables
 from colorvid.training.inter import InterTask
+from colorvid.training.loop import ScheduleConfig, Trainer
+from colorvid.training.sources import DataConfig
+from tests import tiny
 from tests.clips import moving_frames
 from tools import train
 
@@ -60,9 +71,29 @@ def test_training_from_the_command_line(
     arguments = ["train", str(path), "--data", str(data), "--run", str(run)]
     for until, reached in (("2", 2), ("9", 3)):
         monkeypatch.setattr(sys, "argv", [*arguments, "--until", until])
-        train.main()
-        state = torch.load(run / "checkpoint.pt", weights_only=True)
-        assert state["step"] == reached
+        assert train.main() == 0
+        assert load_checkpoint(run)["step"] == reached
+
+
+def test_errors_are_one_line(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, empty = config(data, "intra"), data / "empty"
+    (empty / "clips").mkdir(parents=True)
+    monkeypatch.setattr(
+        sys, "argv", ["train", str(path), "--data", str(empty), "--run", str(data / "run")]
+    )
+    assert train.main() == InputError.exit_code
+    line = capsys.readouterr().err
+    assert line.startswith(f"train [error]: {empty / 'clips'}: no training data; expected pic")
+    assert line.count("\n") == 1
+
+
+def test_unknown_keys_of_the_data_are_refused(data: Path) -> None:
+    table = read_toml(config(data, "inter"))
+    table["data"]["folder"] = "clips"
+    with pytest.raises(ConfigError, match="x: unknown key 'folder'; allowed are folders, frames"):
+        train.make_task(table, "x", data, data, data)
 
 
 def test_unknown_kinds_are_refused(data: Path) -> None:
@@ -83,10 +114,10 @@ def test_inter_frames_of_a_clip_become_samples(data: Path) -> None:
 
 
 def test_pictures_are_read_once_and_cropped(data: Path) -> None:
-    store = PictureStore.open([data / "clips"], data / "pictures.bin", every=2)
+    store = PictureStore.open(DataConfig(), data / "clips", data / "pictures.bin", every=2)
     assert [(h, w) for _, h, w in store.entries] == [(48, 64)] * 3
     (data / "clips" / "a.mkv").unlink()
-    again = PictureStore.open([data / "clips"], data / "pictures.bin", every=2)
+    again = PictureStore.open(DataConfig(), data / "clips", data / "pictures.bin", every=2)
     y, u, v = again.crop(1, 8, 16, 32)
     source = moving_frames(5, 48, 64)[2]
     assert np.array_equal(y, source.y[8:40, 16:48])
@@ -94,3 +125,48 @@ def test_pictures_are_read_once_and_cropped(data: Path) -> None:
     ys, uvs = picture_batch(again, np.random.default_rng(1), 4, 32)
     assert ys.shape == (4, 1, 32, 32) and uvs.shape == (4, 2, 16, 16)
     assert -4 <= float(ys.min()) < float(ys.max()) < 4
+
+
+@pytest.mark.slow
+def test_two_processes_from_the_command_line(data: Path) -> None:
+    path, run = config(data, "inter"), data / "runs" / "inter"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", "--", "tools/train.py", str(path)]
+    command += ["--data", str(data), "--run", str(run)]
+    root = Path(train.__file__).parents[1]
+    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert load_checkpoint(run)["step"] == 3
+
+
+def test_the_quick_recipe_learns_and_becomes_a_codec(tmp_path: Path) -> None:
+    """Two dozen steps of a tiny model, and the inter codec untrained."""
+    table = read_toml(Path(train.__file__).parents[1] / "configs" / "quick.toml")
+    table["model"] = dataclasses.asdict(tiny.INTRA)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for seed in range(4):
+        picture = moving_frames(1, 64, 64, seed)[0].y
+        Image.fromarray(np.stack([picture] * 3, axis=-1)).save(pictures / f"{seed}.png")
+    plan = from_table(ScheduleConfig, table["schedule"], "quick.toml")
+    plan = dataclasses.replace(plan, steps=25, warmup=2, rate=2e-3, crop=32, late_crop=32, batch=4)
+    torch.manual_seed(0)
+    run = tmp_path / "run"
+    run.mkdir()
+    trainer = Trainer(train.make_task(table, "quick.toml", pictures, run, tmp_path), plan, run)
+
+    def loss() -> float:
+        with torch.no_grad():
+            return float(trainer.task.loss(np.random.default_rng(9), 8, 64)["loss"])
+
+    before = loss()
+    trainer.run()
+    assert loss() < before - 0.03
+    model, rates = assemble(run, None)
+    save_model(tmp_path / "quick.safetensors", model, make_tables(model, rates, []))
+    encoder = Encoder(load_model(str(tmp_path / "quick.safetensors")), EncoderSettings(quality=40))
+    for frame in moving_frames(2, 48, 64):
+        coded = encoder.push(frame)
+        assert abs(coded.picture.y.astype(int) - frame.y).mean() < 12
+        assert sum(coded.bits.values()) < 8 * 48 * 64 / 2

@@ -15,6 +15,7 @@ from colorvid.training.intra import IntraTask
 from colorvid.training.loop import ScheduleConfig, Trainer
 from colorvid.training.loss import LossConfig
 from colorvid.training.sequences import Sample, SequenceStore, code_clip, tally_coders
+from colorvid.training.sources import DataConfig
 from tests import tiny
 from tests.clips import moving_frames
 
@@ -36,7 +37,7 @@ def pictures(folder: Path, count: int = 3) -> PictureStore:
             entries.append((offset, 80, 96))
             offset += sum(file.write(p.tobytes()) for p in planes)
     (folder / "pictures.json").write_text(json.dumps(entries))
-    return PictureStore.open([], folder / "pictures.bin")
+    return PictureStore.open(DataConfig(), folder, folder / "pictures.bin")
 
 
 def clip_samples() -> Iterator[Sample]:
@@ -53,7 +54,7 @@ def sequences(folder: Path) -> SequenceStore:
             for array in sample.arrays():
                 file.write(np.ascontiguousarray(array).tobytes())
     (folder / "sequences.json").write_text(json.dumps(entries))
-    return SequenceStore.open(tiny.network(), [], folder / "sequences.bin", 1, 1)
+    return SequenceStore.open(tiny.network(), DataConfig(), folder, folder / "sequences.bin")
 
 
 def intra_trainer(

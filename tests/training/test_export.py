@@ -120,7 +120,7 @@ def test_a_run_of_the_other_kind_is_refused(finished: Path) -> None:
 
 
 def test_a_run_without_checkpoint_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="checkpoint.pt: no checkpoint there; train first"):
+    with pytest.raises(InputError, match="checkpoint: no checkpoint there; train first"):
         export.averaged_weights(tmp_path)
 
 

@@ -1,0 +1,85 @@
+"""Checkpoints in parts of limited size, replaced in one step.
+
+A checkpoint is the folder ``checkpoint`` of a run. The bytes that `torch.save` makes are cut into
+files named after the SHA-256 of what they hold, and ``manifest.json`` lists them in order. The
+manifest is replaced last: until then the old checkpoint is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from colorvid.errors import InputError, OutputError
+from colorvid.io.files import os_errors
+
+FOLDER = "checkpoint"
+PART_BYTES = 14 * 2**20
+"""Largest size of a part; hosts of repositories commonly refuse files of more than 15 MiB."""
+_MANIFEST = "manifest.json"
+
+
+def save_checkpoint(run: Path, state: dict[str, Any]) -> None:
+    """Write ``state`` (tensors and plain values, nested) as the checkpoint of ``run``.
+
+    Raises:
+        OutputError: a file cannot be written; the old checkpoint is still there.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    data = buffer.getbuffer()
+    folder = run / FOLDER
+    with os_errors(str(folder), OutputError):
+        folder.mkdir(parents=True, exist_ok=True)
+        names = []
+        for start in range(0, len(data), PART_BYTES):
+            part = data[start : start + PART_BYTES]
+            names.append(f"{hashlib.sha256(part).hexdigest()}.part")
+            _replace(folder / names[-1], part)
+        manifest = {"step": state["step"], "parts": names}
+        _replace(folder / _MANIFEST, json.dumps(manifest, indent=1).encode())
+        for path in folder.iterdir():
+            if path.name not in {_MANIFEST, *names}:
+                path.unlink()
+
+
+def _replace(path: Path, data: bytes | memoryview) -> None:
+    """Write a file in full, on the disk too, before it takes its name."""
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def has_checkpoint(run: Path) -> bool:
+    """Whether ``run`` has a checkpoint."""
+    return (run / FOLDER / _MANIFEST).exists()
+
+
+def load_checkpoint(run: Path) -> dict[str, Any]:
+    """The state that was saved last in ``run``, its tensors in the memory of the CPU.
+
+    Raises:
+        InputError: there is no checkpoint, or a part is missing or damaged.
+    """
+    folder = run / FOLDER
+    if not has_checkpoint(run):
+        raise InputError(f"{folder}: no checkpoint there; train first")
+    buffer = io.BytesIO()
+    with os_errors(str(folder), InputError):
+        for name in json.loads((folder / _MANIFEST).read_text())["parts"]:
+            part = (folder / name).read_bytes()
+            if f"{hashlib.sha256(part).hexdigest()}.part" != name:
+                raise InputError(f"{folder / name}: damaged; copy the checkpoint anew")
+            buffer.write(part)
+    buffer.seek(0)
+    state: dict[str, Any] = torch.load(buffer, map_location="cpu", weights_only=True)
+    return state

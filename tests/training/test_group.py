@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+
+from colorvid.errors import ConfigError
+from colorvid.training import group
+from colorvid.training.checkpoint import load_checkpoint
+from colorvid.training.data import PictureStore
+from colorvid.training.inter import InterTask
+from colorvid.training.intra import IntraTask
+from colorvid.training.loop import ScheduleConfig, Trainer
+from colorvid.training.loss import LossConfig
+from colorvid.training.sequences import SequenceStore
+from colorvid.training.sources import DataConfig
+from tests import tiny
+from tests.children import PATIENCE, SERVER
+from tests.training import runs
+
+KINDS = ("intra", "inter")
+FIRST, STOP, END = 46, 48, 51
+PLAN = runs.schedule(END, batch=4, rounding=0.95, late=0.97, warmup=100)
+"""From step 46 on: a stop, rounding, a row of the log, and a step with large crops."""
+
+
+def trainer(kind: str, data: Path, run: Path, plan: ScheduleConfig) -> Trainer:
+    """A tiny trainer on stores that are there already."""
+    if kind == "intra":
+        pictures = PictureStore.open(DataConfig(), data, data / "pictures.bin")
+        return Trainer(IntraTask(tiny.INTRA, LossConfig(), pictures), plan, run)
+    store = SequenceStore.open(tiny.network(), DataConfig(), data, data / "sequences.bin")
+    return Trainer(InterTask(tiny.INTER, LossConfig(), store), plan, run)
+
+
+def train_shares(rank: int, folder: Path) -> None:
+    """One of two processes: trains both kinds, stops once and goes on."""
+    dist.init_process_group("gloo", f"file://{folder / 'meet'}", rank=rank, world_size=2)
+    for kind in KINDS:
+        torch.manual_seed(rank)  # only the leader's first weights count
+        first = trainer(kind, folder, folder / "pair" / kind, PLAN)
+        first.step = FIRST
+        first.run(until=STOP)
+        dist.barrier()
+        second = trainer(kind, folder, folder / "pair" / kind, PLAN)
+        assert second.step == STOP
+        second.run()
+        torch.save(second.average, folder / f"{kind}-{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of two processes, ``pair``, and of one with the doubled batch, ``one``."""
+    folder = tmp_path_factory.mktemp("group")
+    runs.pictures(folder)
+    runs.sequences(folder)
+    pair = [SERVER.Process(target=train_shares, args=(rank, folder)) for rank in (0, 1)]
+    for process in pair:
+        process.start()
+    for kind in KINDS:
+        torch.manual_seed(0)
+        plan = dataclasses.replace(PLAN, batch=2 * PLAN.batch)
+        whole = trainer(kind, folder, folder / "one" / kind, plan)
+        whole.step = FIRST
+        whole.run()
+    for process in pair:
+        process.join(PATIENCE)
+        assert process.exitcode == 0
+    return folder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_do_what_one_does_with_twice_the_batch(folder: Path, kind: str) -> None:
+    pair, one = (load_checkpoint(folder / name / kind) for name in ("pair", "one"))
+    assert pair["step"] == one["step"] == END
+    moved = 0.0
+    torch.manual_seed(0)
+    start = trainer(kind, folder, folder / "new" / kind, PLAN).average
+    for name, value in one["average"].items():
+        assert torch.allclose(pair["average"][name], value, rtol=0, atol=1e-6), name
+        moved += float((value - start[name]).abs().sum())
+    assert moved > 1, "there must be something to compare"
+    assert torch.equal(pair["torch"], one["torch"])
+    assert pair["numpy"] == one["numpy"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_processes_end_with_the_same_weights(folder: Path, kind: str) -> None:
+    first, second = (torch.load(folder / f"{kind}-{r}.pt", weights_only=True) for r in (0, 1))
+    assert all(torch.equal(second[name], value) for name, value in first.items())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_log_has_the_means_of_all_processes_once(folder: Path, kind: str) -> None:
+    tables = []
+    for name in ("pair", "one"):
+        with open(folder / name / kind / "log.csv", newline="") as file:
+            tables.append(list(csv.DictReader(file)))
+    assert [len(t) for t in tables] == [1, 1]
+    for column, value in tables[1][0].items():
+        assert float(tables[0][0][column]) == pytest.approx(float(value), rel=1e-3), column
+
+
+def test_a_process_alone_has_everything() -> None:
+    values = torch.arange(6.0)
+    assert torch.equal(group.share(values), values)
+    group.average([values])
+    group.copy_from_leader([values])
+    assert torch.equal(values, torch.arange(6.0)) and group.is_leader()
+
+
+def test_each_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(ConfigError, match="process 2 needs GPU 2, and torch sees 2; use --device "):
+        with group.joined("cuda"):
+            pass
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_go_to_the_device_of_the_networks(
+    folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device ``meta`` computes nothing, but refuses what lies elsewhere."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    task = trainer(kind, folder, folder / "new" / kind, PLAN).task
+    task.networks.to("meta")
+    figures = task.loss(np.random.default_rng(1), 2, 32)
+    assert {v.device.type for v in figures.values()} == {"meta"}

@@ -1,0 +1,91 @@
+"""Plot training runs: ``python tools/curves.py RUN... -o FILE.svg``.
+
+Loss, bits per pixel and PSNR of Y and of UV over the steps, as logged (thin) and smoothed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorvid.errors import ColorvidError, InputError
+from colorvid.evaluation.plots import figure
+from colorvid.io.files import os_errors
+
+PANELS = {
+    "loss": "loss",
+    "bpp": "bits per pixel",
+    "psnr_y": "PSNR of Y [dB]",
+    "psnr_uv": "PSNR of UV [dB]",
+}
+Curve = NDArray[np.float64]
+
+
+def read_log(run: Path) -> dict[str, Curve]:
+    """Columns of ``log.csv``, ``step`` and ``bpp`` (all branches) among them, by rising step.
+
+    Steps that were done twice, after a run was killed, count as they were done last; a row that is
+    cut short does not count.
+
+    Raises:
+        InputError: there is no log, or it is no log of a run.
+    """
+    path = run / "log.csv"
+    with os_errors(str(path), InputError), open(path, newline="") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+    try:
+        by_step = {int(row[0]): row for row in rows if len(row) == len(header)}
+        table = np.array([by_step[step] for step in sorted(by_step)], np.float64)
+        log = dict(zip(header, table.T, strict=True))
+        log["bpp"] = np.sum([log[name] for name in header if name.startswith("bpp_")], axis=0)
+        return {name: log[name] for name in ("step", *PANELS)}
+    except (ValueError, KeyError) as error:
+        raise InputError(f"{path}: no log of a training run, or without a whole row") from error
+
+
+def smoothed(values: Curve, width: int) -> Curve:
+    """Mean of up to ``width`` values around each; an odd number, fewer towards the ends."""
+    sums = np.concatenate(([0.0], np.cumsum(values)))
+    places = np.arange(len(values))
+    reach = np.minimum(np.minimum(places, places[::-1]), width // 2)
+    means: Curve = (sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1)
+    return means
+
+
+def plot(path: Path, logs: dict[str, dict[str, Curve]], width: int) -> None:
+    """Draw the logs of runs, by name, to ``path``."""
+    with figure(path, 1, len(PANELS)) as axes:
+        for panel, (column, label) in zip(axes[0], PANELS.items(), strict=True):
+            for number, (name, log) in enumerate(logs.items()):
+                color = f"C{number % 10}"
+                panel.plot(log["step"], log[column], color=color, alpha=0.25, linewidth=0.7)
+                curve = smoothed(log[column], width)
+                panel.plot(log["step"], curve, color=color, label=name)
+            panel.set_xlabel("step")
+            panel.set_ylabel(label)
+        axes[0][0].legend()
+
+
+def main() -> int:
+    """Parse arguments and plot; gives the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a run")
+    parser.add_argument("-o", "--output", type=Path, required=True, help=".svg or .png to write")
+    parser.add_argument("--width", type=int, default=21, help="rows of the log that are averaged")
+    arguments = parser.parse_args()
+    try:
+        logs = {str(run): read_log(run) for run in arguments.runs}
+        plot(arguments.output, logs, arguments.width)
+    except ColorvidError as error:
+        print(f"curves [error]: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
