@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 
 from colorvid.errors import ConfigError
+from colorvid.pipeline import one_torch_thread
 from colorvid.training import group
 from colorvid.training.checkpoint import load_checkpoint
 from colorvid.training.data import PictureStore
@@ -41,6 +42,7 @@ def trainer(kind: str, data: Path, run: Path, plan: ScheduleConfig) -> Trainer:
 
 def train_shares(rank: int, folder: Path) -> None:
     """One of two processes: trains both kinds, stops once and goes on."""
+    torch.set_num_threads(1)  # as torchrun does; several processes of several threads crawl
     dist.init_process_group("gloo", f"file://{folder / 'meet'}", rank=rank, world_size=2)
     for kind in KINDS:
         torch.manual_seed(rank)  # only the leader's first weights count
@@ -64,15 +66,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pair = [SERVER.Process(target=train_shares, args=(rank, folder)) for rank in (0, 1)]
     for process in pair:
         process.start()
-    for kind in KINDS:
-        torch.manual_seed(0)
-        plan = dataclasses.replace(PLAN, batch=2 * PLAN.batch)
-        whole = trainer(kind, folder, folder / "one" / kind, plan)
-        whole.step = FIRST
-        whole.run()
     for process in pair:
         process.join(PATIENCE)
         assert process.exitcode == 0
+    plan = dataclasses.replace(PLAN, batch=2 * PLAN.batch)
+    with one_torch_thread():
+        for kind in KINDS:
+            torch.manual_seed(0)
+            whole = trainer(kind, folder, folder / "one" / kind, plan)
+            whole.step = FIRST
+            whole.run()
     return folder
 
 
