@@ -150,8 +150,7 @@ def _percent(text: str) -> str:
 def summary(results: Path) -> str:
     """Mean BD-rates of all sets, for the README."""
     parts = [
-        f"BD-rate, {chosen.title[0].lower()}{chosen.title[1:]}:\n\n"
-        f"{markdown(averages(results / name))}"
+        f"{chosen.title}, BD-rate:\n\n{markdown(averages(results / name))}"
         for name, chosen in SETS.items()
     ]
     return "\n\n".join(parts)
