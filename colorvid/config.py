@@ -118,7 +118,7 @@ class IntraConfig:
     context_steps: int = 5
     chroma_from_luma: bool = True
     chroma_offset: int = 0
-    rate_weight: float = 1.1
+    rate_weight: float = 0.45
 
     def luma(self) -> BranchConfig:
         """The luma branch: blocks of 16x16."""
