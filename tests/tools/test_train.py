@@ -107,7 +107,7 @@ def test_inter_frames_of_a_clip_become_samples(data: Path) -> None:
     assert isinstance(task, InterTask)
     assert len(task.sequences.entries) >= 1
     sample, quality = task.sequences.sample(0)
-    assert sample.y.shape == (48, 64) and sample.motion.shape == (4, 6, 8)
+    assert sample.y.shape == (48, 64) and sample.vectors.shape == (2, 6, 8)
     assert 0 <= quality < 64
     difference = sample.y.astype(int) - sample.y_predicted.astype(int)
     assert abs(difference).mean() < 20, "the prediction must be one of this frame"

@@ -6,15 +6,19 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from colorvid.config import InterConfig, IntraConfig
 from colorvid.training.data import PictureStore
 from colorvid.training.inter import InterTask
 from colorvid.training.intra import IntraTask
 from colorvid.training.loop import ScheduleConfig, Trainer
 from colorvid.training.loss import LossConfig
-from colorvid.training.sequences import Sample, SequenceStore, code_clip, tally_coders
+from colorvid.training.sequences import (
+    Sample,
+    SequenceStore,
+    code_clip,
+    tally_coders,
+    write_samples,
+)
 from colorvid.training.sources import DataConfig
 from tests import tiny
 from tests.clips import moving_frames
@@ -40,19 +44,16 @@ def pictures(folder: Path, count: int = 3) -> PictureStore:
     return PictureStore.open(DataConfig(), folder, folder / "pictures.bin")
 
 
-def clip_samples() -> Iterator[Sample]:
-    frames = moving_frames(4, 80, 96)
+def clip_samples(count: int = 4) -> Iterator[Sample]:
+    frames = moving_frames(count, 80, 96)
     return code_clip(tiny.network(ends=0), frames, (40, 34), tally_coders())
 
 
 def sequences(folder: Path) -> SequenceStore:
-    """A store of the inter frames of a generated clip, as if coded before."""
-    entries = []
+    """A store of the inter frames of two generated clips, 3 and 4, as if coded before."""
     with open(folder / "sequences.bin", "wb") as file:
-        for sample in clip_samples():
-            entries.append((file.tell(), *sample.y.shape, 34))
-            for array in sample.arrays():
-                file.write(np.ascontiguousarray(array).tobytes())
+        entries = write_samples(file, clip_samples(), 34)
+        entries += write_samples(file, clip_samples(5), 34)
     (folder / "sequences.json").write_text(json.dumps(entries))
     return SequenceStore.open(tiny.network(), DataConfig(), folder, folder / "sequences.bin")
 
