@@ -1,9 +1,9 @@
 """Closed-loop training data for inter frames.
 
 Clips are coded by the codec as it stands, whole frames and real vectors, and each inter frame's
-source, prediction, reference, vectors and previous symbols are kept. So the networks meet the predictions of
-the real decoder, with the errors that have piled up along the group of pictures. Code the clips
-anew with the trained model and train on, and the data follow the model.
+source, prediction, reference, vectors and previous symbols are kept. So the networks meet the
+predictions of the real decoder, with the errors that have piled up along the group of pictures.
+Code the clips anew with the trained model and train on, and the data follow the model.
 """
 
 from __future__ import annotations
@@ -289,7 +289,7 @@ def read_crops(store: SequenceStore, places: NDArray[np.int64], size: int) -> Cr
     columns = [torch.stack(column) for column in zip(*rows, strict=True)]
     planes = [(p - 128) / UNIT for p in columns[:6]]
     planes[::2] = [p[:, None] for p in planes[::2]]
-    return Crops(*planes, *columns[6:], torch.tensor(qualities))
+    return Crops(*[*planes, *columns[6:], torch.tensor(qualities)])
 
 
 def sequence_batch(
