@@ -21,7 +21,7 @@ def inter_networks(config: InterConfig) -> nn.ModuleDict:
     model = InterModel(config)
     networks = nn.ModuleDict({"model": model})
     for name, branch in (("luma", model.luma), ("chroma", model.chroma)):
-        rate = BranchRate(branch.config.hyper, heavy_tails=True)
+        rate = BranchRate(branch.config.hyper, means=False)
         branch.gains.requires_grad_(False)
         branch.set_symbol_bits(rate.symbol_bits())
         networks[name] = rate

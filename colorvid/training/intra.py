@@ -19,8 +19,8 @@ def intra_networks(config: IntraConfig) -> nn.ModuleDict:
     return nn.ModuleDict(
         {
             "model": IntraModel(config),
-            "luma": BranchRate(config.luma_hyper),
-            "chroma": BranchRate(config.chroma_hyper),
+            "luma": BranchRate(config.luma_hyper, means=True),
+            "chroma": BranchRate(config.chroma_hyper, means=True),
         }
     )
 
