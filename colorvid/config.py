@@ -234,6 +234,14 @@ class InterConfig:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class CodecConfig:
+    """Sizes of both codecs, where they are trained together."""
+
+    intra: IntraConfig
+    inter: InterConfig
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Parse a TOML file.
 
