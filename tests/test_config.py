@@ -17,7 +17,7 @@ from colorvid.training.loop import ScheduleConfig
 from colorvid.training.loss import LossConfig
 from colorvid.training.sources import DataConfig
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.toml"))
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
 PAIR = r"it must be of type tuple\[int, int\]"
 MODELS: dict[str, type[Any]] = {"intra": IntraConfig, "inter": InterConfig}
 

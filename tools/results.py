@@ -33,7 +33,6 @@ from colorvid import cli  # noqa: E402
 from colorvid.evaluation.tables import AVERAGE, MEAN_CURVE, markdown  # noqa: E402
 from tools import eval_kodak  # noqa: E402
 
-_ORIGIN = ("commit", "model_with", "model_without")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 METRICS = {
     "psnr_yuv611_db": "PSNR YUV",
@@ -166,22 +165,22 @@ def report(results: Path) -> str:
 
 
 def _ablation(rows: Sequence[Mapping[str, str]]) -> str:
-    """What prediction of chroma from luma is worth."""
-    shown = [{k: _short(v) for k, v in row.items() if k not in _ORIGIN} for row in rows]
-    origin = "Models `{model_with}` and `{model_without}`, commit `{commit}`.".format(**rows[0])
-    return (
-        f"### Prediction of chroma from luma\n\n{origin} Bits per pixel of chroma's latents and of "
-        "everything, mean over the Kodak images; the last line has the BD-rates of the codec whose "
-        f"chroma prior does not see luma.\n\n{markdown(shown)}"
-    )
-
-
-def _short(text: str) -> str:
-    """A figure of a TSV file with four digits, a dash for none, other text as it is."""
-    try:
-        return f"{float(text):.4g}" if text else "-"
-    except ValueError:
-        return text
+    """What each idea is worth: a table for each file of ablations."""
+    parts = ["### What each idea is worth"]
+    for file in dict.fromkeys(row["file"] for row in rows):
+        chosen = [row for row in rows if row["file"] == file]
+        shown = [
+            {"row": r["row"], "change": r["change"], "cost": _percent(r["cost_percent"])}
+            | {title: _percent(r[f"bd_{name}"]) for name, title in METRICS.items()}
+            for r in chosen
+        ]
+        base = "`, `".join(dict.fromkeys(row["model_base"] for row in chosen))
+        made = "`, `".join(dict.fromkeys(row["commit"] for row in chosen))
+        steps = chosen[0]["steps"]
+        trained = f" Base and rows were trained for {steps} steps each." if int(steps) else ""
+        parts.append(f"#### {chosen[0]['title']} (`{file}.toml`)")
+        parts.append(f"Base: model `{base}`; commit `{made}`.{trained}\n\n{markdown(shown)}")
+    return "\n\n".join(parts)
 
 
 def _section(folder: Path, chosen: Set) -> str:

@@ -10,7 +10,7 @@ from colorvid.evaluation.runs import Measuring, run_all
 from colorvid.evaluation.tables import write_tsv
 from tests.evaluation.sources import CoarseRun, moving_clip
 from tools import results as tool
-from tools.results import BEGIN, END, ROOT, SETS, publish, report, summary
+from tools.results import BEGIN, END, METRICS, ROOT, SETS, publish, report, summary
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +43,14 @@ def test_comparisons_get_into_the_documents_between_the_marks(root: Path) -> Non
     page = (root / "docs" / "results.md").read_text()
     assert "old" not in page and page.count("BD-rate between the mean curves:\n") == len(SETS)
     assert page.count(f"Model `{model_identity('default')}`, commit `") == len(SETS)
-    assert "Prediction of chroma" not in page
-    write_tsv(
-        root / "docs" / "results" / "ablation.tsv",
-        [
-            {"quality": 3, "bpp": 1.23456, "de00": None}
-            | {"commit": "c0ffee", "model_with": "ab", "model_without": "cd"}
-        ],
-    )
+    assert "What each idea is worth" not in page
+    row = {"file": "gop", "title": "Pattern", "row": "steps", "change": "none", "steps": 0}
+    figures = {f"bd_{name}": 1.26 for name in METRICS} | {"cost_percent": -2.0, "bd_de00_mean": ""}
+    origin = {"commit": "c0ffee", "model_base": "ab", "model_changed": "cd"}
+    write_tsv(root / "docs" / "results" / "ablation.tsv", [row | figures | origin])
     publish(root)
-    assert "| 3 | 1.235 | - |" in (root / "docs" / "results.md").read_text()
+    page = (root / "docs" / "results.md").read_text()
+    assert "| steps | none | -2.0 % | +1.3 % | +1.3 % | +1.3 % | - |" in page
 
 
 def test_averages_are_rounded_and_refused_ones_are_dashes(root: Path) -> None:
