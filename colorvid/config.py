@@ -61,10 +61,12 @@ class BranchConfig:
         block: samples (of its own planes) to a latent position.
         analysis_widths, synthesis_widths: channels of the non-linear paths at 2/block and 1/block
             of the resolution; None leaves the linear path alone.
+        analysis_blocks, synthesis_blocks: residual blocks of the non-linear paths at 1/block.
         synthesis_condition: channels of further inputs of the synthesis at 2/block.
         prior_width: channels of the prior's features.
         prior_condition: channels of further inputs of the prior at 1/block.
         hyper: channels of the hyper-latents.
+        context_steps: steps in which the latents are decoded, see `colorvid.nn.steps`.
         predict_mean: whether the prior says a mean.
         step_ratio: initial quantiser step over ``sqrt(8.66 / lambda)``.
         rounding: added to magnitudes before the floor; 0.5 rounds, less makes a dead zone.
@@ -81,12 +83,15 @@ class BranchConfig:
     synthesis_widths: tuple[int, int] | None
     prior_width: int
     hyper: int
+    context_steps: int
     predict_mean: bool
     step_ratio: float
     rounding: float
     sample_weight: float
     rate_weight: float
     reference_planes: int = 0
+    analysis_blocks: int = 0
+    synthesis_blocks: int = 0
     synthesis_condition: int = 0
     prior_condition: int = 0
     dct: bool = True
@@ -100,7 +105,7 @@ class BranchConfig:
 
 @dataclass(frozen=True, slots=True)
 class IntraConfig:
-    """Sizes of the intra codec; defaults are the released model's.
+    """Sizes of the intra codec; defaults are the released model's. See also `BranchConfig`.
 
     Attributes:
         chroma_offset: chroma is coded at the quality so many indices above luma's, within 0..63.
@@ -113,6 +118,9 @@ class IntraConfig:
     chroma_prior: int = 96
     luma_hyper: int = 48
     chroma_hyper: int = 24
+    analysis_blocks: int = 2
+    synthesis_blocks: int = 1
+    context_steps: int = 5
     chroma_from_luma: bool = True
     chroma_offset: int = 0
     rate_weight: float = 1.1
@@ -128,6 +136,9 @@ class IntraConfig:
             synthesis_widths=self.luma_widths,
             prior_width=self.luma_prior,
             hyper=self.luma_hyper,
+            analysis_blocks=self.analysis_blocks,
+            synthesis_blocks=self.synthesis_blocks,
+            context_steps=self.context_steps,
             predict_mean=True,
             step_ratio=1.0,
             rounding=0.5,
@@ -146,6 +157,9 @@ class IntraConfig:
             synthesis_widths=self.chroma_widths,
             prior_width=self.chroma_prior,
             hyper=self.chroma_hyper,
+            analysis_blocks=self.analysis_blocks,
+            synthesis_blocks=self.synthesis_blocks,
+            context_steps=self.context_steps,
             predict_mean=True,
             step_ratio=0.8,
             rounding=0.5,
@@ -170,6 +184,7 @@ class InterConfig:
             non-linear paths, see `BranchConfig`.
         context: feed prediction, previous symbols and motion to the prior.
         rounding: dead zone of both branches, see `BranchConfig`.
+        context_steps: see `BranchConfig`.
         chroma_offset: see `IntraConfig`.
     """
 
@@ -181,6 +196,7 @@ class InterConfig:
     chroma_prior: int = 48
     luma_hyper: int = 8
     chroma_hyper: int = 4
+    context_steps: int = 2
     chroma_from_luma: bool = True
     context: bool = True
     chroma_offset: int = 0
@@ -199,6 +215,7 @@ class InterConfig:
             prior_width=self.luma_prior,
             prior_condition=(64 + 32 + 64 + MOTION_FEATURES) if self.context else 0,
             hyper=self.luma_hyper,
+            context_steps=self.context_steps,
             predict_mean=False,
             step_ratio=1.0,
             rounding=self.rounding,
@@ -219,6 +236,7 @@ class InterConfig:
             prior_width=self.chroma_prior,
             prior_condition=context + (64 if self.chroma_from_luma else 0),
             hyper=self.chroma_hyper,
+            context_steps=self.context_steps,
             predict_mean=False,
             step_ratio=0.6,
             rounding=self.rounding,

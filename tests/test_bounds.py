@@ -13,21 +13,22 @@ from tests import tiny
 def test_every_convolution_of_a_model_is_proved() -> None:
     proved = prove_bounds(tiny.network(), skip=("analysis", "hyper_analysis"))
     names = {b.layer for b in proved}
-    assert "intra.luma.synthesis.leave" in names and "inter.chroma.prior.context" in names
+    assert "intra.luma.synthesis.leave" in names and "inter.chroma.prior.context.second" in names
     assert not any("analysis" in n for n in names)
     assert all(0 < b.largest <= b.allowed == SUM_LIMIT - 1 for b in proved)
 
 
 def test_a_broken_bound_is_refused() -> None:
     model = tiny.network()
-    layer = model.intra.luma.prior.context
+    layer = model.intra.luma.prior.context["high_first"]
     assert isinstance(layer, Conv)
     layer.weight_int.fill_(127)
     wanted = 256 * 127 * 2047 + int(layer.bias_int.abs().max())
     with pytest.raises(ConfigError) as error:
         prove_bounds(model)
     assert str(error.value) == (
-        f"layer intra.luma.prior.context: sums can reach {wanted}; at most 16777215 is exact; "
+        f"layer intra.luma.prior.context.high_first: sums can reach {wanted}; at most "
+        "16777215 is exact; "
         "use smaller weights or a narrower input grid"
     )
 

@@ -22,7 +22,7 @@ ORDER = """
     bitstream.writer bitstream.scanner bitstream.reader bitstream.summary bitstream.__init__
     entropy.__init__ entropy.tables entropy.binary entropy.rans
     exact.__init__ exact.arithmetic exact.layers exact.bounds exact.guard
-    nn.__init__ nn.blocks nn.transforms nn.prior
+    nn.__init__ nn.blocks nn.transforms nn.steps nn.prior
     motion.__init__ motion.field motion.coding motion.compensate motion.search motion.simplify
     motion.estimate
     models.__init__ models.planes models.branch models.intra models.inter models.video

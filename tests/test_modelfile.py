@@ -86,7 +86,7 @@ def test_the_decoder_has_no_float_weights(path: Path) -> None:
         if name.endswith((".weight", ".bias", ".values")):
             assert is_encoder(name) and value.dtype == torch.float16, name
     network = load_model(str(path)).network
-    assert network.intra.luma.prior.context.weight is None
+    assert network.intra.luma.prior.context["high_first"].weight is None
     assert not any(p.requires_grad for p in network.parameters())
 
 
@@ -101,7 +101,7 @@ def test_saving_twice_gives_the_same_identity(tmp_path: Path, path: Path) -> Non
         ("intra.luma.analysis.enter.weight", True),
         ("inter.chroma.prior.hyper_analysis.down2.bias", True),
         ("inter.chroma.synthesis.leave.weight_int", False),
-        ("intra.luma.prior.context.bias_int", False),
+        ("intra.luma.prior.context.high_first.bias_int", False),
         ("inter.luma.prior.index_heads.first.factor", False),
         ("intra.chroma.gains.table", False),
         ("intra.luma.synthesis.quality.table", False),
@@ -153,8 +153,8 @@ def edit_config(**changes: Any) -> Callable[[dict[str, Tensor], dict[str, str]],
     return change
 
 
-LUMA = "intra.luma.prior.context.weight_int"
-FACTOR = "inter.luma.prior.context.factor"
+LUMA = "intra.luma.prior.context.high_first.weight_int"
+FACTOR = "inter.luma.prior.context.second.factor"
 GAINS = "intra.chroma.gains.table"
 BROKEN: dict[str, tuple[Callable[[dict[str, Tensor], dict[str, str]], Any], str]] = {
     "no config": (lambda t, m: m.pop("config"), "this version can run: Expecting value"),
@@ -168,7 +168,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Tensor], dict[str, str]], Any], str]
     "too much": (lambda t, m: t.update(x=torch.zeros(1)), "too much \\['x'\\]"),
     "infinite factor": (
         lambda t, m: t[FACTOR].fill_(float("inf")),
-        "layer inter.luma.prior.context: a factor is not finite; export the model anew",
+        "layer inter.luma.prior.context.second: a factor is not finite; export the model anew",
     ),
     "huge steps": (
         lambda t, m: t[GAINS].fill_(-(2**31)),

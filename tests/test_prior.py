@@ -6,15 +6,14 @@ from torch import Tensor
 
 from colorvid.exact.arithmetic import ExactArithmetic
 from colorvid.exact.layers import ExactLayer, use_arithmetic
-from colorvid.nn.prior import Parameters, Prior, checkerboard, scale_of
+from colorvid.nn.prior import Prior, scale_of
 
-CPU = torch.device("cpu")
 QUALITY = torch.tensor([20])
 
 
 def prior(predict_mean: bool = True, conditions: int = 0) -> Prior:
     torch.manual_seed(2)
-    made = Prior(8, 12, 3, conditions, predict_mean=predict_mean)
+    made = Prior(2, 2, 2, 12, 3, conditions, predict_mean=predict_mean)
     for layer in made.modules():
         if isinstance(layer, ExactLayer):
             layer.finalise()
@@ -24,11 +23,6 @@ def prior(predict_mean: bool = True, conditions: int = 0) -> Prior:
 
 def hyper(size: tuple[int, int]) -> Tensor:
     return torch.randint(-127, 128, (1, 3, *size), generator=torch.Generator().manual_seed(1)) * 1.0
-
-
-def test_checkerboard_alternates_with_channels() -> None:
-    mask = checkerboard(torch.Size((1, 2, 2, 3)), CPU)
-    assert mask.int().tolist() == [[[1, 0, 1], [0, 1, 0]], [[0, 1, 0], [1, 0, 1]]]
 
 
 def test_scales_are_geometric() -> None:
@@ -56,7 +50,9 @@ def test_parameters_are_integers_and_the_same_for_both_carriers() -> None:
         use_arithmetic(made, ExactArithmetic(carrier))
         features = made.features(hyper((2, 3)).to(carrier), (5, 9), QUALITY, None)
         known = torch.randint(-2047, 2048, (1, 8, 5, 9), generator=torch.Generator().manual_seed(4))
-        steps = [made.first_step(features), made.second_step(features, known.to(carrier))]
+        later = made.advance(made.steps[1], features, known.to(carrier))
+        pairs = zip(made.steps, (features, later), strict=True)
+        steps = [made.parameters_of(step, x) for step, x in pairs]
         results.append([t for p in steps for t in (p.mean, p.index) if t is not None])
     assert len(results[0]) == 4
     for a, b in zip(*results, strict=True):
@@ -67,7 +63,7 @@ def test_parameters_are_integers_and_the_same_for_both_carriers() -> None:
 def test_without_means_only_scales_come_out() -> None:
     made = prior(predict_mean=False)
     features = made.features(hyper((1, 1)), (4, 4), QUALITY, None)
-    parameters = made.first_step(features)
+    parameters = made.parameters_of(made.steps[0], features)
     assert parameters.mean is None and parameters.index.shape == (1, 8, 4, 4)
     assert not len(made.mean_heads)
 
@@ -78,9 +74,11 @@ def test_second_step_sees_the_known_latents_and_quality_counts() -> None:
     made.quality.finalise()
     features = made.features(hyper((1, 1)), (4, 4), QUALITY, None)
     known = torch.zeros(1, 8, 4, 4)
-    plain = made.second_step(features, known).index
+    first, second = made.steps
+    assert made.advance(first, features, known) is features
+    plain = made.advance(second, features, known)
     known[0, 0, 0, 0] = 2000
-    assert not torch.equal(made.second_step(features, known).index, plain)
+    assert not torch.equal(made.advance(second, features, known), plain)
     assert not torch.equal(made.features(hyper((1, 1)), (4, 4), QUALITY + 9, None), features)
 
 
@@ -89,12 +87,3 @@ def test_conditions_take_part() -> None:
     plain = made.features(hyper((1, 1)), (4, 4), QUALITY, torch.zeros(1, 5, 4, 4))
     other = made.features(hyper((1, 1)), (4, 4), QUALITY, torch.full((1, 5, 4, 4), 900.0))
     assert not torch.equal(plain, other)
-
-
-def test_steps_are_joined_by_the_mask() -> None:
-    mask = checkerboard(torch.Size((1, 1, 1, 2)), CPU)
-    one, two = torch.ones(1, 1, 1, 2), torch.full((1, 1, 1, 2), 2.0)
-    both = Parameters(one, one).where(mask, Parameters(two, two))
-    assert both.mean is not None
-    assert both.mean.tolist() == both.index.tolist() == [[[[1, 2]]]]
-    assert Parameters(None, one).where(mask, Parameters(None, two)).mean is None

@@ -81,7 +81,7 @@ def test_the_untrained_codec_is_the_dead_zone_transform() -> None:
     wanted = (prediction.y + change).round().clamp(0, 255)
     assert (states[1].picture.y - wanted).abs().max() <= 1
     assert (states[1].picture.y == wanted).float().mean() > 0.9
-    assert len(coder.symbols) == 8, "two steps of two branches of two frames"
+    assert len(coder.symbols) == 14, "five and two steps of two branches"
 
 
 def test_zero_symbols_leave_the_prediction_alone() -> None:

@@ -20,7 +20,7 @@ from colorvid.exact.guard import exact_torch, prove
 from colorvid.frame import Frame
 from colorvid.models.modelfile import Model
 from colorvid.models.planes import ALIGNMENT, FEATURES_PER_SAMPLE, Picture, padded
-from colorvid.nn.prior import checkerboard_places
+from colorvid.nn.steps import Step, places
 from colorvid.nn.transforms import SYMBOL_STEPS
 
 BranchName = Literal["luma", "chroma"]
@@ -37,18 +37,20 @@ class ChannelCounter:
 
     Attributes:
         tables: frequency tables of the latents.
+        steps: context steps of the branch.
         shape: of the latents, ``(1, C, h, w)``.
         bits: information of the latents so far, float64 ``(C,)``; without hyper-latents.
     """
 
     tables: Tables
+    steps: tuple[Step, ...]
     shape: torch.Size
     bits: NDArray[np.float64] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Start at zero, with the places of both steps of the checkerboard to come."""
+        """Start at zero, with all steps to come."""
         self.bits = np.zeros(self.shape[1])
-        self._steps = iter(checkerboard_places(self.shape, torch.device("cpu")))
+        self._to_come = iter(self.steps)
 
     def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
         """See `colorvid.models.branch.Coder.hyper`."""
@@ -58,7 +60,9 @@ class ChannelCounter:
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.latents`."""
         assert symbols is not None
-        channel = next(self._steps).numpy() // (self.shape[2] * self.shape[3])
+        height, width = self.shape[2:]
+        _, overall = places(next(self._to_come), height, width, torch.device("cpu"))
+        channel = overall.numpy() // (height * width)
         tables, values = (t.to("cpu", torch.int32).numpy() for t in (index, symbols))
         coded = np.flatnonzero(tables)
         information = self.tables.information(values[coded], tables[coded])
@@ -85,7 +89,9 @@ def channel_bits(
     grid = [padded(s) // ALIGNMENT for s in size]
     intra = model.network.intra
     luma, chroma = (
-        ChannelCounter(book.latents, torch.Size((1, branch.config.latents, *grid)))
+        ChannelCounter(
+            book.latents, branch.prior.steps, torch.Size((1, branch.config.latents, *grid))
+        )
         for branch, book in zip((intra.luma, intra.chroma), model.pair("intra"), strict=True)
     )
     picture = Picture.of(frame, model.network.device)

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from colorvid.config import BranchConfig, lambda_of_quality
 from colorvid.exact.arithmetic import ExactArithmetic, Grid
 from colorvid.exact.layers import QUALITIES, ChannelScale, ExactLayer, Knots
-from colorvid.nn.prior import INDEX, SCALES, Parameters, Prior, checkerboard, checkerboard_places
+from colorvid.nn.prior import INDEX, SCALES, Parameters, Prior
+from colorvid.nn.steps import Step, places
 from colorvid.nn.transforms import (
     STEP_STEPS,
     SYMBOL_STEPS,
@@ -80,10 +81,20 @@ class Gains(ExactLayer):
 
 @dataclass(frozen=True, slots=True)
 class BranchOutput:
-    """What training needs: planes, decoded latents, and what was coded with which parameters."""
+    """What training needs: planes, and what was coded with which parameters.
+
+    Attributes:
+        planes: of the linear path.
+        y_hat: decoded latents.
+        offsets: latents minus their means, real.
+        symbols: the integers for them, with the gradients of the offsets.
+        parameters: of the latents.
+        z: hyper-latents, real.
+    """
 
     planes: Tensor
     y_hat: Tensor
+    offsets: Tensor
     symbols: Tensor
     parameters: Parameters
     z: Tensor
@@ -125,15 +136,16 @@ class Branch(nn.Module):
         self.analysis = self.synthesis = None
         if c.analysis_widths is not None:
             self.analysis = AnalysisNet(
-                inputs, c.block, c.latents, c.analysis_widths, attention=c.attention
+                inputs, c.block, c.latents, c.analysis_widths, c.analysis_blocks, c.attention
             )
         if c.synthesis_widths is not None:
             self.synthesis = SynthesisNet(
                 c.planes,
                 c.block,
                 c.synthesis_widths,
+                c.synthesis_blocks,
                 c.synthesis_condition,
-                attention=c.attention,
+                c.attention,
             )
         self.gains = Gains(c.latents, c.step_ratio)
         natural = latent_scale(c.block, c.planes)
@@ -143,7 +155,9 @@ class Branch(nn.Module):
             torch.ones_like(natural) if c.reference_planes else natural, LATENT
         )
         self.prior = Prior(
-            c.latents,
+            c.block,
+            c.planes,
+            c.context_steps,
             c.prior_width,
             c.hyper,
             c.prior_condition,
@@ -215,18 +229,32 @@ class Branch(nn.Module):
         z_hat = straight_through(torch.round(z).clamp(-HYPER_LIMIT, HYPER_LIMIT), z)
         size = (y.shape[-2], y.shape[-1])
         features = self.prior.features(z_hat, size, quality, prior_condition)
-        mask = checkerboard(y.shape, y.device)
-        first = self.prior.first_step(features)
-        symbols, y_hat = self._round(y, first, price)
-        known = self.scale(y_hat * mask)
-        second = self.prior.second_step(features, known)
-        symbols2, y_hat2 = self._round(y, second, price)
-        y_hat = torch.where(mask, y_hat, y_hat2)
-        symbols = torch.where(mask, symbols, symbols2)
+        y_hat, symbols, parameters = self._steps(y, features, price)
+        offsets = y if parameters.mean is None else y - parameters.mean
         planes = self.transform(y_hat * step)
-        return BranchOutput(planes, y_hat, symbols, first.where(mask, second), z)
+        return BranchOutput(planes, y_hat, offsets, symbols, parameters, z)
+
+    def _steps(
+        self, y: Tensor, features: Tensor, price: Tensor
+    ) -> tuple[Tensor, Tensor, Parameters]:
+        """All context steps as training sees them: decoded latents, symbols, parameters."""
+        height, width = y.shape[-2:]
+        y_hat, symbols, mean, index = (torch.zeros_like(y) for _ in range(4))
+        for step in self.prior.steps:
+            features = self.prior.advance(step, features, self.scale(y_hat))
+            parameters = self.prior.parameters_of(step, features)
+            channels = torch.tensor(step.channels, device=y.device)
+            mask = step.mask(height, width, y.device)
+            rows, prices = (t.index_select(1, channels) for t in (y, price))
+            new = (*self._round(rows, parameters, prices), parameters.mean, parameters.index)
+            symbols, y_hat, mean, index = (
+                total if part is None else total.index_add(1, channels, part.float() * mask)
+                for total, part in zip((symbols, y_hat, mean, index), new, strict=True)
+            )
+        return y_hat, symbols, Parameters(mean if self.prior.predict_mean else None, index)
 
     def _round(self, y: Tensor, parameters: Parameters, price: Tensor) -> tuple[Tensor, Tensor]:
+        """Symbols and decoded latents, with straight-through gradients."""
         mean = 0.0 if parameters.mean is None else parameters.mean
         offset = y - mean
         index = torch.round(parameters.index.detach().float() * INDEX.steps).clamp(0, SCALES - 1)
@@ -287,13 +315,13 @@ class Branch(nn.Module):
         z_hat = coder.hyper(z, self.prior.hyper_shape(shape))
         z_hat = z_hat.to(quality.device, arithmetic.carrier).clamp(-HYPER_LIMIT, HYPER_LIMIT)
         features = self.prior.features(z_hat, (shape[2], shape[3]), quality, prior_condition)
-        first, second = checkerboard_places(shape, features.device)
         y_hat = torch.zeros(shape, dtype=features.dtype, device=features.device)
         step = self.gains.table[quality][:, :, None, None].to(torch.float32) / STEP_STEPS
         price = self.bit_price(quality, step).expand(shape)
-        self._code_step(coder, y, y_hat, first, self.prior.first_step(features), price)
-        parameters = self.prior.second_step(features, self.scale(y_hat))
-        self._code_step(coder, y, y_hat, second, parameters, price)
+        for part in self.prior.steps:
+            features = self.prior.advance(part, features, self.scale(y_hat))
+            parameters = self.prior.parameters_of(part, features)
+            self._code_step(coder, y, y_hat, part, parameters, price)
         return y_hat
 
     def _code_step(
@@ -301,24 +329,26 @@ class Branch(nn.Module):
         coder: Coder,
         y: Tensor | None,
         y_hat: Tensor,
-        places: Tensor,
+        step: Step,
         parameters: Parameters,
         price: Tensor,
     ) -> None:
-        """Code the latents at the flat indices ``places`` and put them into ``y_hat``."""
+        """Code the latents of ``step`` and put them into ``y_hat``."""
+        within, overall = places(step, y_hat.shape[2], y_hat.shape[3], y_hat.device)
 
-        def pick(x: Tensor) -> Tensor:
-            return x.reshape(-1).index_select(0, places)
+        def pick(x: Tensor, indices: Tensor) -> Tensor:
+            return x.reshape(-1).index_select(0, indices)
 
-        index = pick(parameters.index).clamp_(0, SCALES - 1)
-        mean = None if parameters.mean is None else pick(parameters.mean)
+        index = pick(parameters.index, within).clamp_(0, SCALES - 1)
+        mean = None if parameters.mean is None else pick(parameters.mean, within)
         symbols = None
         if y is not None:
-            offset = pick(y) if mean is None else pick(y) - mean / SYMBOL_STEPS
-            symbols = self.quantise(offset, index, pick(price))
+            offset = pick(y, overall)
+            offset = offset if mean is None else offset - mean / SYMBOL_STEPS
+            symbols = self.quantise(offset, index, pick(price, overall))
             symbols = symbols.clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT)
         decoded = coder.latents(symbols, index) * SYMBOL_STEPS
-        y_hat.view(-1).index_copy_(0, places, decoded if mean is None else decoded + mean)
+        y_hat.view(-1).index_copy_(0, overall, decoded if mean is None else decoded + mean)
 
     def reconstruct(self, y_hat: Tensor, quality: Tensor) -> Tensor:
         """Planes of the linear path as exact features, from decoded latents in 1/16 steps."""

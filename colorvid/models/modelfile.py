@@ -32,9 +32,15 @@ from colorvid.nn.transforms import SYMBOL_STEPS
 BRANCHES = ("intra.luma", "intra.chroma", "inter.luma", "inter.chroma")
 RELEASED = {name: f"{name}.safetensors" for name in TUNES}
 """Models inside the package by name."""
-ENCODER_FIELDS = ("rounding", "rate_weight", "luma_analysis", "chroma_analysis")
+ENCODER_FIELDS = (
+    "rounding",
+    "rate_weight",
+    "luma_analysis",
+    "chroma_analysis",
+    "analysis_blocks",
+)
 """Fields of the configuration that the decoder does not need."""
-_FORMAT = "colorvid-model-1"
+_FORMAT = "colorvid-model-2"
 
 
 @dataclass(frozen=True)

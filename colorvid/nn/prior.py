@@ -1,4 +1,4 @@
-"""Entropy parameters of a branch: hyperprior, conditions, two-step checkerboard context.
+"""Entropy parameters of a branch: hyperprior, conditions, context of the latents known so far.
 
 Latents ``y`` are in units of the quantiser step; decoded ones are multiples of 1/16. The prior
 says for each latent a mean and an index into a table of scales. Both leave it as integers in
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from colorvid.exact.arithmetic import Grid
 from colorvid.exact.layers import Conv, ExactLayer, QualityBias
 from colorvid.nn.blocks import blocks
+from colorvid.nn.steps import Step, context_steps
 from colorvid.nn.transforms import SYMBOL_STEPS
 
 SCALES = 64
@@ -27,7 +27,7 @@ SCALE_RATIO = math.log(LARGEST_SCALE / SMALLEST_SCALE) / (SCALES - 1)
 HYPER_STRIDE = 4
 """Latent positions to a hyper-latent position in each direction."""
 
-MEAN = Grid(steps=SYMBOL_STEPS, limit=2047)
+MEAN = Grid(steps=SYMBOL_STEPS, limit=2**13 - 1)
 INDEX = Grid(steps=8, limit=2047)
 HYPER = Grid(steps=1, limit=127)
 
@@ -37,24 +37,9 @@ def scale_of(index: Tensor) -> Tensor:
     return SMALLEST_SCALE * torch.exp(index * SCALE_RATIO)
 
 
-def checkerboard(shape: torch.Size, device: torch.device) -> Tensor:
-    """First step's mask ``(C, H, W)``, bool: positions of even ``channel + row + column``."""
-    _, c, h, w = shape
-    parity = torch.arange(c, device=device)[:, None, None]
-    parity = parity + torch.arange(h, device=device)[:, None] + torch.arange(w, device=device)
-    return parity % 2 == 0
-
-
-@lru_cache(maxsize=64)
-def checkerboard_places(shape: torch.Size, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Flat indices, int64, of the two steps of `checkerboard` in a tensor ``(1, C, H, W)``."""
-    mask = checkerboard(shape, device).flatten()
-    return mask.nonzero()[:, 0], (~mask).nonzero()[:, 0]
-
-
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Mean (or None for zero) and scale index of every latent, each ``(B, C, H, W)``.
+    """Mean (or None for zero) and scale index of latents, each ``(B, C, H, W)``.
 
     Float arithmetic: mean in steps, index in units of 8. Exact: integers, mean in 1/16 steps, index
     still to be clamped to 0..63.
@@ -62,13 +47,6 @@ class Parameters:
 
     mean: Tensor | None
     index: Tensor
-
-    def where(self, mask: Tensor, other: Parameters) -> Parameters:
-        """These parameters where ``mask``, the other ones elsewhere."""
-        mean = None
-        if self.mean is not None and other.mean is not None:
-            mean = torch.where(mask, self.mean, other.mean)
-        return Parameters(mean, torch.where(mask, self.index, other.index))
 
 
 class HyperAnalysis(nn.Module):
@@ -112,39 +90,54 @@ class HyperSynthesis(ExactLayer):
 
 
 class Prior(ExactLayer):
-    """Parameters of the latents in two steps over a checkerboard.
+    """Parameters of the latents, step by step.
 
     Args:
-        latents: channels of y.
+        block, planes: of the branch; y has ``planes * block^2`` channels.
+        steps: number of context steps, see `context_steps`.
         width: channels of the features.
         hyper: channels of the hyper-latents z.
         conditions: channels of the condition features at the resolution of the latents.
         predict_mean: say a mean too; without it the mean is zero.
+
+    Attributes:
+        steps: the context steps.
     """
 
     def __init__(
-        self, latents: int, width: int, hyper: int, conditions: int, *, predict_mean: bool
+        self,
+        block: int,
+        planes: int,
+        steps: int,
+        width: int,
+        hyper: int,
+        conditions: int,
+        *,
+        predict_mean: bool,
     ) -> None:
         """Make the networks."""
         super().__init__()
-        self.latents, self.hyper, self.predict_mean = latents, hyper, predict_mean
+        latents = planes * block**2
+        self.hyper, self.predict_mean = hyper, predict_mean
+        self.steps = context_steps(steps, block, planes)
         self.hyper_analysis = HyperAnalysis(latents, width, hyper)
         self.hyper_synthesis = HyperSynthesis(hyper, width)
         self.quality = QualityBias(width)
         self.condition = Conv(conditions, width) if conditions else None
-        self.first = blocks(width, 2)
-        self.context = Conv(latents, width)
-        self.second = blocks(width, 1)
-        heads = ("first", "second")
-        self.index_heads = nn.ModuleDict({k: self._head(width, INDEX, 3.0) for k in heads})
-        self.mean_heads = nn.ModuleDict(
-            {k: self._head(width, MEAN, 0.0) for k in heads if predict_mean}
-        )
+        self.trunk = blocks(width, 2)
+        later = [step.name for step in self.steps[1:]]
+        self.context = nn.ModuleDict({name: Conv(latents, width) for name in later})
+        self.refine = nn.ModuleDict({name: blocks(width, 1) for name in later})
+        self.index_heads = self._heads(width, INDEX, 3.0)
+        self.mean_heads = self._heads(width, MEAN, 0.0) if predict_mean else nn.ModuleDict()
 
-    def _head(self, width: int, target: Grid, start: float) -> Conv:
-        head = Conv(width, self.latents, gain=0.1, target=target)
-        nn.init.constant_(head.bias, start)
-        return head
+    def _heads(self, width: int, target: Grid, start: float) -> nn.ModuleDict:
+        heads = nn.ModuleDict()
+        for step in self.steps:
+            head = Conv(width, len(step.channels), gain=0.1, target=target)
+            nn.init.constant_(head.bias, start)
+            heads[step.name] = head
+        return heads
 
     def features(
         self, z: Tensor, size: tuple[int, int], quality: Tensor, condition: Tensor | None
@@ -154,7 +147,7 @@ class Prior(ExactLayer):
         x = a.add(self.hyper_synthesis(z, size), self.quality(quality))
         if self.condition is not None and condition is not None:
             x = a.add(x, self.condition(condition))
-        result: Tensor = self.first(x)
+        result: Tensor = self.trunk(x)
         return result
 
     def hyper_shape(self, shape: torch.Size) -> torch.Size:
@@ -162,20 +155,21 @@ class Prior(ExactLayer):
         b, _, h, w = shape
         return torch.Size((b, self.hyper, -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE)))
 
-    def first_step(self, features: Tensor) -> Parameters:
-        """Parameters that hold where the checkerboard is true."""
-        return self._heads(features, "first")
-
-    def second_step(self, features: Tensor, known: Tensor) -> Parameters:
-        """Parameters for the other positions.
+    def advance(self, step: Step, features: Tensor, known: Tensor) -> Tensor:
+        """Features of ``step`` from those of the step before; the first step's stay as they are.
 
         Args:
-            features: result of `features`.
+            step: one of ``steps``.
+            features: those of the step before; of the first step: result of `features`.
             known: scaled latents as features, zero where not yet decoded.
         """
-        x = self.arithmetic.add(features, self.context(known))
-        return self._heads(self.second(x), "second")
+        if step.name not in self.context:
+            return features
+        x = self.arithmetic.add(features, self.context[step.name](known))
+        result: Tensor = self.refine[step.name](x)
+        return result
 
-    def _heads(self, features: Tensor, step: str) -> Parameters:
-        mean = self.mean_heads[step](features) if self.predict_mean else None
-        return Parameters(mean, self.index_heads[step](features))
+    def parameters_of(self, step: Step, features: Tensor) -> Parameters:
+        """Parameters of the channels of ``step``; they hold where its mask is true."""
+        mean = self.mean_heads[step.name](features) if self.predict_mean else None
+        return Parameters(mean, self.index_heads[step.name](features))

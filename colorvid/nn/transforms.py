@@ -122,7 +122,8 @@ class AnalysisNet(nn.Module):
         block: samples to a latent position, a power of two >= 4.
         latents: output channels.
         widths: channels at ``2 / block`` and at ``1 / block`` of the resolution.
-        attention: attend at ``1 / block`` of the resolution, or have a plain block there.
+        deep: residual blocks at ``1 / block`` of the resolution.
+        attention: attend there, or have one more plain block.
     """
 
     def __init__(
@@ -131,7 +132,7 @@ class AnalysisNet(nn.Module):
         block: int,
         latents: int,
         widths: tuple[int, int],
-        *,
+        deep: int,
         attention: bool = True,
     ) -> None:
         """Make the networks."""
@@ -142,6 +143,7 @@ class AnalysisNet(nn.Module):
         self.quality = QualityBias(fine)
         self.fine = blocks(fine, 2)
         self.down = Conv(4 * fine, coarse)
+        self.deep = blocks(coarse, deep)
         self.coarse = GatedAttention(coarse) if attention else Block(coarse)
         self.leave = Conv(coarse, latents, gain=0.0)
 
@@ -149,7 +151,7 @@ class AnalysisNet(nn.Module):
         """Planes ``(B, P, H, W)``, qualities ``(B,)`` to ``(B, latents, H/block, W/block)``."""
         x = self.enter(F.pixel_unshuffle(x, self.stride)) + self.quality(quality)
         x = self.down(F.pixel_unshuffle(self.fine(x), 2))
-        result: Tensor = self.leave(self.coarse(x))
+        result: Tensor = self.leave(self.coarse(self.deep(x)))
         return result
 
 
@@ -162,6 +164,7 @@ class SynthesisNet(ExactLayer):
         planes: planes of the branch.
         block: samples to a latent position, a power of two >= 4.
         widths: channels at the two resolutions.
+        deep: residual blocks at ``1 / block`` of the resolution.
         conditions: channels of further inputs at ``2 / block`` of the resolution.
         attention: see `AnalysisNet`.
     """
@@ -171,8 +174,8 @@ class SynthesisNet(ExactLayer):
         planes: int,
         block: int,
         widths: tuple[int, int],
+        deep: int,
         conditions: int = 0,
-        *,
         attention: bool = True,
     ) -> None:
         """Make the networks."""
@@ -183,6 +186,7 @@ class SynthesisNet(ExactLayer):
         self.quality = QualityBias(fine)
         self.first = blocks(fine, 1)
         self.down = Conv(4 * fine, coarse)
+        self.deep = blocks(coarse, deep)
         self.coarse = GatedAttention(coarse) if attention else Block(coarse)
         self.up = Conv(coarse, 4 * fine)
         self.last = blocks(fine, 2)
@@ -194,6 +198,6 @@ class SynthesisNet(ExactLayer):
         x = F.pixel_unshuffle(picture, self.stride)
         x = self.enter(x if condition is None else torch.cat((x, condition), dim=1))
         x = self.first(a.add(x, self.quality(quality)))
-        deep = self.up(self.coarse(self.down(F.pixel_unshuffle(x, 2))))
+        deep = self.up(self.coarse(self.deep(self.down(F.pixel_unshuffle(x, 2)))))
         x = self.last(a.add(x, F.pixel_shuffle(deep, 2)))
         return a.add(picture, F.pixel_shuffle(self.leave(x), self.stride))

@@ -75,7 +75,7 @@ def load_rates(model: VideoModel, part: str, run: Path | None) -> dict[str, Bran
     rates = {}
     for name in ("luma", "chroma"):
         config = branch_of(model, f"{part}.{name}").config
-        rate = BranchRate(config.hyper, heavy_tails=not config.predict_mean)
+        rate = BranchRate(config.hyper, means=config.predict_mean)
         if run:
             rate.bottleneck.load_state_dict(_part(weights, f"{name}.bottleneck"))
         rates[f"{part}.{name}"] = rate

@@ -24,8 +24,8 @@ class InterTask:
         self.networks = nn.ModuleDict(
             {
                 "model": InterModel(config),
-                "luma": BranchRate(config.luma_hyper, heavy_tails=True),
-                "chroma": BranchRate(config.chroma_hyper, heavy_tails=True),
+                "luma": BranchRate(config.luma_hyper, means=False),
+                "chroma": BranchRate(config.chroma_hyper, means=False),
             }
         ).to(memory_format=torch.channels_last)
         for branch in ("luma", "chroma"):

@@ -27,8 +27,8 @@ class IntraTask:
         self.networks = nn.ModuleDict(
             {
                 "model": IntraModel(config),
-                "luma": BranchRate(config.luma_hyper),
-                "chroma": BranchRate(config.chroma_hyper),
+                "luma": BranchRate(config.luma_hyper, means=True),
+                "chroma": BranchRate(config.chroma_hyper, means=True),
             }
         ).to(memory_format=torch.channels_last)
 

@@ -76,9 +76,9 @@ def test_a_part_can_be_trained_alone_and_from_scratch(tmp_path: Path) -> None:
                 changed.add(name)
         else:
             assert torch.equal(value, first.average[name]), name
-    assert {"model.chroma.prior.context.weight", "chroma.bottleneck.quantiles"} & changed
-    fresh = second.task.networks.state_dict()["model.chroma.prior.context.weight"]
-    assert not torch.equal(fresh, first.average["model.chroma.prior.context.weight"])
+    assert {"model.chroma.prior.context.high_first.weight", "chroma.bottleneck.quantiles"} & changed
+    fresh = second.task.networks.state_dict()["model.chroma.prior.context.high_first.weight"]
+    assert not torch.equal(fresh, first.average["model.chroma.prior.context.high_first.weight"])
 
 
 def test_a_run_can_start_from_the_average_of_another(tmp_path: Path) -> None:
