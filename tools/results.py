@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import csv
 import shutil
+import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ if __package__ in (None, ""):  # started as a program: find the tools as a packa
     sys.path.insert(0, str(ROOT))
 
 from colorvid import cli  # noqa: E402
-from colorvid.evaluation.tables import AVERAGE, MEAN_CURVE, markdown  # noqa: E402
+from colorvid.evaluation.tables import AVERAGE, DRIFT, MEAN_CURVE, markdown  # noqa: E402
 from tools import eval_kodak  # noqa: E402
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -197,8 +198,33 @@ def _section(folder: Path, chosen: Set) -> str:
         rows = averages(folder, MEAN_CURVE, metrics)
         if rows:
             parts.append(f"BD-rate between the mean curves:\n\n{markdown(rows)}")
+    drifts = _drifts(read_tsv(folder / "points.tsv"))
+    if drifts:
+        parts.append(
+            "PSNR of Y of the last eight frames of the group of pictures minus that of the first "
+            f"eight behind the key frame, dB, mean over the qualities:\n\n{markdown(drifts)}"
+        )
     parts += [f"![{text}](results/{name}/{file})" for file, text in chosen.plots]
     return "\n\n".join(parts)
+
+
+def _drifts(points: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Change of quality along the group, a row for each codec; none for stills."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for point in points:
+        if point.get(DRIFT):
+            for clip in (point["clip"], "mean"):
+                values = found.setdefault(point["codec"], {}).setdefault(clip, [])
+                values.append(float(point[DRIFT]))
+    return [
+        {"codec": codec}
+        | {clip: f"{statistics.fmean(v):+.2f}" for clip, v in sorted(clips.items(), key=_mean_last)}
+        for codec, clips in found.items()
+    ]
+
+
+def _mean_last(item: tuple[str, list[float]]) -> bool:
+    return item[0] == "mean"
 
 
 def replace_block(path: Path, text: str) -> None:

@@ -7,10 +7,10 @@ from colorvid.evaluation.clips import write_y4m
 from colorvid.evaluation.codecs import Codec, model_identity
 from colorvid.evaluation.compare import Comparison
 from colorvid.evaluation.runs import Measuring, run_all
-from colorvid.evaluation.tables import write_tsv
+from colorvid.evaluation.tables import DRIFT, write_tsv
 from tests.evaluation.sources import CoarseRun, moving_clip
 from tools import results as tool
-from tools.results import BEGIN, END, METRICS, ROOT, SETS, publish, report, summary
+from tools.results import BEGIN, END, METRICS, ROOT, SETS, publish, read_tsv, report, summary
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +92,14 @@ def test_a_measurement_keeps_the_small_files(
     assert kept >= {"points.tsv", "tables.md", "rd-psnr-y-db.svg"}
     assert not kept & {"frames", "compare.json"}
     assert tool.measure(tmp_path / "missing", None, tmp_path / "results") == 2
+
+
+def test_drifts_are_shown_by_codec_and_clip(root: Path) -> None:
+    path = root / "docs" / "results" / "clips" / "points.tsv"
+    rows = read_tsv(path)
+    drifts = {"colorvid": -0.254, "x264": 0.1}
+    write_tsv(path, [row | {DRIFT: drifts[row["codec"]]} for row in rows])
+    publish(root)
+    page = (root / "docs" / "results.md").read_text()
+    assert "| codec | one | mean |" in page and page.count("first eight behind the key frame") == 1
+    assert "| colorvid | -0.25 | -0.25 |" in page and "| x264 | +0.10 | +0.10 |" in page
