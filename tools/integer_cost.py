@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of images")
     parser.add_argument("--intra", type=Path, required=True, help="run of the intra codec")
     parser.add_argument("--model", default="default", help="model file, or name of a released one")
-    parser.add_argument("--every", type=int, default=4, help="take every N-th image (default: 4)")
+    parser.add_argument("--every", type=int, default=6, help="take every N-th image (default: 6)")
     parser.add_argument("--out", type=Path, help="TSV file to write")
     options = parser.parse_args(arguments)
     try:

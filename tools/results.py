@@ -9,8 +9,8 @@ The first measures: ``DATA/kodak`` holds the Kodak images, ``DATA/dev`` clips th
 seen. With ``--cache`` a run that was stopped goes on where it was; speeds are compared within a
 run. Results go to ``docs/results``. Both then replace what stands between
 ``<!-- results:begin -->`` and ``<!-- results:end -->`` in ``docs/results.md`` (averages, plots,
-links) and in ``README.md`` (averages). ``docs/results/ablation.tsv``, of `tools/ablate.py`, is
-shown too.
+links) and in ``README.md`` (averages). ``docs/results/ablation.tsv`` of `tools/ablate.py` and
+``docs/results/integers.tsv`` of `tools/integer_cost.py` are shown too.
 """
 
 from __future__ import annotations
@@ -143,8 +143,8 @@ def averages(
     ]
 
 
-def _percent(text: str) -> str:
-    return f"{float(text):+.1f} %" if text else "-"
+def _percent(text: str, digits: int = 1) -> str:
+    return f"{float(text):+.{digits}f} %" if text else "-"
 
 
 def summary(results: Path) -> str:
@@ -159,10 +159,25 @@ def summary(results: Path) -> str:
 def report(results: Path) -> str:
     """Averages, plots and links of all sets, for the results page."""
     parts = [_section(results / name, chosen) for name, chosen in SETS.items()]
-    ablation = results / "ablation.tsv"
-    if ablation.exists():
-        parts.append(_ablation(read_tsv(ablation)))
+    for name, shown in (("integers", _integers), ("ablation", _ablation)):
+        path = results / f"{name}.tsv"
+        if path.exists():
+            parts.append(shown(read_tsv(path)))
     return "\n\n".join(parts)
+
+
+def _integers(rows: Sequence[Mapping[str, str]]) -> str:
+    """What the integers of the intra codec cost against its float weights."""
+    shown = [
+        {"picture": row["picture"]}
+        | {title: _percent(row[f"bd_{name}"], 2) for name, title in METRICS.items()}
+        for row in rows
+    ]
+    origin = "Model `{model_id}`, commit `{commit}`.".format(**rows[0])
+    return (
+        f"### What the integers cost\n\n{origin} BD-rate of the integer model against its own "
+        f"float weights, key frames:\n\n{markdown(shown)}"
+    )
 
 
 def _ablation(rows: Sequence[Mapping[str, str]]) -> str:

@@ -51,6 +51,12 @@ def test_comparisons_get_into_the_documents_between_the_marks(root: Path) -> Non
     publish(root)
     page = (root / "docs" / "results.md").read_text()
     assert "| steps | none | -2.0 % | +1.3 % | +1.3 % | +1.3 % | - |" in page
+    row = {"picture": "average", "commit": "c0ffee", "model_id": "ab"}
+    figures = {f"bd_{name}": 0.086 for name in METRICS}
+    write_tsv(root / "docs" / "results" / "integers.tsv", [row | figures])
+    publish(root)
+    page = (root / "docs" / "results.md").read_text()
+    assert "| average | +0.09 % | +0.09 % | +0.09 % | +0.09 % |" in page
 
 
 def test_averages_are_rounded_and_refused_ones_are_dashes(root: Path) -> None:
