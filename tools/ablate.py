@@ -113,6 +113,27 @@ class Ablations:
     data: Path
     runs: Path
 
+    @staticmethod
+    def read(path: Path, data: Path, runs: Path) -> Ablations:
+        """Read a file.
+
+        Raises:
+            ConfigError: it cannot be read, or is no file of ablations.
+        """
+        table = read_toml(path)
+        parts = {"title", "kind", "test", "rows"}
+        if table.get("kind") in CONFIGS:
+            parts |= {"data", "model", "loss", "schedule"}
+        elif table.get("kind") == PATTERN:
+            parts |= {"model"}
+        else:
+            kinds = ", ".join((*CONFIGS, PATTERN))
+            raise ConfigError(f"{path}: kind {table.get('kind')!r} is unknown; allowed are {kinds}")
+        missing = sorted(parts - set(table))
+        if missing:
+            raise ConfigError(f"{path}: no file of ablations; it lacks {', '.join(missing)}")
+        return Ablations(path.stem, table, data, runs)
+
     @property
     def material(self) -> Material:
         """What is coded."""
@@ -230,9 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="TSV file to put the rows into")
     options = parser.parse_args(arguments)
     try:
-        ablations = Ablations(
-            options.file.stem, read_toml(options.file), options.data, options.runs
-        )
+        ablations = Ablations.read(options.file, options.data, options.runs)
         known = ablations.table["rows"]
         for row in options.row or ():
             if row not in known:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from colorvid.color import frame_to_rgb
-from colorvid.config import InterConfig, IntraConfig, from_table, lambda_of_quality, read_toml
+from colorvid.config import InterConfig, IntraConfig, from_table, lambda_of_quality
 from colorvid.errors import ConfigError
 from colorvid.evaluation.clips import STILL_SPEC, write_y4m
 from colorvid.training.checkpoint import load_checkpoint
@@ -98,6 +98,20 @@ def test_a_row_that_is_not_there_is_told(root: Path, capsys: pytest.CaptureFixtu
     assert "row 'none' is unknown" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('kind = "other"', "kind 'other' is unknown; allowed are intra, inter, pattern"),
+        ("[rows.a]", "kind None is unknown"),
+        ('kind = "pattern"', "no file of ablations; it lacks model, rows, test, title"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.toml").write_text(text)
+    with pytest.raises(ConfigError, match=f"a.toml: {message}"):
+        Ablations.read(tmp_path / "a.toml", tmp_path, tmp_path)
+
+
 def test_cost_is_the_logarithm_of_rate_and_error() -> None:
     point = {"quality": 20, "rate_bpp": 0.5, "psnr_y_db": 30.0, "psnr_u_db": 40, "psnr_v_db": 40}
     error = (6 * 1e-3 + 2 * 1e-4) / 8
@@ -119,7 +133,7 @@ def test_a_steady_run_codes_inter_frames_equally_far_below(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
 def test_shipped_ablations_hold_what_training_takes(path: Path) -> None:
-    table = read_toml(path)
+    table = Ablations.read(path, path, path).table
     ablations = Ablations(path.stem, {k: v for k, v in table.items() if k != "start"}, path, path)
     assert ablations.material.qualities and table["title"]
     for name, row in table["rows"].items():
