@@ -186,16 +186,15 @@ def _ablation(rows: Sequence[Mapping[str, str]]) -> str:
     for file in dict.fromkeys(row["file"] for row in rows):
         chosen = [row for row in rows if row["file"] == file]
         shown = [
-            {"row": r["row"], "change": r["change"], "cost": _percent(r["cost_percent"])}
+            {"row": r["row"], "change": r["change"], "steps": r["steps"]}
+            | {"cost": _percent(r["cost_percent"])}
             | {title: _percent(r[f"bd_{name}"]) for name, title in METRICS.items()}
             for r in chosen
         ]
         base = "`, `".join(dict.fromkeys(row["model_base"] for row in chosen))
         made = "`, `".join(dict.fromkeys(row["commit"] for row in chosen))
-        steps = chosen[0]["steps"]
-        trained = f" Base and rows were trained for {steps} steps each." if int(steps) else ""
         parts.append(f"#### {chosen[0]['title']} (`{file}.toml`)")
-        parts.append(f"Base: model `{base}`; commit `{made}`.{trained}\n\n{markdown(shown)}")
+        parts.append(f"Base: model `{base}`; commit `{made}`.\n\n{markdown(shown)}")
     return "\n\n".join(parts)
 
 

@@ -50,7 +50,7 @@ def test_comparisons_get_into_the_documents_between_the_marks(root: Path) -> Non
     write_tsv(root / "docs" / "results" / "ablation.tsv", [row | figures | origin])
     publish(root)
     page = (root / "docs" / "results.md").read_text()
-    assert "| steps | none | -2.0 % | +1.3 % | +1.3 % | +1.3 % | - |" in page
+    assert "| steps | none | 0 | -2.0 % | +1.3 % | +1.3 % | +1.3 % | - |" in page
     row = {"picture": "average", "commit": "c0ffee", "model_id": "ab"}
     figures = {f"bd_{name}": 0.086 for name in METRICS}
     write_tsv(root / "docs" / "results" / "integers.tsv", [row | figures])
