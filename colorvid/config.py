@@ -123,7 +123,7 @@ class IntraConfig:
     context_steps: int = 5
     chroma_from_luma: bool = True
     chroma_offset: int = 0
-    rate_weight: float = 1.1
+    rate_weight: float = 0.45
     dct: bool = True
     attention: bool = True
 
@@ -243,6 +243,14 @@ class InterConfig:
             sample_weight=3.0,
             rate_weight=self.rate_weight,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class CodecConfig:
+    """Sizes of both codecs, where they are trained together."""
+
+    intra: IntraConfig
+    inter: InterConfig
 
 
 def read_toml(path: Path) -> dict[str, Any]:

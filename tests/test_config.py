@@ -16,10 +16,16 @@ from colorvid.errors import ConfigError
 from colorvid.training.loop import ScheduleConfig
 from colorvid.training.loss import LossConfig
 from colorvid.training.sources import DataConfig
+from colorvid.training.unrolled import UnrollConfig
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
 PAIR = r"it must be of type tuple\[int, int\]"
-MODELS: dict[str, type[Any]] = {"intra": IntraConfig, "inter": InterConfig}
+MODELS: dict[str, type[Any]] = {
+    "intra": IntraConfig,
+    "inter": InterConfig,
+    "unrolled": InterConfig,
+    "joint": InterConfig,
+}
 
 
 def test_there_are_configs() -> None:
@@ -29,15 +35,19 @@ def test_there_are_configs() -> None:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
 def test_shipped_configs_hold_what_training_takes(path: Path) -> None:
     table = read_toml(path)
-    assert set(table) == {"kind", "data", "model", "loss", "schedule"}
+    assert set(table) - {"unroll"} == {"kind", "data", "model", "loss", "schedule"}
     schedule = from_table(ScheduleConfig, table["schedule"], path.name)
     assert 0 < schedule.learning_rate(schedule.steps - 1) < schedule.rate
     assert schedule.crop_at(0)[1] % 16 == schedule.crop_at(schedule.steps)[1] % 16 == 0
     assert len(from_table(LossConfig, table["loss"], path.name).planes) == 3
+    intra = from_table(IntraConfig, table["model"].pop("intra", {}), path.name)
     model = from_table(MODELS[table["kind"]], table["model"], path.name)
     assert model.luma().latents == 2 * model.chroma().latents
+    if table["kind"] in ("unrolled", "joint"):
+        assert from_table(UnrollConfig, table["unroll"], path.name).frames >= 3
+        assert (intra.chroma_offset, model.chroma_offset) == (3, 16), "as the model is exported"
     models = table["data"].pop("models", {})
-    assert set(models) <= set(MODELS)
+    assert set(models) <= {"intra", "inter"}
     data = from_table(DataConfig, table["data"], path.name)
     assert all(f == "." or f.startswith("train/") for f in data.folders)
 

@@ -38,7 +38,7 @@ ORDER = """
     __main__
     training.__init__ training.delta_e training.loss training.group training.checkpoint
     training.synthetic training.sources training.data training.rate training.sequences training.loop
-    training.intra training.inter training.export
+    training.intra training.inter training.unrolled training.export
 """.split()
 """All modules, lowest first. A package's own name stands for its ``__init__``."""
 

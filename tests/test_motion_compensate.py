@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from colorvid.errors import ConfigError
 from colorvid.frame import chroma_size
-from colorvid.motion.compensate import compensate
+from colorvid.motion import compensate as module
+from colorvid.motion.compensate import compensate, compensate_with_gradient
 from colorvid.motion.field import grid_shape
 
 LUMA = {
@@ -142,6 +143,54 @@ def test_a_whole_sample_pan_moves_the_picture() -> None:
     assert torch.equal(y[:30, 4:], reference[0][2:, :44])
     assert torch.equal(u[:15, 2:], reference[1][1:, :22])
     assert torch.equal(v[:15, 2:], reference[2][1:, :22])
+
+
+def batch(height: int, width: int, dtype: torch.dtype) -> tuple[Triple, torch.Tensor]:
+    """Two random pictures that want gradients, and random vectors for each."""
+    pictures = [picture(height, width, seed) for seed in (7, 8)]
+    fields = [torch.from_numpy(moves(height, width, seed, 40)) for seed in (7, 8)]
+    y, u, v = (
+        torch.stack(planes).to(dtype).requires_grad_() for planes in zip(*pictures, strict=True)
+    )
+    return (y, u, v), torch.stack(fields)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_with_gradients_the_prediction_is_the_same(dtype: torch.dtype) -> None:
+    reference, field = batch(37, 50, dtype)
+    wanted = compensate(reference, field)
+    for a, b in zip(compensate_with_gradient(reference, field), wanted, strict=True):
+        assert a.requires_grad and a.dtype == dtype and b.dtype == torch.uint8
+        assert torch.equal(a, b.to(dtype))
+
+
+def test_gradients_are_those_of_the_function_without_rounding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reference, field = batch(21, 30, torch.float64)
+    generator = torch.Generator().manual_seed(1)
+
+    def total(planes: Triple, weights: list[torch.Tensor]) -> torch.Tensor:
+        predicted = compensate_with_gradient(planes, field)
+        return torch.stack([(p * w).sum() for p, w in zip(predicted, weights, strict=True)]).sum()
+
+    # Small contrast: clipping would bend the function between the two points of a difference.
+    y, u, v = (torch.round(100 + p.detach() / 8).requires_grad_() for p in reference)
+    weights, steps = (
+        [torch.randn(p.shape, generator=generator, dtype=torch.float64) for p in (y, u, v)]
+        for _ in range(2)
+    )
+    gradients = torch.autograd.grad(total((y, u, v), weights), (y, u, v))
+    monkeypatch.setattr(module, "_floor", lambda x: x)
+    for number, (gradient, step) in enumerate(zip(gradients, steps, strict=True)):
+        ends = []
+        for sign in (1, -1):
+            planes = [p.detach() for p in (y, u, v)]
+            planes[number] = planes[number] + sign * step
+            ends.append(total((planes[0], planes[1], planes[2]), weights))
+        slope = (gradient * step).sum()
+        assert abs(slope) > 1
+        assert float((ends[0] - ends[1]) / 2) == pytest.approx(float(slope), rel=1e-9)
 
 
 @pytest.mark.gpu

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from colorvid.config import InterConfig, IntraConfig, from_table, read_toml
+from colorvid.config import CodecConfig, InterConfig, IntraConfig, from_table, read_toml
 from colorvid.errors import ColorvidError, ConfigError
 from colorvid.models.video import VideoModel
 from colorvid.training.data import PictureStore
-from colorvid.training.export import load_run, run_config
+from colorvid.training.export import averaged_weights, load_run, run_config
 from colorvid.training.group import joined
 from colorvid.training.inter import InterTask
 from colorvid.training.intra import IntraTask
@@ -25,6 +26,39 @@ from colorvid.training.loop import ScheduleConfig, Task, Trainer
 from colorvid.training.loss import LossConfig
 from colorvid.training.sequences import SequenceStore
 from colorvid.training.sources import DataConfig
+from colorvid.training.unrolled import JointTask, UnrollConfig, UnrolledTask
+
+KINDS = ("intra", "inter", "unrolled", "joint")
+
+
+def codec_config(
+    table: dict[str, Any], name: str, models: dict[str, str], runs: Path
+) -> CodecConfig:
+    """What ``[model]`` says of the inter codec, and of the intra codec in ``[model.intra]``.
+
+    The latter are changes to the configuration of the intra run in ``models``, if it is there.
+    """
+    sizes = asdict(run_config(IntraConfig, runs / models["intra"])) if "intra" in models else {}
+    intra = from_table(IntraConfig, {**sizes, **table.get("intra", {})}, name)
+    inter = {key: value for key, value in table.items() if key != "intra"}
+    return CodecConfig(intra, from_table(InterConfig, inter, name))
+
+
+def make_coder(config: CodecConfig, models: dict[str, str], runs: Path) -> VideoModel:
+    """The codec that makes closed-loop data: the runs in ``models``, the rest untrained.
+
+    Chroma offsets are those of ``config``.
+    """
+    inter = config.inter
+    if "inter" in models:
+        trained = run_config(InterConfig, runs / models["inter"])
+        inter = replace(trained, chroma_offset=inter.chroma_offset)
+    coder = VideoModel(config.intra, inter).to(memory_format=torch.channels_last).eval()
+    for part, run in models.items():
+        load_run(coder, part, runs / run)
+    coder.finalise()
+    coder.use_exact()
+    return coder
 
 
 def make_task(table: dict[str, Any], name: str, data: Path, run: Path, runs: Path) -> Task:
@@ -32,24 +66,29 @@ def make_task(table: dict[str, Any], name: str, data: Path, run: Path, runs: Pat
 
     ``runs`` is the folder of all runs, for data that an earlier stage's model codes.
     """
+    kind = table["kind"]
+    if kind not in KINDS:
+        raise ConfigError(f"{name}: kind {kind!r} is unknown; allowed are {', '.join(KINDS)}")
     loss = from_table(LossConfig, table["loss"], name)
     models = table["data"].get("models", {})
     source = {k: v for k, v in table["data"].items() if k != "models"}
     sources = from_table(DataConfig, source, name)
-    if table["kind"] == "intra":
+    if kind == "intra":
         pictures = PictureStore.open(sources, data, run / "pictures.bin")
         return IntraTask(from_table(IntraConfig, table["model"], name), loss, pictures)
-    if table["kind"] != "inter":
-        raise ConfigError(f"{name}: kind {table['kind']!r} is unknown; allowed are intra, inter")
-    config = from_table(InterConfig, table["model"], name)
-    intra = run_config(IntraConfig, runs / models["intra"]) if "intra" in models else IntraConfig()
-    coder = VideoModel(intra, config).to(memory_format=torch.channels_last).eval()
-    for part, trained in models.items():
-        load_run(coder, part, runs / trained)
-    coder.finalise()
-    coder.use_exact()
+    config = codec_config(table["model"], name, models, runs)
+    coder = make_coder(config, models, runs)
     sequences = SequenceStore.open(coder, sources, data, run / "sequences.bin")
-    return InterTask(config, loss, sequences)
+    if kind == "inter":
+        return InterTask(config.inter, loss, sequences)
+    unroll = from_table(UnrollConfig, table.get("unroll", {}), name)
+    if kind == "unrolled":
+        return UnrolledTask(config.inter, loss, sequences, unroll)
+    task = JointTask(config, loss, sequences, unroll)
+    for part, trained in models.items():
+        weights = averaged_weights(runs / trained, part)
+        task.networks.get_submodule(part).load_state_dict(weights, strict=False)
+    return task
 
 
 def train_run(

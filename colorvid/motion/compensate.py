@@ -94,6 +94,18 @@ def compensate(
     Raises:
         ConfigError: shapes do not fit together.
     """
+    y, u, v = compensate_with_gradient(reference, vectors)
+    return y.to(torch.uint8), u.to(torch.uint8), v.to(torch.uint8)
+
+
+def compensate_with_gradient(
+    reference: tuple[Tensor, Tensor, Tensor], vectors: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Predict as `compensate` does, the same integers, in float planes that pass gradients on.
+
+    Gradients go through interpolation, blending and clipping to the reference planes, and straight
+    through the two roundings; vectors get none.
+    """
     luma, first, second = reference
     _check_shapes(luma, first, second, vectors)
     batched = luma.dim() == 3
@@ -124,7 +136,7 @@ def _check_shapes(luma: Tensor, first: Tensor, second: Tensor, vectors: Tensor) 
 
 
 def _predict(plane: Tensor, field: Tensor, kind: _Kind) -> Tensor:
-    """Predict planes ``(N, h, w)`` with vectors ``(N, rows, columns, 2)``; gives uint8."""
+    """Predict planes ``(N, h, w)`` with vectors ``(N, rows, columns, 2)``; integers in floats."""
     height, width = plane.shape[-2:]
     if plane.dtype != torch.float64:
         plane = plane.to(torch.float32)
@@ -136,7 +148,7 @@ def _predict(plane: Tensor, field: Tensor, kind: _Kind) -> Tensor:
     blended = _blend(windows, kind)
     tall, wide = blended.shape[3] * kind.block, blended.shape[4] * kind.block
     image = blended.permute(2, 3, 0, 4, 1).reshape(-1, tall, wide)[:, :height, :width]
-    return image.clamp(0, 255).to(torch.uint8)
+    return image.clamp(0, 255)
 
 
 def _windows(plane: Tensor, ringed: Tensor, kind: _Kind) -> Tensor:
@@ -192,7 +204,17 @@ def _interpolate(samples: Tensor, rows: Tensor, columns: Tensor, fy: Tensor, fx:
     down = across[:side] * fy[0]
     for tap in range(1, taps):
         down.addcmul_(across[tap : tap + side], fy[tap])
-    return down.add_(128).mul_(2.0**-8).floor_()
+    return _floor(down.add_(128).mul_(2.0**-8))
+
+
+def _floor(x: Tensor) -> Tensor:
+    """Round down in place; gradients pass straight through.
+
+    The difference to the floor has no more bits than ``x``, so the sum gives the floor exactly.
+    """
+    if not x.requires_grad:
+        return x.floor_()
+    return x.add_(x.detach().floor() - x.detach())
 
 
 def _blend(windows: Tensor, kind: _Kind) -> Tensor:
@@ -209,7 +231,7 @@ def _blend(windows: Tensor, kind: _Kind) -> Tensor:
     out[:, :margin] += rows[:, block + margin :, :, :, :-2]
     out[:, block - margin :] += rows[:, :margin, :, :, 2:]
     bits = 4 + 2 * kind.ramp_bits
-    return out.add_(2.0 ** (bits - 1)).mul_(2.0**-bits).floor_()
+    return _floor(out.add_(2.0 ** (bits - 1)).mul_(2.0**-bits))
 
 
 @lru_cache(maxsize=16)

@@ -32,14 +32,17 @@ TAIL = 2e-5
 """Probability of an escape at which a table ends."""
 
 
-def averaged_weights(run: Path) -> dict[str, Tensor]:
-    """Averaged weights of a training run by name.
+def averaged_weights(run: Path, part: str) -> dict[str, Tensor]:
+    """Averaged weights of a training run by name; of a joint run those of ``part``.
+
+    ``part`` is ``intra`` or ``inter``.
 
     Raises:
         InputError: the run has no checkpoint.
     """
-    weights: dict[str, Tensor] = load_checkpoint(run)["average"]
-    return weights
+    state = load_checkpoint(run)
+    weights: dict[str, Tensor] = state["average"]
+    return _part(weights, part) if part in state["config"] else weights
 
 
 def run_config(kind: type[Config], run: Path) -> Config:
@@ -49,7 +52,9 @@ def run_config(kind: type[Config], run: Path) -> Config:
         InputError: the run has no checkpoint.
         ConfigError: the run is of the other kind.
     """
-    config: Config = from_table(kind, load_checkpoint(run)["config"], str(run))
+    table = load_checkpoint(run)["config"]
+    table = table.get("intra" if kind is IntraConfig else "inter", table)
+    config: Config = from_table(kind, table, str(run))
     return config
 
 
@@ -61,7 +66,7 @@ def _part(weights: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 
 def load_run(model: VideoModel, part: str, run: Path) -> None:
     """Put the averaged weights of ``run`` into ``part`` of the model: ``intra`` or ``inter``."""
-    getattr(model, part).load_state_dict(_part(averaged_weights(run), "model"))
+    getattr(model, part).load_state_dict(_part(averaged_weights(run, part), "model"))
     for name, rate in load_rates(model, part, run).items():
         branch_of(model, name).set_symbol_bits(rate.symbol_bits())
 
@@ -71,7 +76,7 @@ def load_rates(model: VideoModel, part: str, run: Path | None) -> dict[str, Bran
 
     They are as ``run`` trained them; without a run as they are before training.
     """
-    weights = averaged_weights(run) if run else {}
+    weights = averaged_weights(run, part) if run else {}
     rates = {}
     for name in ("luma", "chroma"):
         config = branch_of(model, f"{part}.{name}").config

@@ -2,46 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from colorvid.config import InterConfig
-from colorvid.models.inter import Context, InterModel
+from colorvid.models.inter import InterModel
 from colorvid.training.loss import LossConfig, figures
 from colorvid.training.rate import BranchRate
 from colorvid.training.sequences import SequenceStore, sequence_batch
+
+
+def inter_networks(config: InterConfig) -> nn.ModuleDict:
+    """The inter model and its rate models; quantiser steps stay as they are.
+
+    The model quantises as the encoder does, with the bits that the rate models say.
+    """
+    model = InterModel(config)
+    networks = nn.ModuleDict({"model": model})
+    for name, branch in (("luma", model.luma), ("chroma", model.chroma)):
+        rate = BranchRate(branch.config.hyper, means=False)
+        branch.gains.requires_grad_(False)
+        branch.set_symbol_bits(rate.symbol_bits())
+        networks[name] = rate
+    return networks
 
 
 class InterTask:
     """Random crops of inter frames at the quality at which their clip was coded."""
 
     def __init__(self, config: InterConfig, loss: LossConfig, sequences: SequenceStore) -> None:
-        """Make the model and its rate models; quantiser steps stay as they are."""
+        """Make the model and its rate models."""
         self.config, self.loss_config, self.sequences = config, loss, sequences
-        self.networks = nn.ModuleDict(
-            {
-                "model": InterModel(config),
-                "luma": BranchRate(config.luma_hyper, means=False),
-                "chroma": BranchRate(config.chroma_hyper, means=False),
-            }
-        ).to(memory_format=torch.channels_last)
-        for branch in ("luma", "chroma"):
-            part = getattr(self.networks["model"], branch)
-            part.gains.requires_grad_(False)
-            rate = self.networks[branch]
-            assert isinstance(rate, BranchRate)
-            part.set_symbol_bits(rate.symbol_bits())
+        self.networks = inter_networks(config).to(memory_format=torch.channels_last)
 
     def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
         """See `colorvid.training.loop.Task.loss`."""
-        y, uv, context, quality = sequence_batch(self.sequences, generator, batch, crop)
-        device = next(self.networks.parameters()).device
-        y, uv, quality = (t.to(device) for t in (y, uv, quality))
-        context = Context(*(getattr(context, f.name).to(device) for f in fields(Context)))
-        output = self.networks["model"](y, uv, context, quality)
+        crops = sequence_batch(self.sequences, generator, batch, crop)
+        crops = crops.to(next(self.networks.parameters()).device)
+        source = (crops.y, crops.uv)
+        output = self.networks["model"](*source, crops.context(), crops.quality)
         bits = [b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))]
-        decoded = (output.y, output.uv)
-        return figures(self.loss_config, decoded, (y, uv), bits, quality)
+        return figures(self.loss_config, (output.y, output.uv), source, bits, crops.quality)

@@ -14,6 +14,17 @@ from colorvid.training.loss import LossConfig, figures
 from colorvid.training.rate import BranchRate
 
 
+def intra_networks(config: IntraConfig) -> nn.ModuleDict:
+    """The intra model and its rate models."""
+    return nn.ModuleDict(
+        {
+            "model": IntraModel(config),
+            "luma": BranchRate(config.luma_hyper, means=True),
+            "chroma": BranchRate(config.chroma_hyper, means=True),
+        }
+    )
+
+
 class IntraTask:
     """Random crops of pictures, a random quality for each.
 
@@ -24,13 +35,7 @@ class IntraTask:
     def __init__(self, config: IntraConfig, loss: LossConfig, pictures: PictureStore) -> None:
         """Make the model and its rate models."""
         self.config, self.loss_config, self.pictures = config, loss, pictures
-        self.networks = nn.ModuleDict(
-            {
-                "model": IntraModel(config),
-                "luma": BranchRate(config.luma_hyper, means=True),
-                "chroma": BranchRate(config.chroma_hyper, means=True),
-            }
-        ).to(memory_format=torch.channels_last)
+        self.networks = intra_networks(config).to(memory_format=torch.channels_last)
 
     def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
         """See `colorvid.training.loop.Task.loss`."""

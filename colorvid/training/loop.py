@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from colorvid.config import InterConfig, IntraConfig
+from colorvid.config import CodecConfig, InterConfig, IntraConfig
 from colorvid.exact.arithmetic import FloatArithmetic
 from colorvid.exact.layers import use_arithmetic
 from colorvid.training import group
@@ -77,7 +77,7 @@ class Task(Protocol):
     """What is trained: networks, and the loss of one random batch."""
 
     @property
-    def config(self) -> IntraConfig | InterConfig:
+    def config(self) -> IntraConfig | InterConfig | CodecConfig:
         """What the networks were made from; stored with the weights."""
 
     @property

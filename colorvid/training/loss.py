@@ -90,7 +90,12 @@ def rate_distortion(config: LossConfig, bpp: Tensor, error: Tensor, quality: Ten
 
 
 def figures(
-    config: LossConfig, decoded: Planes, source: Planes, bits: list[Tensor], quality: Tensor
+    config: LossConfig,
+    decoded: Planes,
+    source: Planes,
+    bits: list[Tensor],
+    quality: Tensor,
+    share: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """The loss of a batch and what it is made of, for the log.
 
@@ -99,13 +104,17 @@ def figures(
         decoded, source: pictures.
         bits: of each picture ``(B,)``: luma, its hyper-latents, chroma, its hyper-latents.
         quality: int64 ``(B,)``.
+        share: part of each picture ``(B,)`` that counts, by default all; outside of it bits are
+            left out already and ``decoded`` is the source.
     """
-    pixels = source[0].shape[-2] * source[0].shape[-1]
+    if share is None:
+        share = torch.ones_like(quality, dtype=torch.float32)
+    pixels = source[0].shape[-2] * source[0].shape[-1] * share
     bpp = [b / pixels for b in bits]
-    error = distortion(config, decoded, source)
+    error = distortion(config, decoded, source) / share
     result = {"loss": rate_distortion(config, torch.stack(bpp).sum(dim=0), error, quality)}
     names = ("bpp_y", "bpp_yz", "bpp_uv", "bpp_uvz")
     result |= {n: b.mean() for n, b in zip(names, bpp, strict=True)}
     for name, a, b in zip(("psnr_y", "psnr_uv"), decoded, source, strict=True):
-        result[name] = -10 * torch.log10(squared_error(a, b)).mean()
+        result[name] = -10 * torch.log10(squared_error(a, b) / share[:, None]).mean()
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorvid.models.branch import COSTED, BranchOutput
@@ -69,16 +70,24 @@ class BranchRate(nn.Module):
         bits: Tensor = -torch.log2(self.conditional.likelihood_lower_bound(likelihood))
         return bits
 
-    def forward(self, output: BranchOutput) -> tuple[Tensor, Tensor]:
-        """Bits of the latents and of the hyper-latents for each picture, each ``(B,)``."""
+    def forward(self, output: BranchOutput, counted: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Bits of the latents and of the hyper-latents for each picture, each ``(B,)``.
+
+        ``counted`` is 1 in the cells of 16x16 luma samples whose bits count, else 0, ``(B, 1, h,
+        w)``; hyper-latents, which are coarser, count by the share of these cells.
+        """
         with torch.autocast(output.z.device.type, enabled=False):
             scale = scale_of(real_index(output.parameters.index))
             noisy = self.means and self.training
             symbols = output.offsets + _noise(output.offsets) if noisy else output.symbols
             likelihood = self.conditional._likelihood(symbols.float(), scale)
             likelihood = self.conditional.likelihood_lower_bound(likelihood)
-            bits_y = -torch.log2(likelihood).sum(dim=(1, 2, 3))
+            bits = -torch.log2(likelihood)
             bits_z = self._hyper_bits(output.z.float())
+            if counted is not None:
+                bits = bits * F.interpolate(counted, size=bits.shape[-2:])
+                bits_z = bits_z * counted.mean(dim=(1, 2, 3))
+            bits_y = bits.sum(dim=(1, 2, 3))
         return bits_y, bits_z
 
     def _hyper_bits(self, z: Tensor) -> Tensor:

@@ -1,16 +1,16 @@
 """Closed-loop training data for inter frames.
 
 Clips are coded by the codec as it stands, whole frames and real vectors, and each inter frame's
-source, prediction, motion and previous symbols are kept. So the networks meet the predictions of
-the real decoder, with the errors that have piled up along the group of pictures. Code the clips
-anew with the trained model and train on, and the data follow the model.
+source, prediction, reference, vectors and previous symbols are kept. So the networks meet the
+predictions of the real decoder, with the errors that have piled up along the group of pictures.
+Code the clips anew with the trained model and train on, and the data follow the model.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,11 +26,12 @@ from colorvid.entropy.binary import BinaryEncoder
 from colorvid.entropy.tables import MAX_REACH
 from colorvid.errors import InputError
 from colorvid.frame import Frame
-from colorvid.models.inter import Context
+from colorvid.models.inter import Context, motion_features
 from colorvid.models.planes import Picture
 from colorvid.models.video import State, VideoModel
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.estimate import MotionEstimator
+from colorvid.motion.field import Vectors
 from colorvid.nn.prior import SCALES
 from colorvid.nn.transforms import UNIT
 from colorvid.training import group
@@ -80,27 +81,38 @@ def tally_coders() -> Coders:
 class Sample:
     """One inter frame as kept: padded planes and what the decoder knew.
 
-    Shapes for padded luma ``(H, W)``: source and prediction Y ``(H, W)``, UV ``(2, H/2, W/2)`` u8;
-    symbols ``(64, H/8, W/8)`` and ``(32, H/8, W/8)`` int8; motion ``(4, H/8, W/8)`` u8.
+    Shapes for padded luma ``(H, W)``: source, prediction, and reference, which is the decoded frame
+    before, Y ``(H, W)``, UV ``(2, H/2, W/2)`` u8; symbols of the frame before ``(64, H/8, W/8)``
+    and ``(32, H/8, W/8)`` int8; vectors ``(2, H/8, W/8)`` int16, ``dy`` and ``dx`` as in
+    `colorvid.motion.compensate`.
     """
 
     y: NDArray[np.uint8]
     uv: NDArray[np.uint8]
     y_predicted: NDArray[np.uint8]
     uv_predicted: NDArray[np.uint8]
+    y_reference: NDArray[np.uint8]
+    uv_reference: NDArray[np.uint8]
     luma: NDArray[np.int8]
     chroma: NDArray[np.int8]
-    motion: NDArray[np.uint8]
+    vectors: NDArray[np.int16]
 
-    def arrays(self) -> list[NDArray[np.uint8] | NDArray[np.int8]]:
+    def arrays(self) -> list[NDArray[Any]]:
         """The arrays in the order in which they are stored."""
         return [getattr(self, name) for name in self.__slots__]
 
 
-def sample_shapes(height: int, width: int) -> list[tuple[int, ...]]:
-    """Shapes of the arrays of a sample of padded luma size."""
+STRIDES = (1, 2, 1, 2, 1, 2, 8, 8, 8)
+"""Luma samples to a position of each array of a sample."""
+
+
+def sample_layout(height: int, width: int) -> list[tuple[tuple[int, ...], type[np.generic]]]:
+    """Shapes and types of the arrays of a sample of padded luma size."""
     full, half, cells = (height, width), (2, height // 2, width // 2), (height // 8, width // 8)
-    return [full, half, full, half, (64, *cells), (32, *cells), (4, *cells)]
+    planes: list[tuple[tuple[int, ...], type[np.generic]]] = [(full, np.uint8), (half, np.uint8)]
+    coded: list[tuple[tuple[int, ...], type[np.generic]]]
+    coded = [((64, *cells), np.int8), ((32, *cells), np.int8), ((2, *cells), np.int16)]
+    return planes * 3 + coded
 
 
 def code_clip(
@@ -126,14 +138,26 @@ def code_clip(
         motion_coder.code(BinaryEncoder(), field, (field.shape[0], field.shape[1]))
         vectors = torch.from_numpy(field)
         prediction, context = model.predict(vectors, state)
-        y, uv = (p.to(torch.uint8).numpy() for p in picture.padded())
-        y_predicted, uv_predicted = (p.to(torch.uint8).numpy() for p in prediction.padded())
+        planes = (
+            p.to(torch.uint8)[0].numpy()
+            for shown in (picture, prediction, state.picture)
+            for p in shown.padded()
+        )
+        y, uv, y_predicted, uv_predicted, y_reference, uv_reference = planes
         luma, chroma = (
             s[0].clamp(-127, 127).to(torch.int8).numpy() for s in (context.luma, context.chroma)
         )
-        motion = context.motion[0].to(torch.uint8).numpy()
-        yield Sample(y[0, 0], uv[0], y_predicted[0, 0], uv_predicted[0], luma, chroma, motion)
+        yield Sample(
+            y[0], uv, y_predicted[0], uv_predicted, y_reference[0], uv_reference, luma, chroma,
+            _on_padded_grid(field, y.shape[1] // 8, y.shape[2] // 8),
+        )  # fmt: skip
         state = model.code_inter(coders["inter"], picture, vectors, state, quality)
+
+
+def _on_padded_grid(field: Vectors, rows: int, columns: int) -> NDArray[np.int16]:
+    """Vectors ``(h, w, 2)`` as ``(2, rows, columns)``, the last row and column repeated."""
+    missing = ((0, rows - field.shape[0]), (0, columns - field.shape[1]), (0, 0))
+    return np.ascontiguousarray(np.pad(field, missing, mode="edge").transpose(2, 0, 1))
 
 
 def vary_clip(planes: list[Planes], generator: np.random.Generator) -> list[Frame]:
@@ -149,7 +173,11 @@ def vary_clip(planes: list[Planes], generator: np.random.Generator) -> list[Fram
 
 @dataclass(frozen=True, slots=True)
 class SequenceStore:
-    """Samples in one memory-mapped file, with offset, size and quality of each."""
+    """Samples in one memory-mapped file, in the order of their clips.
+
+    A row of ``entries`` has offset, height, width and quality of a sample, and the number of the
+    frame after its key frame, from 1.
+    """
 
     data: NDArray[np.uint8]
     entries: NDArray[np.int64]
@@ -159,7 +187,8 @@ class SequenceStore:
         """Code all clips, as often as ``config`` says, into ``cache`` unless it is there.
 
         Raises:
-            InputError: a folder below ``root`` holds no clip, or none has two frames.
+            InputError: a folder below ``root`` holds no clip, or none has two frames, or ``cache``
+                is of an older version.
         """
 
         def write(file: BinaryIO) -> list[Entry]:
@@ -171,49 +200,104 @@ class SequenceStore:
                 frames = vary_clip(planes, generator)
                 key = int(generator.integers(3, QUALITIES))
                 quality = max(0, key - int(generator.integers(0, 16)))
-                for sample in code_clip(model, frames, (key, quality), tally_coders()):
-                    entries.append((file.tell(), *sample.y.shape, quality))
-                    file.writelines(array.tobytes() for array in sample.arrays())
+                samples = code_clip(model, frames, (key, quality), tally_coders())
+                entries += write_samples(file, samples, quality)
             if not entries:
                 raise InputError(f"{root}: no clips of two frames or more in {config.folders}")
             return entries
 
-        return SequenceStore(*open_store(cache, write))
+        data, entries = open_store(cache, write)
+        if entries.shape[1] != 5:
+            index = cache.with_suffix(".json")
+            raise InputError(f"{index}: of an older version; delete it to code the clips anew")
+        return SequenceStore(data, entries)
 
     def sample(self, number: int) -> tuple[Sample, int]:
         """Sample ``number``, memory-mapped, and its quality."""
-        offset, height, width, quality = self.entries[number]
+        offset, height, width, quality = self.entries[number, :4]
         arrays: list[Any] = []
-        for shape, dtype in zip(
-            sample_shapes(height, width), [np.uint8] * 4 + [np.int8] * 2 + [np.uint8], strict=True
-        ):
-            length = math.prod(shape)
+        for shape, dtype in sample_layout(height, width):
+            length = math.prod(shape) * np.dtype(dtype).itemsize
             arrays.append(self.data[offset : offset + length].view(dtype).reshape(shape))
             offset += length
         return Sample(*arrays), int(quality)
 
+    def runs(self, frames: int) -> NDArray[np.int64]:
+        """Numbers of the samples from which on ``frames`` samples follow each other in a clip."""
+        after_key = self.entries[:, 4]
+        last = after_key[frames - 1 :]
+        return np.flatnonzero(last == after_key[: len(last)] + frames - 1)
+
+
+def write_samples(file: BinaryIO, samples: Iterable[Sample], quality: int) -> list[Entry]:
+    """Write the inter frames of a group of pictures in order; gives their entries."""
+    entries: list[Entry] = []
+    for number, sample in enumerate(samples, start=1):
+        entries.append((file.tell(), *sample.y.shape, quality, number))
+        file.writelines(array.tobytes() for array in sample.arrays())
+    return entries
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """Square crops of inter frames of S luma samples, float32 but for the quality.
+
+    Attributes:
+        y, uv: source in units, ``(B, 1, S, S)`` and ``(B, 2, S/2, S/2)``.
+        y_predicted, uv_predicted: the prediction in units.
+        y_reference, uv_reference: the decoded frame before in units.
+        luma, chroma: symbols of the frame before, ``(B, 64, S/8, S/8)``, ``(B, 32, S/8, S/8)``.
+        vectors: ``(B, 2, S/8, S/8)``.
+        motion: `motion_features` of the whole field, ``(B, 4, S/8, S/8)``.
+        quality: int64 ``(B,)``.
+    """
+
+    y: Tensor
+    uv: Tensor
+    y_predicted: Tensor
+    uv_predicted: Tensor
+    y_reference: Tensor
+    uv_reference: Tensor
+    luma: Tensor
+    chroma: Tensor
+    vectors: Tensor
+    motion: Tensor
+    quality: Tensor
+
+    def context(self) -> Context:
+        """What the decoder knew."""
+        return Context(self.y_predicted, self.uv_predicted, self.luma, self.chroma, self.motion)
+
+    def to(self, device: torch.device) -> Crops:
+        """These crops on another device."""
+        return Crops(*(getattr(self, name).to(device) for name in self.__slots__))
+
+
+def read_crops(store: SequenceStore, places: NDArray[np.int64], size: int) -> Crops:
+    """Crops of ``size`` at ``places``: sample, top and left, multiples of 16; ``(B, 3)``."""
+    rows: list[list[Tensor]] = []
+    qualities = []
+    for number, top, left in places:
+        sample, quality = store.sample(number)
+        motion = motion_features(torch.from_numpy(sample.vectors.transpose(1, 2, 0))[None])[0]
+        row = []
+        for array, stride in zip((*sample.arrays(), motion.numpy()), (*STRIDES, 8), strict=True):
+            t, b, lo, hi = (k // stride for k in (top, top + size, left, left + size))
+            row.append(torch.from_numpy(np.ascontiguousarray(array[..., t:b, lo:hi])).float())
+        rows.append(row)
+        qualities.append(quality)
+    columns = [torch.stack(column) for column in zip(*rows, strict=True)]
+    planes = [(p - 128) / UNIT for p in columns[:6]]
+    planes[::2] = [p[:, None] for p in planes[::2]]
+    return Crops(*[*planes, *columns[6:], torch.tensor(qualities)])
+
 
 def sequence_batch(
     store: SequenceStore, generator: np.random.Generator, batch: int, size: int
-) -> tuple[Tensor, Tensor, Context, Tensor]:
-    """Random crops: Y and UV in units, context in units and symbols, qualities ``(B,)``.
+) -> Crops:
+    """Random crops of random frames.
 
     Drawn for the ``batch`` of all processes; this one's share is read.
     """
     places = draw_places(store.entries, generator, batch, size, CELL)
-    crops: list[list[Tensor]] = []
-    qualities = []
-    for number, top, left in group.share(places):
-        sample, quality = store.sample(number)
-        row = []
-        for array, stride in zip(sample.arrays(), (1, 2, 1, 2, 8, 8, 8), strict=True):
-            t, b, lo, hi = (k // stride for k in (top, top + size, left, left + size))
-            row.append(torch.from_numpy(np.ascontiguousarray(array[..., t:b, lo:hi])).float())
-        crops.append(row)
-        qualities.append(quality)
-    y, uv, py, puv, luma, chroma, motion = (
-        torch.stack(column) for column in zip(*crops, strict=True)
-    )
-    y, py = ((p[:, None] - 128) / UNIT for p in (y, py))
-    uv, puv = ((p - 128) / UNIT for p in (uv, puv))
-    return y, uv, Context(py, puv, luma, chroma, motion), torch.tensor(qualities)
+    return read_crops(store, group.share(places), size)

@@ -13,13 +13,13 @@ import torch
 from PIL import Image
 
 from colorvid.codec import Encoder, EncoderSettings
-from colorvid.config import from_table, read_toml
+from colorvid.config import CodecConfig, InterConfig, IntraConfig, from_table, read_toml
 from colorvid.errors import ConfigError, InputError
 from colorvid.io import VideoInfo, open_writer
 from colorvid.models.modelfile import load_model, save_model
 from colorvid.training.checkpoint import load_checkpoint
 from colorvid.training.data import PictureStore, picture_batch
-from colorvid.training.export import assemble, make_tables
+from colorvid.training.export import assemble, averaged_weights, make_tables, run_config
 from colorvid.training.inter import InterTask
 from colorvid.training.loop import ScheduleConfig, Trainer
 from colorvid.training.sources import DataConfig
@@ -38,6 +38,7 @@ luma_prior = 16
 chroma_prior = 16
 [loss]
 planes = [6.0, 1.0, 1.0]
+{unroll}
 [schedule]
 steps = 3
 batch = 2
@@ -59,11 +60,12 @@ def data(tmp_path: Path) -> Path:
 
 def config(folder: Path, kind: str) -> Path:
     path = folder / f"{kind}.toml"
-    path.write_text(CONFIG.format(kind=kind))
+    unroll = "[unroll]\nframes = 3\nborder = 0" if kind in ("unrolled", "joint") else ""
+    path.write_text(CONFIG.format(kind=kind, unroll=unroll))
     return path
 
 
-@pytest.mark.parametrize("kind", ["intra", "inter"])
+@pytest.mark.parametrize("kind", train.KINDS)
 def test_training_from_the_command_line(
     data: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -98,8 +100,37 @@ def test_unknown_keys_of_the_data_are_refused(data: Path) -> None:
 
 def test_unknown_kinds_are_refused(data: Path) -> None:
     table = read_toml(config(data, "stills"))
-    with pytest.raises(ConfigError, match="x: kind 'stills' is unknown; allowed are intra, inter"):
+    with pytest.raises(
+        ConfigError, match="x: kind 'stills' is unknown; allowed are intra, inter, unrolled, joint$"
+    ):
         train.make_task(table, "x", data, data, data)
+
+
+def test_networks_in_the_loop_begin_with_trained_runs(data: Path) -> None:
+    """Closed-loop data of two runs, and a joint task that starts from them."""
+    runs = data / "runs"
+    for number, kind in enumerate(("intra", "inter")):
+        plan = ScheduleConfig(steps=1, batch=2, crop=32, late_crop=32, seed=number)
+        table = read_toml(config(data, kind))
+        Trainer(train.make_task(table, "x", data, data, runs), plan, runs / kind).run()
+    table = read_toml(config(data, "joint"))
+    table["data"]["models"] = {"intra": "intra", "inter": "inter"}
+    table["model"] |= {"chroma_offset": 16, "luma_synthesis": [8, 8], "intra": {"chroma_offset": 3}}
+    for kind in ("unrolled", "joint"):
+        (runs / kind).mkdir()
+        task = train.make_task(table | {"kind": kind}, "x", data, runs / kind, runs)
+        inter = task.config.inter if isinstance(task.config, CodecConfig) else task.config
+        assert isinstance(inter, InterConfig) and inter.luma_synthesis == (8, 8)
+        assert inter.chroma_offset == 16
+        start = runs / "inter" if kind == "unrolled" else None
+        trainer = Trainer(task, ScheduleConfig(steps=1), runs / kind, start=start)
+        for part in ("intra", "inter") if kind == "joint" else ("inter",):
+            for name, value in averaged_weights(runs / part, part).items():
+                own = f"{part}.{name}" if kind == "joint" else name
+                assert torch.equal(trainer.average[own], value), own
+        trainer.save()
+    assert run_config(IntraConfig, runs / "joint").luma_prior == 16
+    assert run_config(IntraConfig, runs / "joint").chroma_offset == 3
 
 
 def test_inter_frames_of_a_clip_become_samples(data: Path) -> None:
@@ -107,7 +138,7 @@ def test_inter_frames_of_a_clip_become_samples(data: Path) -> None:
     assert isinstance(task, InterTask)
     assert len(task.sequences.entries) >= 1
     sample, quality = task.sequences.sample(0)
-    assert sample.y.shape == (48, 64) and sample.motion.shape == (4, 6, 8)
+    assert sample.y.shape == (48, 64) and sample.vectors.shape == (2, 6, 8)
     assert 0 <= quality < 64
     difference = sample.y.astype(int) - sample.y_predicted.astype(int)
     assert abs(difference).mean() < 20, "the prediction must be one of this frame"

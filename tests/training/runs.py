@@ -6,18 +6,25 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from colorvid.config import InterConfig, IntraConfig
+from colorvid.config import CodecConfig, InterConfig, IntraConfig
 from colorvid.training.data import PictureStore
 from colorvid.training.inter import InterTask
 from colorvid.training.intra import IntraTask
 from colorvid.training.loop import ScheduleConfig, Trainer
 from colorvid.training.loss import LossConfig
-from colorvid.training.sequences import Sample, SequenceStore, code_clip, tally_coders
+from colorvid.training.sequences import (
+    Sample,
+    SequenceStore,
+    code_clip,
+    tally_coders,
+    write_samples,
+)
 from colorvid.training.sources import DataConfig
+from colorvid.training.unrolled import JointTask, UnrollConfig, UnrolledTask
 from tests import tiny
 from tests.clips import moving_frames
+
+UNROLL = UnrollConfig(frames=2, border=0)
 
 
 def schedule(steps: int, **changes: object) -> ScheduleConfig:
@@ -40,19 +47,19 @@ def pictures(folder: Path, count: int = 3) -> PictureStore:
     return PictureStore.open(DataConfig(), folder, folder / "pictures.bin")
 
 
-def clip_samples() -> Iterator[Sample]:
-    frames = moving_frames(4, 80, 96)
+def clip_samples(count: int, size: tuple[int, int]) -> Iterator[Sample]:
+    frames = moving_frames(count, *size)
     return code_clip(tiny.network(ends=0), frames, (40, 34), tally_coders())
 
 
-def sequences(folder: Path) -> SequenceStore:
-    """A store of the inter frames of a generated clip, as if coded before."""
+def sequences(
+    folder: Path, counts: tuple[int, ...] = (4,), size: tuple[int, int] = (80, 96)
+) -> SequenceStore:
+    """A store of the inter frames of generated clips of ``counts`` frames, as if coded before."""
     entries = []
     with open(folder / "sequences.bin", "wb") as file:
-        for sample in clip_samples():
-            entries.append((file.tell(), *sample.y.shape, 34))
-            for array in sample.arrays():
-                file.write(np.ascontiguousarray(array).tobytes())
+        for count in counts:
+            entries += write_samples(file, clip_samples(count, size), 34)
     (folder / "sequences.json").write_text(json.dumps(entries))
     return SequenceStore.open(tiny.network(), DataConfig(), folder, folder / "sequences.bin")
 
@@ -68,3 +75,16 @@ def intra_trainer(
 def inter_trainer(folder: Path, plan: ScheduleConfig, config: InterConfig = tiny.INTER) -> Trainer:
     folder.mkdir(parents=True, exist_ok=True)
     return Trainer(InterTask(config, LossConfig(), sequences(folder)), plan, folder)
+
+
+def unrolled_trainer(
+    folder: Path, plan: ScheduleConfig, config: InterConfig = tiny.INTER
+) -> Trainer:
+    folder.mkdir(parents=True, exist_ok=True)
+    return Trainer(UnrolledTask(config, LossConfig(), sequences(folder), UNROLL), plan, folder)
+
+
+def joint_trainer(folder: Path, plan: ScheduleConfig) -> Trainer:
+    folder.mkdir(parents=True, exist_ok=True)
+    config = CodecConfig(tiny.INTRA, tiny.INTER)
+    return Trainer(JointTask(config, LossConfig(), sequences(folder), UNROLL), plan, folder)

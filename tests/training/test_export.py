@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_the_export_chooses_how_fine_chroma_is(finished: Path) -> None:
 def test_exported_integers_follow_the_trained_network(finished: Path, offset: int) -> None:
     network, _ = export.assemble(finished / "intra", finished / "inter", (offset, offset))
     task = runs.intra_trainer(finished / "intra", runs.schedule(6)).task
-    task.networks.load_state_dict(export.averaged_weights(finished / "intra"))
+    task.networks.load_state_dict(export.averaged_weights(finished / "intra", "intra"))
     frame = runs.pictures(finished / "intra").crop(0, 0, 0, 32)
     task.networks["model"].config = network.intra.config  # type: ignore[index]
     y = (torch.from_numpy(frame[0].copy()).float()[None, None] - 128) / 32
@@ -116,6 +117,24 @@ def test_the_largest_steps_still_keep_the_bound() -> None:
     assert prove_model(network)
 
 
+def test_a_joint_run_gives_both_parts(finished: Path) -> None:
+    torch.manual_seed(0)
+    trainer = runs.joint_trainer(finished / "joint", runs.schedule(2))
+    trainer.run()
+    network, rates = export.assemble(finished / "joint", finished / "joint", (3, 16))
+    assert network.inter.config == replace(tiny.INTER, chroma_offset=16)
+    assert network.intra.config == replace(tiny.INTRA, chroma_offset=3)
+    for name in ("intra.luma.synthesis.leave.weight", "inter.chroma.prior.condition.weight"):
+        part, inner = name.split(".", 1)
+        trained = trainer.average[f"{part}.model.{inner}"]
+        assert torch.equal(network.get_parameter(name), trained), name
+    for name, rate in rates.items():
+        part, branch = name.split(".")
+        trained = trainer.average[f"{part}.{branch}.bottleneck.quantiles"]
+        assert torch.equal(rate.bottleneck.quantiles, trained), name
+    assert prove_model(network)
+
+
 def test_a_run_of_the_other_kind_is_refused(finished: Path) -> None:
     with pytest.raises(ConfigError, match="inter: unknown key 'luma_analysis'; allowed are "):
         export.run_config(export.IntraConfig, finished / "inter")
@@ -123,7 +142,7 @@ def test_a_run_of_the_other_kind_is_refused(finished: Path) -> None:
 
 def test_a_run_without_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="checkpoint: no checkpoint there; train first"):
-        export.averaged_weights(tmp_path)
+        export.averaged_weights(tmp_path, "intra")
 
 
 @pytest.mark.parametrize("means", [False, True])

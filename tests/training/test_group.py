@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
+from colorvid.config import CodecConfig
 from colorvid.errors import ConfigError
 from colorvid.pipeline import one_torch_thread
 from colorvid.training import group
@@ -21,11 +22,12 @@ from colorvid.training.loop import ScheduleConfig, Trainer
 from colorvid.training.loss import LossConfig
 from colorvid.training.sequences import SequenceStore
 from colorvid.training.sources import DataConfig
+from colorvid.training.unrolled import JointTask
 from tests import tiny
 from tests.children import PATIENCE, SERVER
 from tests.training import runs
 
-KINDS = ("intra", "inter")
+KINDS = ("intra", "inter", "joint")
 FIRST, STOP, END = 46, 48, 51
 PLAN = runs.schedule(END, batch=4, rounding=0.95, late=0.97, warmup=100)
 """From step 46 on: a stop, rounding, a row of the log, and a step with large crops."""
@@ -37,11 +39,14 @@ def trainer(kind: str, data: Path, run: Path, plan: ScheduleConfig) -> Trainer:
         pictures = PictureStore.open(DataConfig(), data, data / "pictures.bin")
         return Trainer(IntraTask(tiny.INTRA, LossConfig(), pictures), plan, run)
     store = SequenceStore.open(tiny.network(), DataConfig(), data, data / "sequences.bin")
-    return Trainer(InterTask(tiny.INTER, LossConfig(), store), plan, run)
+    if kind == "inter":
+        return Trainer(InterTask(tiny.INTER, LossConfig(), store), plan, run)
+    config = CodecConfig(tiny.INTRA, tiny.INTER)
+    return Trainer(JointTask(config, LossConfig(), store, runs.UNROLL), plan, run)
 
 
 def train_shares(rank: int, folder: Path) -> None:
-    """One of two processes: trains both kinds, stops once and goes on."""
+    """One of two processes: trains all kinds, stops once and goes on."""
     torch.set_num_threads(1)  # as torchrun does; several processes of several threads crawl
     dist.init_process_group("gloo", f"file://{folder / 'meet'}", rank=rank, world_size=2)
     for kind in KINDS:

@@ -58,3 +58,16 @@ def test_figures_add_up() -> None:
     assert float(result["loss"]) == pytest.approx(math.log(0.9375), rel=1e-5)
     assert float(result["bpp_uv"]) == 0.125
     assert float(result["psnr_y"]) == pytest.approx(20 * math.log10(255 / 3.2), rel=1e-4)
+
+
+def test_a_part_of_the_picture_can_count_alone() -> None:
+    source, quality = pictures(), torch.tensor([10, 20])
+    y, uv = (p.clone() for p in source)
+    y[:, :, :28] += 0.1
+    bits = [torch.full((2,), 112.0 * 28)] * 4
+    share = torch.full((2,), 0.25)
+    result = figures(LossConfig(), (y, uv + 0.05), source, bits, quality, share)
+    whole = [b * 4 for b in bits]
+    wanted = figures(LossConfig(), (source[0] + 0.1, uv + 0.1), source, whole, quality)
+    for name, value in wanted.items():
+        assert float(result[name]) == pytest.approx(float(value), rel=1e-3), name

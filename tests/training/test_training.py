@@ -19,6 +19,8 @@ from tests.training import runs
 MAKERS: dict[str, Callable[[Path, ScheduleConfig], Trainer]] = {
     "intra": runs.intra_trainer,
     "inter": runs.inter_trainer,
+    "unrolled": runs.unrolled_trainer,
+    "joint": runs.joint_trainer,
 }
 
 
