@@ -73,6 +73,8 @@ class BranchConfig:
         sample_weight: weight of a squared sample error against luma's, in the rate-distortion
             decisions of the quantiser.
         rate_weight: share of the full price of a bit that the quantiser pays; 0 only rounds.
+        dct: fix the linear path to the DCT; without it, it is learned from a random basis.
+        attention: give the non-linear paths attention; without it they have a plain block there.
     """
 
     planes: int
@@ -92,6 +94,8 @@ class BranchConfig:
     synthesis_blocks: int = 0
     synthesis_condition: int = 0
     prior_condition: int = 0
+    dct: bool = True
+    attention: bool = True
 
     @property
     def latents(self) -> int:
@@ -105,6 +109,7 @@ class IntraConfig:
 
     Attributes:
         chroma_offset: chroma is coded at the quality so many indices above luma's, within 0..63.
+        dct, attention: see `BranchConfig`; off to learn what they are worth.
     """
 
     luma_widths: tuple[int, int] = (96, 192)
@@ -119,6 +124,8 @@ class IntraConfig:
     chroma_from_luma: bool = True
     chroma_offset: int = 0
     rate_weight: float = 0.45
+    dct: bool = True
+    attention: bool = True
 
     def luma(self) -> BranchConfig:
         """The luma branch: blocks of 16x16."""
@@ -137,6 +144,8 @@ class IntraConfig:
             rounding=0.5,
             sample_weight=0.75,
             rate_weight=self.rate_weight,
+            dct=self.dct,
+            attention=self.attention,
         )
 
     def chroma(self) -> BranchConfig:
@@ -158,6 +167,8 @@ class IntraConfig:
             rate_weight=self.rate_weight,
             synthesis_condition=64,
             prior_condition=256 if self.chroma_from_luma else 0,
+            dct=self.dct,
+            attention=self.attention,
         )
 
 

@@ -18,7 +18,7 @@ from colorvid.training.loss import LossConfig
 from colorvid.training.sources import DataConfig
 from colorvid.training.unrolled import UnrollConfig
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.toml"))
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
 PAIR = r"it must be of type tuple\[int, int\]"
 MODELS: dict[str, type[Any]] = {
     "intra": IntraConfig,

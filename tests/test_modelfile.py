@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from colorvid.codec import Decoder, Encoder, EncoderSettings
+from colorvid.config import IntraConfig
 from colorvid.errors import ModelMismatch
 from colorvid.models.modelfile import (
     BRANCHES,
@@ -22,6 +25,7 @@ from colorvid.models.modelfile import (
     save_model,
 )
 from tests import tiny
+from tests.clips import moving_frames
 
 Contents = tuple[dict[str, Tensor], dict[str, str]]
 
@@ -47,23 +51,31 @@ def changed(path: Path, change: Callable[[dict[str, Tensor], dict[str, str]], An
     return str(other)
 
 
-def test_loading_gives_what_was_saved(tmp_path: Path) -> None:
-    built = tiny.network(seed=3)
+PLAIN = dataclasses.replace(tiny.INTRA, dct=False, attention=False)
+
+
+@pytest.mark.parametrize("intra", [tiny.INTRA, PLAIN], ids=["default", "plain"])
+def test_loading_gives_what_was_saved(tmp_path: Path, intra: IntraConfig) -> None:
+    built = tiny.network(seed=3, intra=intra)
     tables = tiny.tables_for(built)
     path = tmp_path / "model.safetensors"
     identity = save_model(path, built, tables)
     loaded = load_model(str(path))
     assert loaded.identity == identity and len(identity) == 16
-    assert loaded.network.intra.config == tiny.INTRA
+    assert loaded.network.intra.config == intra
     assert loaded.network.inter.config == tiny.INTER
     state = loaded.network.state_dict()
     for name, value in built.state_dict().items():
-        if name.rsplit(".", 1)[-1] in ("weight_int", "bias_int", "factor", "table"):
+        if name.rsplit(".", 1)[-1] in ("weight_int", "bias_int", "basis_int", "factor", "table"):
             if not is_encoder(name):
                 assert torch.equal(state[name], value), name
         elif is_encoder(name) and name.endswith("weight"):
             assert torch.equal(state[name], value.half().float()), name
     assert set(loaded.books) == set(BRANCHES)
+    frame = moving_frames(1, 48, 64)[0]
+    for quality in (0, 63):
+        coded = Encoder(loaded, EncoderSettings(quality=quality)).push(frame)
+        assert Decoder(loaded, 48, 64).push(coded.packet).crc32() == coded.picture.crc32()
     book, saved = loaded.pair("inter")[1], tables["inter.chroma"]
     assert book.latents.rows() == saved[1].rows() and book.hyper.rows() == saved[0].rows()
 

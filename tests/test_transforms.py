@@ -79,14 +79,14 @@ def test_latent_scales_are_powers_of_two(block: int) -> None:
 
 
 def test_analysis_network_starts_at_nothing() -> None:
-    net = AnalysisNet(2, 8, 64, (6, 8))
+    net = AnalysisNet(2, 8, 64, (6, 8), 1)
     out = net(torch.randn(3, 2, 16, 24), torch.tensor([0, 30, 63]))
     assert out.shape == (3, 64, 2, 3) and not out.any()
 
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_synthesis_network_starts_as_identity(exact: bool) -> None:
-    net = SynthesisNet(2, 4, (6, 8), conditions=3)
+    net = SynthesisNet(2, 4, (6, 8), 1, conditions=3)
     net.finalise()
     for layer in net.modules():
         if hasattr(layer, "finalise"):
@@ -102,9 +102,41 @@ def test_synthesis_network_starts_as_identity(exact: bool) -> None:
 
 def test_a_trained_end_changes_the_picture_where_it_should() -> None:
     torch.manual_seed(0)
-    net = SynthesisNet(1, 8, (6, 8))
+    net = SynthesisNet(1, 8, (6, 8), 1)
     torch.nn.init.normal_(net.leave.weight)
     picture = torch.zeros(1, 1, 64, 64)
     moved = F.pad(torch.full((1, 1, 8, 8), 3.0), (0, 56, 0, 56))
     change = net(picture + moved, torch.tensor([5])) - net(picture, torch.tensor([5])) - moved
     assert change[..., :8, :8].abs().max() > 0
+
+
+def test_a_learned_basis_starts_orthogonal_and_is_exported() -> None:
+    torch.manual_seed(3)
+    transform = BlockTransform(4, 2, dct=False)
+    assert isinstance(transform.basis, torch.nn.Parameter)
+    assert torch.allclose(transform.basis @ transform.basis.T, torch.eye(16), atol=1e-5)
+    picture = torch.randn(1, 2, 8, 8)
+    coefficients = transform.analyse(picture)
+    assert torch.allclose(transform(coefficients), picture, atol=1e-5)
+    with torch.no_grad():
+        transform.basis.mul_(0.5)
+    transform.finalise()
+    assert torch.equal(transform.basis_int, torch.round(transform.basis * 2**15).to(torch.int16))
+    transform._parameters["basis"] = None  # as in a model file
+    assert torch.allclose(transform.analyse(picture), coefficients / 2, atol=1e-3)
+
+
+def test_the_dct_is_no_parameter() -> None:
+    transform = BlockTransform(8, 1)
+    assert not list(transform.parameters()) and set(transform.state_dict()) == {"basis_int"}
+
+
+def test_a_plain_block_can_stand_for_attention() -> None:
+    for net in (AnalysisNet(1, 8, 64, (6, 8), 0), SynthesisNet(1, 8, (6, 8), 0)):
+        assert any("mask" in name for name in net.state_dict())
+    for net in (
+        AnalysisNet(1, 8, 64, (6, 8), 0, attention=False),
+        SynthesisNet(1, 8, (6, 8), 0, attention=False),
+    ):
+        assert not any("mask" in name for name in net.state_dict())
+        assert net(torch.randn(1, 1, 16, 16), torch.tensor([3])).isfinite().all()

@@ -1,16 +1,24 @@
-"""What a part of the intra codec is worth: ``python tools/ablate.py WITH WITHOUT --data IMAGES``.
+"""What each idea is worth: ``python tools/ablate.py configs/ablation/intra.toml --data DATA``.
 
-Codes stills with two model files and prints what chroma takes with each, and the BD-rates of the
-second against the first. ``--out FILE.tsv`` keeps the table.
+A file of ablations describes a codec, its base, and rows that each change one thing in it. Base and
+rows are trained alike: same data, steps and random numbers. Each is exported, and codes real files
+of material that it was not trained on (below ``--data``). A row says what its change does to the
+base; positive figures mean that the change costs bits. ``--row NAME`` runs that row alone.
+
+Runs and points are kept in ``--runs``, beside the finished runs that a file names: what was stopped
+goes on where it was. ``--out FILE.tsv`` puts the rows into a table, in place of older ones.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import math
+import os
+import statistics
 import sys
-import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,54 +26,217 @@ ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):  # started as a program: find the tools as a package
     sys.path.insert(0, str(ROOT))
 
-from colorvid import encode_file  # noqa: E402
-from colorvid.errors import ColorvidError  # noqa: E402
-from colorvid.evaluation.choices import INTRA_QUALITIES  # noqa: E402
-from colorvid.evaluation.clips import IMAGE_SUFFIXES, find_sources, load, write_y4m  # noqa: E402
-from colorvid.evaluation.codecs import Codec, ColorvidRun, model_identity  # noqa: E402
+from colorvid.config import (  # noqa: E402
+    InterConfig,
+    IntraConfig,
+    from_table,
+    lambda_of_quality,
+    read_toml,
+)
+from colorvid.errors import ColorvidError, ConfigError  # noqa: E402
+from colorvid.evaluation.clips import find_sources  # noqa: E402
+from colorvid.evaluation.codecs import Codec, ColorvidRun, Encoded  # noqa: E402
 from colorvid.evaluation.origin import commit  # noqa: E402
 from colorvid.evaluation.runs import Measuring, run_all  # noqa: E402
-from colorvid.evaluation.tables import AVERAGE, bd_rates, markdown, write_tsv  # noqa: E402
+from colorvid.evaluation.tables import (  # noqa: E402
+    AVERAGE,
+    BD_METRICS,
+    bd_rates,
+    markdown,
+    write_tsv,
+)
+from colorvid.io import VideoInfo  # noqa: E402
+from colorvid.models.modelfile import save_model  # noqa: E402
+from colorvid.training.export import assemble, make_tables, run_config  # noqa: E402
+from tools.train import train_run  # noqa: E402
 
 Row = dict[str, Any]
-METRICS = ("psnr_yuv611_db", "psnr_y_db", "de00_mean")
+BASE = "base"
+PATTERN = "pattern"
+CONFIGS: dict[str, type[Any]] = {"intra": IntraConfig, "inter": InterConfig}
 
 
-def chroma_bits(model: str, sources: Sequence[Path], quality: int) -> tuple[float, float]:
-    """Bits per pixel of chroma's latents, and of everything, mean over stills."""
-    shares: list[tuple[float, float]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        source, coded, log = (Path(folder) / name for name in ("a.y4m", "a.clv", "a.csv"))
-        for path in sources:
-            still = load(path, None)
-            write_y4m(source, still)
-            encode_file(source, coded, quality=quality, model=model, overwrite=True, csv=log)
-            with log.open(newline="") as file:
-                row = next(csv.DictReader(file))
-            pixels = still.frames[0].width * still.frames[0].height
-            shares.append((8 * int(row["bytes_chroma"]) / pixels, 8 * int(row["bytes"]) / pixels))
-    chroma, total = (sum(column) / len(shares) for column in zip(*shares, strict=True))
-    return chroma, total
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is coded to compare.
+
+    Attributes:
+        folder: with clips or pictures, below ``--data``.
+        qualities: of the key frames.
+        frames: first frames of each clip, one group of pictures.
+        every: takes every so many-th file.
+    """
+
+    folder: str
+    qualities: tuple[int, ...]
+    frames: int = 1
+    every: int = 1
 
 
-def ablate(
-    models: tuple[str, str], sources: Sequence[Path], qualities: tuple[int, ...]
-) -> list[Row]:
-    """One row for each quality, and one with the BD-rates of the second model."""
-    names = ("with", "without")
-    rows: list[Row] = []
-    for quality in qualities:
-        row: Row = {"quality": quality}
-        for name, model in zip(names, models, strict=True):
-            row[f"chroma_bpp_{name}"], row[f"bpp_{name}"] = chroma_bits(model, sources, quality)
-        rows.append(row | dict.fromkeys(METRICS))
-    codecs = [
-        Codec(name, qualities, ColorvidRun(gop=1, model=model))
-        for name, model in zip(names, models, strict=True)
-    ]
-    points = run_all(codecs, sources, None, Measuring())
-    rates = {m: bd_rates(points, "without", "with", m)[AVERAGE].percent for m in METRICS}
-    return [*rows, dict.fromkeys(rows[0]) | {"quality": "BD-rate of without, %"} | rates]
+@dataclass(frozen=True, slots=True)
+class SteadyRun:
+    """colorvid with all inter frames equally many quality indices below the key frame."""
+
+    gop: int
+    model: str
+    offset: int
+    suffix: str = ".clv"
+
+    def _at(self, quality: int) -> ColorvidRun:
+        return ColorvidRun(self.gop, max(0, quality - self.offset), self.model)
+
+    def settings(self, quality: int) -> dict[str, str]:
+        """See `ColorvidRun.settings`."""
+        return self._at(quality).settings(quality)
+
+    def encode(self, source: Path, target: Path, quality: int) -> Encoded:
+        """See `ColorvidRun.encode`."""
+        return self._at(quality).encode(source, target, quality)
+
+    def decode(self, coded: Path, target: Path, info: VideoInfo) -> float:
+        """See `ColorvidRun.decode`."""
+        return self._at(0).decode(coded, target, info)
+
+
+@dataclass(frozen=True, slots=True)
+class Ablations:
+    """A file of ablations.
+
+    Attributes:
+        name: of the file, without suffix.
+        table: its contents.
+        data, runs: folders, see the top of this file.
+    """
+
+    name: str
+    table: dict[str, Any]
+    data: Path
+    runs: Path
+
+    @staticmethod
+    def read(path: Path, data: Path, runs: Path) -> Ablations:
+        """Read a file.
+
+        Raises:
+            ConfigError: it cannot be read, or is no file of ablations.
+        """
+        table = read_toml(path)
+        parts = {"title", "kind", "test", "rows"}
+        if table.get("kind") in CONFIGS:
+            parts |= {"data", "model", "loss", "schedule"}
+        elif table.get("kind") == PATTERN:
+            parts |= {"model"}
+        else:
+            kinds = ", ".join((*CONFIGS, PATTERN))
+            raise ConfigError(f"{path}: kind {table.get('kind')!r} is unknown; allowed are {kinds}")
+        missing = sorted(parts - set(table))
+        if missing:
+            raise ConfigError(f"{path}: no file of ablations; it lacks {', '.join(missing)}")
+        return Ablations(path.stem, table, data, runs)
+
+    @property
+    def material(self) -> Material:
+        """What is coded."""
+        found: Material = from_table(Material, self.table["test"], self.name)
+        return found
+
+    def changed(self, row: str) -> dict[str, Any]:
+        """The training configuration of a row, as `tools.train` takes it."""
+        result = {"kind": self.table["kind"]}
+        for part in ("data", "model", "loss", "schedule"):
+            changes = {} if row == BASE else self.table["rows"][row].get(part, {})
+            result[part] = self.table[part] | changes
+        start = self.table.get("start")
+        if start is not None:  # the networks that are kept say their sizes
+            kept = asdict(run_config(CONFIGS[result["kind"]], self.runs / start))
+            result["model"] = kept | result["model"]
+        return result
+
+    def train(self, row: str) -> Path:
+        """Train a row, or go on; gives its run. Rows share the base's data if they are equal."""
+        table, run = self.changed(row), self.runs / "ablation" / self.name / row
+        run.mkdir(parents=True, exist_ok=True)
+        if table["data"] == self.changed(BASE)["data"]:
+            for path in [*run.parent.glob(f"{BASE}/*.bin"), *run.parent.glob(f"{BASE}/*s.json")]:
+                if not (run / path.name).exists():
+                    os.link(path, run / path.name)
+        start = self.table.get("start")
+        where = f"{self.name} {row}"
+        train_run(table, where, self.data, run, runs=self.runs, start=start and self.runs / start)
+        return run
+
+    def codec(self, row: str) -> Codec:
+        """The codec of a row, ready to code."""
+        gop, qualities = self.material.frames, self.material.qualities
+        if self.table["kind"] == PATTERN:
+            model = self.table["model"]
+            if row == BASE:
+                return Codec(row, qualities, ColorvidRun(gop, model=model))
+            offset = self.table["rows"][row]["inter_offset"]
+            return Codec(row, qualities, SteadyRun(gop, model, offset))
+        run = self.train(row)
+        if self.table["kind"] == "intra":
+            network, rates = assemble(run, None)
+        else:
+            network, rates = assemble(self.runs / self.table["data"]["models"]["intra"], run)
+        path = run.with_suffix(".safetensors")
+        save_model(path, network, make_tables(network, rates, []))
+        return Codec(row, qualities, ColorvidRun(gop, model=str(path)))
+
+    def points(self, row: str) -> list[Row]:
+        """Code all material with a row's codec."""
+        sources = find_sources([self.data / self.material.folder])[:: self.material.every]
+        how = Measuring(cache=self.runs / "ablation" / "points")
+        return run_all([self.codec(row)], sources, self.material.frames, how)
+
+    def compare(self, row: str, base: list[Row]) -> Row:
+        """The figures of a row against the points of the base."""
+        points = self.points(row)
+        both = [*base, *points]
+        rates = {m: bd_rates(both, row, BASE, m)[AVERAGE].percent for m in BD_METRICS}
+        schedule = self.table.get("schedule", {})
+        return {
+            "file": self.name,
+            "title": self.table["title"],
+            "row": row,
+            "change": self.table["rows"][row]["title"],
+            "steps": schedule.get("steps", 0),
+            "cost_percent": 100 * (cost(points) - cost(base)),
+            **{f"bd_{metric}": rate for metric, rate in rates.items()},
+            "points": len(points),
+            "commit": commit(),
+            "model_base": _identity(base),
+            "model_changed": _identity(points),
+        }
+
+
+def cost(points: Sequence[Row]) -> float:
+    """Mean of ``log(bits per pixel + lambda * error)``, the loss of training, of coded files.
+
+    The error is the squared one of Y, U and V, weighted 6:1:1; a difference of 0.01 is one percent.
+    """
+    costs = []
+    for point in points:
+        errors = [10 ** (-point[f"psnr_{plane}_db"] / 10) for plane in "yuv"]
+        error = (6 * errors[0] + errors[1] + errors[2]) / 8
+        costs.append(math.log(point["rate_bpp"] + lambda_of_quality(point["quality"]) * error))
+    return statistics.fmean(costs)
+
+
+def _identity(points: Sequence[Row]) -> str:
+    """Identity of the model that coded the points, as their settings have it."""
+    settings = dict(str(item).split("=", 1) for item in points[0]["settings"].split(" "))
+    return settings["model_id"]
+
+
+def keep(path: Path, rows: Sequence[Row]) -> None:
+    """Put rows into a TSV file, in place of those of the same file and name."""
+    old: list[Row] = []
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            old = list(csv.DictReader(file, delimiter="\t"))
+    new = {(row["file"], row["row"]): row for row in [*old, *rows]}
+    write_tsv(path, sorted(new.values(), key=lambda row: str(row["file"])))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,18 +244,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("models", nargs=2, help="model file with the part, and without")
-    parser.add_argument("--data", type=Path, required=True, help="folder of images")
-    parser.add_argument("--out", type=Path, help="TSV file to write")
+    parser.add_argument("file", type=Path, help="TOML file of ablations")
+    parser.add_argument("--data", type=Path, required=True, help="folder of all data")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs")
+    parser.add_argument("--row", action="append", help="a row to run (default: all)")
+    parser.add_argument("--out", type=Path, help="TSV file to put the rows into")
     options = parser.parse_args(arguments)
     try:
-        sources = [p for p in find_sources([options.data]) if p.suffix.lower() in IMAGE_SUFFIXES]
-        rows = ablate((options.models[0], options.models[1]), sources, INTRA_QUALITIES)
-        print(markdown(rows))
-        if options.out is not None:
-            identities = (model_identity(m) for m in options.models)
-            origin = dict(zip(("model_with", "model_without"), identities, strict=True))
-            write_tsv(options.out, [row | {"commit": commit()} | origin for row in rows])
+        ablations = Ablations.read(options.file, options.data, options.runs)
+        known = ablations.table["rows"]
+        for row in options.row or ():
+            if row not in known:
+                raise ConfigError(f"row {row!r} is unknown; {options.file} has {', '.join(known)}")
+        base = ablations.points(BASE)
+        for row in options.row or known:
+            figures = ablations.compare(row, base)
+            print(markdown([figures]), flush=True)
+            if options.out is not None:
+                keep(options.out, [figures])
     except ColorvidError as error:
         print(f"ablate [error]: {error}", file=sys.stderr)
         return error.exit_code

@@ -9,8 +9,8 @@ The first measures: ``DATA/kodak`` holds the Kodak images, ``DATA/dev`` clips th
 seen. With ``--cache`` a run that was stopped goes on where it was; speeds are compared within a
 run. Results go to ``docs/results``. Both then replace what stands between
 ``<!-- results:begin -->`` and ``<!-- results:end -->`` in ``docs/results.md`` (averages, plots,
-links) and in ``README.md`` (averages). ``docs/results/ablation.tsv``, of `tools/ablate.py`, is
-shown too.
+links) and in ``README.md`` (averages). ``docs/results/ablation.tsv`` of `tools/ablate.py` and
+``docs/results/integers.tsv`` of `tools/integer_cost.py` are shown too.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import csv
 import shutil
+import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -30,10 +31,9 @@ if __package__ in (None, ""):  # started as a program: find the tools as a packa
     sys.path.insert(0, str(ROOT))
 
 from colorvid import cli  # noqa: E402
-from colorvid.evaluation.tables import AVERAGE, MEAN_CURVE, markdown  # noqa: E402
+from colorvid.evaluation.tables import AVERAGE, DRIFT, MEAN_CURVE, markdown  # noqa: E402
 from tools import eval_kodak  # noqa: E402
 
-_ORIGIN = ("commit", "model_with", "model_without")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 METRICS = {
     "psnr_yuv611_db": "PSNR YUV",
@@ -143,8 +143,8 @@ def averages(
     ]
 
 
-def _percent(text: str) -> str:
-    return f"{float(text):+.1f} %" if text else "-"
+def _percent(text: str, digits: int = 1) -> str:
+    return f"{float(text):+.{digits}f} %" if text else "-"
 
 
 def summary(results: Path) -> str:
@@ -159,29 +159,43 @@ def summary(results: Path) -> str:
 def report(results: Path) -> str:
     """Averages, plots and links of all sets, for the results page."""
     parts = [_section(results / name, chosen) for name, chosen in SETS.items()]
-    ablation = results / "ablation.tsv"
-    if ablation.exists():
-        parts.append(_ablation(read_tsv(ablation)))
+    for name, shown in (("integers", _integers), ("ablation", _ablation)):
+        path = results / f"{name}.tsv"
+        if path.exists():
+            parts.append(shown(read_tsv(path)))
     return "\n\n".join(parts)
 
 
-def _ablation(rows: Sequence[Mapping[str, str]]) -> str:
-    """What prediction of chroma from luma is worth."""
-    shown = [{k: _short(v) for k, v in row.items() if k not in _ORIGIN} for row in rows]
-    origin = "Models `{model_with}` and `{model_without}`, commit `{commit}`.".format(**rows[0])
+def _integers(rows: Sequence[Mapping[str, str]]) -> str:
+    """What the integers of the intra codec cost against its float weights."""
+    shown = [
+        {"picture": row["picture"]}
+        | {title: _percent(row[f"bd_{name}"], 2) for name, title in METRICS.items()}
+        for row in rows
+    ]
+    origin = "Model `{model_id}`, commit `{commit}`.".format(**rows[0])
     return (
-        f"### Prediction of chroma from luma\n\n{origin} Bits per pixel of chroma's latents and of "
-        "everything, mean over the Kodak images; the last line has the BD-rates of the codec whose "
-        f"chroma prior does not see luma.\n\n{markdown(shown)}"
+        f"### What the integers cost\n\n{origin} BD-rate of the integer model against its own "
+        f"float weights, key frames:\n\n{markdown(shown)}"
     )
 
 
-def _short(text: str) -> str:
-    """A figure of a TSV file with four digits, a dash for none, other text as it is."""
-    try:
-        return f"{float(text):.4g}" if text else "-"
-    except ValueError:
-        return text
+def _ablation(rows: Sequence[Mapping[str, str]]) -> str:
+    """What each idea is worth: a table for each file of ablations."""
+    parts = ["### What each idea is worth"]
+    for file in dict.fromkeys(row["file"] for row in rows):
+        chosen = [row for row in rows if row["file"] == file]
+        shown = [
+            {"row": r["row"], "change": r["change"], "steps": r["steps"]}
+            | {"cost": _percent(r["cost_percent"])}
+            | {title: _percent(r[f"bd_{name}"]) for name, title in METRICS.items()}
+            for r in chosen
+        ]
+        base = "`, `".join(dict.fromkeys(row["model_base"] for row in chosen))
+        made = "`, `".join(dict.fromkeys(row["commit"] for row in chosen))
+        parts.append(f"#### {chosen[0]['title']} (`{file}.toml`)")
+        parts.append(f"Base: model `{base}`; commit `{made}`.\n\n{markdown(shown)}")
+    return "\n\n".join(parts)
 
 
 def _section(folder: Path, chosen: Set) -> str:
@@ -198,8 +212,33 @@ def _section(folder: Path, chosen: Set) -> str:
         rows = averages(folder, MEAN_CURVE, metrics)
         if rows:
             parts.append(f"BD-rate between the mean curves:\n\n{markdown(rows)}")
+    drifts = _drifts(read_tsv(folder / "points.tsv"))
+    if drifts:
+        parts.append(
+            "PSNR of Y of the last eight frames of the group of pictures minus that of the first "
+            f"eight behind the key frame, dB, mean over the qualities:\n\n{markdown(drifts)}"
+        )
     parts += [f"![{text}](results/{name}/{file})" for file, text in chosen.plots]
     return "\n\n".join(parts)
+
+
+def _drifts(points: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Change of quality along the group, a row for each codec; none for stills."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for point in points:
+        if point.get(DRIFT):
+            for clip in (point["clip"], "mean"):
+                values = found.setdefault(point["codec"], {}).setdefault(clip, [])
+                values.append(float(point[DRIFT]))
+    return [
+        {"codec": codec}
+        | {clip: f"{statistics.fmean(v):+.2f}" for clip, v in sorted(clips.items(), key=_mean_last)}
+        for codec, clips in found.items()
+    ]
+
+
+def _mean_last(item: tuple[str, list[float]]) -> bool:
+    return item[0] == "mean"
 
 
 def replace_block(path: Path, text: str) -> None:

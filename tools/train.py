@@ -91,16 +91,43 @@ def make_task(table: dict[str, Any], name: str, data: Path, run: Path, runs: Pat
     return task
 
 
+def train_run(
+    table: dict[str, Any],
+    name: str,
+    data: Path,
+    run: Path,
+    *,
+    runs: Path,
+    device: str = "cpu",
+    start: Path | None = None,
+    until: int | None = None,
+) -> None:
+    """Train as the configuration ``table`` says, or go on; see `make_task` and `Trainer`.
+
+    Raises:
+        ConfigError: the configuration, called ``name``, is not allowed.
+        InputError: there are no data, or no checkpoint in ``start``.
+    """
+    schedule = from_table(ScheduleConfig, table["schedule"], name)
+    run.mkdir(parents=True, exist_ok=True)
+    with joined(device) as place:
+        torch.manual_seed(schedule.seed)
+        task = make_task(table, name, data, run, runs)
+        Trainer(task, schedule, run, place, start).run(until)
+
+
 def train(arguments: argparse.Namespace) -> None:
     """Train as the command line says."""
-    table = read_toml(arguments.config)
-    schedule = from_table(ScheduleConfig, table["schedule"], str(arguments.config))
-    run: Path = arguments.run
-    run.mkdir(parents=True, exist_ok=True)
-    with joined(arguments.device) as device:
-        torch.manual_seed(schedule.seed)
-        task = make_task(table, str(arguments.config), arguments.data, run, run.parent)
-        Trainer(task, schedule, run, device, arguments.start).run(arguments.until)
+    train_run(
+        read_toml(arguments.config),
+        str(arguments.config),
+        arguments.data,
+        arguments.run,
+        runs=arguments.run.parent,
+        device=arguments.device,
+        start=arguments.start,
+        until=arguments.until,
+    )
 
 
 def main() -> int:

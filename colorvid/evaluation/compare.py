@@ -30,11 +30,14 @@ from colorvid.evaluation.origin import commit
 from colorvid.evaluation.plots import rate_distortion
 from colorvid.evaluation.tables import (
     BD_METRICS,
+    DRIFT,
+    DRIFT_FRAMES,
     bd_markdown,
     bd_table,
     markdown,
     mean_curves,
     names,
+    with_drift,
     with_ratios,
     write_tsv,
 )
@@ -145,7 +148,7 @@ class Comparison:
     @staticmethod
     def of(rows: Sequence[Row], model: str) -> Comparison:
         """Compare rows; the speed of the first anchor is the reference (or colorvid's, alone)."""
-        points = with_ratios(rows, _reference(rows))
+        points = with_ratios(with_drift(rows, _gop(rows)), _reference(rows))
         origin = {"commit": commit(), "version": __version__, "model_id": model_identity(model)}
         return Comparison(points, origin)
 
@@ -185,6 +188,8 @@ class Comparison:
             "had several jobs.",
             "Peaks: most resident memory of a process of its own, 10^6 bytes, Python and libraries "
             "included; highest over the clips.",
+            f"{DRIFT}: mean PSNR of Y of the last {DRIFT_FRAMES} frames of the first group of "
+            f"pictures minus that of the first {DRIFT_FRAMES} behind its key frame.",
         ]
         return "\n".join(f"- {line}" for line in lines)
 
@@ -270,6 +275,12 @@ def _earlier(folder: Path) -> list[Path]:
 def _reference(rows: Sequence[Row]) -> str:
     """The codec whose speed is 1: the first anchor, or colorvid alone."""
     return names(rows, "codec")[:2][-1]
+
+
+def _gop(rows: Sequence[Row]) -> int:
+    """Distance of key frames, as colorvid's settings have it; 1 where it is not told."""
+    own = dict(item.partition("=")[::2] for item in rows[0]["settings"].split(" "))
+    return int(own.get("gop", 1))
 
 
 def _settings(rows: Sequence[Row], codec: str) -> str:

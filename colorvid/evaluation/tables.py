@@ -21,11 +21,15 @@ BD_METRICS = ("psnr_y_db", "psnr_yuv611_db", "ms_ssim_y_db", "de00_mean")
 RATIOS = {"encode_ratio": "encode_fps", "decode_ratio": "decode_fps"}
 """Speeds relative to a reference, and the speeds they are made of."""
 PEAKS = ("encode_peak_mb", "decode_peak_mb")
+DRIFT = "psnr_y_drift_db"
+"""Change of quality along a group of pictures, see `with_drift`."""
+DRIFT_FRAMES = 8
 CURVE_COLUMNS = (
     *("rate_bpp", "rate_kbps"),
     *METRICS,
     *EXTRA_METRICS,
     *RGB_METRICS,
+    DRIFT,
     *RATIOS,
     *PEAKS,
 )
@@ -59,6 +63,23 @@ def with_ratios(rows: Sequence[Row], reference: str) -> list[Row]:
             for ratio, speed in RATIOS.items()
         }
         result.append(row | ratios)
+    return result
+
+
+def with_drift(rows: Sequence[Row], gop: int) -> list[Row]:
+    """Points with the column `DRIFT`: PSNR of Y late in the first group of pictures minus early.
+
+    That is the mean of its last `DRIFT_FRAMES` frames minus that of the first ones behind the key
+    frame, in dB; ``None`` if the group, ``gop`` frames or the whole clip, is too short for both.
+    What the clip shows changes too: compare with other codecs on the same clip.
+    """
+    result = []
+    for row in rows:
+        values = [frame["psnr_y_db"] for frame in row["per_frame"][:gop]]
+        first, last = values[1 : 1 + DRIFT_FRAMES], values[-DRIFT_FRAMES:]
+        long = len(values) > 2 * DRIFT_FRAMES
+        drift = statistics.fmean(last) - statistics.fmean(first) if long else None
+        result.append(row | {DRIFT: drift})
     return result
 
 

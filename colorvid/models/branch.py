@@ -131,19 +131,26 @@ class Branch(nn.Module):
         c = config
         self.config = c
         self.register_buffer("symbol_bits", torch.zeros(SCALES, COSTED), persistent=False)
-        self.transform = BlockTransform(c.block, c.planes)
+        self.transform = BlockTransform(c.block, c.planes, dct=c.dct)
         inputs = c.planes + c.reference_planes
         self.analysis = self.synthesis = None
         if c.analysis_widths is not None:
             self.analysis = AnalysisNet(
-                inputs, c.block, c.latents, c.analysis_widths, c.analysis_blocks
+                inputs, c.block, c.latents, c.analysis_widths, c.analysis_blocks, c.attention
             )
         if c.synthesis_widths is not None:
             self.synthesis = SynthesisNet(
-                c.planes, c.block, c.synthesis_widths, c.synthesis_blocks, c.synthesis_condition
+                c.planes,
+                c.block,
+                c.synthesis_widths,
+                c.synthesis_blocks,
+                c.synthesis_condition,
+                c.attention,
             )
         self.gains = Gains(c.latents, c.step_ratio)
         natural = latent_scale(c.block, c.planes)
+        if not c.dct:  # no channel of an unknown basis is known to be larger than another
+            natural = torch.full_like(natural, 0.125)
         self.scale = ChannelScale(
             torch.ones_like(natural) if c.reference_planes else natural, LATENT
         )

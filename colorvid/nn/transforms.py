@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from colorvid.exact.arithmetic import FEATURE, ExactArithmetic
 from colorvid.exact.layers import Conv, ExactLayer, QualityBias
-from colorvid.nn.blocks import GatedAttention, blocks
+from colorvid.nn.blocks import Block, GatedAttention, blocks
 
 UNIT = 32
 """Sample values in a unit of the networks."""
@@ -52,33 +52,53 @@ def latent_scale(block: int, planes: int) -> Tensor:
     return torch.exp2(-torch.round(torch.log2(spread))).repeat(planes)
 
 
+def _basis_integers(basis: Tensor) -> Tensor:
+    """int16 integers in steps of 2^-15 of a basis with entries within +-1."""
+    largest = 2**_BASIS_BITS - 1
+    return torch.round(basis * 2**_BASIS_BITS).clamp(-largest, largest).to(torch.int16)
+
+
 class BlockTransform(ExactLayer):
-    """The linear path: a block transform of each plane, fixed to the DCT.
+    """The linear path: a block transform of each plane, fixed to the DCT or learned.
 
     Latents are ordered plane by plane. Analysis is float; exact synthesis is a float64 product of
-    integers below 2^53.
+    integers below 2^53. A learned basis starts as a random orthogonal one; synthesis is by the
+    transposed basis.
     """
 
-    basis: Tensor
+    basis: Tensor | None
     basis_int: Tensor
 
-    def __init__(self, block: int, planes: int) -> None:
+    def __init__(self, block: int, planes: int, *, dct: bool = True) -> None:
         """Make the transform of ``planes`` planes in blocks of ``block`` x ``block`` samples."""
         super().__init__()
         self.block, self.planes = block, planes
-        basis = dct_basis(block)
-        self.register_buffer("basis", basis.to(torch.float32), persistent=False)
-        self.register_buffer("basis_int", torch.round(basis * 2**_BASIS_BITS).to(torch.int16))
+        if dct:
+            basis = dct_basis(block)
+            self.register_buffer("basis", basis.to(torch.float32), persistent=False)
+        else:
+            basis = torch.linalg.qr(torch.randn(block**2, block**2)).Q
+            self.basis = nn.Parameter(basis.to(torch.float32))
+        self.register_buffer("basis_int", _basis_integers(basis))
+
+    @torch.no_grad()
+    def finalise(self) -> None:
+        """See `ExactLayer.finalise`; the integers of the DCT never change."""
+        if isinstance(self.basis, nn.Parameter):
+            self.basis_int.copy_(_basis_integers(self.basis))
 
     def analyse(self, x: Tensor) -> Tensor:
         """Planes ``(B, P, H, W)`` to coefficients ``(B, P * block^2, H / block, W / block)``."""
+        # A model file keeps the integers of a learned basis alone.
+        basis = self.basis_int * 2.0**-_BASIS_BITS if self.basis is None else self.basis
         with torch.autocast(x.device.type, enabled=False):
-            return self._apply_blocks(self.basis, F.pixel_unshuffle(x.float(), self.block))
+            return self._apply_blocks(basis, F.pixel_unshuffle(x.float(), self.block))
 
     def forward(self, coefficients: Tensor) -> Tensor:
         """Coefficients to planes; exact: steps of 2^-10 sample values to features."""
         arithmetic = self.arithmetic
         if not isinstance(arithmetic, ExactArithmetic):
+            assert self.basis is not None
             with torch.autocast(coefficients.device.type, enabled=False):
                 x = self._apply_blocks(self.basis.T, coefficients.float())
             return F.pixel_shuffle(x, self.block).clamp(-FEATURE.bound, FEATURE.bound)
@@ -103,10 +123,17 @@ class AnalysisNet(nn.Module):
         latents: output channels.
         widths: channels at ``2 / block`` and at ``1 / block`` of the resolution.
         deep: residual blocks at ``1 / block`` of the resolution.
+        attention: attend there, or have one more plain block.
     """
 
     def __init__(
-        self, planes: int, block: int, latents: int, widths: tuple[int, int], deep: int
+        self,
+        planes: int,
+        block: int,
+        latents: int,
+        widths: tuple[int, int],
+        deep: int,
+        attention: bool = True,
     ) -> None:
         """Make the networks."""
         super().__init__()
@@ -117,7 +144,7 @@ class AnalysisNet(nn.Module):
         self.fine = blocks(fine, 2)
         self.down = Conv(4 * fine, coarse)
         self.deep = blocks(coarse, deep)
-        self.coarse = GatedAttention(coarse)
+        self.coarse = GatedAttention(coarse) if attention else Block(coarse)
         self.leave = Conv(coarse, latents, gain=0.0)
 
     def forward(self, x: Tensor, quality: Tensor) -> Tensor:
@@ -139,6 +166,7 @@ class SynthesisNet(ExactLayer):
         widths: channels at the two resolutions.
         deep: residual blocks at ``1 / block`` of the resolution.
         conditions: channels of further inputs at ``2 / block`` of the resolution.
+        attention: see `AnalysisNet`.
     """
 
     def __init__(
@@ -148,6 +176,7 @@ class SynthesisNet(ExactLayer):
         widths: tuple[int, int],
         deep: int,
         conditions: int = 0,
+        attention: bool = True,
     ) -> None:
         """Make the networks."""
         super().__init__()
@@ -158,7 +187,7 @@ class SynthesisNet(ExactLayer):
         self.first = blocks(fine, 1)
         self.down = Conv(4 * fine, coarse)
         self.deep = blocks(coarse, deep)
-        self.coarse = GatedAttention(coarse)
+        self.coarse = GatedAttention(coarse) if attention else Block(coarse)
         self.up = Conv(coarse, 4 * fine)
         self.last = blocks(fine, 2)
         self.leave = Conv(fine, planes * self.stride**2, gain=0.0)

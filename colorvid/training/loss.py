@@ -69,14 +69,18 @@ def colour_error(decoded: Planes, source: Planes) -> Tensor:
 
 
 def distortion(config: LossConfig, decoded: Planes, source: Planes) -> Tensor:
-    """The weighted distortion of each picture, ``(B,)``; terms of weight zero are not computed."""
-    mse_y, mse_uv = (squared_error(a, b) for a, b in zip(decoded, source, strict=True))
+    """The weighted distortion of each picture, ``(B,)``; terms of weight zero are not computed.
+
+    Always in float32: in bfloat16 the differences of moments in MS-SSIM are mostly rounding.
+    """
     wy, wu, wv = config.planes
-    total = config.mse * (wy * mse_y[:, 0] + wu * mse_uv[:, 0] + wv * mse_uv[:, 1]) / 8
-    if config.ms_ssim:
-        total = total + config.ms_ssim * structure_error(decoded[0], source[0])
-    if config.delta_e:
-        total = total + config.delta_e * colour_error(decoded, source)
+    with torch.autocast(decoded[0].device.type, enabled=False):
+        mse_y, mse_uv = (squared_error(a, b) for a, b in zip(decoded, source, strict=True))
+        total = config.mse * (wy * mse_y[:, 0] + wu * mse_uv[:, 0] + wv * mse_uv[:, 1]) / 8
+        if config.ms_ssim:
+            total = total + config.ms_ssim * structure_error(decoded[0], source[0])
+        if config.delta_e:
+            total = total + config.delta_e * colour_error(decoded, source)
     return total
 
 

@@ -1,7 +1,8 @@
-"""Where training data come from: folders of pictures, of clips, and Vimeo-90k."""
+"""Where training data come from: folders of pictures, of clips, Vimeo-90k, moving pictures."""
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,18 +10,20 @@ from pathlib import Path
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
 from colorvid.errors import InputError
 from colorvid.io.pyav_errors import av_errors
+from colorvid.training import synthetic
 
-Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
+Planes = synthetic.Planes
 STILLS = frozenset((".jpg", ".jpeg", ".png", ".webp"))
 CLIPS = frozenset(
     ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv .y4m".split()
 )
 VIMEO_LIST = "sep_trainlist.txt"
 """Lists the septuplets of Vimeo-90k to train on: those below ``sequences/`` beside it."""
+SYNTHETIC_FRAMES = 16
+"""Frames of a clip of synthetic motion."""
 SHRINK_FROM = 360
 """Stills whose short side is at least this are scaled by 0.7, which hides JPEG's artefacts."""
 
@@ -76,6 +79,29 @@ class Source:
                 if not container.streams.video:
                     raise InputError(f"{path}: holds no video")
                 yield from ((path, frame) for frame in container.decode(video=0))
+
+
+@dataclass(frozen=True, slots=True)
+class MovingStills(Source):
+    """A clip of synthetic motion, made of pictures; see `colorvid.training.synthetic.animate`.
+
+    Attributes:
+        files: the background, then what is cut out of and moves over it.
+        seed: of the motion.
+    """
+
+    seed: int = 0
+
+    @property
+    def is_clip(self) -> bool:
+        """Yes, whatever its files are."""
+        return True
+
+    def planes(self, every: int = 1) -> Iterator[Planes]:
+        """See `Source.planes`; `SYNTHETIC_FRAMES` frames in all."""
+        stills = [next(Source((path,)).planes()) for path in self.files]
+        moving = synthetic.animate(stills, SYNTHETIC_FRAMES, self.seed)
+        return itertools.islice(moving, 0, None, every)
 
 
 def find_sources(folder: Path) -> list[Source]:
@@ -148,6 +174,8 @@ class DataConfig:
             Vimeo-90k, in any mixture and in subfolders too.
         most: sources taken of each folder at most, evenly spaced; 0 = all.
         frames: frames of each clip that are coded for inter training at most; 0 = all.
+        stills: folders with the pictures that clips of synthetic motion are made of.
+        synthetic: so many such clips join the others for inter training.
         passes: how often each clip is coded for inter training.
         seed: of what is random in that.
     """
@@ -155,6 +183,8 @@ class DataConfig:
     folders: tuple[str, ...] = (".",)
     most: int = 0
     frames: int = 0
+    stills: tuple[str, ...] = ()
+    synthetic: int = 0
     passes: int = 1
     seed: int = 1
 
@@ -163,8 +193,27 @@ class DataConfig:
         return [s for f in self.folders for s in self._thinned(find_sources(root / f))]
 
     def clips(self, root: Path) -> list[Source]:
-        """Clips of all folders, see `find_clips`."""
-        return [s for f in self.folders for s in self._thinned(find_clips(root / f))]
+        """Clips of all folders, see `find_clips`, and those of synthetic motion."""
+        found = [s for f in self.folders for s in self._thinned(find_clips(root / f))]
+        return found + self._moving(root)
+
+    def _moving(self, root: Path) -> list[Source]:
+        if not self.synthetic:
+            return []
+        sources = [s for folder in self.stills for s in find_sources(root / folder)]
+        pictures = [s.files[0] for s in sources if not s.is_clip]
+        if not pictures:
+            raise InputError(
+                f"{root}: no pictures in {list(self.stills)} to make {self.synthetic} clips of "
+                "synthetic motion of; name folders with pictures in stills in [data]"
+            )
+        generator = np.random.default_rng(self.seed)
+        clips: list[Source] = []
+        for _ in range(self.synthetic):
+            count = 1 + int(generator.integers(0, synthetic.MOST_LAYERS + 1))
+            files = tuple(pictures[i] for i in generator.integers(0, len(pictures), count))
+            clips.append(MovingStills(files, seed=int(generator.integers(2**31))))
+        return clips
 
     def _thinned(self, found: list[Source]) -> list[Source]:
         if not self.most or len(found) <= self.most:

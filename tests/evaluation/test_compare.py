@@ -22,7 +22,7 @@ from colorvid.evaluation.compare import (
     default_cache,
 )
 from colorvid.evaluation.runs import COLUMNS, Measuring, Row, run_all
-from colorvid.evaluation.tables import BD_METRICS
+from colorvid.evaluation.tables import BD_METRICS, DRIFT
 from tests.evaluation.sources import CoarseRun, moving_clip
 
 CLIPS, STILLS = [Path("a.y4m"), Path("b.png")], [Path("a.png"), Path("b.jpg")]
@@ -77,7 +77,7 @@ def test_every_file_is_written(rows: list[Row], tmp_path: Path) -> None:
     with (out / "points.tsv").open(newline="") as file:
         points = list(csv.DictReader(file, delimiter="\t"))
     assert len(points) == 2 * 2 * 4
-    expected = {*COLUMNS, "encode_ratio", "decode_ratio", "commit", "version", "model_id"}
+    expected = {*COLUMNS, "encode_ratio", "decode_ratio", DRIFT, "commit", "version", "model_id"}
     assert set(points[0]) == expected
     assert {point["model_id"] for point in points} == {model_identity("default")}
     assert len((out / "bdrate.tsv").read_text().splitlines()) == 1 + len(BD_METRICS) * (2 + 2)
@@ -103,6 +103,14 @@ def test_the_tables_say_how_it_was_measured(rows: list[Row]) -> None:
     assert "frames per second over those of x264-zl" in text
     assert re.search(r"- x264-zl: `encoder=libx264 .* crf=4/10/26/34 ", text)
     assert "### BD-rate of colorvid against x264-zl" in text
+
+
+def test_drift_is_that_of_the_group_of_pictures(rows: list[Row]) -> None:
+    per_frame = [{"psnr_y_db": 60.0 - n / 2} for n in range(40)]
+    points = [r | {"per_frame": per_frame, "settings": f"gop=32 {r['settings']}"} for r in rows]
+    found = Comparison.of(points, "default")
+    assert {point[DRIFT] for point in found.points} == {-23 / 2}
+    assert f"{DRIFT}: mean PSNR of Y of the last 8 frames" in found.as_markdown()
 
 
 def test_without_anchors_there_are_no_bd_rates(rows: list[Row], tmp_path: Path) -> None:

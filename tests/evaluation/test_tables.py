@@ -5,6 +5,7 @@ import pytest
 
 from colorvid.evaluation.tables import (
     AVERAGE,
+    DRIFT,
     MEAN_CURVE,
     bd_markdown,
     bd_rates,
@@ -12,6 +13,7 @@ from colorvid.evaluation.tables import (
     curve,
     markdown,
     mean_curves,
+    with_drift,
     with_ratios,
     write_tsv,
 )
@@ -127,3 +129,15 @@ def test_tables_show_refusals_with_their_reason() -> None:
 def test_tsv_leaves_missing_figures_empty(tmp_path: Path) -> None:
     write_tsv(tmp_path / "t.tsv", [{"clip": "a", "ms_ssim_y": None}, {"clip": "b", "ms_ssim_y": 1}])
     assert (tmp_path / "t.tsv").read_text() == "clip\tms_ssim_y\na\t\nb\t1\n"
+
+
+@pytest.mark.parametrize(
+    ("frames", "gop", "drift"), [(17, 32, -8.0), (40, 17, -8.0), (16, 32, None)]
+)
+def test_drift_compares_the_ends_of_the_first_group(
+    frames: int, gop: int, drift: float | None
+) -> None:
+    """The key frame does not count."""
+    values = [99.0] + [40.0 - n for n in range(frames - 1)]
+    row = {"codec": "a", "per_frame": [{"psnr_y_db": value} for value in values]}
+    assert [r[DRIFT] for r in with_drift([row], gop)] == [drift]

@@ -7,10 +7,10 @@ from colorvid.evaluation.clips import write_y4m
 from colorvid.evaluation.codecs import Codec, model_identity
 from colorvid.evaluation.compare import Comparison
 from colorvid.evaluation.runs import Measuring, run_all
-from colorvid.evaluation.tables import write_tsv
+from colorvid.evaluation.tables import DRIFT, write_tsv
 from tests.evaluation.sources import CoarseRun, moving_clip
 from tools import results as tool
-from tools.results import BEGIN, END, ROOT, SETS, publish, report, summary
+from tools.results import BEGIN, END, METRICS, ROOT, SETS, publish, read_tsv, report, summary
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +43,20 @@ def test_comparisons_get_into_the_documents_between_the_marks(root: Path) -> Non
     page = (root / "docs" / "results.md").read_text()
     assert "old" not in page and page.count("BD-rate between the mean curves:\n") == len(SETS)
     assert page.count(f"Model `{model_identity('default')}`, commit `") == len(SETS)
-    assert "Prediction of chroma" not in page
-    write_tsv(
-        root / "docs" / "results" / "ablation.tsv",
-        [
-            {"quality": 3, "bpp": 1.23456, "de00": None}
-            | {"commit": "c0ffee", "model_with": "ab", "model_without": "cd"}
-        ],
-    )
+    assert "What each idea is worth" not in page
+    row = {"file": "gop", "title": "Pattern", "row": "steps", "change": "none", "steps": 0}
+    figures = {f"bd_{name}": 1.26 for name in METRICS} | {"cost_percent": -2.0, "bd_de00_mean": ""}
+    origin = {"commit": "c0ffee", "model_base": "ab", "model_changed": "cd"}
+    write_tsv(root / "docs" / "results" / "ablation.tsv", [row | figures | origin])
     publish(root)
-    assert "| 3 | 1.235 | - |" in (root / "docs" / "results.md").read_text()
+    page = (root / "docs" / "results.md").read_text()
+    assert "| steps | none | 0 | -2.0 % | +1.3 % | +1.3 % | +1.3 % | - |" in page
+    row = {"picture": "average", "commit": "c0ffee", "model_id": "ab"}
+    figures = {f"bd_{name}": 0.086 for name in METRICS}
+    write_tsv(root / "docs" / "results" / "integers.tsv", [row | figures])
+    publish(root)
+    page = (root / "docs" / "results.md").read_text()
+    assert "| average | +0.09 % | +0.09 % | +0.09 % | +0.09 % |" in page
 
 
 def test_averages_are_rounded_and_refused_ones_are_dashes(root: Path) -> None:
@@ -94,3 +98,14 @@ def test_a_measurement_keeps_the_small_files(
     assert kept >= {"points.tsv", "tables.md", "rd-psnr-y-db.svg"}
     assert not kept & {"frames", "compare.json"}
     assert tool.measure(tmp_path / "missing", None, tmp_path / "results") == 2
+
+
+def test_drifts_are_shown_by_codec_and_clip(root: Path) -> None:
+    path = root / "docs" / "results" / "clips" / "points.tsv"
+    rows = read_tsv(path)
+    drifts = {"colorvid": -0.254, "x264": 0.1}
+    write_tsv(path, [row | {DRIFT: drifts[row["codec"]]} for row in rows])
+    publish(root)
+    page = (root / "docs" / "results.md").read_text()
+    assert "| codec | one | mean |" in page and page.count("first eight behind the key frame") == 1
+    assert "| colorvid | -0.25 | -0.25 |" in page and "| x264 | +0.10 | +0.10 |" in page

@@ -36,6 +36,16 @@ def test_every_term_is_zero_for_equal_pictures_and_has_gradients(term: str) -> N
         assert leaf.grad is not None and torch.isfinite(leaf.grad).all() and leaf.grad.any()
 
 
+@pytest.mark.parametrize("term", ["mse", "ms_ssim", "delta_e"])
+def test_terms_are_as_exact_while_networks_run_in_bfloat16(term: str) -> None:
+    config = LossConfig(**({"mse": 0.0} | {term: 1.0}))
+    source = pictures()
+    decoded = (source[0] + 0.05 * torch.sin(torch.arange(112.0)), source[1] * 0.9)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = distortion(config, decoded, source)
+    assert torch.equal(found, distortion(config, decoded, source))
+
+
 def test_logarithm_counts_easy_and_hard_pictures_alike() -> None:
     quality = torch.tensor([0, 0])
     hard = torch.tensor([1.0, 0.01])
