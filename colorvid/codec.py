@@ -26,10 +26,13 @@ from colorvid.motion.coding import MotionCoder
 from colorvid.motion.estimate import MotionEstimator
 from colorvid.motion.field import Vectors, grid_shape
 
-INTER_OFFSET = 14
+INTER_OFFSET = 16
 """Inter frames are coded this many quality indices below the key frame, unless told otherwise."""
+RISE_PERIOD = 9
+RISE = 3
+"""Every nine frames they get one index finer, three in all: the first live on the key frame."""
 REFRESH_PERIOD = 8
-REFRESH_OFFSET = 4
+REFRESH_OFFSET = 3
 """Every eighth frame of a GOP is only this far below: what it mends, the next frames inherit."""
 
 
@@ -40,8 +43,8 @@ class EncoderSettings:
     Attributes:
         quality: 0..63 of key frames, higher is better.
         gop: frames from key frame to key frame, at least 1.
-        inter_quality: 0..63 of all inter frames; by default ``quality - 14``, and ``quality - 4``
-            for every eighth, not below 0.
+        inter_quality: 0..63 of all inter frames; by default ``quality - 3`` for every eighth, and
+            for the others ``quality - 16``, rising to ``quality - 13``; not below 0.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -65,8 +68,9 @@ class EncoderSettings:
             return self.quality
         if self.inter_quality is not None:
             return self.inter_quality
-        offset = REFRESH_OFFSET if number % REFRESH_PERIOD == 0 else INTER_OFFSET
-        return max(0, self.quality - offset)
+        if number % REFRESH_PERIOD == 0:
+            return max(0, self.quality - REFRESH_OFFSET)
+        return max(0, self.quality - INTER_OFFSET + min(number // RISE_PERIOD, RISE))
 
 
 @dataclass(slots=True)

@@ -59,6 +59,13 @@ def test_groups_of_pictures_and_qualities() -> None:
     assert [explicit.quality_of(n) for n in range(3)] == [9, 30, 30]
 
 
+def test_inter_frames_get_finer_along_the_group_and_every_eighth_is_fine() -> None:
+    settings = EncoderSettings(quality=50, gop=100)
+    assert [settings.quality_of(n) for n in (0, 8, 16, 96)] == [50, 47, 47, 47]
+    assert [settings.quality_of(n) for n in (1, 7, 9, 18, 27, 99)] == [34, 34, 35, 36, 37, 37]
+    assert EncoderSettings(quality=5).quality_of(1) == 0
+
+
 def test_what_is_shown_is_what_was_encoded(clip: list[CodedFrame]) -> None:
     reader = decoder()
     for coded in clip:
