@@ -28,11 +28,11 @@ from colorvid.motion.field import Vectors, grid_shape
 
 INTER_OFFSET = 16
 """Inter frames are coded this many quality indices below the key frame, unless told otherwise."""
-RISE_PERIOD = 9
-RISE = 3
-"""Every nine frames they get one index finer, three in all: the first live on the key frame."""
+RISE_PERIOD = 7
+RISE = 4
+"""Every seven frames they get one index finer, four in all: the first live on the key frame."""
 REFRESH_PERIOD = 8
-REFRESH_OFFSET = 3
+REFRESH_OFFSET = 2
 """Every eighth frame of a GOP is only this far below: what it mends, the next frames inherit."""
 
 
@@ -43,8 +43,8 @@ class EncoderSettings:
     Attributes:
         quality: 0..63 of key frames, higher is better.
         gop: frames from key frame to key frame, at least 1.
-        inter_quality: 0..63 of all inter frames; by default ``quality - 3`` for every eighth, and
-            for the others ``quality - 16``, rising to ``quality - 13``; not below 0.
+        inter_quality: 0..63 of all inter frames; by default ``quality - 2`` for every eighth, and
+            for the others ``quality - 16``, rising to ``quality - 12``; not below 0.
 
     Raises:
         ConfigError: a value is out of its range.

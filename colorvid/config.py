@@ -123,7 +123,7 @@ class IntraConfig:
     context_steps: int = 5
     chroma_from_luma: bool = True
     chroma_offset: int = 0
-    rate_weight: float = 0.45
+    rate_weight: float = 0.3
     dct: bool = True
     attention: bool = True
 
@@ -201,7 +201,7 @@ class InterConfig:
     context: bool = True
     chroma_offset: int = 0
     rounding: float = 0.45
-    rate_weight: float = 0.9
+    rate_weight: float = 1.1
 
     def luma(self) -> BranchConfig:
         """The luma branch: blocks of 8x8 of the residual."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from colorvid.errors import ColorvidError
 from colorvid.models.modelfile import prove_model, save_model
 from colorvid.training.export import assemble, make_tables
-from colorvid.training.sources import find_clips
+from colorvid.training.sources import find_sources
 
 
 def export(arguments: argparse.Namespace) -> None:
@@ -21,7 +21,7 @@ def export(arguments: argparse.Namespace) -> None:
     model, rates = assemble(arguments.intra, arguments.inter, offsets)
     proved = prove_model(model)
     tightest = max(proved, key=lambda b: b.largest / b.allowed)
-    clips = find_clips(arguments.clips)[::7] if arguments.clips else []
+    clips = find_sources(arguments.clips)[::7] if arguments.clips else []
     tables = make_tables(model, rates, clips)
     identity = save_model(arguments.output, model, tables)
     print(f"{arguments.output}: model {identity.hex()}, {arguments.output.stat().st_size} bytes")
@@ -37,7 +37,9 @@ def main() -> int:
     parser.add_argument("--intra", type=Path, required=True, help="run of the intra codec")
     parser.add_argument("--inter", type=Path, help="run of the inter codec (default: untrained)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="model file to write")
-    parser.add_argument("--clips", type=Path, help="folder of clips to count symbols on")
+    parser.add_argument(
+        "--clips", type=Path, help="folder of clips, and of pictures, to count symbols on"
+    )
     parser.add_argument(
         "--chroma-offset", type=int, nargs=2, metavar=("INTRA", "INTER"),
         help="quality indices that chroma is coded above luma (default: those of the runs)",
