@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from colorvid.errors import ConfigError
 from colorvid.frame import chroma_size
 from colorvid.motion import compensate as module
-from colorvid.motion.compensate import compensate, compensate_with_gradient
+from colorvid.motion.compensate import _constants, compensate, compensate_with_gradient
 from colorvid.motion.field import grid_shape
 
 LUMA = {
@@ -162,6 +162,14 @@ def test_with_gradients_the_prediction_is_the_same(dtype: torch.dtype) -> None:
     for a, b in zip(compensate_with_gradient(reference, field), wanted, strict=True):
         assert a.requires_grad and a.dtype == dtype and b.dtype == torch.uint8
         assert torch.equal(a, b.to(dtype))
+
+
+def test_training_may_follow_a_decoder_in_the_same_process() -> None:
+    _constants.cache_clear()
+    reference, field = batch(37, 50, torch.float32)
+    with torch.inference_mode():
+        compensate(reference, field)
+    compensate_with_gradient(reference, field)[0].sum().backward()
 
 
 def test_gradients_are_those_of_the_function_without_rounding(

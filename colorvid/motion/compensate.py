@@ -237,7 +237,8 @@ def _blend(windows: Tensor, kind: _Kind) -> Tensor:
 @lru_cache(maxsize=16)
 def _constants(kind: _Kind, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """Filter table ``(taps, phases)`` and window weights ``(side, side, 1)``."""
-    table = torch.tensor(kind.taps, dtype=dtype, device=device).t().contiguous()
-    flat = (1 << kind.ramp_bits,) * (kind.block - 2 * kind.margin)
-    profile = torch.tensor(kind.ramp + flat + kind.ramp[::-1], dtype=dtype, device=device)
-    return table, (profile[:, None] * profile[None])[..., None]
+    with torch.inference_mode(False):  # else a decoder's would be of no use to training
+        table = torch.tensor(kind.taps, dtype=dtype, device=device).t().contiguous()
+        flat = (1 << kind.ramp_bits,) * (kind.block - 2 * kind.margin)
+        profile = torch.tensor(kind.ramp + flat + kind.ramp[::-1], dtype=dtype, device=device)
+        return table, (profile[:, None] * profile[None])[..., None]
