@@ -43,6 +43,11 @@ FEATURE = Grid(steps=256, limit=2047)
 """Activations inside the networks: 12 bits, +-8."""
 
 
+def straight_through(value: Tensor, x: Tensor) -> Tensor:
+    """``value`` with the gradient of ``x``."""
+    return x + (value - x).detach()
+
+
 class Arithmetic(Protocol):
     """What a network computes with; all tensors are ``(B, C, H, W)``."""
 

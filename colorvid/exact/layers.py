@@ -19,6 +19,11 @@ QUALITIES = 64
 KNOTS = 9
 
 
+def finer(quality: Tensor, offset: int) -> Tensor:
+    """Qualities ``offset`` indices above ``quality`` (below, if negative), within 0..63."""
+    return (quality + offset).clamp(0, QUALITIES - 1)
+
+
 class ExactLayer(nn.Module):
     """A layer whose result in exact arithmetic is defined bit for bit."""
 

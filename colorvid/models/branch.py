@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from colorvid.config import BranchConfig, lambda_of_quality
-from colorvid.exact.arithmetic import ExactArithmetic, Grid
+from colorvid.exact.arithmetic import ExactArithmetic, Grid, straight_through
 from colorvid.exact.layers import QUALITIES, ChannelScale, ExactLayer, Knots
 from colorvid.nn.prior import INDEX, SCALES, Parameters, Prior
 from colorvid.nn.steps import Step, places
@@ -108,16 +108,6 @@ class FrameOutput:
     uv: Tensor
     luma: BranchOutput
     chroma: BranchOutput
-
-
-def finer(quality: Tensor, offset: int) -> Tensor:
-    """Qualities ``offset`` indices above ``quality`` (below, if negative), within 0..63."""
-    return (quality + offset).clamp(0, QUALITIES - 1)
-
-
-def straight_through(value: Tensor, x: Tensor) -> Tensor:
-    """``value`` with the gradient of ``x``."""
-    return x + (value - x).detach()
 
 
 class Branch(nn.Module):

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from colorvid.config import InterConfig
 from colorvid.exact.arithmetic import FEATURE
-from colorvid.models.branch import Branch, Coder, FrameOutput, finer
+from colorvid.exact.layers import finer
+from colorvid.models.branch import Branch, Coder, FrameOutput
 from colorvid.nn.transforms import SYMBOL_STEPS
 
 Planes = tuple[Tensor, Tensor]

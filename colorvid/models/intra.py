@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorvid.config import IntraConfig
-from colorvid.models.branch import Branch, Coder, FrameOutput, finer
+from colorvid.exact.layers import finer
+from colorvid.models.branch import Branch, Coder, FrameOutput
 
 
 class IntraModel(nn.Module):

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from colorvid.codec import INTER_OFFSET
 from colorvid.config import CodecConfig, InterConfig
 from colorvid.errors import ConfigError, InputError
-from colorvid.models.branch import FrameOutput, finer, straight_through
+from colorvid.exact.arithmetic import straight_through
+from colorvid.exact.layers import finer
+from colorvid.models.branch import FrameOutput
 from colorvid.motion.compensate import compensate_with_gradient
 from colorvid.nn.transforms import UNIT
 from colorvid.training import group
