@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from colorvid.entropy.binary import BinaryEncoder
 from colorvid.motion.coding import MotionCoder
+from colorvid.motion.compensate import compensate
 from colorvid.motion.field import Vectors
 from colorvid.motion.simplify import simplify
 
@@ -44,6 +46,44 @@ def test_a_free_bit_never_makes_the_prediction_worse() -> None:
     better = simplify(field, current, previous, 0.0, MotionCoder())
     right = (field == (8, -4)).all(axis=2).mean()
     assert (better == (8, -4)).all(axis=2).mean() > right
+
+
+def smooth_picture() -> torch.Tensor:
+    noise = np.random.default_rng(7).integers(0, 256, (12, 15)).astype(np.float32)
+    large = torch.nn.functional.interpolate(
+        torch.from_numpy(noise)[None, None], (96, 120), mode="bicubic"
+    )
+    return large[0, 0].clamp(0, 255).round()
+
+
+def predict(previous: torch.Tensor, field: Vectors) -> torch.Tensor:
+    half = previous[::2, ::2]
+    return compensate((previous, half, half), torch.from_numpy(field))[0]
+
+
+def test_vectors_a_quarter_sample_off_are_mended() -> None:
+    previous = smooth_picture()
+    true = np.full((12, 15, 2), (9, -3), dtype=np.int16)
+    current = predict(previous, true).numpy()
+    near = np.full((12, 15, 2), (8, -4), dtype=np.int16)
+    found = simplify(near, current, previous.numpy().astype(np.uint8), 0.5, MotionCoder())
+    assert (found == true).all(axis=2).mean() > 0.9
+
+
+def test_what_counts_is_the_blended_prediction() -> None:
+    """Two motions side by side: with free bits the field may not become worse than the true one."""
+    previous = smooth_picture()
+    true = np.full((12, 15, 2), (4, 0), dtype=np.int16)
+    true[:, 7:] = (-6, 9)
+    current = predict(previous, true).numpy()
+    rng = np.random.default_rng(8)
+    rough = (true + rng.integers(-1, 2, true.shape)).astype(np.int16)
+    found = simplify(rough, current, previous.numpy().astype(np.uint8), 0.0, MotionCoder())
+
+    def error(field: Vectors) -> float:
+        return float(np.abs(predict(previous, field).numpy().astype(float) - current).mean())
+
+    assert error(found) < 0.3 * error(rough)
 
 
 def test_vectors_far_outside_are_handled() -> None:

@@ -20,7 +20,14 @@ from torch.nn.functional import pad
 
 from colorvid.errors import ConfigError
 from colorvid.frame import chroma_size
-from colorvid.motion.field import BLOCK, LUMA_TAPS, VECTOR_LIMIT, grid_shape
+from colorvid.motion.field import (
+    BLOCK,
+    LUMA_RAMP,
+    LUMA_RAMP_BITS,
+    LUMA_TAPS,
+    VECTOR_LIMIT,
+    grid_shape,
+)
 
 _CHUNK = 1024  # blocks filtered together; keeps the working set inside the second-level cache
 
@@ -54,8 +61,8 @@ _LUMA = _Kind(
     block=BLOCK,
     taps=LUMA_TAPS,
     shift=2,
-    ramp=(1, 3, 5, 7, 9, 11, 13, 15),
-    ramp_bits=4,
+    ramp=LUMA_RAMP,
+    ramp_bits=LUMA_RAMP_BITS,
 )
 _CHROMA = _Kind(
     block=BLOCK // 2,

@@ -8,17 +8,23 @@ quality on the development clips.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from colorvid.entropy.binary import STATE_BITS, BinaryCoder, BinaryEncoder, States
 from colorvid.frame import Plane
 from colorvid.motion.coding import MotionCoder, Quad, Vector, median, quads
-from colorvid.motion.field import BLOCK, LUMA_TAPS, Vectors
+from colorvid.motion.field import BLOCK, LUMA_RAMP, LUMA_RAMP_BITS, LUMA_TAPS, VECTOR_LIMIT, Vectors
 
 _SIDE = 2 * BLOCK
+_REACH = BLOCK // 2  # a block's vector predicts so many samples beyond each of its edges
+_WINDOW = _SIDE + 2 * _REACH
+_CHUNK = 1024  # macroblocks compared at once; bounds the memory
+_PARTS = ((0,), (1,), (2,), (3,), (0, 1), (2, 3), (0, 2), (1, 3), (0, 1, 2, 3))
+_WHOLE = len(_PARTS) - 1
+_RING = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
 _MARGIN = 32  # samples kept around the picture; vectors that point farther see the margin
 _SHARE_SHIFT = STATE_BITS - 10
 _BITS = [-math.log2((index + 0.5) / 1024) for index in range(1024)]
@@ -29,9 +35,9 @@ def simplify(
 ) -> Vectors:
     """Replace vectors by cheaper ones where ``error + weight * bits`` falls.
 
-    For each macroblock the field's own vectors, coarser partitions of them and the neighbours'
-    vectors compete; the bits come from the contexts as they stand, the error is the sum of absolute
-    differences.
+    For each macroblock the field's own vectors, those a quarter sample around them, coarser
+    partitions and the neighbours' vectors compete; the bits come from the contexts as they stand,
+    the error is the sum of absolute differences under the window of the blended prediction.
 
     Args:
         vectors: int16 ``(rows, columns, 2)`` as `MotionSearch.push` gives.
@@ -53,6 +59,7 @@ def simplify(
     errors.prepare(wanted, walk.size[1])
     for number, (at, here) in enumerate(walk.places()):
         choices = _choices(wanted[number], walk.neighbours(at))
+        choices = list(dict.fromkeys(choices + errors.best(number, wanted[number])))
         lowest = math.inf
         walk.use(meter)
         for choice in choices if len(choices) > 1 else ():
@@ -65,6 +72,20 @@ def simplify(
         walk.use(real)
         walk.macroblock(at, here, best if len(choices) > 1 else choices[0])
     return walk.field()
+
+
+def _window_weights() -> NDArray[np.float32]:
+    """How much each sample in the window of a macroblock counts for its `_PARTS`, ``(N, 9)``."""
+    ramp = np.array(LUMA_RAMP + LUMA_RAMP[::-1]) / 2**LUMA_RAMP_BITS
+    weights = np.zeros((4, _WINDOW, _WINDOW), dtype=np.float32)
+    for block in range(4):
+        top, left = block // 2 * BLOCK, block % 2 * BLOCK
+        weights[block, top : top + 2 * BLOCK, left : left + 2 * BLOCK] = np.outer(ramp, ramp)
+    parts = [weights[list(blocks)].sum(axis=0).ravel() for blocks in _PARTS]
+    return np.stack(parts, axis=1)
+
+
+_WEIGHTS = _window_weights()
 
 
 def _choices(quad: Quad, near: tuple[Vector | None, Vector | None, Vector | None]) -> list[Quad]:
@@ -104,70 +125,79 @@ class _Meter(BinaryCoder):
 
 
 class _Errors:
-    """Sums of absolute differences of macroblocks for given vectors, looked up or computed."""
+    """Errors of the blocks of macroblocks for given vectors, looked up or computed.
+
+    A block's vector predicts half a block around it too, see `colorvid.motion.compensate`; absolute
+    differences count there with the weights of the blending. Sums are multiples of 1/256 below
+    2^16, so float32 holds them exactly, in any order of summation.
+    """
 
     def __init__(self, current: Plane, previous: Plane) -> None:
         """Interpolate the reference at all 16 quarter-sample positions."""
         height, width = current.shape
         grow = ((0, -height % _SIDE), (0, -width % _SIDE))
-        padded = np.pad(current, grow, mode="edge").astype(np.int16)
-        tall, wide = padded.shape
-        self._blocks = padded.reshape(tall // _SIDE, _SIDE, wide // _SIDE, _SIDE).swapaxes(1, 2)
-        self._blocks = self._blocks.reshape(-1, _SIDE, _SIDE)
-        self._wide = wide // _SIDE
-        self._phases = _upsample(np.pad(previous, grow, mode="edge"))
-        self._known: list[dict[Vector, tuple[int, int, int, int]]] = [{} for _ in self._blocks]
+        around = [(_REACH, _REACH + more) for _, more in grow]
+        padded = np.pad(current, around, mode="edge").astype(np.int16)
+        blocks = sliding_window_view(padded, (_WINDOW, _WINDOW))[::_SIDE, ::_SIDE]
+        self._wide = blocks.shape[1]
+        self._blocks = blocks.reshape(-1, _WINDOW, _WINDOW)
+        phases = _upsample(np.pad(previous, grow, mode="edge"))
+        self._phases = sliding_window_view(phases, (1, _WINDOW, _WINDOW))[:, :, :, 0]
+        self._known: list[dict[Vector, tuple[float, ...]]] = [{} for _ in range(len(self._blocks))]
 
     def prepare(self, wanted: list[Quad], wide: int) -> None:
-        """Compute at once what `of` needs most: own and neighbouring vectors."""
+        """Compute at once what is needed most: own vectors, those around them, and neighbours'."""
         pairs: list[tuple[int, Vector]] = []
         for number, quad in enumerate(wanted):
-            near = {*quad, (0, 0)}
+            near = dict.fromkeys(quad)
+            near |= dict.fromkeys((y + dy, x + dx) for y, x in near for dy, dx in _RING)
+            near[0, 0] = None
             if number % wide:
-                near.add(wanted[number - 1][1])
+                near[wanted[number - 1][1]] = None
             if number >= wide:
-                near.add(wanted[number - wide][2])
-            pairs += [(number, vector) for vector in near]
-        numbers = np.array([number for number, _ in pairs])
-        moves = np.array([vector for _, vector in pairs])
-        for (number, vector), sums in zip(pairs, self._sums(numbers, moves).tolist(), strict=True):
-            self._known[number][vector] = sums
+                near[wanted[number - wide][2]] = None
+            pairs += [(number, vector) for vector in near if max(map(abs, vector)) <= VECTOR_LIMIT]
+        for start in range(0, len(pairs), _CHUNK):
+            part = pairs[start : start + _CHUNK]
+            for (number, vector), sums in zip(part, self._sums(part), strict=True):
+                self._known[number][vector] = tuple(sums)
 
-    def of(self, number: int, quad: Quad) -> int:
+    def of(self, number: int, quad: Quad) -> float:
         """Error of macroblock ``number`` with four vectors."""
         known = self._known[number]
         for vector in quad:
             if vector not in known:
-                known[vector] = self._one(number, vector)
+                known[vector] = tuple(self._sums([(number, vector)])[0])
         a, b, c, d = quad
         return known[a][0] + known[b][1] + known[c][2] + known[d][3]
 
-    def _one(self, number: int, vector: Vector) -> tuple[int, int, int, int]:
-        """What `_sums` computes, for a single vector."""
-        _, tall, wide = self._phases.shape
-        top = number // self._wide * _SIDE + (vector[0] >> 2) + _MARGIN
-        left = number % self._wide * _SIDE + (vector[1] >> 2) + _MARGIN
-        top, left = min(max(top, 0), tall - _SIDE), min(max(left, 0), wide - _SIDE)
-        phase = (vector[0] & 3) * 4 + (vector[1] & 3)
-        source = self._phases[phase, top : top + _SIDE, left : left + _SIDE]
-        rows = np.abs(self._blocks[number] - source).reshape(2, BLOCK, _SIDE).sum(axis=1)
-        (a, b), (c, d) = rows.reshape(2, 2, BLOCK).sum(axis=2).tolist()
-        return a, b, c, d
+    def best(self, number: int, quad: Quad) -> list[Quad]:
+        """What is best of the vectors computed so far, in partitions that ``quad`` allows."""
+        known = self._known[number].items()
 
-    def _sums(self, numbers: NDArray[Any], moves: NDArray[Any]) -> NDArray[Any]:
-        """Errors ``(K, 4)`` of the four blocks of K macroblocks with one vector each."""
-        _, tall, wide = self._phases.shape
-        top = (numbers // self._wide) * _SIDE + (moves[:, 0] >> 2) + _MARGIN
-        left = (numbers % self._wide) * _SIDE + (moves[:, 1] >> 2) + _MARGIN
-        top, left = top.clip(0, tall - _SIDE), left.clip(0, wide - _SIDE)
+        def pick(part: int) -> Vector:
+            return min(known, key=lambda item: item[1][part])[0]
+
+        result: list[Quad] = [(pick(_WHOLE),) * 4]
+        if len(set(quad)) > 1:
+            top, bottom, left, right = (pick(part) for part in range(4, _WHOLE))
+            result += [(top, top, bottom, bottom), (left, right, left, right)]
+            result.append((pick(0), pick(1), pick(2), pick(3)))
+        return result
+
+    def _sums(self, pairs: list[tuple[int, Vector]]) -> list[list[float]]:
+        """Errors of the nine `_PARTS` of a macroblock with one vector, for each pair of these."""
+        numbers = np.array([number for number, _ in pairs])
+        moves = np.array([vector for _, vector in pairs])
+        _, tall, wide = self._phases.shape[:3]
+        shift = _MARGIN - _REACH
+        top = numbers // self._wide * _SIDE + (moves[:, 0] >> 2) + shift
+        left = numbers % self._wide * _SIDE + (moves[:, 1] >> 2) + shift
         phase = (moves[:, 0] & 3) * 4 + (moves[:, 1] & 3)
-        start = (phase * tall + top) * wide + left
-        inside = np.arange(_SIDE)[:, None] * wide + np.arange(_SIDE)
-        source = self._phases.ravel().take(start[:, None, None] + inside)
-        difference = np.abs(self._blocks[numbers] - source)
-        split = difference.reshape(-1, 2, BLOCK, 2, BLOCK)
-        sums: NDArray[Any] = split.sum(axis=(2, 4), dtype=np.int32)
-        return sums.reshape(-1, 4)
+        source = self._phases[phase, top.clip(0, tall - 1), left.clip(0, wide - 1)]
+        difference = np.abs(self._blocks[numbers] - source).astype(np.float32)
+        sums: list[list[float]] = (difference.reshape(len(pairs), -1) @ _WEIGHTS).tolist()
+        return sums
 
 
 def _upsample(plane: Plane) -> NDArray[np.int16]:
