@@ -26,11 +26,11 @@ from colorvid.motion.coding import MotionCoder
 from colorvid.motion.estimate import MotionEstimator
 from colorvid.motion.field import Vectors, grid_shape
 
-INTER_OFFSET = 16
+INTER_OFFSET = 20
 """Inter frames are coded this many quality indices below the key frame, unless told otherwise."""
-RISE_PERIOD = 7
-RISE = 4
-"""Every seven frames they get one index finer, four in all: the first live on the key frame."""
+RISE_PERIOD = 5
+RISE = 6
+"""Every five frames they get one index finer, six in all: the first live on the key frame."""
 REFRESH_PERIOD = 8
 REFRESH_OFFSET = 2
 """Every eighth frame of a GOP is only this far below: what it mends, the next frames inherit."""
@@ -44,7 +44,7 @@ class EncoderSettings:
         quality: 0..63 of key frames, higher is better.
         gop: frames from key frame to key frame, at least 1.
         inter_quality: 0..63 of all inter frames; by default ``quality - 2`` for every eighth, and
-            for the others ``quality - 16``, rising to ``quality - 12``; not below 0.
+            for the others ``quality - 20``, rising to ``quality - 14``; not below 0.
 
     Raises:
         ConfigError: a value is out of its range.
