@@ -9,8 +9,9 @@ The first measures: ``DATA/kodak`` holds the Kodak images, ``DATA/dev`` clips th
 seen. With ``--cache`` a run that was stopped goes on where it was; speeds are compared within a
 run. Results go to ``docs/results``. Both then replace what stands between
 ``<!-- results:begin -->`` and ``<!-- results:end -->`` in ``docs/results.md`` (averages, plots,
-links) and in ``README.md`` (averages). ``docs/results/ablation.tsv`` of `tools/ablate.py` and
-``docs/results/integers.tsv`` of `tools/integer_cost.py` are shown too.
+links), in ``README.md`` (averages) and in the model cards (those of the model).
+``docs/results/ablation.tsv`` of `tools/ablate.py` and ``docs/results/integers.tsv`` of
+`tools/integer_cost.py` are shown too.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if __package__ in (None, ""):  # started as a program: find the tools as a packa
     sys.path.insert(0, str(ROOT))
 
 from colorvid import cli  # noqa: E402
+from colorvid.config import TUNES  # noqa: E402
 from colorvid.evaluation.tables import AVERAGE, DRIFT, MEAN_CURVE, markdown  # noqa: E402
 from tools import eval_kodak  # noqa: E402
 
@@ -53,11 +55,13 @@ class Set:
     Attributes:
         title: as printed.
         plots: in its folder, with what they show.
+        model: whose results they are.
         options: of ``colorvid compare`` on the clips; empty for the Kodak images.
     """
 
     title: str
     plots: tuple[tuple[str, str], ...]
+    model: str = "default"
     options: tuple[str, ...] = ()
 
 
@@ -74,11 +78,12 @@ SETS = {
     "clips": Set(
         "Clips of 32 frames, one key frame",
         _CURVES,
-        ("--anchors", "x264-zl,x265-zl,x264,x265,svtav1", "--memory", "one"),
+        options=("--anchors", "x264-zl,x265-zl,x264,x265,svtav1", "--memory", "one"),
     ),
     "color": Set(
         "The same clips with --tune color",
         _CURVES,
+        "color",
         ("--anchors", "x264-zl,x265-zl,x264,x265,svtav1", "--memory", "none", "--model", "color"),
     ),
 }
@@ -149,11 +154,23 @@ def _percent(text: str, digits: int = 1) -> str:
 
 def summary(results: Path) -> str:
     """Mean BD-rates of all sets, for the README."""
-    parts = [
-        f"{chosen.title}, BD-rate:\n\n{markdown(averages(results / name))}"
-        for name, chosen in SETS.items()
-    ]
-    return "\n\n".join(parts)
+    return "\n\n".join(_averaged(results, name) for name in SETS)
+
+
+def card(results: Path, model: str) -> str:
+    """Mean BD-rates of the sets of ``model`` and the commit at which they were measured."""
+    names = [name for name, chosen in SETS.items() if chosen.model == model]
+    parts = [_averaged(results, name) for name in names]
+    return "\n\n".join([*parts, f"Measured: {_origin(results / names[0])}"])
+
+
+def _averaged(results: Path, name: str) -> str:
+    return f"{SETS[name].title}, BD-rate:\n\n{markdown(averages(results / name))}"
+
+
+def _origin(folder: Path) -> str:
+    first = next(r for r in read_tsv(folder / "points.tsv") if r["codec"] == "colorvid")
+    return f"model `{first['model_id']}`, commit `{first['commit']}`."
 
 
 def report(results: Path) -> str:
@@ -200,11 +217,10 @@ def _ablation(rows: Sequence[Mapping[str, str]]) -> str:
 
 def _section(folder: Path, chosen: Set) -> str:
     name = folder.name
-    first = next(r for r in read_tsv(folder / "points.tsv") if r["codec"] == "colorvid")
     parts = [
         f"### {chosen.title}",
-        f"Model `{first['model_id']}`, commit `{first['commit']}`. Curves, settings, speed and "
-        f"memory: [tables](results/{name}/tables.md); every point: "
+        f"Measured: {_origin(folder)} Curves, settings, speed and memory: "
+        f" [tables](results/{name}/tables.md); every point: "
         f"[points.tsv](results/{name}/points.tsv), [bdrate.tsv](results/{name}/bdrate.tsv).",
         f"BD-rate of colorvid, mean over the sources:\n\n{markdown(averages(folder))}",
     ]
@@ -250,8 +266,10 @@ def replace_block(path: Path, text: str) -> None:
 
 
 def publish(root: Path = ROOT) -> None:
-    """Rewrite both documents."""
+    """Rewrite all documents."""
     results = root / "docs" / "results"
+    for model in TUNES:
+        replace_block(root / "colorvid" / "weights" / f"{model}.md", card(results, model))
     replace_block(root / "docs" / "results.md", report(results))
     replace_block(root / "README.md", summary(results))
 

@@ -1,8 +1,9 @@
-"""Rate-distortion decision of the encoder: cheaper vectors where that costs little.
+"""Rate-distortion decision of the encoder: better vectors nearby, cheaper ones where they will do.
 
 Runs before the field is coded and never changes what a decoder does. With a weight of a fifth of
 the quantiser step it halved the bits of the vectors and saved 2 to 10 % of all bits at the same
-quality on the development clips.
+quality on the development clips; comparing vectors a quarter sample around too, and under the
+window of the decoder's blending, saved 3 % more.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from colorvid.config import TUNES
 from colorvid.evaluation.clips import write_y4m
 from colorvid.evaluation.codecs import Codec, model_identity
 from colorvid.evaluation.compare import Comparison
@@ -10,7 +11,18 @@ from colorvid.evaluation.runs import Measuring, run_all
 from colorvid.evaluation.tables import DRIFT, write_tsv
 from tests.evaluation.sources import CoarseRun, moving_clip
 from tools import results as tool
-from tools.results import BEGIN, END, METRICS, ROOT, SETS, publish, read_tsv, report, summary
+from tools.results import (
+    BEGIN,
+    END,
+    METRICS,
+    ROOT,
+    SETS,
+    card,
+    publish,
+    read_tsv,
+    report,
+    summary,
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +41,9 @@ def root(results: Path, tmp_path: Path) -> Path:
     """A repository with results of two folders and pages for them."""
     for name in SETS:
         shutil.copytree(results, tmp_path / "docs" / "results" / name)
-    for path in ("README.md", "docs/results.md"):
+    (tmp_path / "colorvid" / "weights").mkdir(parents=True)
+    cards = [f"colorvid/weights/{model}.md" for model in TUNES]
+    for path in ("README.md", "docs/results.md", *cards):
         (tmp_path / path).write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     return tmp_path
 
@@ -42,7 +56,10 @@ def test_comparisons_get_into_the_documents_between_the_marks(root: Path) -> Non
     assert "| x264 | +0.0 % | +0.0 % | - | +0.0 % |" in readme  # MS-SSIM needs larger pictures
     page = (root / "docs" / "results.md").read_text()
     assert "old" not in page and page.count("BD-rate between the mean curves:\n") == len(SETS)
-    assert page.count(f"Model `{model_identity('default')}`, commit `") == len(SETS)
+    assert page.count(f"Measured: model `{model_identity('default')}`, commit `") == len(SETS)
+    shown = (root / "colorvid" / "weights" / "default.md").read_text()
+    assert shown.count("| x264 | +0.0 % | +0.0 % | - | +0.0 % |") == len(SETS) - 1
+    assert f"Measured: model `{model_identity('default')}`, commit `" in shown
     assert "What each idea is worth" not in page
     row = {"file": "gop", "title": "Pattern", "row": "steps", "change": "none", "steps": 0}
     figures = {f"bd_{name}": 1.26 for name in METRICS} | {"cost_percent": -2.0, "bd_de00_mean": ""}
@@ -74,6 +91,9 @@ def test_what_is_published_is_what_the_documents_show() -> None:
     results = ROOT / "docs" / "results"
     assert summary(results) in (ROOT / "README.md").read_text(encoding="utf-8")
     assert report(results) in (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    for model in TUNES:
+        shown = (ROOT / "colorvid" / "weights" / f"{model}.md").read_text(encoding="utf-8")
+        assert card(results, model) in shown
 
 
 def test_a_measurement_keeps_the_small_files(
@@ -92,7 +112,7 @@ def test_a_measurement_keeps_the_small_files(
         "none",
         "--quiet",
     )
-    monkeypatch.setattr(tool, "SETS", {"clips": tool.Set("Clips", (), options)})
+    monkeypatch.setattr(tool, "SETS", {"clips": tool.Set("Clips", (), options=options)})
     assert tool.measure(tmp_path, tmp_path / "cache", tmp_path / "results") == 0
     kept = {path.name for path in (tmp_path / "results" / "clips").iterdir()}
     assert kept >= {"points.tsv", "tables.md", "rd-psnr-y-db.svg"}
