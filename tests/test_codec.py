@@ -9,6 +9,7 @@ from colorvid.bitstream import FrameType, Packet
 from colorvid.codec import CodedFrame, Decoder, Encoder, EncoderSettings
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
 from colorvid.frame import Frame
+from colorvid.models.modelfile import load_model
 from tests import tiny
 from tests.clips import moving_frames
 
@@ -138,7 +139,7 @@ def test_damaged_packets_raise_nothing_else(clip: list[CodedFrame]) -> None:
 def test_motion_that_is_not_there_takes_no_bytes() -> None:
     frame = moving_frames(1, *SIZE)[0]
     flat = Frame(*(np.full_like(p, 77) for p in frame.planes))
-    encoder = Encoder(tiny.model(), EncoderSettings(gop=4))
+    encoder = Encoder(load_model("default"), EncoderSettings(gop=4))
     coded = [encoder.push(flat) for _ in range(3)]
     assert all(not c.packet.motion for c in coded)
 
