@@ -70,20 +70,15 @@ def test_vectors_a_quarter_sample_off_are_mended() -> None:
     assert (found == true).all(axis=2).mean() > 0.9
 
 
-def test_what_counts_is_the_blended_prediction() -> None:
-    """Two motions side by side: with free bits the field may not become worse than the true one."""
-    previous = smooth_picture()
-    true = np.full((12, 15, 2), (4, 0), dtype=np.int16)
-    true[:, 7:] = (-6, 9)
-    current = predict(previous, true).numpy()
-    rng = np.random.default_rng(8)
-    rough = (true + rng.integers(-1, 2, true.shape)).astype(np.int16)
-    found = simplify(rough, current, previous.numpy().astype(np.uint8), 0.0, MotionCoder())
-
-    def error(field: Vectors) -> float:
-        return float(np.abs(predict(previous, field).numpy().astype(float) - current).mean())
-
-    assert error(found) < 0.3 * error(rough)
+def test_what_counts_is_all_that_a_vector_predicts() -> None:
+    """Inside the macroblock any vector will do; just outside, where it is blended, only one."""
+    current = np.random.default_rng(8).integers(0, 256, (48, 48)).astype(np.uint8)
+    current[16:32, 14:34] = 128
+    previous = np.roll(current, 1, axis=1)
+    field = np.full((6, 6, 2), (0, 4), dtype=np.int16)
+    field[2:4, 2:4] = 0
+    found = simplify(field, current, previous, 0.0, MotionCoder())
+    assert (found[2:4, 2:4] == (0, 4)).all()
 
 
 def test_vectors_far_outside_are_handled() -> None:

@@ -220,7 +220,7 @@ def _section(folder: Path, chosen: Set) -> str:
     parts = [
         f"### {chosen.title}",
         f"Measured: {_origin(folder)} Curves, settings, speed and memory: "
-        f" [tables](results/{name}/tables.md); every point: "
+        f"[tables](results/{name}/tables.md); every point: "
         f"[points.tsv](results/{name}/points.tsv), [bdrate.tsv](results/{name}/bdrate.tsv).",
         f"BD-rate of colorvid, mean over the sources:\n\n{markdown(averages(folder))}",
     ]

@@ -98,8 +98,7 @@ def _choices(quad: Quad, near: tuple[Vector | None, Vector | None, Vector | None
     choices = [quad]
     if (a != b or c != d) and (a != c or b != d):
         choices += [(a, a, c, c), (b, b, d, d), (a, b, a, b), (c, d, c, d)]
-    choices += [(one,) * 4 for one in (guess, *quad, *near, (0, 0)) if one is not None]
-    return list(dict.fromkeys(choices))
+    return choices + [(one,) * 4 for one in (guess, *quad, *near, (0, 0)) if one is not None]
 
 
 class _Meter(BinaryCoder):
