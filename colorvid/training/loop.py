@@ -124,7 +124,7 @@ class Trainer:
             parameter.requires_grad_(parameter.requires_grad and chosen)
         trainable = [p for p in task.networks.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(
-            trainable, lr=schedule.rate, betas=(0.9, 0.99), weight_decay=1e-4
+            trainable, lr=schedule.rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True
         )
         self.average = {k: v.clone() for k, v in task.networks.state_dict().items()}
         self.step = 0
@@ -185,11 +185,12 @@ class Trainer:
     @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(self.schedule.average, self.step / (self.step + 10))
-        for name, value in self.task.networks.state_dict().items():
-            if value.is_floating_point():
-                self.average[name].lerp_(value, 1 - decay)
-            else:
-                self.average[name].copy_(value)
+        state = self.task.networks.state_dict()
+        real = [name for name, value in state.items() if value.is_floating_point()]
+        averages = [self.average[name] for name in real]
+        torch._foreach_lerp_(averages, [state[name] for name in real], 1 - decay)
+        for name in state.keys() - set(real):
+            self.average[name].copy_(state[name])
 
     def _log(self, figures: dict[str, Tensor]) -> None:
         values = [v.detach().float() for v in figures.values()]
