@@ -63,13 +63,14 @@ def simplify(
         choices = list(dict.fromkeys(choices + errors.best(number, wanted[number])))
         lowest = math.inf
         walk.use(meter)
-        for choice in choices if len(choices) > 1 else ():
-            error = errors.of(number, choice)
-            if error < lowest:
-                meter.bits = 0.0
-                walk.macroblock(at, here, choice)
-                if error + weight * meter.bits < lowest:
-                    best, lowest = choice, error + weight * meter.bits
+        ranked = sorted((errors.of(number, c), c) for c in choices) if len(choices) > 1 else []
+        for error, choice in ranked:
+            if error >= lowest:
+                break
+            meter.bits = 0.0
+            walk.macroblock(at, here, choice)
+            if error + weight * meter.bits < lowest:
+                best, lowest = choice, error + weight * meter.bits
         walk.use(real)
         walk.macroblock(at, here, best if len(choices) > 1 else choices[0])
     return walk.field()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from colorvid.config import QUALITIES, InterConfig, IntraConfig, from_table
+from colorvid.config import InterConfig, IntraConfig, from_table
 from colorvid.entropy.tables import MAX_REACH, Tables, tables_of
 from colorvid.frame import Frame
 from colorvid.models.branch import COSTED
@@ -22,7 +22,7 @@ from colorvid.models.video import VideoModel
 from colorvid.nn.prior import SCALES, scale_of
 from colorvid.training.checkpoint import load_checkpoint
 from colorvid.training.rate import BranchRate
-from colorvid.training.sequences import code_clip, tally_coders
+from colorvid.training.sequences import code_clip, draw_settings, tally_coders
 from colorvid.training.sources import Source
 
 Config = TypeVar("Config", IntraConfig, InterConfig)
@@ -148,9 +148,7 @@ def count_symbols(
     for clip in tqdm(clips, desc="counting symbols", disable=None):
         pictures = itertools.islice(clip.planes(), per_clip)
         frames = [Frame(*planes) for planes in pictures]
-        key = int(generator.integers(0, QUALITIES))
-        quality = max(0, key - int(generator.integers(0, 16)))
-        for _ in code_clip(model, frames, (key, quality), coders):
+        for _ in code_clip(model, frames, draw_settings(generator), coders):
             pass
     return {
         f"{kind}.{name}": coder.counts

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from colorvid.codec import EncoderSettings
 from colorvid.config import QUALITIES, quantiser_step
 from colorvid.entropy.binary import BinaryEncoder
 from colorvid.entropy.tables import MAX_REACH
 from colorvid.errors import InputError
 from colorvid.frame import Frame
-from colorvid.models.inter import Context, motion_features
+from colorvid.models.inter import Context, hold, motion_features
 from colorvid.models.planes import Picture
 from colorvid.models.video import State, VideoModel
 from colorvid.motion.coding import MotionCoder
@@ -115,24 +116,32 @@ def sample_layout(height: int, width: int) -> list[tuple[tuple[int, ...], type[n
     return planes * 3 + coded
 
 
-def code_clip(
-    model: VideoModel, frames: list[Frame], qualities: tuple[int, int], coders: Coders
-) -> Iterator[Sample]:
-    """Code a clip in a closed loop and yield its inter frames.
+def draw_settings(generator: np.random.Generator) -> EncoderSettings:
+    """Random qualities of a group of pictures.
 
-    ``qualities`` are those of the key frame and of the inter frames.
+    Three in four have the pattern that the encoder gives by default, the others inter frames of one
+    quality, as a user may choose: up to 20 indices below the key frame.
     """
-    key_quality, quality = qualities
-    estimator = MotionEstimator(frames[0].width, frames[0].height, quantiser_step(quality))
+    key = int(generator.integers(3, QUALITIES))
+    below = int(generator.integers(0, 21))
+    steady = generator.random() < 0.25
+    return EncoderSettings(quality=key, inter_quality=max(0, key - below) if steady else None)
+
+
+def code_clip(
+    model: VideoModel, frames: list[Frame], settings: EncoderSettings, coders: Coders
+) -> Iterator[Sample]:
+    """Code a clip in a closed loop, as one group of pictures, and yield its inter frames."""
+    step = quantiser_step(settings.quality_of(1))
+    estimator = MotionEstimator(frames[0].width, frames[0].height, step)
     motion_coder = MotionCoder()
     state: State | None = None
-    for frame in frames:
+    for number, frame in enumerate(frames):
         picture = Picture.of(frame)
+        quality = settings.quality_of(number)
         if state is None:
             estimator.start(frame)
-            state = model.code_key(
-                coders["intra"], picture, (frame.height, frame.width), key_quality
-            )
+            state = model.code_key(coders["intra"], picture, (frame.height, frame.width), quality)
             continue
         field = estimator.estimate(frame, state.picture.y.numpy(), motion_coder)
         motion_coder.code(BinaryEncoder(), field, (field.shape[0], field.shape[1]))
@@ -175,8 +184,9 @@ def vary_clip(planes: list[Planes], generator: np.random.Generator) -> list[Fram
 class SequenceStore:
     """Samples in one memory-mapped file, in the order of their clips.
 
-    A row of ``entries`` has offset, height, width and quality of a sample, and the number of the
-    frame after its key frame, from 1.
+    A row of ``entries`` has offset, height, width and quality of a sample, the number of the frame
+    after its key frame, from 1, the quality of that key frame, and how fine the reference is, see
+    `hold`.
     """
 
     data: NDArray[np.uint8]
@@ -198,29 +208,28 @@ class SequenceStore:
             for clip in tqdm(clips, desc="coding clips", disable=None):
                 planes = list(itertools.islice(clip.planes(), config.frames or None))
                 frames = vary_clip(planes, generator)
-                key = int(generator.integers(3, QUALITIES))
-                quality = max(0, key - int(generator.integers(0, 16)))
-                samples = code_clip(model, frames, (key, quality), tally_coders())
-                entries += write_samples(file, samples, quality)
+                settings = draw_settings(generator)
+                samples = code_clip(model, frames, settings, tally_coders())
+                entries += write_samples(file, samples, settings)
             if not entries:
                 raise InputError(f"{root}: no clips of two frames or more in {config.folders}")
             return entries
 
         data, entries = open_store(cache, write)
-        if entries.shape[1] != 5:
+        if entries.shape[1] != 7:
             index = cache.with_suffix(".json")
             raise InputError(f"{index}: of an older version; delete it to code the clips anew")
         return SequenceStore(data, entries)
 
-    def sample(self, number: int) -> tuple[Sample, int]:
-        """Sample ``number``, memory-mapped, and its quality."""
-        offset, height, width, quality = self.entries[number, :4]
+    def sample(self, number: int) -> Sample:
+        """Sample ``number``, memory-mapped."""
+        offset, height, width = self.entries[number, :3]
         arrays: list[Any] = []
         for shape, dtype in sample_layout(height, width):
             length = math.prod(shape) * np.dtype(dtype).itemsize
             arrays.append(self.data[offset : offset + length].view(dtype).reshape(shape))
             offset += length
-        return Sample(*arrays), int(quality)
+        return Sample(*arrays)
 
     def runs(self, frames: int) -> NDArray[np.int64]:
         """Numbers of the samples from which on ``frames`` samples follow each other in a clip."""
@@ -229,18 +238,23 @@ class SequenceStore:
         return np.flatnonzero(last == after_key[: len(last)] + frames - 1)
 
 
-def write_samples(file: BinaryIO, samples: Iterable[Sample], quality: int) -> list[Entry]:
+def write_samples(
+    file: BinaryIO, samples: Iterable[Sample], settings: EncoderSettings
+) -> list[Entry]:
     """Write the inter frames of a group of pictures in order; gives their entries."""
     entries: list[Entry] = []
+    held = settings.quality
     for number, sample in enumerate(samples, start=1):
-        entries.append((file.tell(), *sample.y.shape, quality, number))
+        quality = settings.quality_of(number)
+        entries.append((file.tell(), *sample.y.shape, quality, number, settings.quality, held))
+        held = hold(held, quality)
         file.writelines(array.tobytes() for array in sample.arrays())
     return entries
 
 
 @dataclass(frozen=True, slots=True)
 class Crops:
-    """Square crops of inter frames of S luma samples, float32 but for the quality.
+    """Square crops of inter frames of S luma samples, float32 but for the qualities.
 
     Attributes:
         y, uv: source in units, ``(B, 1, S, S)`` and ``(B, 2, S/2, S/2)``.
@@ -250,6 +264,8 @@ class Crops:
         vectors: ``(B, 2, S/8, S/8)``.
         motion: `motion_features` of the whole field, ``(B, 4, S/8, S/8)``.
         quality: int64 ``(B,)``.
+        key_quality: of the key frames of their groups of pictures, int64 ``(B,)``.
+        held: how fine the references are, see `hold`, int64 ``(B,)``.
     """
 
     y: Tensor
@@ -263,10 +279,13 @@ class Crops:
     vectors: Tensor
     motion: Tensor
     quality: Tensor
+    key_quality: Tensor
+    held: Tensor
 
     def context(self) -> Context:
         """What the decoder knew."""
-        return Context(self.y_predicted, self.uv_predicted, self.luma, self.chroma, self.motion)
+        known = (self.luma, self.chroma, self.motion, self.held)
+        return Context(self.y_predicted, self.uv_predicted, *known)
 
     def to(self, device: torch.device) -> Crops:
         """These crops on another device."""
@@ -276,20 +295,19 @@ class Crops:
 def read_crops(store: SequenceStore, places: NDArray[np.int64], size: int) -> Crops:
     """Crops of ``size`` at ``places``: sample, top and left, multiples of 16; ``(B, 3)``."""
     rows: list[list[Tensor]] = []
-    qualities = []
     for number, top, left in places:
-        sample, quality = store.sample(number)
+        sample = store.sample(number)
         motion = motion_features(torch.from_numpy(sample.vectors.transpose(1, 2, 0))[None])[0]
         row = []
         for array, stride in zip((*sample.arrays(), motion.numpy()), (*STRIDES, 8), strict=True):
             t, b, lo, hi = (k // stride for k in (top, top + size, left, left + size))
             row.append(torch.from_numpy(np.ascontiguousarray(array[..., t:b, lo:hi])).float())
         rows.append(row)
-        qualities.append(quality)
     columns = [torch.stack(column) for column in zip(*rows, strict=True)]
     planes = [(p - 128) / UNIT for p in columns[:6]]
     planes[::2] = [p[:, None] for p in planes[::2]]
-    return Crops(*[*planes, *columns[6:], torch.tensor(qualities)])
+    qualities = torch.from_numpy(store.entries[places[:, 0]][:, [3, 5, 6]])
+    return Crops(*planes, *columns[6:], *qualities.unbind(1))
 
 
 def sequence_batch(

@@ -14,11 +14,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from colorvid.codec import INTER_OFFSET
 from colorvid.config import CodecConfig, InterConfig
 from colorvid.errors import ConfigError, InputError
 from colorvid.exact.arithmetic import straight_through
-from colorvid.exact.layers import finer
 from colorvid.models.branch import FrameOutput
 from colorvid.motion.compensate import compensate_with_gradient
 from colorvid.nn.transforms import UNIT
@@ -229,8 +227,8 @@ class UnrolledTask:
 class JointTask:
     """Runs whose first frame is a key frame; all other frames are inter frames.
 
-    The key frame has the quality that the encoder gives it beside such inter frames. The vectors of
-    the frame after it are those that were found for another decoded picture of the same frame.
+    The first frame has the quality of its clip's key frame. The vectors of the frame after it are
+    those that were found for another decoded picture of the same frame.
     """
 
     def __init__(
@@ -253,7 +251,7 @@ class JointTask:
         device = next(self.networks.parameters()).device
         run, counted = [crops.to(device) for crops in run], counted.to(device)
         key, source = run[0], (run[0].y, run[0].uv)
-        quality = finer(key.quality, INTER_OFFSET)
+        quality = key.key_quality
         output = self.intra["model"](*source, quality)
         decoded, values = settle(self.intra, self.loss_config, output, source, quality, counted)
         nothing = (torch.zeros_like(key.luma), torch.zeros_like(key.chroma))

@@ -137,7 +137,8 @@ def test_inter_frames_of_a_clip_become_samples(data: Path) -> None:
     task = train.make_task(read_toml(config(data, "inter")), "x", data, data, data)
     assert isinstance(task, InterTask)
     assert len(task.sequences.entries) >= 1
-    sample, quality = task.sequences.sample(0)
+    sample = task.sequences.sample(0)
+    quality = task.sequences.entries[0, 3]
     assert sample.y.shape == (48, 64) and sample.vectors.shape == (2, 6, 8)
     assert 0 <= quality < 64
     difference = sample.y.astype(int) - sample.y_predicted.astype(int)

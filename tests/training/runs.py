@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from colorvid.codec import EncoderSettings
 from colorvid.config import CodecConfig, InterConfig, IntraConfig
 from colorvid.training.data import PictureStore
 from colorvid.training.inter import InterTask
@@ -25,6 +26,7 @@ from tests import tiny
 from tests.clips import moving_frames
 
 UNROLL = UnrollConfig(frames=2, border=0)
+SETTINGS = EncoderSettings(quality=40, inter_quality=34)
 
 
 def schedule(steps: int, **changes: object) -> ScheduleConfig:
@@ -49,7 +51,7 @@ def pictures(folder: Path, count: int = 3) -> PictureStore:
 
 def clip_samples(count: int, size: tuple[int, int]) -> Iterator[Sample]:
     frames = moving_frames(count, *size)
-    return code_clip(tiny.network(ends=0), frames, (40, 34), tally_coders())
+    return code_clip(tiny.network(ends=0), frames, SETTINGS, tally_coders())
 
 
 def sequences(
@@ -59,7 +61,7 @@ def sequences(
     entries = []
     with open(folder / "sequences.bin", "wb") as file:
         for count in counts:
-            entries += write_samples(file, clip_samples(count, size), 34)
+            entries += write_samples(file, clip_samples(count, size), SETTINGS)
     (folder / "sequences.json").write_text(json.dumps(entries))
     return SequenceStore.open(tiny.network(), DataConfig(), folder, folder / "sequences.bin")
 
