@@ -183,8 +183,6 @@ class InterConfig:
         luma_analysis, luma_synthesis, chroma_analysis, chroma_synthesis: channels of the
             non-linear paths, see `BranchConfig`.
         context: feed prediction, previous symbols and motion to the prior.
-        held_quality: tell the prior, as part of the context, how fine the reference is, see
-            `colorvid.models.inter.hold`.
         rounding: dead zone of both branches, see `BranchConfig`.
         context_steps: see `BranchConfig`.
         chroma_offset: see `IntraConfig`.
@@ -201,14 +199,9 @@ class InterConfig:
     context_steps: int = 2
     chroma_from_luma: bool = True
     context: bool = True
-    held_quality: bool = False
     chroma_offset: int = 0
     rounding: float = 0.45
     rate_weight: float = 1.1
-
-    def _known(self, pictures: int) -> int:
-        """Channels of the context whose prediction and symbols have ``pictures``."""
-        return pictures + MOTION_FEATURES + self.held_quality if self.context else 0
 
     def luma(self) -> BranchConfig:
         """The luma branch: blocks of 8x8 of the residual."""
@@ -220,7 +213,7 @@ class InterConfig:
             synthesis_widths=self.luma_synthesis,
             synthesis_condition=16,
             prior_width=self.luma_prior,
-            prior_condition=self._known(64 + 32 + 64),
+            prior_condition=(64 + 32 + 64 + MOTION_FEATURES) if self.context else 0,
             hyper=self.luma_hyper,
             context_steps=self.context_steps,
             predict_mean=False,
@@ -232,6 +225,7 @@ class InterConfig:
 
     def chroma(self) -> BranchConfig:
         """The chroma branch: blocks of 4x4 of the residual of the half-size planes."""
+        context = (64 + 32 + 32 + MOTION_FEATURES) if self.context else 0
         return BranchConfig(
             planes=2,
             reference_planes=2,
@@ -240,7 +234,7 @@ class InterConfig:
             synthesis_widths=self.chroma_synthesis,
             synthesis_condition=8 + 16,
             prior_width=self.chroma_prior,
-            prior_condition=self._known(64 + 32 + 32) + (64 if self.chroma_from_luma else 0),
+            prior_condition=context + (64 if self.chroma_from_luma else 0),
             hyper=self.chroma_hyper,
             context_steps=self.context_steps,
             predict_mean=False,

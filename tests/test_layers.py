@@ -37,7 +37,8 @@ ORDER = """
     terminal options commands_evaluation commands_compare commands cli_evaluation cli_compare cli
     __main__
     training.__init__ training.delta_e training.loss training.group training.checkpoint
-    training.synthetic training.sources training.data training.rate training.sequences training.loop
+    training.synthetic training.sources training.data training.rate training.sequences
+    training.restart training.loop
     training.intra training.inter training.unrolled training.export
 """.split()
 """All modules, lowest first. A package's own name stands for its ``__init__``."""

@@ -131,22 +131,6 @@ def test_only_the_parts_of_the_decoder_compute_exactly() -> None:
     assert kinds["intra.luma.synthesis"] == "ExactArithmetic"
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_the_prior_is_told_how_fine_the_reference_is(told: bool) -> None:
-    inter = InterConfig(**{**_values(tiny.INTER), "held_quality": told})
-    model = tiny.network(inter=inter)
-    states, _ = code_clip(model, moving_frames(3, 32, 48), key_quality=50)
-    assert [s.held for s in states] == [50, 47, 44]
-    _, context = model.predict(torch.zeros(4, 6, 2, dtype=torch.int16), states[1])
-    quality = torch.tensor([QUALITY])
-    luma, chroma = model.inter._condition(context, quality, 256.0)
-    assert luma is not None and chroma is not None
-    assert luma.shape[1] == 164 + told and chroma.shape[1] == 132 + told
-    if told:
-        assert set(luma[:, -1].flatten().tolist()) == {(47 - QUALITY) * 32.0}
-        assert torch.equal(chroma[:, -1], luma[:, -1])
-
-
 @pytest.mark.parametrize("switch", ["chroma_from_luma", "context"])
 def test_ablations_code_too(switch: str) -> None:
     intra = IntraConfig(**{**_values(tiny.INTRA), "chroma_from_luma": switch == "context"})

@@ -32,6 +32,9 @@ class ExactLayer(nn.Module):
     def finalise(self) -> None:
         """Derive the integer buffers from the float parameters."""
 
+    def restore(self) -> None:
+        """Derive float parameters from the integer buffers: what `finalise` rounded."""
+
 
 def use_arithmetic(module: nn.Module, arithmetic: Arithmetic) -> None:
     """Make every exact layer and block inside ``module`` compute with ``arithmetic``."""
@@ -121,6 +124,13 @@ class Conv(ExactLayer):
         self.factor.copy_(scale.flatten() * (self.target.steps / self.source.steps))
         self._carried.clear()
 
+    @torch.no_grad()
+    def restore(self) -> None:
+        """See `ExactLayer.restore`."""
+        scale = self.factor * (self.source.steps / self.target.steps)
+        self.weight.copy_(self.weight_int * scale[:, None, None, None])
+        self.bias.copy_(self.bias_int * (scale / self.source.steps))
+
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         """Load as any module does; integers kept from before no longer hold."""
         self._carried.clear()
@@ -161,6 +171,13 @@ class Knots(nn.Module):
         """Values at all qualities, ``(64, C)``."""
         return self.at(torch.arange(QUALITIES, device=self.values.device))[:, :, 0, 0]
 
+    @torch.no_grad()
+    def fit(self, table: Tensor) -> None:
+        """Take the knots whose `table` is nearest to ``table`` ``(64, C)``, in least squares."""
+        hats = Knots(KNOTS)  # the curve of each knot alone
+        hats.values.copy_(torch.eye(KNOTS))
+        self.values.copy_(torch.linalg.lstsq(hats.table(), table.to(self.values)).solution)
+
 
 class QualityBias(ExactLayer):
     """Features that tell a network the quality index."""
@@ -182,6 +199,11 @@ class QualityBias(ExactLayer):
         """See `ExactLayer.finalise`."""
         values = torch.round(self.knots.table() * FEATURE.steps)
         self.table.copy_(values.clamp(-FEATURE.limit, FEATURE.limit))
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """See `ExactLayer.restore`."""
+        self.knots.fit(self.table / FEATURE.steps)
 
 
 class ChannelScale(ExactLayer):

@@ -78,6 +78,11 @@ class Gains(ExactLayer):
         steps = torch.round(self.knots.table().exp() * (UNIT * STEP_STEPS))
         self.table.copy_(steps.clamp(1, 2**15))
 
+    @torch.no_grad()
+    def restore(self) -> None:
+        """See `ExactLayer.restore`."""
+        self.knots.fit(torch.log(self.table / (UNIT * STEP_STEPS)))
+
 
 @dataclass(frozen=True, slots=True)
 class BranchOutput:

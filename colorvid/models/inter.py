@@ -32,7 +32,6 @@ class Context:
         luma, chroma: symbols of the previous frame, integers, ``(B, 64, H/8, W/8)`` and
             ``(B, 32, H/8, W/8)``; zero after a key frame.
         motion: `motion_features`, integers, ``(B, 4, H/8, W/8)``.
-        held: quality of the reference, see `hold`, int64 ``(B,)``.
     """
 
     y: Tensor
@@ -40,19 +39,6 @@ class Context:
     luma: Tensor
     chroma: Tensor
     motion: Tensor
-    held: Tensor
-
-
-FADING = 3
-
-
-def hold(held: int, quality: int) -> int:
-    """How fine the reference is after a frame of ``quality``, as a quality index.
-
-    What a finer frame left in the picture lives on in those that follow it: ``held``, the result
-    after the frame before, counts on, but fades by 3 indices a frame.
-    """
-    return max(held - FADING, quality)
 
 
 def motion_features(vectors: Tensor) -> Tensor:
@@ -88,7 +74,7 @@ class InterModel(nn.Module):
 
         ``context`` holds units and symbols; see `Context` for shapes, ``quality`` is ``(B,)``.
         """
-        known = self._condition(context, quality, 1.0)
+        known = self._condition(context, 1.0)
         luma = self.luma(y - context.y, quality, reference=context.y, prior_condition=known[0])
         y_out = self._luma_synthesis(luma.planes, context, quality)
         condition = self._chroma_condition(known[1], luma.y_hat)
@@ -99,9 +85,7 @@ class InterModel(nn.Module):
         uv_out = self._chroma_synthesis(chroma.planes, y_out, context, quality)
         return FrameOutput(y_out, uv_out, luma, chroma)
 
-    def _condition(
-        self, c: Context, quality: Tensor, symbol: float
-    ) -> tuple[Tensor | None, Tensor | None]:
+    def _condition(self, c: Context, symbol: float) -> tuple[Tensor | None, Tensor | None]:
         """Conditions of the two priors; ``symbol`` is what one step is worth as a feature."""
         if not self.config.context:
             return None, None
@@ -110,9 +94,6 @@ class InterModel(nn.Module):
         luma = (c.luma * symbol).clamp(-bound, bound)
         chroma = (c.chroma * symbol).clamp(-bound, bound)
         motion = c.motion * (symbol / 32)
-        if self.config.held_quality:
-            lead = (c.held - quality).to(motion)[:, None, None, None] * (symbol / 8)
-            motion = torch.cat((motion, lead.expand_as(motion[:, :1])), dim=1)
         return (torch.cat((y, uv, luma, motion), 1), torch.cat((y, uv, chroma, motion), 1))
 
     def _chroma_condition(self, known: Tensor | None, y_hat: Tensor) -> Tensor | None:
@@ -150,7 +131,7 @@ class InterModel(nn.Module):
             Decoded Y and UV as exact features, and the luma and chroma symbols, integers.
         """
         q = torch.tensor([quality], device=context.y.device)
-        known = self._condition(context, q, float(FEATURE.steps))
+        known = self._condition(context, float(FEATURE.steps))
         latents = None
         if source is not None:
             (y, uv), (y_predicted, uv_predicted) = source

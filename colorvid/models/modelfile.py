@@ -190,8 +190,34 @@ def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
     return metadata.get("config", ""), tensors
 
 
+def restored_network(name: str) -> VideoModel:
+    """The networks of a model, see `find_model`, with float parameters made of its integers.
+
+    They can be trained further; the integers that they give again are nearly the same.
+
+    Raises:
+        ModelMismatch: no such model, or the file is not one.
+    """
+    config, tensors = _read(find_model(name))
+    network = _filled(json.loads(config), tensors)
+    for layer_name, layer in network.named_modules():
+        if isinstance(layer, ExactLayer) and not is_encoder(layer_name):
+            layer.restore()
+    return network
+
+
 def _network(config: dict[str, Any], tensors: dict[str, Tensor]) -> VideoModel:
     """The networks with their integers; float parameters of the decoder are dropped."""
+    network = _filled(config, tensors)
+    for name, layer in network.named_modules():
+        if isinstance(layer, ExactLayer) and not is_encoder(name):
+            for key in list(layer._parameters):
+                layer._parameters[key] = None
+    return network
+
+
+def _filled(config: dict[str, Any], tensors: dict[str, Tensor]) -> VideoModel:
+    """The networks with what a model file holds; float parameters of the decoder mean nothing."""
     intra = from_table(IntraConfig, config["intra"], "model")
     inter = from_table(InterConfig, config["inter"], "model")
     # Whatever type and device the caller's program has made the default:
@@ -203,10 +229,6 @@ def _network(config: dict[str, Any], tensors: dict[str, Tensor]) -> VideoModel:
     absent = [n for n in missing if is_encoder(n) == (n in parameters)]
     if absent or unexpected:
         raise ModelMismatch(f"model file lacks {absent[:3]} or has too much {unexpected[:3]}")
-    for name, layer in network.named_modules():
-        if isinstance(layer, ExactLayer) and not is_encoder(name):
-            for key in list(layer._parameters):
-                layer._parameters[key] = None
     return network
 
 

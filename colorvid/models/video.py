@@ -14,7 +14,7 @@ from colorvid.config import InterConfig, IntraConfig
 from colorvid.exact.arithmetic import Arithmetic, ExactArithmetic, FloatArithmetic
 from colorvid.exact.layers import ExactLayer, use_arithmetic
 from colorvid.models.branch import Coder
-from colorvid.models.inter import Context, InterModel, hold, motion_features
+from colorvid.models.inter import Context, InterModel, motion_features
 from colorvid.models.intra import IntraModel
 from colorvid.models.planes import Picture, from_features, padded
 from colorvid.motion.compensate import compensate
@@ -25,12 +25,11 @@ ENCODER_PARTS = ("analysis", "hyper_analysis")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a frame leaves for the next one: decoded picture, symbols, and `hold` of its quality."""
+    """What a frame leaves for the next one: the decoded picture and the symbols."""
 
     picture: Picture
     luma: Tensor
     chroma: Tensor
-    held: int
 
 
 class VideoModel(nn.Module):
@@ -87,7 +86,7 @@ class VideoModel(nn.Module):
             torch.zeros((1, c, *cells[1:]), dtype=self.carrier, device=self.device)
             for c in (self.inter.luma.config.latents, self.inter.chroma.config.latents)
         )
-        return State(from_features(y, uv, *size), luma, chroma, quality)
+        return State(from_features(y, uv, *size), luma, chroma)
 
     @torch.no_grad()
     def code_inter(
@@ -107,8 +106,7 @@ class VideoModel(nn.Module):
         source = None if picture is None else (picture.units(), prediction.units())
         y, uv, luma, chroma = self.inter.code(coder, source, context, quality)
         height, width = (int(s) for s in prediction.y.shape)
-        held = hold(state.held, quality)
-        return State(from_features(y, uv, height, width), luma, chroma, held)
+        return State(from_features(y, uv, height, width), luma, chroma)
 
     def predict(self, vectors: Tensor, state: State) -> tuple[Picture, Context]:
         """The motion-compensated prediction, and the context that comes with it."""
@@ -119,5 +117,4 @@ class VideoModel(nn.Module):
         rows, columns = state.luma.shape[-2:]
         grown = torch.zeros((1, 4, rows, columns), dtype=self.carrier, device=self.device)
         grown[:, :, : motion.shape[2], : motion.shape[3]] = motion
-        held = torch.tensor([state.held], device=self.device)
-        return prediction, Context(y, uv, state.luma, state.chroma, grown, held)
+        return prediction, Context(y, uv, state.luma, state.chroma, grown)

@@ -87,6 +87,12 @@ class BlockTransform(ExactLayer):
         if isinstance(self.basis, nn.Parameter):
             self.basis_int.copy_(_basis_integers(self.basis))
 
+    @torch.no_grad()
+    def restore(self) -> None:
+        """See `ExactLayer.restore`."""
+        if isinstance(self.basis, nn.Parameter):
+            self.basis.copy_(self.basis_int * 2.0**-_BASIS_BITS)
+
     def analyse(self, x: Tensor) -> Tensor:
         """Planes ``(B, P, H, W)`` to coefficients ``(B, P * block^2, H / block, W / block)``."""
         # A model file keeps the integers of a learned basis alone.

@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from colorvid.config import CodecConfig, InterConfig, IntraConfig
+from colorvid.errors import ConfigError
 from colorvid.exact.arithmetic import FloatArithmetic
 from colorvid.exact.layers import use_arithmetic
 from colorvid.training import group
 from colorvid.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from colorvid.training.restart import restored_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +109,12 @@ class Trainer:
     ) -> None:
         """Prepare on ``device``, or pick up the checkpoint in ``folder``.
 
-        A new run begins from the averaged weights of the run ``start``, if one is given: from those
-        of them that it has itself, that its task does not fix, and that `ScheduleConfig.only` does
-        not name.
+        A new run begins from the averaged weights of the run ``start``, or from those of a model
+        file, if one is given: from those of them that it has itself, that its task does not fix,
+        and that `ScheduleConfig.only` does not name.
+
+        Raises:
+            ConfigError: a network of ``start`` has another size.
         """
         self.task, self.schedule, self.folder, self.device = task, schedule, folder, device
         torch.manual_seed(schedule.seed)
@@ -133,12 +138,21 @@ class Trainer:
             self._resume()
 
     def _begin_from(self, start: Path) -> None:
-        """Take the averaged weights of another run, see `__init__`."""
-        state = load_checkpoint(start)["average"]
+        """Take the weights of another run or of a model file, see `__init__`."""
+        if start.is_file():
+            state = restored_weights(start, self.task.config)
+        else:
+            state = load_checkpoint(start)["average"]
         networks, only = self.task.networks, self.schedule.only
         fixed = {n for n, p in networks.named_parameters() if not p.requires_grad}
         fresh = {n for n in state if n.startswith(only)} if only else set()
         own = {n: v for n, v in state.items() if n not in fixed | fresh}
+        for name, value in networks.state_dict().items():
+            if name in own and own[name].shape != value.shape:
+                raise ConfigError(
+                    f"{start}: {name} has shape {tuple(own[name].shape)}; the configuration makes "
+                    f"it {tuple(value.shape)}; change the sizes in [model]"
+                )
         networks.load_state_dict(own, strict=False)
 
     def run(self, until: int | None = None) -> None:

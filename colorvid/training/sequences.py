@@ -27,7 +27,7 @@ from colorvid.entropy.binary import BinaryEncoder
 from colorvid.entropy.tables import MAX_REACH
 from colorvid.errors import InputError
 from colorvid.frame import Frame
-from colorvid.models.inter import Context, hold, motion_features
+from colorvid.models.inter import Context, motion_features
 from colorvid.models.planes import Picture
 from colorvid.models.video import State, VideoModel
 from colorvid.motion.coding import MotionCoder
@@ -185,8 +185,7 @@ class SequenceStore:
     """Samples in one memory-mapped file, in the order of their clips.
 
     A row of ``entries`` has offset, height, width and quality of a sample, the number of the frame
-    after its key frame, from 1, the quality of that key frame, and how fine the reference is, see
-    `hold`.
+    after its key frame, from 1, and the quality of that key frame.
     """
 
     data: NDArray[np.uint8]
@@ -216,7 +215,7 @@ class SequenceStore:
             return entries
 
         data, entries = open_store(cache, write)
-        if entries.shape[1] != 7:
+        if entries.shape[1] != 6:
             index = cache.with_suffix(".json")
             raise InputError(f"{index}: of an older version; delete it to code the clips anew")
         return SequenceStore(data, entries)
@@ -243,11 +242,9 @@ def write_samples(
 ) -> list[Entry]:
     """Write the inter frames of a group of pictures in order; gives their entries."""
     entries: list[Entry] = []
-    held = settings.quality
     for number, sample in enumerate(samples, start=1):
-        quality = settings.quality_of(number)
-        entries.append((file.tell(), *sample.y.shape, quality, number, settings.quality, held))
-        held = hold(held, quality)
+        qualities = (settings.quality_of(number), number, settings.quality)
+        entries.append((file.tell(), *sample.y.shape, *qualities))
         file.writelines(array.tobytes() for array in sample.arrays())
     return entries
 
@@ -265,7 +262,6 @@ class Crops:
         motion: `motion_features` of the whole field, ``(B, 4, S/8, S/8)``.
         quality: int64 ``(B,)``.
         key_quality: of the key frames of their groups of pictures, int64 ``(B,)``.
-        held: how fine the references are, see `hold`, int64 ``(B,)``.
     """
 
     y: Tensor
@@ -280,12 +276,10 @@ class Crops:
     motion: Tensor
     quality: Tensor
     key_quality: Tensor
-    held: Tensor
 
     def context(self) -> Context:
         """What the decoder knew."""
-        known = (self.luma, self.chroma, self.motion, self.held)
-        return Context(self.y_predicted, self.uv_predicted, *known)
+        return Context(self.y_predicted, self.uv_predicted, self.luma, self.chroma, self.motion)
 
     def to(self, device: torch.device) -> Crops:
         """These crops on another device."""
@@ -306,7 +300,7 @@ def read_crops(store: SequenceStore, places: NDArray[np.int64], size: int) -> Cr
     columns = [torch.stack(column) for column in zip(*rows, strict=True)]
     planes = [(p - 128) / UNIT for p in columns[:6]]
     planes[::2] = [p[:, None] for p in planes[::2]]
-    qualities = torch.from_numpy(store.entries[places[:, 0]][:, [3, 5, 6]])
+    qualities = torch.from_numpy(store.entries[places[:, 0]][:, [3, 5]])
     return Crops(*planes, *columns[6:], *qualities.unbind(1))
 
 

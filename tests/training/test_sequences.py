@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from colorvid.codec import EncoderSettings
-from colorvid.models.inter import hold
 from colorvid.training.sequences import (
     SequenceStore,
     code_clip,
@@ -51,7 +50,6 @@ def test_samples_know_their_place_in_the_pattern(tmp_path: Path) -> None:
     assert entries[:, 3].tolist() == [20, 20, 20, 20, 21, 21, 21, 38, 21, 22]
     assert entries[:, 4].tolist() == list(range(1, 11))
     assert set(entries[:, 5]) == {40}
-    assert entries[:, 6].tolist() == [40, 37, 34, 31, 28, 25, 22, 21, 38, 35]
 
 
 def test_a_fine_frame_is_coded_finer(tmp_path: Path) -> None:
@@ -67,13 +65,3 @@ def test_a_fine_frame_is_coded_finer(tmp_path: Path) -> None:
     crops = read_crops(found, np.array([[7, 0, 0], [8, 0, 16]]), 32)
     assert crops.quality.tolist() == [38, 21]
     assert crops.key_quality.tolist() == [40, 40]
-    assert crops.held.tolist() == [21, 38] and crops.context().held is crops.held
-
-
-def test_what_a_fine_frame_left_fades() -> None:
-    assert hold(40, 45) == 45
-    assert hold(40, 20) == 37
-    held = 40
-    for _ in range(10):
-        held = hold(held, 20)
-    assert held == 20
