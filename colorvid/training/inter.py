@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,11 +15,14 @@ from colorvid.training.rate import BranchRate
 from colorvid.training.sequences import SequenceStore, sequence_batch
 
 
-def inter_networks(config: InterConfig) -> nn.ModuleDict:
+def inter_networks(config: InterConfig, rate_weight: float | None = None) -> nn.ModuleDict:
     """The inter model and its rate models; quantiser steps stay as they are.
 
-    The model quantises as the encoder does, with the bits that the rate models say.
+    The model quantises as the encoder does, with the bits that the rate models say; at the price
+    ``rate_weight`` of a bit, if one is given.
     """
+    if rate_weight is not None:
+        config = replace(config, rate_weight=rate_weight)
     model = InterModel(config)
     networks = nn.ModuleDict({"model": model})
     for name, branch in (("luma", model.luma), ("chroma", model.chroma)):
@@ -34,7 +39,9 @@ class InterTask:
     def __init__(self, config: InterConfig, loss: LossConfig, sequences: SequenceStore) -> None:
         """Make the model and its rate models."""
         self.config, self.loss_config, self.sequences = config, loss, sequences
-        self.networks = inter_networks(config).to(memory_format=torch.channels_last)
+        self.networks = inter_networks(config, loss.rate_weight).to(
+            memory_format=torch.channels_last
+        )
 
     def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
         """See `colorvid.training.loop.Task.loss`."""

@@ -21,7 +21,7 @@ _SSIM_WINDOW = 7  # five scales fit crops from 97 samples on
 
 @dataclass(frozen=True, slots=True)
 class LossConfig:
-    """Weights of the distortion, all of them times lambda.
+    """Weights of the distortion, all of them times lambda, and the price of a bit.
 
     Attributes:
         mse: l1, of the squared error in unit range, weighted over the planes.
@@ -30,6 +30,9 @@ class LossConfig:
         delta_e: l3, of the mean CIEDE2000 (BT.709, limited range).
         logarithmic: take the mean of log(rate + distortion) over the batch, so that easy and
             hard pictures count alike, as they do in BD-rates.
+        rate_weight: price of a bit in the quantiser of inter frames while training, see
+            `BranchConfig`; None takes what the encoder pays. At the full price a prior that finds
+            zeros likely gets more of them, and learns to skip what later frames need.
     """
 
     mse: float = 1.0
@@ -37,6 +40,7 @@ class LossConfig:
     ms_ssim: float = 0.0
     delta_e: float = 0.0
     logarithmic: bool = True
+    rate_weight: float | None = None
 
 
 def squared_error(a: Tensor, b: Tensor) -> Tensor:

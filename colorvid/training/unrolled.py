@@ -214,7 +214,9 @@ class UnrolledTask:
         """Make the model and its rate models."""
         self.config, self.loss_config, self.unroll = config, loss, unroll
         self.sequences = sequences
-        self.networks = inter_networks(config).to(memory_format=torch.channels_last)
+        self.networks = inter_networks(config, loss.rate_weight).to(
+            memory_format=torch.channels_last
+        )
 
     def loss(self, generator: np.random.Generator, batch: int, crop: int) -> Figures:
         """See `colorvid.training.loop.Task.loss`."""
@@ -241,7 +243,8 @@ class JointTask:
         """Make both models and their rate models."""
         self.config, self.loss_config, self.unroll = config, loss, unroll
         self.sequences = sequences
-        self.intra, self.inter = intra_networks(config.intra), inter_networks(config.inter)
+        self.intra = intra_networks(config.intra)
+        self.inter = inter_networks(config.inter, loss.rate_weight)
         parts = {"intra": self.intra, "inter": self.inter}
         self.networks = nn.ModuleDict(parts).to(memory_format=torch.channels_last)
 

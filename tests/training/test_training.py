@@ -12,8 +12,10 @@ import torch
 
 from colorvid.exact.arithmetic import FloatArithmetic
 from colorvid.exact.layers import ExactLayer
+from colorvid.training.inter import InterTask
 from colorvid.training.loop import ScheduleConfig, Trainer
 from colorvid.training.loss import LossConfig, rate_distortion, squared_error
+from tests import tiny
 from tests.training import runs
 
 MAKERS: dict[str, Callable[[Path, ScheduleConfig], Trainer]] = {
@@ -43,6 +45,18 @@ def test_loss_falls_in_a_few_steps(tmp_path: Path, kind: str) -> None:
     assert trainer.step == 30
     assert fixed_loss(trainer) < before - 0.03
     assert all(torch.isfinite(v).all() for v in weights(trainer).values() if v.is_floating_point())
+
+
+def test_the_loss_says_what_a_bit_costs_in_training(tmp_path: Path) -> None:
+    found = []
+    for price in (None, 0.0, 20.0):
+        torch.manual_seed(0)
+        store = runs.sequences(tmp_path)
+        task = InterTask(tiny.INTER, LossConfig(rate_weight=price), store)
+        assert task.config.rate_weight == tiny.INTER.rate_weight, "the encoder's own is kept"
+        with torch.no_grad():
+            found.append(float(task.loss(np.random.default_rng(9), 4, 64)["psnr_y"]))
+    assert found[2] < found[0] - 0.1 < found[1] - 0.1, "dearer bits, fewer of them"
 
 
 @pytest.mark.parametrize("kind", MAKERS)
