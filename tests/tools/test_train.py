@@ -133,6 +133,31 @@ def test_networks_in_the_loop_begin_with_trained_runs(data: Path) -> None:
     assert run_config(IntraConfig, runs / "joint").chroma_offset == 3
 
 
+def test_a_model_file_codes_the_data_and_is_trained_on(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `configs/inter_finish.toml` does with the released model."""
+    runs = data / "runs"
+    runs.mkdir()
+    tiny.save(runs / "released.safetensors", seed=4)
+    text = config(data, "inter").read_text()
+    models = '[data.models]\nintra = "{0}"\ninter = "{0}"\n[model]'.format("released.safetensors")
+    sizes = {k: v for k, v in dataclasses.asdict(tiny.INTER).items() if isinstance(v, int)}
+    lines = [f"{k} = {str(v).lower()}" for k, v in sizes.items() if "prior" not in k]
+    lines += [f"{k} = [8, 8]" for k in ("luma_analysis", "luma_synthesis")]
+    lines += [f"{k} = [8, 8]" for k in ("chroma_analysis", "chroma_synthesis")]
+    path = data / "more.toml"
+    path.write_text(text.replace("[model]", "\n".join((models, *lines))))
+    arguments = [str(path), "--data", str(data), "--start", str(runs / "released.safetensors")]
+    monkeypatch.setattr(sys, "argv", ["train", *arguments, "--run", str(runs / "more")])
+    assert train.main() == 0, capsys.readouterr().err
+    state = load_checkpoint(runs / "more")
+    assert state["step"] == 3
+    name = "model.luma.prior.trunk.0.enter.weight"
+    start = averaged_weights(runs / "released.safetensors", "inter")[name]
+    assert 0 < (state["networks"][name] - start).abs().max() < 0.02, "three steps from there"
+
+
 def test_inter_frames_of_a_clip_become_samples(data: Path) -> None:
     task = train.make_task(read_toml(config(data, "inter")), "x", data, data, data)
     assert isinstance(task, InterTask)
