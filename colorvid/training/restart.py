@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor, nn
 
 from colorvid.config import CodecConfig, InterConfig, IntraConfig
@@ -18,12 +17,13 @@ from colorvid.training.rate import BranchRate
 _FIT_STEPS = 200
 
 
-def fit_bottleneck(bottleneck: EntropyBottleneck, tables: Tables) -> float:
-    """Fit a factorised model to the tables of its hyper-latents, one for each channel.
+def fit_bottleneck(rate: BranchRate, tables: Tables) -> float:
+    """Fit the factorised model of ``rate`` to tables of hyper-latents, one for each channel.
 
     Returns:
         Mean bits of a symbol that the fit costs over those of the tables.
     """
+    bottleneck = rate.bottleneck
     reach = int(tables.reach.max())
     wanted = np.zeros((len(tables.sizes), 2 * reach + 1))
     for row, cdf, own in zip(wanted, tables.cdf, tables.reach, strict=True):
@@ -72,6 +72,6 @@ def restored_part(path: Path, part: str) -> nn.ModuleDict:
         branch = f"{part}.{name}"
         sizes = branch_of(network, branch).config
         rate = BranchRate(sizes.hyper, means=sizes.predict_mean)
-        fit_bottleneck(rate.bottleneck, books[branch].hyper)
+        fit_bottleneck(rate, books[branch].hyper)
         networks[name] = rate
     return networks

@@ -72,7 +72,7 @@ def test_a_bottleneck_is_fitted_to_tables() -> None:
     shapes = ((0, 0.1), (1, 3.0), (-2, 1.0))  # middle and width of each channel
     tables: Tables = tables_of([np.exp(-np.abs(places - m) / w) for m, w in shapes])
     rate = BranchRate(3, means=False)
-    assert fit_bottleneck(rate.bottleneck, tables) < 0.02, "the tails end, and nothing is as sharp"
+    assert fit_bottleneck(rate, tables) < 0.02, "the tails end, and nothing is as sharp"
     wanted = np.diff(tables.cdf[1, : tables.sizes[1]]) / 2**16
     values = torch.from_numpy(places).float().expand(3, 1, -1)
     found = rate.bottleneck._likelihood(values)[0][1, 0].detach().numpy()
