@@ -49,11 +49,18 @@ def read_log(run: Path) -> dict[str, Curve]:
 
 
 def smoothed(values: Curve, width: int) -> Curve:
-    """Mean of up to ``width`` values around each; an odd number, fewer towards the ends."""
-    sums = np.concatenate(([0.0], np.cumsum(values)))
+    """Mean of up to ``width`` values around each; an odd number, fewer towards the ends.
+
+    Values that are not finite (PSNR of a crop without an error) are left out.
+    """
+    finite = np.isfinite(values)
+    sums = np.concatenate(([0.0], np.cumsum(np.where(finite, values, 0.0))))
+    counts = np.concatenate(([0], np.cumsum(finite)))
     places = np.arange(len(values))
     reach = np.minimum(np.minimum(places, places[::-1]), width // 2)
-    means: Curve = (sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1)
+    first, last = places - reach, places + reach + 1
+    there = counts[last] - counts[first]
+    means: Curve = np.where(there > 0, (sums[last] - sums[first]) / np.maximum(there, 1), np.nan)
     return means
 
 

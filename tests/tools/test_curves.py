@@ -37,6 +37,12 @@ def test_steps_done_twice_count_once_and_cut_rows_not_at_all(tmp_path: Path) -> 
     }
 
 
+def test_means_leave_out_what_is_not_finite() -> None:
+    values = np.array([1.0, np.inf, 3.0, 5.0, np.nan])
+    assert np.allclose(curves.smoothed(values, 3)[:4], [1, 2, 4, 4])
+    assert np.isnan(curves.smoothed(values, 3)[4])
+
+
 def test_means_are_centred_and_shrink_at_the_ends() -> None:
     values = np.array([5.0, 1, 3, 8, 4])
     assert curves.smoothed(values, 3).tolist() == [5, 3, 4, 5, 4]
