@@ -62,15 +62,13 @@ class Gains(ExactLayer):
         self.knots = Knots(channels)
         places = torch.linspace(0, QUALITIES - 1, self.knots.values.shape[0])
         steps = [ratio * math.sqrt(8.66 / lambda_of_quality(float(q))) for q in places]
-        start = torch.tensor(steps).log()[:, None] + math.log(255 / UNIT)
         with torch.no_grad():
-            self.knots.values.copy_(start.expand_as(self.knots.values))
+            self.knots.values.copy_(torch.tensor(steps).log()[:, None] + math.log(255 / UNIT))
         self.register_buffer("table", torch.ones(QUALITIES, channels, dtype=torch.int32))
 
     def forward(self, quality: Tensor) -> Tensor:
         """Steps ``(B, C, 1, 1)`` in units of 32 sample values, to train with."""
-        steps: Tensor = self.knots.at(quality).exp()
-        return steps
+        return self.knots.at(quality).exp()
 
     @torch.no_grad()
     def finalise(self) -> None:
