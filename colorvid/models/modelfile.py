@@ -193,10 +193,10 @@ def _read(path: Path) -> tuple[str, dict[str, Tensor]]:
 def restored_network(name: str) -> VideoModel:
     """The networks of a model, see `find_model`, with float parameters made of its integers.
 
-    They can be trained further; the integers that they give again are nearly the same.
+    `finalise` makes nearly the same integers of them again. For models that `load_model` takes.
 
     Raises:
-        ModelMismatch: no such model, or the file is not one.
+        ModelMismatch: no such model.
     """
     config, tensors = _read(find_model(name))
     network = _filled(json.loads(config), tensors)

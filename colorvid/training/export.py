@@ -17,7 +17,7 @@ from colorvid.config import InterConfig, IntraConfig, from_table
 from colorvid.entropy.tables import MAX_REACH, Tables, tables_of
 from colorvid.frame import Frame
 from colorvid.models.branch import COSTED
-from colorvid.models.modelfile import branch_of, restored_network
+from colorvid.models.modelfile import branch_of, load_model
 from colorvid.models.video import VideoModel
 from colorvid.nn.prior import SCALES, scale_of
 from colorvid.training.checkpoint import load_checkpoint
@@ -62,7 +62,7 @@ def run_config(kind: type[Config], run: Path) -> Config:
         ModelMismatch: the file is no model.
     """
     if run.is_file():
-        network = restored_network(str(run))
+        network = load_model(str(run)).network
         made = network.intra.config if kind is IntraConfig else network.inter.config
         assert isinstance(made, kind)
         return made

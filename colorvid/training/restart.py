@@ -66,7 +66,8 @@ def restored_part(path: Path, part: str) -> nn.ModuleDict:
     Raises:
         ModelMismatch: the file is not a model.
     """
-    network, books = restored_network(str(path)), load_model(str(path)).books
+    books = load_model(str(path)).books  # says in one line what is wrong with a file
+    network = restored_network(str(path))
     networks = nn.ModuleDict({"model": network.get_submodule(part)})
     for name in ("luma", "chroma"):
         branch = f"{part}.{name}"

@@ -49,19 +49,25 @@ def pictures(folder: Path, count: int = 3) -> PictureStore:
     return PictureStore.open(DataConfig(), folder, folder / "pictures.bin")
 
 
-def clip_samples(count: int, size: tuple[int, int]) -> Iterator[Sample]:
+def clip_samples(
+    count: int, size: tuple[int, int], settings: EncoderSettings = SETTINGS
+) -> Iterator[Sample]:
     frames = moving_frames(count, *size)
-    return code_clip(tiny.network(ends=0), frames, SETTINGS, tally_coders())
+    return code_clip(tiny.network(ends=0), frames, settings, tally_coders())
 
 
 def sequences(
-    folder: Path, counts: tuple[int, ...] = (4,), size: tuple[int, int] = (80, 96)
+    folder: Path,
+    counts: tuple[int, ...] = (4,),
+    size: tuple[int, int] = (80, 96),
+    settings: EncoderSettings = SETTINGS,
 ) -> SequenceStore:
     """A store of the inter frames of generated clips of ``counts`` frames, as if coded before."""
     entries = []
     with open(folder / "sequences.bin", "wb") as file:
         for count in counts:
-            entries += write_samples(file, clip_samples(count, size), SETTINGS)
+            samples = clip_samples(count, size, settings)
+            entries += write_samples(file, samples, settings)
     (folder / "sequences.json").write_text(json.dumps(entries))
     return SequenceStore.open(tiny.network(), DataConfig(), folder, folder / "sequences.bin")
 

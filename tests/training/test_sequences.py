@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from colorvid.codec import EncoderSettings
-from colorvid.training.sequences import (
-    SequenceStore,
-    code_clip,
-    draw_settings,
-    read_crops,
-    tally_coders,
-    write_samples,
-)
-from colorvid.training.sources import DataConfig
-from tests import tiny
-from tests.clips import moving_frames
-
-
-def store(folder: Path, settings: EncoderSettings, frames: int) -> SequenceStore:
-    """A store of one generated clip, coded with ``settings``."""
-
-    samples = code_clip(
-        tiny.network(ends=0), moving_frames(frames, 32, 48), settings, tally_coders()
-    )
-    with open(folder / "sequences.bin", "wb") as file:
-        entries = write_samples(file, samples, settings)
-    (folder / "sequences.json").write_text(json.dumps(entries))
-    return SequenceStore.open(tiny.network(), DataConfig(), folder, folder / "sequences.bin")
+from colorvid.training.sequences import draw_settings, read_crops
+from tests.training import runs
 
 
 def test_most_groups_have_the_pattern_of_the_encoder() -> None:
@@ -45,7 +23,7 @@ def test_most_groups_have_the_pattern_of_the_encoder() -> None:
 
 def test_samples_know_their_place_in_the_pattern(tmp_path: Path) -> None:
     settings = EncoderSettings(quality=40)
-    entries = store(tmp_path, settings, 11).entries
+    entries = runs.sequences(tmp_path, (11,), (32, 48), settings).entries
     assert entries[:, 3].tolist() == [settings.quality_of(n) for n in range(1, 11)]
     assert entries[:, 3].tolist() == [20, 20, 20, 20, 21, 21, 21, 38, 21, 22]
     assert entries[:, 4].tolist() == list(range(1, 11))
@@ -54,7 +32,7 @@ def test_samples_know_their_place_in_the_pattern(tmp_path: Path) -> None:
 
 def test_a_fine_frame_is_coded_finer(tmp_path: Path) -> None:
     """The qualities of the entries are those at which the frames were really coded."""
-    found = store(tmp_path, EncoderSettings(quality=40), 11)
+    found = runs.sequences(tmp_path, (11,), (32, 48), EncoderSettings(quality=40))
 
     def error(number: int) -> float:
         """Of the decoded frame ``number``, which is the reference of the one after it."""
