@@ -20,6 +20,7 @@ from colorvid.exact.arithmetic import FloatArithmetic
 from colorvid.exact.layers import use_arithmetic
 from colorvid.training import group
 from colorvid.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from colorvid.training.precision import bfloat16_pays
 from colorvid.training.restart import restored_weights
 
 
@@ -39,6 +40,7 @@ class ScheduleConfig:
         average: decay of the exponential moving average of the weights.
         checkpoint: seconds between checkpoints.
         bfloat16: run convolutions in bfloat16, except while rounding: it is coarser than the grids.
+            Where that is slower, `bfloat16_pays`, a new run is one in float32.
         seed: of everything random.
         only: starts of the names of the networks that are trained, from scratch; all others
             keep the weights they start with. Empty = all.
@@ -133,6 +135,7 @@ class Trainer:
         )
         self.average = {k: v.clone() for k, v in task.networks.state_dict().items()}
         self.step = 0
+        self.bfloat16 = schedule.bfloat16 and bfloat16_pays(device)
         folder.mkdir(parents=True, exist_ok=True)
         if has_checkpoint(folder):
             self._resume()
@@ -183,7 +186,7 @@ class Trainer:
             settings["lr"] = s.learning_rate(self.step)
         batch, crop = s.crop_at(self.step)
         kind = torch.device(self.device).type
-        with torch.autocast(kind, torch.bfloat16, enabled=s.bfloat16 and not rounding):
+        with torch.autocast(kind, torch.bfloat16, enabled=self.bfloat16 and not rounding):
             figures = self.task.loss(self.generator, batch * group.size(), crop)
         self.optimiser.zero_grad(set_to_none=True)
         figures["loss"].backward()  # type: ignore[no-untyped-call]
@@ -223,6 +226,7 @@ class Trainer:
         """Write the checkpoint; the old one stays until the new one is whole."""
         state = {
             "step": self.step,
+            "bfloat16": self.bfloat16,
             "config": asdict(self.task.config),
             "networks": self.task.networks.state_dict(),
             "average": self.average,
@@ -234,7 +238,7 @@ class Trainer:
 
     def _resume(self) -> None:
         state = load_checkpoint(self.folder)
-        self.step = state["step"]
+        self.step, self.bfloat16 = state["step"], state["bfloat16"]
         self.task.networks.load_state_dict(state["networks"])
         self.average = {k: v.to(self.device) for k, v in state["average"].items()}
         self.optimiser.load_state_dict(state["optimiser"])

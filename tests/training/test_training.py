@@ -12,6 +12,7 @@ import torch
 
 from colorvid.exact.arithmetic import FloatArithmetic
 from colorvid.exact.layers import ExactLayer
+from colorvid.training import precision
 from colorvid.training.inter import InterTask
 from colorvid.training.loop import ScheduleConfig, Trainer
 from colorvid.training.loss import LossConfig, rate_distortion, squared_error
@@ -156,9 +157,8 @@ def test_loss_by_hand() -> None:
     assert cost.item() == pytest.approx((1 + 40 * 0.875) / 40**0.35)
 
 
-def test_bfloat16_ends_where_rounding_begins(tmp_path: Path) -> None:
-    plan = dataclasses.replace(runs.schedule(10), bfloat16=True, rounding=0.5)
-    trainer = MAKERS["intra"](tmp_path, plan)
+def autocast_seen(trainer: Trainer) -> list[bool]:
+    """Whether the steps to come find autocast on, filled in as they run."""
     seen: list[bool] = []
     loss = trainer.task.loss
 
@@ -167,5 +167,43 @@ def test_bfloat16_ends_where_rounding_begins(tmp_path: Path) -> None:
         return loss(*arguments)
 
     trainer.task.loss = watched  # type: ignore[method-assign]
+    return seen
+
+
+def machine_with(monkeypatch: pytest.MonkeyPatch, *, ratio: float) -> None:
+    """Make bfloat16 take ``ratio`` times as long as float32."""
+    monkeypatch.setattr(precision, "seconds", {torch.bfloat16: ratio, torch.float32: 1.0}.get)
+
+
+def test_bfloat16_ends_where_rounding_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine_with(monkeypatch, ratio=0.7)
+    plan = dataclasses.replace(runs.schedule(10), bfloat16=True, rounding=0.5)
+    trainer = MAKERS["intra"](tmp_path, plan)
+    seen = autocast_seen(trainer)
     trainer.run()
     assert seen == [True] * 5 + [False] * 5
+
+
+def test_bfloat16_is_left_where_it_is_slower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run keeps its kind of numbers when it goes on, on whatever machine."""
+    plan = dataclasses.replace(runs.schedule(4), bfloat16=True, rounding=1.0)
+    for name, ratio, expected in (("slow", 40.0, False), ("fast", 0.9, True)):
+        machine_with(monkeypatch, ratio=ratio)
+        trainer = MAKERS["intra"](tmp_path / name, plan)
+        seen = autocast_seen(trainer)
+        trainer.run(until=2)
+        machine_with(monkeypatch, ratio=1 / ratio)
+        rest = MAKERS["intra"](tmp_path / name, plan)
+        seen_later = autocast_seen(rest)
+        rest.run()
+        assert seen + seen_later == [expected] * 4, name
+
+
+def test_what_bfloat16_costs_is_measured() -> None:
+    assert 0 < precision.seconds(torch.float32) < 1
+    assert 0 < precision.seconds(torch.bfloat16) < 10
+    assert precision.bfloat16_pays("cuda"), "not asked where nothing can be measured"
