@@ -45,7 +45,6 @@ def test_shipped_configs_hold_what_training_takes(path: Path) -> None:
     assert model.luma().latents == 2 * model.chroma().latents
     if table["kind"] in ("unrolled", "joint"):
         assert from_table(UnrollConfig, table["unroll"], path.name).frames >= 3
-    if table["kind"] in ("unrolled", "joint") or path.name == "inter_finish.toml":
         assert (intra.chroma_offset, model.chroma_offset) == (3, 12), "as the model is exported"
     models = table["data"].pop("models", {})
     assert set(models) <= {"intra", "inter"}

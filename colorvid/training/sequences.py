@@ -40,8 +40,6 @@ from colorvid.training.data import Entry, draw_places, open_store
 from colorvid.training.sources import DataConfig, Planes
 
 CELL = 16
-FINE_WITHIN = 8
-"""Inter frames of at most so many quality indices below their key frame are fine ones."""
 
 
 class TallyCoder:
@@ -187,12 +185,11 @@ class SequenceStore:
     """Samples in one memory-mapped file, in the order of their clips.
 
     A row of ``entries`` has offset, height, width and quality of a sample, the number of the frame
-    after its key frame, from 1, and the quality of that key frame. ``fine``: see `DataConfig`.
+    after its key frame, from 1, and the quality of that key frame.
     """
 
     data: NDArray[np.uint8]
     entries: NDArray[np.int64]
-    fine: float = 0.0
 
     @staticmethod
     def open(model: VideoModel, config: DataConfig, root: Path, cache: Path) -> SequenceStore:
@@ -221,7 +218,7 @@ class SequenceStore:
         if entries.shape[1] != 6:
             index = cache.with_suffix(".json")
             raise InputError(f"{index}: of an older version; delete it to code the clips anew")
-        return SequenceStore(data, entries, config.fine)
+        return SequenceStore(data, entries)
 
     def sample(self, number: int) -> Sample:
         """Sample ``number``, memory-mapped."""
@@ -310,17 +307,9 @@ def read_crops(store: SequenceStore, places: NDArray[np.int64], size: int) -> Cr
 def sequence_batch(
     store: SequenceStore, generator: np.random.Generator, batch: int, size: int
 ) -> Crops:
-    """Random crops of random frames, of fine ones as often as the store says.
+    """Random crops of random frames.
 
     Drawn for the ``batch`` of all processes; this one's share is read.
     """
-    entries = store.entries
-    places = draw_places(entries, generator, batch, size, CELL)
-    near = entries[:, 3] >= entries[:, 5] - FINE_WITHIN
-    fine = np.flatnonzero(near & (entries[:, 1:3].min(axis=1) >= size))
-    if store.fine and len(fine):
-        chosen = generator.random(batch) < store.fine
-        others = draw_places(entries[fine], generator, batch, size, CELL)
-        others[:, 0] = fine[others[:, 0]]
-        places = np.where(chosen[:, None], others, places)
+    places = draw_places(store.entries, generator, batch, size, CELL)
     return read_crops(store, group.share(places), size)

@@ -178,8 +178,6 @@ class DataConfig:
         synthetic: so many such clips join the others for inter training.
         passes: how often each clip is coded for inter training.
         seed: of what is random in that.
-        fine: share of the crops of inter training that shows frames within 8 quality indices of
-            their key frame: few frames, and half of the bits; 0 draws all frames alike.
     """
 
     folders: tuple[str, ...] = (".",)
@@ -189,7 +187,6 @@ class DataConfig:
     synthetic: int = 0
     passes: int = 1
     seed: int = 1
-    fine: float = 0.0
 
     def sources(self, root: Path) -> list[Source]:
         """Stills and clips of all folders, see `find_sources`."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from colorvid.codec import EncoderSettings
-from colorvid.training.sequences import draw_settings, read_crops, sequence_batch
+from colorvid.training.sequences import draw_settings, read_crops
 from tests.training import runs
 
 
@@ -45,22 +43,3 @@ def test_a_fine_frame_is_coded_finer(tmp_path: Path) -> None:
     crops = read_crops(found, np.array([[7, 0, 0], [8, 0, 16]]), 32)
     assert crops.quality.tolist() == [38, 21]
     assert crops.key_quality.tolist() == [40, 40]
-
-
-@pytest.mark.parametrize(("fine", "low", "high"), [(0.0, 5, 60), (0.5, 90, 140), (1.0, 200, 200)])
-def test_fine_frames_are_drawn_as_often_as_asked(
-    tmp_path: Path, fine: float, low: int, high: int
-) -> None:
-    """One frame in ten is a fine one."""
-    found = runs.sequences(tmp_path, (11,), (32, 48), EncoderSettings(quality=40))
-    store = dataclasses.replace(found, fine=fine)
-    crops = sequence_batch(store, np.random.default_rng(2), 200, 32)
-    assert set(crops.quality.tolist()) <= {20, 21, 22, 38}
-    assert low <= int((crops.quality == 38).sum()) <= high
-
-
-def test_where_no_frame_is_fine_all_are_drawn_alike(tmp_path: Path) -> None:
-    found = runs.sequences(tmp_path, (5,), (32, 48), EncoderSettings(quality=40))
-    store = dataclasses.replace(found, fine=0.5)
-    crops = sequence_batch(store, np.random.default_rng(2), 4, 32)
-    assert crops.quality.tolist() == [20, 20, 20, 20]
