@@ -36,7 +36,8 @@ ORDER = """
     evaluation.published evaluation.uvg
     terminal options commands_evaluation commands_compare commands cli_evaluation cli_compare cli
     __main__
-    training.__init__ training.delta_e training.loss training.group training.checkpoint
+    training.__init__ training.delta_e training.loss training.group training.precision
+    training.checkpoint
     training.synthetic training.sources training.data training.rate training.sequences
     training.restart training.loop
     training.intra training.inter training.unrolled training.export
