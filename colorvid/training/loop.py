@@ -40,7 +40,7 @@ class ScheduleConfig:
         average: decay of the exponential moving average of the weights.
         checkpoint: seconds between checkpoints.
         bfloat16: run convolutions in bfloat16, except while rounding: it is coarser than the grids.
-            Where that is slower, `bfloat16_pays`, a new run is one in float32.
+            Where that is much slower, see `bfloat16_pays`, a new run is one in float32.
         seed: of everything random.
         only: starts of the names of the networks that are trained, from scratch; all others
             keep the weights they start with. Empty = all.

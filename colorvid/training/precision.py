@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import torch
@@ -10,19 +11,21 @@ import torch.nn.functional as F
 from colorvid.training import group
 
 _TRIES = 3
+_WORTH = 2.0
 
 
 def bfloat16_pays(device: str) -> bool:
-    """Whether convolutions of this device are at least as fast in bfloat16 as in float32.
+    """Whether convolutions of this device take at most twice as long in bfloat16 as in float32.
 
     A CPU without instructions for bfloat16 emulates it, up to a hundred times slower. It is
-    measured, in a few milliseconds, and all processes get the same answer. GPUs are believed.
+    measured, in a fraction of a second, and all processes get the same answer. The wide margin
+    keeps chance out of it, so that a machine always trains in the same type. GPUs are believed.
     """
     if torch.device(device).type != "cpu":
         return True
     ratio = torch.tensor(seconds(torch.bfloat16) / seconds(torch.float32)).log()
     group.average([ratio])
-    return bool(ratio <= 0)
+    return bool(ratio <= math.log(_WORTH))
 
 
 def seconds(kind: torch.dtype) -> float:
