@@ -39,7 +39,7 @@ ORDER = """
     training.__init__ training.delta_e training.loss training.group training.precision
     training.checkpoint
     training.synthetic training.sources training.data training.rate training.sequences
-    training.restart training.loop
+    training.restart training.gradients training.loop
     training.intra training.inter training.unrolled training.export
 """.split()
 """All modules, lowest first. A package's own name stands for its ``__init__``."""

@@ -19,10 +19,11 @@ from colorvid.errors import ColorvidError, ConfigError
 from colorvid.models.video import VideoModel
 from colorvid.training.data import PictureStore
 from colorvid.training.export import averaged_weights, load_run, run_config
+from colorvid.training.gradients import Task
 from colorvid.training.group import joined
 from colorvid.training.inter import InterTask
 from colorvid.training.intra import IntraTask
-from colorvid.training.loop import ScheduleConfig, Task, Trainer
+from colorvid.training.loop import ScheduleConfig, Trainer
 from colorvid.training.loss import LossConfig
 from colorvid.training.sequences import SequenceStore
 from colorvid.training.sources import DataConfig

@@ -164,7 +164,8 @@ class Knots(nn.Module):
         low = place.floor().clamp(max=KNOTS - 2)
         part = (place - low)[:, None]
         index = low.to(torch.int64)
-        value = self.values[index] * (1 - part) + self.values[index + 1] * part
+        lower, upper = (self.values.index_select(0, i) for i in (index, index + 1))
+        value = lower * (1 - part) + upper * part
         return value[:, :, None, None]
 
     def table(self) -> Tensor:

@@ -17,7 +17,7 @@ from colorvid.config import BranchConfig, lambda_of_quality
 from colorvid.exact.arithmetic import ExactArithmetic, Grid, straight_through
 from colorvid.exact.layers import QUALITIES, ChannelScale, ExactLayer, Knots
 from colorvid.nn.prior import INDEX, SCALES, Parameters, Prior
-from colorvid.nn.steps import Step, places
+from colorvid.nn.steps import Step, coded, places
 from colorvid.nn.transforms import (
     STEP_STEPS,
     SYMBOL_STEPS,
@@ -236,8 +236,7 @@ class Branch(nn.Module):
         for step in self.prior.steps:
             features = self.prior.advance(step, features, self.scale(y_hat))
             parameters = self.prior.parameters_of(step, features)
-            channels = torch.tensor(step.channels, device=y.device)
-            mask = step.mask(height, width, y.device)
+            channels, mask = coded(step, height, width, y.device)
             rows, prices = (t.index_select(1, channels) for t in (y, price))
             new = (*self._round(rows, parameters, prices), parameters.mean, parameters.index)
             symbols, y_hat, mean, index = (

@@ -76,6 +76,15 @@ def context_steps(count: int, block: int, planes: int) -> tuple[Step, ...]:
 
 
 @lru_cache(maxsize=256)
+def coded(step: Step, height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Channels of ``step``, int64, and `Step.mask`.
+
+    Kept, because a step of training that a GPU has recorded cannot copy anything to it.
+    """
+    return torch.tensor(step.channels, device=device), step.mask(height, width, device)
+
+
+@lru_cache(maxsize=256)
 def places(step: Step, height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Flat indices, int64, of the latents of ``step``, in the same order.
 

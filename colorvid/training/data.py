@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -104,9 +104,9 @@ class PictureStore:
         return y[top : top + size, left : left + size], u[chroma], v[chroma]
 
 
-def to_units(plane: NDArray[np.uint8]) -> Tensor:
-    """u8 samples to float32 units of the networks."""
-    return (torch.from_numpy(np.ascontiguousarray(plane)).float() - 128.0) / UNIT
+def to_units(planes: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """u8 samples of ``B`` planes to float32 units of the networks, ``(B, ...)``."""
+    return (torch.from_numpy(np.stack(planes)).float() - 128.0) / UNIT
 
 
 def picture_batch(
@@ -118,7 +118,7 @@ def picture_batch(
     """
     places = draw_places(store.entries, generator, batch, size, 2)
     flips = generator.random((batch, 3)) < 0.5
-    ys, uvs = [], []
+    pictures = []
     for (number, top, left), (flip_rows, flip_columns, transpose) in zip(
         group.share(places), group.share(flips), strict=True
     ):
@@ -129,7 +129,6 @@ def picture_batch(
             planes = [p[:, ::-1] for p in planes]
         if transpose:
             planes = [p.T for p in planes]
-        y, u, v = (to_units(p) for p in planes)
-        ys.append(y[None])
-        uvs.append(torch.stack((u, v)))
-    return torch.stack(ys), torch.stack(uvs)
+        pictures.append(planes)
+    y, u, v = (to_units(planes) for planes in zip(*pictures, strict=True))
+    return y[:, None], torch.stack((u, v), dim=1)

@@ -9,6 +9,7 @@ itself jumps (hues exactly opposite) the gradient is that of one side.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -50,8 +51,7 @@ def yuv420_to_lab(y: Tensor, u: Tensor, v: Tensor, spec: ColorSpec) -> Tensor:
 
 def linear_rgb_to_lab(rgb: Tensor, spec: ColorSpec) -> Tensor:
     """CIELAB ``(..., 3, H, W)`` of linear light ``(..., 3, H, W)``, 0..1, relative to D65."""
-    to_xyz = torch.as_tensor(rgb_to_xyz(spec.matrix), dtype=rgb.dtype, device=rgb.device)
-    t = torch.einsum("ij,...jhw->...ihw", to_xyz, rgb)
+    t = torch.einsum("ij,...jhw->...ihw", _to_xyz(spec, rgb.dtype, rgb.device), rgb)
     # Cube root above the knee and its tangent below; both stay finite on either side.
     f = t.clamp(min=LAB_KNEE) ** (1 / 3) + (t - LAB_KNEE).clamp(max=0) * LAB_SLOPE
     fx, fy, fz = f.unbind(-3)
@@ -87,12 +87,30 @@ def _upsample(plane: Tensor, height: int, width: int, spec: ColorSpec) -> Tensor
     """Chroma at luma resolution, bilinear at the siting of ``spec``."""
     sited = {-2: spec.siting == "topleft", -1: spec.siting != "center"}
     for dim, size in ((-2, height), (-1, width)):
-        first, second, weight = upsampling_taps(size, sited[dim])
-        low = plane.index_select(dim, torch.tensor(first, device=plane.device))
-        high = plane.index_select(dim, torch.tensor(second, device=plane.device))
-        factor = torch.tensor(weight, dtype=plane.dtype, device=plane.device)
-        plane = low + (high - low) * (factor[:, None] if dim == -2 else factor)
+        first, second, weight = _taps(size, sited[dim], plane.dtype, plane.device)
+        low, high = plane.index_select(dim, first), plane.index_select(dim, second)
+        plane = low + (high - low) * (weight[:, None] if dim == -2 else weight)
     return plane
+
+
+# Constants are kept: a step of training that a GPU has recorded cannot copy anything to it.
+
+
+@lru_cache(maxsize=16)
+def _to_xyz(spec: ColorSpec, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The matrix from linear light to XYZ, ``(3, 3)``."""
+    return torch.as_tensor(rgb_to_xyz(spec.matrix), dtype=dtype, device=device)
+
+
+@lru_cache(maxsize=16)
+def _taps(
+    size: int, co_sited: bool, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`upsampling_taps` as tensors."""
+    first, second, weight = (
+        torch.tensor(t, device=device) for t in upsampling_taps(size, co_sited)
+    )
+    return first, second, weight.to(dtype)
 
 
 def _srgb_to_linear(encoded: Tensor) -> Tensor:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from colorvid.config import InterConfig
 from colorvid.models.inter import InterModel
-from colorvid.training.loss import LossConfig, figures
+from colorvid.training.loss import Figures, LossConfig, figures
 from colorvid.training.rate import BranchRate
-from colorvid.training.sequences import SequenceStore, sequence_batch
+from colorvid.training.sequences import Crops, SequenceStore, sequence_batch
 
 
 def inter_networks(config: InterConfig, rate_weight: float | None = None) -> nn.ModuleDict:
@@ -43,10 +43,13 @@ class InterTask:
             memory_format=torch.channels_last
         )
 
-    def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
-        """See `colorvid.training.loop.Task.loss`."""
-        crops = sequence_batch(self.sequences, generator, batch, crop)
-        crops = crops.to(next(self.networks.parameters()).device)
+    def draw(self, generator: np.random.Generator, batch: int, crop: int) -> list[Tensor]:
+        """See `colorvid.training.gradients.Task.draw`: the tensors of `Crops`."""
+        return sequence_batch(self.sequences, generator, batch, crop).tensors()
+
+    def loss(self, drawn: list[Tensor]) -> Figures:
+        """See `colorvid.training.gradients.Task.loss`."""
+        crops = Crops(*drawn)
         source = (crops.y, crops.uv)
         output = self.networks["model"](*source, crops.context(), crops.quality)
         bits = [b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))]

@@ -10,7 +10,7 @@ from colorvid.config import QUALITIES, IntraConfig
 from colorvid.models.intra import IntraModel
 from colorvid.training import group
 from colorvid.training.data import PictureStore, picture_batch
-from colorvid.training.loss import LossConfig, figures
+from colorvid.training.loss import Figures, LossConfig, figures
 from colorvid.training.rate import BranchRate
 
 
@@ -37,13 +37,16 @@ class IntraTask:
         self.config, self.loss_config, self.pictures = config, loss, pictures
         self.networks = intra_networks(config).to(memory_format=torch.channels_last)
 
-    def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
-        """See `colorvid.training.loop.Task.loss`."""
+    def draw(self, generator: np.random.Generator, batch: int, crop: int) -> list[Tensor]:
+        """See `colorvid.training.gradients.Task.draw`: Y, UV and the quality."""
         y, uv = picture_batch(self.pictures, generator, batch, crop)
-        device = next(self.networks.parameters()).device
-        y, uv = (t.to(device, memory_format=torch.channels_last) for t in (y, uv))
         drawn = torch.from_numpy(generator.integers(0, QUALITIES, batch))
-        quality = group.share(drawn).to(device)
+        return [y, uv, group.share(drawn)]
+
+    def loss(self, drawn: list[Tensor]) -> Figures:
+        """See `colorvid.training.gradients.Task.loss`."""
+        y, uv = (t.contiguous(memory_format=torch.channels_last) for t in drawn[:2])
+        quality = drawn[2]
         output = self.networks["model"](y, uv, quality)
         bits = [b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))]
         decoded = (output.y, output.uv)

@@ -7,19 +7,18 @@ import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from colorvid.config import CodecConfig, InterConfig, IntraConfig
 from colorvid.errors import ConfigError
-from colorvid.exact.arithmetic import FloatArithmetic
-from colorvid.exact.layers import use_arithmetic
 from colorvid.training import group
 from colorvid.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from colorvid.training.gradients import Gradients, Task
+from colorvid.training.loss import Figures
 from colorvid.training.precision import bfloat16_pays
 from colorvid.training.restart import restored_weights
 
@@ -77,24 +76,6 @@ class ScheduleConfig:
         return max(1, self.batch * self.crop**2 // self.late_crop**2), self.late_crop
 
 
-class Task(Protocol):
-    """What is trained: networks, and the loss of one random batch."""
-
-    @property
-    def config(self) -> IntraConfig | InterConfig | CodecConfig:
-        """What the networks were made from; stored with the weights."""
-
-    @property
-    def networks(self) -> nn.Module:
-        """What is trained."""
-
-    def loss(self, generator: np.random.Generator, batch: int, crop: int) -> dict[str, Tensor]:
-        """Figures of this process's share of one random batch; ``loss`` is what is minimised.
-
-        ``batch`` is that of all processes; all of them give the generator in the same state.
-        """
-
-
 class Trainer:
     """Runs a task; a killed run goes on from its checkpoint with the same results.
 
@@ -139,6 +120,10 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         if has_checkpoint(folder):
             self._resume()
+        self._kind: tuple[bool, int, int] | None = None
+        named = [(n, p) for n, p in task.networks.named_parameters() if p.requires_grad]
+        self._trained: list[Tensor] = [p for _, p in named]
+        self._averages = [self.average[n] for n, _ in named]
 
     def _begin_from(self, start: Path) -> None:
         """Take the weights of another run or of a model file, see `__init__`."""
@@ -178,39 +163,37 @@ class Trainer:
         if leads:
             self.save()
 
-    def _advance(self) -> dict[str, Tensor]:
+    def _advance(self) -> Figures:
         s = self.schedule
-        rounding = self.step >= s.rounding * s.steps
-        use_arithmetic(self.task.networks, FloatArithmetic(rounding))
         for settings in self.optimiser.param_groups:
             settings["lr"] = s.learning_rate(self.step)
         batch, crop = s.crop_at(self.step)
-        kind = torch.device(self.device).type
-        with torch.autocast(kind, torch.bfloat16, enabled=self.bfloat16 and not rounding):
-            figures = self.task.loss(self.generator, batch * group.size(), crop)
-        self.optimiser.zero_grad(set_to_none=True)
-        figures["loss"].backward()  # type: ignore[no-untyped-call]
-        parameters = list(self.task.networks.parameters())
-        group.average([p.grad for p in parameters if p.grad is not None])
-        norm = nn.utils.clip_grad_norm_(parameters, s.clip)
+        drawn = self.task.draw(self.generator, batch * group.size(), crop)
+        figures = self._gradients(batch, crop)(drawn)
+        group.average([p.grad for p in self._trained if p.grad is not None])
+        norm = nn.utils.clip_grad_norm_(self._trained, s.clip)
         if torch.isfinite(norm):
             self.optimiser.step()
         self.step += 1
         self._update_average()
         return {**figures, "norm": norm}
 
+    def _gradients(self, batch: int, crop: int) -> Gradients:
+        """How this step finds its gradients: as the one before, or in a new way from here on."""
+        rounding = self.step >= self.schedule.rounding * self.schedule.steps
+        if self._kind != (rounding, batch, crop):
+            self._kind = (rounding, batch, crop)
+            bfloat16 = self.bfloat16 and not rounding
+            self._current = Gradients(self.task, self.device, rounding=rounding, bfloat16=bfloat16)
+        return self._current
+
     @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(self.schedule.average, self.step / (self.step + 10))
-        state = self.task.networks.state_dict()
-        real = [name for name, value in state.items() if value.is_floating_point()]
-        averages = [self.average[name] for name in real]
-        torch._foreach_lerp_(averages, [state[name] for name in real], 1 - decay)
-        for name in state.keys() - set(real):
-            self.average[name].copy_(state[name])
+        torch._foreach_lerp_(self._averages, self._trained, 1 - decay)
 
-    def _log(self, figures: dict[str, Tensor]) -> None:
-        values = [v.detach().float() for v in figures.values()]
+    def _log(self, figures: Figures) -> None:
+        values = [v.float() for v in figures.values()]
         group.average(values)
         if not group.is_leader():
             return
@@ -224,7 +207,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint; the old one stays until the new one is whole."""
-        state = {
+        state: dict[str, Any] = {
             "step": self.step,
             "bfloat16": self.bfloat16,
             "config": asdict(self.task.config),
@@ -234,6 +217,8 @@ class Trainer:
             "torch": torch.get_rng_state(),
             "numpy": self.generator.bit_generator.state,
         }
+        if torch.device(self.device).type == "cuda":
+            state["cuda"] = torch.cuda.get_rng_state(self.device)
         save_checkpoint(self.folder, state)
 
     def _resume(self) -> None:
@@ -243,4 +228,6 @@ class Trainer:
         self.average = {k: v.to(self.device) for k, v in state["average"].items()}
         self.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["torch"])
+        if "cuda" in state and torch.device(self.device).type == "cuda":
+            torch.cuda.set_rng_state(state["cuda"], self.device)
         self.generator.bit_generator.state = state["numpy"]

@@ -13,6 +13,9 @@ from colorvid.config import lambda_of_quality
 from colorvid.nn.transforms import UNIT
 from colorvid.training.delta_e import delta_e, yuv420_to_lab
 
+Figures = dict[str, Tensor]
+"""Figures of a batch by name, scalars; ``loss`` is what is minimised."""
+
 Planes = tuple[Tensor, Tensor]
 """Y ``(B, 1, H, W)`` and UV ``(B, 2, H/2, W/2)`` in units."""
 
@@ -104,7 +107,7 @@ def figures(
     bits: list[Tensor],
     quality: Tensor,
     share: Tensor | None = None,
-) -> dict[str, Tensor]:
+) -> Figures:
     """The loss of a batch and what it is made of, for the log.
 
     Args:

@@ -26,10 +26,10 @@ def real_index(index: Tensor) -> Tensor:
 def _noise(x: Tensor) -> Tensor:
     """Uniform noise within +-1/2 for each value of ``x`` ``(B, ...)``.
 
-    It is drawn for the pictures of all processes, on the CPU: the same for any device.
+    It is drawn for the pictures of all processes.
     """
-    drawn = torch.rand(len(x) * group.size(), *x.shape[1:])
-    return (group.share(drawn) - 0.5).to(x.device)
+    drawn = torch.rand(len(x) * group.size(), *x.shape[1:], device=x.device)
+    return group.share(drawn) - 0.5
 
 
 class LaplaceConditional(GaussianConditional):  # type: ignore[misc]

@@ -281,9 +281,9 @@ class Crops:
         """What the decoder knew."""
         return Context(self.y_predicted, self.uv_predicted, self.luma, self.chroma, self.motion)
 
-    def to(self, device: torch.device) -> Crops:
-        """These crops on another device."""
-        return Crops(*(getattr(self, name).to(device) for name in self.__slots__))
+    def tensors(self) -> list[Tensor]:
+        """All of them, in this order."""
+        return [getattr(self, name) for name in self.__slots__]
 
 
 def read_crops(store: SequenceStore, places: NDArray[np.int64], size: int) -> Crops:

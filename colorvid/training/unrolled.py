@@ -24,7 +24,7 @@ from colorvid.training import group
 from colorvid.training.data import draw_places
 from colorvid.training.inter import inter_networks
 from colorvid.training.intra import intra_networks
-from colorvid.training.loss import LossConfig, Planes, figures
+from colorvid.training.loss import Figures, LossConfig, Planes, figures
 from colorvid.training.sequences import CELL, Crops, SequenceStore, read_crops
 
 LONGEST = 6
@@ -99,6 +99,17 @@ def run_batch(
     return [read_crops(store, places + step, whole) for step in steps], counted
 
 
+def packed(run: list[Crops], counted: Tensor) -> list[Tensor]:
+    """A batch of runs as plain tensors."""
+    return [counted, *(tensor for crops in run for tensor in crops.tensors())]
+
+
+def unpacked(drawn: list[Tensor]) -> tuple[list[Crops], Tensor]:
+    """What was `packed`."""
+    size = len(Crops.__slots__)
+    return [Crops(*drawn[k : k + size]) for k in range(1, len(drawn), size)], drawn[0]
+
+
 def counted_cells(
     places: NDArray[np.int64], sizes: NDArray[np.int64], whole: int, border: int
 ) -> Tensor:
@@ -149,9 +160,6 @@ def follow(crops: Crops, before: Decoded, counted: Tensor) -> Crops:
         luma=inside(counted, before.luma, crops.luma),
         chroma=inside(counted, before.chroma, crops.chroma),
     )
-
-
-Figures = dict[str, Tensor]
 
 
 def settle(
@@ -218,11 +226,13 @@ class UnrolledTask:
             memory_format=torch.channels_last
         )
 
-    def loss(self, generator: np.random.Generator, batch: int, crop: int) -> Figures:
-        """See `colorvid.training.loop.Task.loss`."""
-        run, counted = run_batch(self.sequences, self.unroll, generator, batch, crop)
-        device = next(self.networks.parameters()).device
-        run, counted = [crops.to(device) for crops in run], counted.to(device)
+    def draw(self, generator: np.random.Generator, batch: int, crop: int) -> list[Tensor]:
+        """See `colorvid.training.gradients.Task.draw`: what `unpacked` takes."""
+        return packed(*run_batch(self.sequences, self.unroll, generator, batch, crop))
+
+    def loss(self, drawn: list[Tensor]) -> Figures:
+        """See `colorvid.training.gradients.Task.loss`."""
+        run, counted = unpacked(drawn)
         return over_run(code_run(self.networks, self.loss_config, run, counted))
 
 
@@ -248,11 +258,13 @@ class JointTask:
         parts = {"intra": self.intra, "inter": self.inter}
         self.networks = nn.ModuleDict(parts).to(memory_format=torch.channels_last)
 
-    def loss(self, generator: np.random.Generator, batch: int, crop: int) -> Figures:
-        """See `colorvid.training.loop.Task.loss`."""
-        run, counted = run_batch(self.sequences, self.unroll, generator, batch, crop)
-        device = next(self.networks.parameters()).device
-        run, counted = [crops.to(device) for crops in run], counted.to(device)
+    def draw(self, generator: np.random.Generator, batch: int, crop: int) -> list[Tensor]:
+        """See `colorvid.training.gradients.Task.draw`: what `unpacked` takes."""
+        return packed(*run_batch(self.sequences, self.unroll, generator, batch, crop))
+
+    def loss(self, drawn: list[Tensor]) -> Figures:
+        """See `colorvid.training.gradients.Task.loss`."""
+        run, counted = unpacked(drawn)
         key, source = run[0], (run[0].y, run[0].uv)
         quality = key.key_quality
         output = self.intra["model"](*source, quality)

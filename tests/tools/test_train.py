@@ -215,7 +215,8 @@ def test_the_quick_recipe_learns_and_becomes_a_codec(tmp_path: Path) -> None:
 
     def loss() -> float:
         with torch.no_grad():
-            return float(trainer.task.loss(np.random.default_rng(9), 8, 64)["loss"])
+            drawn = trainer.task.draw(np.random.default_rng(9), 8, 64)
+            return float(trainer.task.loss(drawn)["loss"])
 
     before = loss()
     trainer.run()

@@ -140,5 +140,6 @@ def test_batches_go_to_the_device_of_the_networks(
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     task = trainer(kind, folder, folder / "new" / kind, PLAN).task
     task.networks.to("meta")
-    figures = task.loss(np.random.default_rng(1), 2, 32)
+    drawn = task.draw(np.random.default_rng(1), 2, 32)
+    figures = task.loss([tensor.to("meta") for tensor in drawn])
     assert {v.device.type for v in figures.values()} == {"meta"}

@@ -31,7 +31,7 @@ MAKERS: dict[str, Callable[[Path, ScheduleConfig], Trainer]] = {
 def fixed_loss(trainer: Trainer) -> float:
     """Loss of one fixed batch."""
     with torch.no_grad():
-        return float(trainer.task.loss(np.random.default_rng(9), 8, 64)["loss"])
+        return float(trainer.task.loss(trainer.task.draw(np.random.default_rng(9), 8, 64))["loss"])
 
 
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -57,7 +57,7 @@ def test_the_loss_says_what_a_bit_costs_in_training(tmp_path: Path) -> None:
         task = InterTask(tiny.INTER, LossConfig(rate_weight=price), store)
         assert task.config.rate_weight == tiny.INTER.rate_weight, "the encoder's own is kept"
         with torch.no_grad():
-            found.append(float(task.loss(np.random.default_rng(9), 4, 64)["psnr_y"]))
+            found.append(float(task.loss(task.draw(np.random.default_rng(9), 4, 64))["psnr_y"]))
     assert found[2] < found[0] - 0.1 < found[1] - 0.1, "dearer bits, fewer of them"
 
 
