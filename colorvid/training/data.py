@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -104,15 +104,15 @@ class PictureStore:
         return y[top : top + size, left : left + size], u[chroma], v[chroma]
 
 
-def to_units(planes: Sequence[NDArray[np.uint8]]) -> Tensor:
-    """u8 samples of ``B`` planes to float32 units of the networks, ``(B, ...)``."""
-    return (torch.from_numpy(np.stack(planes)).float() - 128.0) / UNIT
+def to_units(samples: Tensor) -> Tensor:
+    """u8 samples to float32 units of the networks."""
+    return (samples.float() - 128.0) / UNIT
 
 
 def picture_batch(
     store: PictureStore, generator: np.random.Generator, batch: int, size: int
 ) -> tuple[Tensor, Tensor]:
-    """Random crops with random flips: Y ``(B, 1, S, S)`` and UV ``(B, 2, S/2, S/2)`` in units.
+    """Random crops with random flips: Y ``(B, 1, S, S)`` and UV ``(B, 2, S/2, S/2)``, uint8.
 
     Drawn for the ``batch`` of all processes; this one's share is read.
     """
@@ -130,5 +130,5 @@ def picture_batch(
         if transpose:
             planes = [p.T for p in planes]
         pictures.append(planes)
-    y, u, v = (to_units(planes) for planes in zip(*pictures, strict=True))
-    return y[:, None], torch.stack((u, v), dim=1)
+    y, u, v = (np.stack(planes) for planes in zip(*pictures, strict=True))
+    return torch.from_numpy(y[:, None]), torch.from_numpy(np.stack((u, v), axis=1))

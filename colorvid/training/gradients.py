@@ -64,14 +64,16 @@ class Gradients:
     def __call__(self, drawn: list[Tensor]) -> Figures:
         """Figures of a batch; then the gradients are those of its loss.
 
-        On a GPU the figures are overwritten by the next call.
+        On a GPU both are promised, not there yet, and the next call overwrites them.
         """
         if self._device.type != "cuda":
             return self._compute([t.to(self._device) for t in drawn])
         if self._graph is None:
             self._record(drawn)
         for own, new in zip(self._batch, drawn, strict=True):
-            own.copy_(new)
+            own.copy_(new.pin_memory(), non_blocking=True)
+        for parameter, gradient in self._recorded:
+            parameter.grad = gradient
         assert self._graph is not None
         self._graph.replay()
         return self._figures
@@ -98,4 +100,5 @@ class Gradients:
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
             self._figures = self._compute(self._batch)
+        self._recorded = [(p, p.grad) for p in self._task.networks.parameters()]
         torch.cuda.set_rng_state(random, self._device)

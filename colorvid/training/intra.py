@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from colorvid.config import QUALITIES, IntraConfig
 from colorvid.models.intra import IntraModel
 from colorvid.training import group
-from colorvid.training.data import PictureStore, picture_batch
+from colorvid.training.data import PictureStore, picture_batch, to_units
 from colorvid.training.loss import Figures, LossConfig, figures
 from colorvid.training.rate import BranchRate
 
@@ -45,7 +45,7 @@ class IntraTask:
 
     def loss(self, drawn: list[Tensor]) -> Figures:
         """See `colorvid.training.gradients.Task.loss`."""
-        y, uv = (t.contiguous(memory_format=torch.channels_last) for t in drawn[:2])
+        y, uv = (to_units(t).contiguous(memory_format=torch.channels_last) for t in drawn[:2])
         quality = drawn[2]
         output = self.networks["model"](y, uv, quality)
         bits = [b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))]

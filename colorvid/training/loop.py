@@ -120,6 +120,8 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         if has_checkpoint(folder):
             self._resume()
+        self._drawn: list[Tensor] | None = None  # the next batch
+        self._undrawn = self.generator.bit_generator.state  # before it; what a checkpoint keeps
         self._kind: tuple[bool, int, int] | None = None
         named = [(n, p) for n, p in task.networks.named_parameters() if p.requires_grad]
         self._trained: list[Tensor] = [p for _, p in named]
@@ -168,15 +170,22 @@ class Trainer:
         for settings in self.optimiser.param_groups:
             settings["lr"] = s.learning_rate(self.step)
         batch, crop = s.crop_at(self.step)
-        drawn = self.task.draw(self.generator, batch * group.size(), crop)
+        drawn = self._drawn or self._draw(batch, crop)
         figures = self._gradients(batch, crop)(drawn)
+        self._undrawn, self._drawn = self.generator.bit_generator.state, None
+        if self.step + 1 < s.steps:  # while a GPU is still at work on this step
+            self._drawn = self._draw(*s.crop_at(self.step + 1))
         group.average([p.grad for p in self._trained if p.grad is not None])
         norm = nn.utils.clip_grad_norm_(self._trained, s.clip)
-        if torch.isfinite(norm):
-            self.optimiser.step()
+        # The optimiser itself then leaves everything as it was: nobody has to wait for the norm.
+        self.optimiser.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
+        self.optimiser.step()
         self.step += 1
         self._update_average()
         return {**figures, "norm": norm}
+
+    def _draw(self, batch: int, crop: int) -> list[Tensor]:
+        return self.task.draw(self.generator, batch * group.size(), crop)
 
     def _gradients(self, batch: int, crop: int) -> Gradients:
         """How this step finds its gradients: as the one before, or in a new way from here on."""
@@ -215,7 +224,7 @@ class Trainer:
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
             "torch": torch.get_rng_state(),
-            "numpy": self.generator.bit_generator.state,
+            "numpy": self._undrawn,
         }
         if torch.device(self.device).type == "cuda":
             state["cuda"] = torch.cuda.get_rng_state(self.device)
