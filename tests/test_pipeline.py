@@ -8,7 +8,7 @@ from colorvid import pipeline
 from colorvid.bitstream import Damage, Packet
 from colorvid.codec import EncoderSettings
 from colorvid.errors import ConfigError, ModelMismatch, OutOfMemory
-from colorvid.models.modelfile import find_model, load_model
+from colorvid.models.modelfile import Model, find_model, load_model
 from tests.clips import moving_frames
 
 
@@ -24,6 +24,22 @@ def test_torch_works_with_one_thread_in_every_worker_and_is_restored() -> None:
             raise RuntimeError
         assert seen == [1]
         assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_model_is_loaded_by_one_torch_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, seen = torch.get_num_threads(), []
+
+    def load(name: str, device: str) -> Model:
+        seen.append(torch.get_num_threads())
+        return load_model(name, device)
+
+    monkeypatch.setattr(pipeline, "load_model", load)
+    torch.set_num_threads(3)
+    try:
+        pipeline.model_on("cpu", "default")
+        assert seen == [1] and torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
 
