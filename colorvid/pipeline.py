@@ -51,8 +51,8 @@ def one_torch_thread() -> Iterator[None]:
 def model_on(device: str, name: str) -> Model:
     """Load a model by name or path, ready for work on several threads.
 
-    It loads with one torch thread: thousands of small operations gain nothing from more, and where
-    other programs keep the cores busy, threads that wait for each other made it ten times slower.
+    It loads with one torch thread: its thousands of small operations gain little from more, and
+    threads that wait for each other crawl where other programs keep the cores busy.
 
     Raises:
         ConfigError: no such device.
