@@ -36,7 +36,9 @@ class ScheduleConfig:
         rate: highest learning rate; warm-up over ``warmup`` steps, cosine from ``decay`` on.
         rounding: share of the run after which weights and activations are rounded as in export.
         clip: largest norm of the gradient.
-        average: decay of the exponential moving average of the weights.
+        average: decay of the exponential moving average of the weights, which is what is exported;
+            while rounding the weights themselves: what was trained is their rounding, and a mean of
+            weights is rounded otherwise.
         checkpoint: seconds between checkpoints.
         bfloat16: run convolutions in bfloat16, except while rounding: it is coarser than the grids.
             Where that is much slower, see `bfloat16_pays`, a new run is one in float32.
@@ -68,6 +70,10 @@ class ScheduleConfig:
             return self.rate * min(1.0, (step + 1) / self.warmup)
         phase = (progress - self.decay) / (1 - self.decay)
         return self.rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * phase)))
+
+    def rounds_at(self, step: int) -> bool:
+        """Whether weights and activations are rounded at ``step``."""
+        return step >= self.rounding * self.steps
 
     def crop_at(self, step: int) -> tuple[int, int]:
         """Batch of each process and side of the crops at ``step``."""
@@ -189,7 +195,7 @@ class Trainer:
 
     def _gradients(self, batch: int, crop: int) -> Gradients:
         """How this step finds its gradients: as the one before, or in a new way from here on."""
-        rounding = self.step >= self.schedule.rounding * self.schedule.steps
+        rounding = self.schedule.rounds_at(self.step)
         if self._kind != (rounding, batch, crop):
             self._kind = (rounding, batch, crop)
             bfloat16 = self.bfloat16 and not rounding
@@ -199,6 +205,8 @@ class Trainer:
     @torch.no_grad()
     def _update_average(self) -> None:
         decay = min(self.schedule.average, self.step / (self.step + 10))
+        if self.schedule.rounds_at(self.step - 1):
+            decay = 0.0
         torch._foreach_lerp_(self._averages, self._trained, 1 - decay)
 
     def _log(self, figures: Figures) -> None:

@@ -82,3 +82,13 @@ def test_a_gradient_that_is_not_finite_changes_nothing(tmp_path: Path) -> None:
     after = task.networks.state_dict()
     assert not all(torch.equal(after[k], v) for k, v in before.items())
     assert all(torch.isfinite(v).all() for v in after.values() if v.is_floating_point())
+
+
+def test_the_average_is_the_weights_themselves_while_rounding(tmp_path: Path) -> None:
+    trainer = runs.intra_trainer(tmp_path, runs.schedule(8, rounding=0.5))
+    name = "model.luma.prior.context.high_first.weight"
+    equal = []
+    for step in range(1, 9):
+        trainer.run(step)
+        equal.append(torch.equal(trainer.average[name], trainer.task.networks.state_dict()[name]))
+    assert equal == [False] * 4 + [True] * 4
