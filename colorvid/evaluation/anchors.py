@@ -172,7 +172,7 @@ def _encode(
     even = encoder != "libsvtav1"
     sizes: dict[int, int] = {}
     options = {key: value for key, value in settings.items() if key not in _NOT_OPTIONS}
-    with _quiet_svt(), av.open(str(path), "w", format=_FORMATS[encoder]) as container:
+    with _tame_svt(), av.open(str(path), "w", format=_FORMATS[encoder]) as container:
         stream = container.add_stream(encoder, rate=info.rate, options=options)
         stream.width = info.width + info.width % 2 if even else info.width
         stream.height = info.height + info.height % 2 if even else info.height
@@ -219,13 +219,22 @@ def picture_to_frame(picture: av.VideoFrame, height: int, width: int) -> Frame:
 
 
 @contextmanager
-def _quiet_svt() -> Iterator[None]:
-    """Keep SVT-AV1 from printing its configuration; it looks at this variable alone."""
+def _tame_svt() -> Iterator[None]:
+    """Keep SVT-AV1 from printing its configuration, and from making this thread a real-time one.
+
+    It looks at this variable alone. Run by root, it gives the calling thread the highest real-time
+    priority and leaves it so: threads that are started later inherit that, and when they wait for
+    each other they can take all cores and never get any further.
+    """
     before = os.environ.get("SVT_LOG")
     os.environ["SVT_LOG"] = "1"  # errors only
+    linux = hasattr(os, "sched_getscheduler")
+    usual = (os.sched_getscheduler(0), os.sched_getparam(0)) if linux else None
     try:
         yield
     finally:
+        if usual is not None:
+            os.sched_setscheduler(0, *usual)
         if before is None:
             del os.environ["SVT_LOG"]
         else:

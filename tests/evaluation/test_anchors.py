@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import av
@@ -81,6 +82,15 @@ def test_key_frames_come_at_keyint_in_spite_of_cuts_and_no_b_frames_in_low_delay
     types = {PictureType(picture.pict_type) for picture in pictures}
     if not name.startswith("svt"):  # AV1 does not name B frames
         assert (PictureType.B in types) == (name in ("x264", "x265"))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="no such call on this system")
+def test_svt_leaves_the_scheduling_of_the_process_as_it_was(tmp_path: Path) -> None:
+    """It changes it for root alone, as in a container."""
+    before = (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority)
+    write_y4m(tmp_path / "a.y4m", moving_clip(1))
+    fast("svtav1").encode(tmp_path / "a.y4m", tmp_path / "a.obu", 25)
+    assert (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority) == before
 
 
 def test_settings_are_exact() -> None:
