@@ -42,7 +42,7 @@ def fails(capfd: pytest.CaptureFixture[str]) -> str:
 def test_this_machine_passes(capfd: pytest.CaptureFixture[str]) -> None:
     start = time.process_time()
     assert main(["selftest"]) == 0
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 60
     out, err = capfd.readouterr()
     assert err == ""
     lines = out.splitlines()
