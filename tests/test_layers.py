@@ -37,7 +37,7 @@ ORDER = """
     terminal options commands_evaluation commands_compare commands cli_evaluation cli_compare cli
     __main__
     training.__init__ training.delta_e training.loss training.group training.precision
-    training.checkpoint
+    training.checkpoint training.optimiser
     training.synthetic training.sources training.data training.rate training.sequences
     training.restart training.gradients training.loop
     training.intra training.inter training.unrolled training.export

@@ -19,6 +19,7 @@ from colorvid.training import group
 from colorvid.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from colorvid.training.gradients import Gradients, Task
 from colorvid.training.loss import Figures
+from colorvid.training.optimiser import make_optimisers
 from colorvid.training.precision import bfloat16_pays
 from colorvid.training.restart import restored_weights
 
@@ -33,6 +34,7 @@ class ScheduleConfig:
             stays equal.
         crop, late_crop: side of the crops in luma samples, before and from ``late`` on.
         late: share of the run after which crops are large.
+        optimiser: ``adamw`` or ``soap``, see `colorvid.training.optimiser`.
         rate: highest learning rate; warm-up over ``warmup`` steps, cosine from ``decay`` on.
         rounding: share of the run after which weights and activations are rounded as in export.
         clip: largest norm of the gradient.
@@ -52,6 +54,7 @@ class ScheduleConfig:
     crop: int = 128
     late_crop: int = 256
     late: float = 0.8
+    optimiser: str = "adamw"
     rate: float = 1e-3
     warmup: int = 200
     decay: float = 0.4
@@ -117,9 +120,7 @@ class Trainer:
             chosen = not schedule.only or name.startswith(schedule.only)
             parameter.requires_grad_(parameter.requires_grad and chosen)
         trainable = [p for p in task.networks.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(
-            trainable, lr=schedule.rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True
-        )
+        self.optimisers = make_optimisers(trainable, schedule.optimiser, schedule.rate)
         self.average = {k: v.clone() for k, v in task.networks.state_dict().items()}
         self.step = 0
         self.bfloat16 = schedule.bfloat16 and bfloat16_pays(device)
@@ -173,7 +174,7 @@ class Trainer:
 
     def _advance(self) -> Figures:
         s = self.schedule
-        for settings in self.optimiser.param_groups:
+        for settings in (g for o in self.optimisers for g in o.param_groups):
             settings["lr"] = s.learning_rate(self.step)
         batch, crop = s.crop_at(self.step)
         drawn = self._drawn or self._draw(batch, crop)
@@ -183,9 +184,10 @@ class Trainer:
             self._drawn = self._draw(*s.crop_at(self.step + 1))
         group.average([p.grad for p in self._trained if p.grad is not None])
         norm = nn.utils.clip_grad_norm_(self._trained, s.clip)
-        # The optimiser itself then leaves everything as it was: nobody has to wait for the norm.
-        self.optimiser.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
-        self.optimiser.step()
+        # The optimisers then leave everything as it was; AdamW does not even wait for the norm.
+        for optimiser in self.optimisers:
+            optimiser.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
+            optimiser.step()
         self.step += 1
         self._update_average()
         return {**figures, "norm": norm}
@@ -230,7 +232,7 @@ class Trainer:
             "config": asdict(self.task.config),
             "networks": self.task.networks.state_dict(),
             "average": self.average,
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [o.state_dict() for o in self.optimisers],
             "torch": torch.get_rng_state(),
             "numpy": self._undrawn,
         }
@@ -243,7 +245,8 @@ class Trainer:
         self.step, self.bfloat16 = state["step"], state["bfloat16"]
         self.task.networks.load_state_dict(state["networks"])
         self.average = {k: v.to(self.device) for k, v in state["average"].items()}
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
         torch.set_rng_state(state["torch"])
         if "cuda" in state and torch.device(self.device).type == "cuda":
             torch.cuda.set_rng_state(state["cuda"], self.device)
