@@ -93,10 +93,11 @@ class Soap(torch.optim.Optimizer):
 
     @staticmethod
     def _begin(state: dict[str, Any], gradient: Tensor, second: float) -> None:
-        covariance = (1 - second) * (gradient.T @ gradient)
+        exact = gradient.double().T @ gradient.double()  # small ones must not vanish
+        exact /= exact.diagonal().sum().clamp(min=1e-300)
         state["step"] = 0
-        state["covariance"] = covariance
-        state["basis"] = torch.linalg.eigh(covariance)[1].flip(1).contiguous()
+        state["covariance"] = (1 - second) * (gradient.T @ gradient)
+        state["basis"] = torch.linalg.eigh(exact)[1].flip(1).to(gradient).contiguous()
         state["mean"] = torch.zeros_like(gradient, memory_format=torch.contiguous_format)
         state["square"] = torch.zeros_like(state["mean"])
 

@@ -61,9 +61,13 @@ def test_the_loss_says_what_a_bit_costs_in_training(tmp_path: Path) -> None:
     assert found[2] < found[0] - 0.1 < found[1] - 0.1, "dearer bits, fewer of them"
 
 
-@pytest.mark.parametrize("kind", MAKERS)
-def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path, kind: str) -> None:
-    plan = runs.schedule(8)
+@pytest.mark.parametrize(
+    ("kind", "optimiser"), [*((kind, "adamw") for kind in MAKERS), ("intra", "soap")]
+)
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
+    tmp_path: Path, kind: str, optimiser: str
+) -> None:
+    plan = runs.schedule(8, optimiser=optimiser)
     torch.manual_seed(0)
     whole = MAKERS[kind](tmp_path / "whole", plan)
     whole.run()
