@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from colorvid.exact.arithmetic import SUM_LIMIT, ExactArithmetic, FloatArithmetic, Grid
+from colorvid.exact.arithmetic import FEATURE, SUM_LIMIT, ExactArithmetic, FloatArithmetic, Grid
 from colorvid.exact.layers import (
     ChannelScale,
     Conv,
@@ -38,7 +38,7 @@ def test_integers_times_scale_are_the_weights() -> None:
     layer.finalise()
     scale = layer.weight_scale()
     assert (layer.weight_int * scale - layer.weight).abs().max() <= scale.max() / 2 + 1e-7
-    assert torch.allclose(layer.rounded_weight(), layer.weight_int * scale)
+    assert torch.allclose(layer.rounded()[0], layer.weight_int * scale)
 
 
 def test_exact_pointwise_convolution_is_an_integer_product() -> None:
@@ -74,6 +74,77 @@ def test_kept_integers_follow_the_device() -> None:
     assert layer.integers(torch.float32)[0].device.type == "cpu"
     layer.to("meta")
     assert {t.device.type for t in layer.integers(torch.float32)} == {"meta"}
+
+
+def _off_centre() -> tuple[Conv, torch.Tensor]:
+    """A convolution with an outlier, so coarse steps, and inputs that are all nearly alike."""
+    torch.manual_seed(1)
+    layer = Conv(16, 8, gain=0.1)
+    with torch.no_grad():
+        layer.weight[:, 0] = 0.9
+        layer.bias.normal_()
+    x = 3 + 0.1 * torch.randn(4, 16, 5, 5)
+    return layer, x
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_the_bias_takes_back_what_rounding_does_to_the_mean(exact: bool) -> None:
+    layer, x = _off_centre()
+    x = torch.round(x * FEATURE.steps) / FEATURE.steps
+    wanted = layer(x).detach()
+
+    def error() -> float:
+        if not exact:
+            use_arithmetic(layer, FloatArithmetic(rounding=True))
+            return float((layer(x).detach() - wanted).mean(dim=(0, 2, 3)).abs().max())
+        layer.finalise()
+        use_arithmetic(layer, ExactArithmetic())
+        got = layer(x * FEATURE.steps) / FEATURE.steps
+        return float((got - wanted).mean(dim=(0, 2, 3)).abs().max())
+
+    layer.eval()
+    before = error()
+    layer.centre.copy_(x.mean(dim=(0, 2, 3)))
+    assert before > 0.02
+    assert error() < 0.003
+
+
+def test_centres_follow_what_is_seen_while_training_rounds() -> None:
+    layer, x = _off_centre()
+    mean = x.mean(dim=(0, 2, 3))
+    layer(x)
+    assert float(layer.times) == 0, "no rounding, nothing to correct"
+    use_arithmetic(layer, FloatArithmetic(rounding=True))
+    for _ in range(100):
+        layer(x)
+        layer(x)
+        assert float(layer.times) == 2
+        layer.follow(layer.seen / layer.times)
+    assert torch.allclose(layer.centre, mean, rtol=0.01)
+    layer.follow(torch.zeros(16))
+    assert torch.allclose(layer.centre, mean, rtol=0.01), "nothing was seen"
+    layer.eval()
+    layer(x)
+    assert float(layer.times) == 0
+
+
+def test_a_state_without_centres_corrects_nothing() -> None:
+    layer, x = _off_centre()
+    state = {k: v for k, v in layer.state_dict().items() if k != "centre"}
+    assert set(state) == {"weight", "bias", "weight_int", "bias_int", "factor"}
+    layer.centre.fill_(3)
+    layer.load_state_dict(state)
+    assert not layer.centre.any()
+
+
+def test_a_corrected_bias_stays_within_the_proof() -> None:
+    layer, _ = _off_centre()
+    with torch.no_grad():
+        layer.weight.copy_(torch.rand(layer.weight.shape) - 0.5)
+        layer.bias.fill_(FEATURE.bound)
+        layer.centre.fill_(FEATURE.bound)
+    layer.finalise()
+    assert layer.largest_sum() <= SUM_LIMIT
 
 
 def test_knots_are_joined_by_lines() -> None:

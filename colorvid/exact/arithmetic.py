@@ -91,8 +91,10 @@ class FloatArithmetic:
 
     def conv(self, layer: Conv, x: Tensor) -> Tensor:
         """See `Arithmetic.conv`."""
-        weight = layer.rounded_weight() if self.rounding else layer.weight
-        y = F.conv2d(x, weight, layer.bias, padding=layer.padding, groups=layer.groups)
+        weight, bias = layer.rounded() if self.rounding else (layer.weight, layer.bias)
+        if self.rounding:
+            layer.see(x)
+        y = F.conv2d(x, weight, bias, padding=layer.padding, groups=layer.groups)
         return self.on_grid(y, layer.target)
 
     def leaky(self, x: Tensor) -> Tensor:

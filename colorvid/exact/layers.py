@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from colorvid.exact.arithmetic import FEATURE, SUM_LIMIT, Arithmetic, FloatArithmetic, Grid
 
 QUALITIES = 64
+CENTRE_RATE = 0.05
+"""Share by which a step of training moves `Conv.centre` to what it has just seen."""
 KNOTS = 9
 
 
@@ -56,6 +58,10 @@ class Conv(ExactLayer):
     Integers: weights of 8 bits with one scale for each output channel, bias on the grid of the sum.
     The scale is as fine as 8 bits and the proof of `SUM_LIMIT` allow.
 
+    What the rounding of its weights does to the mean of the output, the bias of a 1x1 convolution
+    takes back (bias correction: Nagel et al., arXiv 1906.04721). ``centre``, the mean of each input
+    channel, is learned while training rounds; a model file has no need of it.
+
     Args:
         inputs, outputs: channels.
         kernel: odd side of the kernel; larger than 1 only with ``depthwise``.
@@ -67,6 +73,9 @@ class Conv(ExactLayer):
     weight_int: Tensor
     bias_int: Tensor
     factor: Tensor
+    centre: Tensor
+    seen: Tensor
+    times: Tensor
 
     def __init__(
         self,
@@ -91,6 +100,9 @@ class Conv(ExactLayer):
         self.register_buffer("weight_int", torch.zeros(shape, dtype=torch.int8))
         self.register_buffer("bias_int", torch.zeros(outputs, dtype=torch.int32))
         self.register_buffer("factor", torch.zeros(outputs, dtype=torch.float32))
+        self.register_buffer("centre", torch.zeros(inputs))
+        self.register_buffer("seen", torch.zeros(inputs), persistent=False)
+        self.register_buffer("times", torch.zeros(()), persistent=False)
         self._carried: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor, Tensor]] = {}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,22 +117,46 @@ class Conv(ExactLayer):
         reach = reach + self.bias.detach().abs() * self.source.steps
         taps = weight[0].numel()
         # Rounding may add half a step for each tap.
-        room = SUM_LIMIT - self.source.limit * taps / 2 - 2**12
+        shift = self.centre.abs().sum() * self.source.steps / 2  # at most, of the bias
+        room = SUM_LIMIT - self.source.limit * taps / 2 - 2**12 - shift
         scale = torch.maximum(largest, reach / room).clamp(min=2.0**-40)
         return scale[:, None, None, None]
 
-    def rounded_weight(self) -> Tensor:
-        """Weights on their integer grid, with straight-through gradients."""
+    def _corrected_bias(self, rounded: Tensor) -> Tensor:
+        """The bias that keeps the mean of the output with ``rounded`` weights."""
+        if self.groups > 1:
+            return self.bias  # at the border, zeros take part in its sums
+        lost = (self.weight - rounded).detach().flatten(1) @ self.centre
+        return self.bias + lost
+
+    def rounded(self) -> tuple[Tensor, Tensor]:
+        """Weight on its integer grid and bias to go with it, with straight-through gradients."""
         scale = self.weight_scale()
         rounded = torch.round(self.weight.detach() / scale) * scale
-        return self.weight + (rounded - self.weight.detach())
+        weight = self.weight + (rounded - self.weight.detach())
+        return weight, self._corrected_bias(rounded)
+
+    @torch.no_grad()
+    def see(self, x: Tensor) -> None:
+        """In training, take note of the means of an input, for the next `follow`."""
+        if self.training and self.weight.requires_grad:
+            self.seen.add_(x.float().mean(dim=(0, 2, 3)))
+            self.times.add_(1)
+
+    @torch.no_grad()
+    def follow(self, means: Tensor) -> None:
+        """Bring ``centre`` closer to ``means``, if anything was seen, and forget that."""
+        self.centre.add_((means - self.centre) * (self.times > 0) * CENTRE_RATE)
+        self.seen.zero_()
+        self.times.zero_()
 
     @torch.no_grad()
     def finalise(self) -> None:
         """See `ExactLayer.finalise`."""
         scale = self.weight_scale()
         self.weight_int.copy_(torch.round(self.weight / scale).clamp(-127, 127))
-        self.bias_int.copy_(torch.round(self.bias * self.source.steps / scale.flatten()))
+        bias = self._corrected_bias(self.weight_int * scale)
+        self.bias_int.copy_(torch.round(bias * self.source.steps / scale.flatten()))
         self.factor.copy_(scale.flatten() * (self.target.steps / self.source.steps))
         self._carried.clear()
 
@@ -131,10 +167,16 @@ class Conv(ExactLayer):
         self.weight.copy_(self.weight_int * scale[:, None, None, None])
         self.bias.copy_(self.bias_int * (scale / self.source.steps))
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        """Load as any module does; integers kept from before no longer hold."""
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Load as any module does; integers kept from before no longer hold.
+
+        A state without a centre, as in model files, leaves it at zero: nothing is corrected.
+        """
         self._carried.clear()
-        super()._load_from_state_dict(*args, **kwargs)
+        state_dict.setdefault(f"{prefix}centre", torch.zeros_like(self.centre))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def largest_sum(self) -> int:
         """Upper bound of every partial sum: ``max over channels of sum|w| * max|x| + |bias|``."""

@@ -91,7 +91,7 @@ def model_tensors(
         if name in parameters:
             if is_encoder(name):
                 tensors[name] = value.to(torch.float16).contiguous()
-        elif not is_encoder(name):
+        elif not is_encoder(name) and not name.endswith(".centre"):
             tensors[name] = value.contiguous()
     for branch, pair in tables.items():
         for kind, table in zip(("hyper", "latents"), pair, strict=True):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from colorvid.errors import ConfigError
+from colorvid.exact.layers import Conv
 from colorvid.training import group
 from colorvid.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from colorvid.training.gradients import Gradients, Task
@@ -133,6 +134,8 @@ class Trainer:
         named = [(n, p) for n, p in task.networks.named_parameters() if p.requires_grad]
         self._trained: list[Tensor] = [p for _, p in named]
         self._averages = [self.average[n] for n, _ in named]
+        convs = ((n, m) for n, m in task.networks.named_modules() if isinstance(m, Conv))
+        self._convs = [(n, m) for n, m in convs if m.weight.requires_grad]
 
     def _begin_from(self, start: Path) -> None:
         """Take the weights of another run or of a model file, see `__init__`."""
@@ -188,6 +191,8 @@ class Trainer:
         for optimiser in self.optimisers:
             optimiser.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
             optimiser.step()
+        if self.schedule.rounds_at(self.step):
+            self._follow_centres()
         self.step += 1
         self._update_average()
         return {**figures, "norm": norm}
@@ -203,6 +208,14 @@ class Trainer:
             bfloat16 = self.bfloat16 and not rounding
             self._current = Gradients(self.task, self.device, rounding=rounding, bfloat16=bfloat16)
         return self._current
+
+    def _follow_centres(self) -> None:
+        """Bring the centres of all convolutions closer to the means of this step's inputs."""
+        means = [conv.seen / conv.times.clamp(min=1) for _, conv in self._convs]
+        group.average(means)
+        for (name, conv), mean in zip(self._convs, means, strict=True):
+            conv.follow(mean)
+            self.average[f"{name}.centre"].copy_(conv.centre)
 
     @torch.no_grad()
     def _update_average(self) -> None:

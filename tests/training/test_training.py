@@ -122,8 +122,13 @@ def test_rounding_begins_where_the_schedule_says(tmp_path: Path) -> None:
 
     trainer.run(until=3)
     assert rounding() == {False}
+    assert not any(v.any() for n, v in trainer.average.items() if n.endswith(".centre"))
     trainer.run(until=4)
     assert rounding() == {True}
+    for name, value in weights(trainer).items():
+        assert torch.equal(trainer.average[name], value), "what was trained is what is exported"
+    centres = [v for n, v in trainer.average.items() if n.endswith(".prior.trunk.0.enter.centre")]
+    assert centres and all(v.any() for v in centres)
 
 
 def test_log_has_a_row_for_every_fifty_steps(tmp_path: Path) -> None:
