@@ -207,12 +207,14 @@ def restored_network(name: str) -> VideoModel:
 
 
 def _network(config: dict[str, Any], tensors: dict[str, Tensor]) -> VideoModel:
-    """The networks with their integers; float parameters of the decoder are dropped."""
+    """The networks with their integers; what only training needs of the decoder is dropped."""
     network = _filled(config, tensors)
     for name, layer in network.named_modules():
         if isinstance(layer, ExactLayer) and not is_encoder(name):
             for key in list(layer._parameters):
                 layer._parameters[key] = None
+            for key in {"centre", "seen", "times"} & set(layer._buffers):
+                layer._buffers[key] = None
     return network
 
 
