@@ -107,7 +107,8 @@ class Trainer:
         and that `ScheduleConfig.only` does not name.
 
         Raises:
-            ConfigError: a network of ``start`` has another size.
+            ConfigError: a network of ``start`` has another size, the optimiser is unknown, or the
+                checkpoint in ``folder`` is of another one.
         """
         self.task, self.schedule, self.folder, self.device = task, schedule, folder, device
         torch.manual_seed(schedule.seed)
@@ -255,6 +256,11 @@ class Trainer:
 
     def _resume(self) -> None:
         state = load_checkpoint(self.folder)
+        if len(state.get("optimisers", ())) != len(self.optimisers):
+            raise ConfigError(
+                f"{self.folder}: its checkpoint is not of optimiser {self.schedule.optimiser!r}, "
+                f"or of an older colorvid; begin another run from it: --start {self.folder}"
+            )
         self.step, self.bfloat16 = state["step"], state["bfloat16"]
         self.task.networks.load_state_dict(state["networks"])
         self.average = {k: v.to(self.device) for k, v in state["average"].items()}

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from colorvid.errors import ConfigError
+
 NAMES = ("adamw", "soap")
 """What `make_optimisers` knows."""
 
@@ -116,7 +118,13 @@ def _turn(state: dict[str, Any]) -> None:
 def make_optimisers(
     parameters: Sequence[Tensor], name: str, rate: float
 ) -> list[torch.optim.Optimizer]:
-    """Optimisers that together train ``parameters`` at ``rate``; ``name`` is one of `NAMES`."""
+    """Optimisers that together train ``parameters`` at ``rate``.
+
+    Raises:
+        ConfigError: ``name`` is none of `NAMES`.
+    """
+    if name not in NAMES:
+        raise ConfigError(f"optimiser {name!r} is unknown; allowed are {', '.join(NAMES)}")
     matrices = [p for p in parameters if name == "soap" and is_matrix(p)]
     own = {id(p) for p in matrices}
     rest = [p for p in parameters if id(p) not in own]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from colorvid.errors import ConfigError
 from colorvid.training.optimiser import NAMES, Soap, as_matrix, is_matrix, make_optimisers
 
 Step = Callable[[], None]
@@ -77,6 +78,11 @@ def test_each_parameter_has_one_optimiser() -> None:
     assert sizes == [[(3,), (1, 5)], [(4, 4), (6, 2, 1, 1)]]
     assert len(make_optimisers(parameters, "adamw", 1e-3)) == 1
     assert [type(o) for o in make_optimisers(parameters[1:2], "soap", 1e-3)] == [Soap]
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(ConfigError, match="optimiser 'sgd' is unknown; allowed are adamw, soap"):
+        make_optimisers([torch.zeros(3)], "sgd", 1e-3)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from colorvid.errors import ConfigError
 from colorvid.exact.arithmetic import FloatArithmetic
 from colorvid.exact.layers import ExactLayer
 from colorvid.training import precision
@@ -81,6 +82,13 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
     for name, value in weights(whole).items():
         assert torch.equal(resumed[name], value), name
         assert torch.equal(rest.average[name], whole.average[name]), name
+
+
+def test_a_run_does_not_go_on_with_another_optimiser(tmp_path: Path) -> None:
+    runs.intra_trainer(tmp_path, runs.schedule(4)).run(until=1)
+    with pytest.raises(ConfigError, match="is not of optimiser 'soap', .* --start "):
+        runs.intra_trainer(tmp_path, runs.schedule(4, optimiser="soap"))
+    assert runs.intra_trainer(tmp_path, runs.schedule(4)).step == 1
 
 
 def test_a_part_can_be_trained_alone_and_from_scratch(tmp_path: Path) -> None:
