@@ -139,7 +139,7 @@ class Conv(ExactLayer):
     @torch.no_grad()
     def see(self, x: Tensor) -> None:
         """In training, take note of the means of an input, for the next `follow`."""
-        if self.training and self.weight.requires_grad:
+        if self.training and self.weight.requires_grad and self.groups == 1:
             self.seen.add_(x.float().mean(dim=(0, 2, 3)))
             self.times.add_(1)
 
