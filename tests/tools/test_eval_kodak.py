@@ -48,7 +48,8 @@ def test_images_that_are_there_are_evaluated_and_kept(
         *(("kodim01", False), ("kodim03", True))
     }
     limits = {row["clip"]: float(row["psnr_rgb_db"]) for row in table(out / "limit.tsv")}
-    assert all(float(p["psnr_rgb_db"]) < limits[p["clip"]] for p in points)
+    # A decoder that smooths may mend a little of what the conversion to 4:2:0 did to noise.
+    assert all(float(p["psnr_rgb_db"]) < limits[p["clip"]] + 0.1 for p in points)
     patches = [line for line in first.out.splitlines() if line.startswith("| ")][-2:]
     for line, codec in zip(patches, ("colorvid", "jpeg"), strict=True):
         cells = [cell.strip() for cell in line.strip("|").split("|")]
