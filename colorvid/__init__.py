@@ -12,13 +12,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from colorvid.config import PACKAGE_VERSION
+
 if TYPE_CHECKING:
-    from colorvid.api import decode_file, encode_file, probe, verify_file
-    from colorvid.codec import Decoder, Encoder, EncoderSettings
+    from colorvid.codec.coder import Decoder, Encoder, EncoderSettings
+    from colorvid.files.encode import decode_file, encode_file, probe, verify_file
     from colorvid.frame import Frame
     from colorvid.models.modelfile import load_model
 
-__version__ = "0.1.0"
+
+__version__ = PACKAGE_VERSION
 
 __all__ = [
     "Decoder",
@@ -33,15 +36,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Decoder": "colorvid.codec",
-    "Encoder": "colorvid.codec",
-    "EncoderSettings": "colorvid.codec",
+    "Decoder": "colorvid.codec.coder",
+    "Encoder": "colorvid.codec.coder",
+    "EncoderSettings": "colorvid.codec.coder",
     "Frame": "colorvid.frame",
-    "decode_file": "colorvid.api",
-    "encode_file": "colorvid.api",
+    "decode_file": "colorvid.files.encode",
+    "encode_file": "colorvid.files.encode",
     "load_model": "colorvid.models.modelfile",
-    "probe": "colorvid.streams",
-    "verify_file": "colorvid.api",
+    "probe": "colorvid.files.streams",
+    "verify_file": "colorvid.files.encode",
 }
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from colorvid.cli import main
+from colorvid.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

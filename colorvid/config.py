@@ -16,6 +16,9 @@ else:
 
 Number = TypeVar("Number")
 
+PACKAGE_VERSION = "0.1.0"
+"""Of this package; `colorvid.__version__`."""
+
 LAMBDA_MIN = 40.0
 LAMBDA_MAX = 16000.0
 QUALITIES = 64

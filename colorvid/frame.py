@@ -14,6 +14,28 @@ from colorvid.errors import InputError
 Plane = NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Size:
+    """Width and height of a picture in luma samples; prints as ``WxH``."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        """The size as people write it."""
+        return f"{self.width}x{self.height}"
+
+    @property
+    def pixels(self) -> int:
+        """Luma samples of a picture."""
+        return self.width * self.height
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the luma plane, ``(height, width)``."""
+        return self.height, self.width
+
+
 def chroma_size(height: int, width: int) -> tuple[int, int]:
     """Height and width in samples of a 4:2:0 chroma plane; odd luma sizes round up."""
     return (height + 1) // 2, (width + 1) // 2
@@ -64,6 +86,11 @@ class Frame:
     def width(self) -> int:
         """Luma columns."""
         return int(self.y.shape[1])
+
+    @property
+    def size(self) -> Size:
+        """Luma columns and rows."""
+        return Size(self.width, self.height)
 
     def crc32(self) -> int:
         """CRC-32 (ISO 3309, as zlib) of the rows of Y, U and V, in this order, without padding."""

@@ -51,7 +51,7 @@ def _main(
     spare_memory: int | None,
 ) -> None:
     """What runs in the child."""
-    from colorvid.cli import main
+    from colorvid.cli.main import main
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _stand_in(2, stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

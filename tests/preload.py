@@ -2,9 +2,9 @@
 
 import tqdm
 
-import colorvid.commands
+import colorvid.cli.coding
+import colorvid.codec.groups
 import colorvid.io.pyav_reader
 import colorvid.io.pyav_writer
-import colorvid.pipeline
 
 __all__ = ["colorvid", "tqdm"]

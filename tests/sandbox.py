@@ -59,7 +59,7 @@ def main() -> None:
             written.append(str(details[0]))
 
     sys.addaudithook(watch)
-    from colorvid.cli import main as colorvid
+    from colorvid.cli.main import main as colorvid
 
     codes = [colorvid(line) for line in lines]
     found = {"codes": codes, "written": list(written), "sockets": list(sockets)}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from colorvid import errors
-from colorvid.cli import make_parser, parse
+from colorvid.cli.main import make_parser, parse
 from colorvid.config import read_toml
 from colorvid.io import VideoInfo
 from tests.clips import moving_frames

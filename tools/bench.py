@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 
 import colorvid
 from colorvid.bitstream import ClvReader, ClvWriter, Packet
-from colorvid.codec import Decoder, Encoder, EncoderSettings, Timings
+from colorvid.cli.options import resolution
+from colorvid.codec.coder import Decoder, Encoder, EncoderSettings, Timings
+from colorvid.codec.groups import model_on, one_torch_thread
+from colorvid.codec.parallel import available_cores
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY
 from colorvid.errors import ColorvidError
 from colorvid.evaluation.origin import processor
+from colorvid.files.streams import header_of, info_of
 from colorvid.frame import Frame, Plane, chroma_size
 from colorvid.io import VideoInfo, open_reader, open_writer
 from colorvid.models.modelfile import Model
-from colorvid.options import resolution
-from colorvid.parallel import available_cores
-from colorvid.pipeline import model_on, one_torch_thread
-from colorvid.streams import header_of, info_of
 
 Samples = NDArray[np.float64]
 Stages = dict[str, float]

@@ -27,16 +27,16 @@ if __package__ in (None, ""):  # started as a program: find the tools as a packa
 
 from colorvid.bitstream import ClvReader, Damage, Packet  # noqa: E402
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES  # noqa: E402
-from colorvid.codec import Encoder, EncoderSettings  # noqa: E402
-from colorvid.concealment import Concealment  # noqa: E402
+from colorvid.codec.coder import Encoder, EncoderSettings  # noqa: E402
+from colorvid.codec.groups import decode_records, model_on, one_torch_thread  # noqa: E402
+from colorvid.codec.pictures import Decoded  # noqa: E402
 from colorvid.errors import ColorvidError, HeaderError  # noqa: E402
 from colorvid.evaluation.tables import markdown, write_tsv  # noqa: E402
+from colorvid.files.concealment import Concealment  # noqa: E402
+from colorvid.files.streams import header_of  # noqa: E402
 from colorvid.frame import Frame  # noqa: E402
 from colorvid.io import VideoInfo  # noqa: E402
 from colorvid.models.modelfile import Model  # noqa: E402
-from colorvid.pictures import Decoded  # noqa: E402
-from colorvid.pipeline import decode_records, model_on, one_torch_thread  # noqa: E402
-from colorvid.streams import header_of  # noqa: E402
 from tools.bench import generated_frames  # noqa: E402
 from tools.container import container  # noqa: E402
 

@@ -21,7 +21,9 @@ ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):  # started as a program: find the tools as a package
     sys.path.insert(0, str(ROOT))
 
-from colorvid.cli import Parser  # noqa: E402
+from colorvid.cli.main import Parser  # noqa: E402
+from colorvid.cli.options import numbers, one_or_more_of, whole  # noqa: E402
+from colorvid.cli.terminal import Signals  # noqa: E402
 from colorvid.config import DEFAULT_GOP, TUNES  # noqa: E402
 from colorvid.errors import Aborted, ColorvidError, InputError, OutputError  # noqa: E402
 from colorvid.evaluation import uvg  # noqa: E402
@@ -30,8 +32,6 @@ from colorvid.evaluation.choices import INTER_QUALITIES, NO_ANCHORS  # noqa: E40
 from colorvid.evaluation.compare import Choice, check_folder, check_packages  # noqa: E402
 from colorvid.evaluation.runs import Measuring, Row, run_all  # noqa: E402
 from colorvid.io.files import os_errors  # noqa: E402
-from colorvid.options import numbers, one_or_more_of, whole  # noqa: E402
-from colorvid.terminal import Signals  # noqa: E402
 from tools import uvg_synthetic as synthetic  # noqa: E402
 from tools.uvg_report import SYNTHETIC, UVG, Report  # noqa: E402
 

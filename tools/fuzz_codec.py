@@ -19,16 +19,16 @@ from hypothesis.strategies import SearchStrategy
 import colorvid
 from colorvid.bitstream import ClvReader, Packet
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
-from colorvid.codec import Decoder, EncoderSettings
-from colorvid.concealment import Concealment
+from colorvid.codec.coder import Decoder, EncoderSettings
+from colorvid.codec.groups import decode_stream, model_on
 from colorvid.entropy.binary import BinaryDecoder, BinaryEncoder
 from colorvid.entropy.rans import MAX_SYMBOL, SymbolReader, SymbolWriter
 from colorvid.errors import ColorvidError, DamagedStream, HeaderError
+from colorvid.files.concealment import Concealment
 from colorvid.io import VideoInfo, open_writer
-from colorvid.limits import check_picture
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.field import VECTOR_LIMIT
-from colorvid.pipeline import decode_stream, model_on
+from colorvid.system.limits import check_picture
 from tools.bench import generated_frames
 from tools.damage import coded_stream
 from tools.fuzz_mutate import repair
@@ -182,7 +182,7 @@ class StreamTarget(Target):
         """A frame that counts as good is one of the clean ones; all else is told."""
         try:
             reader = ClvReader(io.BytesIO(data), "resync")
-            check_picture(reader.header, MAX_PIXELS)
+            check_picture(reader.header.size, MAX_PIXELS)
         except HeaderError:
             return
         if reader.header.model_id != self._model.identity:

@@ -30,12 +30,12 @@ ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):  # started as a program: find the tools as a package
     sys.path.insert(0, str(ROOT))
 
-from colorvid.color import ColorSpec  # noqa: E402
 from colorvid.errors import ColorvidError, ConfigError  # noqa: E402
 from colorvid.evaluation.clips import load  # noqa: E402
 from colorvid.evaluation.impulse import channel_bits, impulse_responses  # noqa: E402
 from colorvid.evaluation.plots import figure  # noqa: E402
 from colorvid.models.modelfile import load_model  # noqa: E402
+from colorvid.quality.color import ColorSpec  # noqa: E402
 
 Picture = NDArray[np.float64]
 BLOCK_PX = 16

@@ -23,7 +23,7 @@ from colorvid.evaluation.tables import (
     write_tsv,
 )
 from colorvid.io.files import output_text
-from colorvid.metrics import METRICS, bd_rate, mean_scores, ms_ssim_db
+from colorvid.quality.metrics import METRICS, bd_rate, mean_scores, ms_ssim_db
 
 Curve = list[tuple[float, float]]
 

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):  # started as a program: find the tools as a package
     sys.path.insert(0, str(ROOT))
 
-from colorvid import cli  # noqa: E402
+from colorvid.cli import main as cli  # noqa: E402
 from colorvid.config import TUNES  # noqa: E402
 from colorvid.evaluation.tables import AVERAGE, DRIFT, MEAN_CURVE, markdown  # noqa: E402
 from tools import eval_kodak  # noqa: E402

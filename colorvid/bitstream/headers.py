@@ -13,7 +13,7 @@ from typing import Any
 
 from colorvid.bitstream.fields import Field, FieldTable, constant, fields_of, item
 from colorvid.errors import HeaderError, UnsupportedVersion
-from colorvid.frame import chroma_size
+from colorvid.frame import Size, chroma_size
 
 MAGIC = b"\x89CLV\r\n\x1a\n"
 VERSION = 1
@@ -78,6 +78,11 @@ class StreamHeader:
         "u8", "encoder tuning", 0, 1, labels={0: "default", 1: "color"}, default=Tune.DEFAULT
     )
     model_id: bytes = item("bytes", "start of the model's SHA-256", high=MODEL_ID_BYTES)
+
+    @property
+    def size(self) -> Size:
+        """Of the pictures, in luma samples."""
+        return Size(self.width, self.height)
 
     def __post_init__(self) -> None:
         """Refuse values out of their limits."""

@@ -9,7 +9,7 @@ It is CIEDE2000 with weights of its own, on a path to CIELAB of its own:
 3. the sRGB curve, the primaries of BT.709 and the white (0.95047, 1, 1.08883),
 4. CIEDE2000 with kL = 0.65, kC = 1 and kH = 4, and ``45 - 20 log10`` of its mean over pixels.
 
-Higher is better. `colorvid.color` is the measure to judge colours by.
+Higher is better. `colorvid.quality.color` is the measure to judge colours by.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.ciede2000 import delta_e
-from colorvid.color import check_sizes, lab_curve, strips
 from colorvid.frame import Frame, Plane
-from colorvid.metrics import QUALITY_CAP_DB
+from colorvid.quality.ciede2000 import delta_e
+from colorvid.quality.color import check_sizes, lab_curve, strips
+from colorvid.quality.metrics import QUALITY_CAP_DB
 
 WEIGHTS = (0.65, 1.0, 4.0)
 """kL, kC, kH."""

@@ -12,15 +12,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
-import colorvid
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
+from colorvid.config import PACKAGE_VERSION
 from colorvid.evaluation.origin import source_digest
+from colorvid.files.encode import decode_file, encode_file
+from colorvid.files.streams import probe
 from colorvid.io import VideoInfo
 
 _NOT_CODEC = (
-    "evaluation", "training", "__main__", "cli", "commands", "options", "description", "terminal",
+    "cli/", "evaluation/", "training/", "__main__",
 )  # fmt: skip
-"""Starts of the names of modules that change no bytes, no pictures and no speed."""
+"""Starts of the names of files that change no bytes, no pictures and no speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class ColorvidRun:
         """Options, the identity of the model, and digests over its file and colorvid's source."""
         return {
             "encoder": "colorvid",
-            "version": colorvid.__version__,
+            "version": PACKAGE_VERSION,
             "source": codec_digest(),
             "torch": version("torch"),
             "model_id": model_identity(self.model),
@@ -111,7 +113,7 @@ class ColorvidRun:
 
     def encode(self, source: Path, target: Path, quality: int) -> Encoded:
         """Encode a ``.y4m`` file; the index of the stream counts for the last frame."""
-        report = colorvid.encode_file(
+        report = encode_file(
             source,
             target,
             quality=quality,
@@ -120,7 +122,7 @@ class ColorvidRun:
             model=self.model,
             threads=self.threads,
         )
-        stream = colorvid.probe(target)
+        stream = probe(target)
         sizes = [frame.packet_bytes for frame in stream.frames]
         sizes[0] += STREAM_HEADER_BYTES
         sizes[-1] += stream.index_bytes
@@ -128,7 +130,7 @@ class ColorvidRun:
 
     def decode(self, coded: Path, target: Path, info: VideoInfo) -> float:
         """Decode into a ``.y4m`` file."""
-        report = colorvid.decode_file(coded, target, model=self.model, threads=self.threads)
+        report = decode_file(coded, target, model=self.model, threads=self.threads)
         return report.seconds
 
 

@@ -12,8 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from colorvid import __version__
-from colorvid.config import DEFAULT_GOP, QUALITIES
+from colorvid.config import DEFAULT_GOP, PACKAGE_VERSION, QUALITIES
 from colorvid.errors import ColorvidError, ConfigError, OutputError
 from colorvid.evaluation.anchors import AnchorRun
 from colorvid.evaluation.choices import (
@@ -149,7 +148,7 @@ class Comparison:
     def of(rows: Sequence[Row], model: str) -> Comparison:
         """Compare rows; the speed of the first anchor is the reference (or colorvid's, alone)."""
         points = with_ratios(with_drift(rows, _gop(rows)), _reference(rows))
-        origin = {"commit": commit(), "version": __version__, "model_id": model_identity(model)}
+        origin = {"commit": commit(), "version": PACKAGE_VERSION, "model_id": model_identity(model)}
         return Comparison(points, origin)
 
     @property

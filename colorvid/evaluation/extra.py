@@ -6,11 +6,11 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from colorvid.color import ColorSpec
 from colorvid.evaluation.ciede_vmaf import ciede_vmaf
 from colorvid.evaluation.skvideo_measures import niqe, strred_pair
 from colorvid.frame import Frame
-from colorvid.metrics import Metric, Scores
+from colorvid.quality.color import ColorSpec
+from colorvid.quality.metrics import Metric, Scores
 
 EXTRA_METRICS: dict[str, Metric] = {
     "ciede_vmaf": Metric("dB", "higher"),

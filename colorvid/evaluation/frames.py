@@ -8,12 +8,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from colorvid.color import ColorSpec
 from colorvid.errors import ConfigError, InputError
 from colorvid.evaluation.extra import EXTRA_CHOICES, extra_scorer
 from colorvid.frame import Frame
 from colorvid.io.files import output_text
-from colorvid.metrics import METRICS, score_frame
+from colorvid.quality.color import ColorSpec
+from colorvid.quality.metrics import METRICS, score_frame
 
 Row = dict[str, Any]
 """One frame: number, bytes and figures, keyed by column."""
@@ -52,8 +52,8 @@ def score_frames(
 
     Yields:
         Rows with the keys of :func:`columns`: ``frame`` (from 0), ``bytes`` (``None`` if not
-        known), the figures of ``METRICS`` as `colorvid.metrics.score_frame` gives them, and the
-        extra ones; ``None`` where a figure cannot be computed.
+        known), the figures of ``METRICS`` as `colorvid.quality.metrics.score_frame` gives them,
+        and the extra ones; ``None`` where a figure cannot be computed.
 
     Raises:
         InputError: the numbers of frames differ (both are named), or the sizes do.

@@ -11,8 +11,10 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 
-import colorvid
-from colorvid.parallel import available_cores
+from colorvid.codec.parallel import available_cores
+
+PACKAGE = Path(__file__).parents[1]
+"""Folder of the package."""
 
 
 @lru_cache(maxsize=1)
@@ -44,7 +46,7 @@ def commit() -> str:
 
     ``release`` if it is not run from a checkout, ``unknown`` without git.
     """
-    root = Path(colorvid.__file__).parents[1]
+    root = PACKAGE.parent
     if not (root / ".git").exists():
         return "release"
     command = ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=10"]
@@ -61,10 +63,9 @@ def source_digest(counts: Callable[[str], bool]) -> str:
     Args:
         counts: tells by its path inside the package, as in ``io/y4m.py``, whether a file counts.
     """
-    package = Path(colorvid.__file__).parent
     state = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        name = path.relative_to(package).as_posix()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
         if counts(name):
             state.update(f"{name}\n".encode() + path.read_bytes())
     return state.hexdigest()[:12]

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.color import frame_to_rgb
 from colorvid.errors import ConfigError, InputError
 from colorvid.evaluation.clips import Clip
 from colorvid.evaluation.codecs import FileCodec
 from colorvid.evaluation.plots import figure
 from colorvid.evaluation.runs import code_frames
 from colorvid.frame import Frame
-from colorvid.metrics import bits_per_pixel, score_frame
+from colorvid.quality.color import frame_to_rgb
+from colorvid.quality.metrics import bits_per_pixel, score_frame
 
 _PANEL_INCHES = 2.88
 _CAPTION_INCHES = 0.75

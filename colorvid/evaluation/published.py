@@ -20,7 +20,7 @@ from typing import Any
 
 from colorvid.errors import InputError
 from colorvid.io.files import os_errors
-from colorvid.metrics import bd_rate, weighted_psnr
+from colorvid.quality.metrics import bd_rate, weighted_psnr
 
 Row = dict[str, Any]
 FrameScores = Sequence[Mapping[str, Any]]

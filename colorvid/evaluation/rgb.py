@@ -11,9 +11,9 @@ import statistics
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.color import ColorSpec, frame_to_rgb, rgb_to_frame
 from colorvid.frame import Frame
-from colorvid.metrics import QUALITY_CAP_DB, Metric, Scores, ms_ssim, ms_ssim_possible, psnr
+from colorvid.quality.color import ColorSpec, frame_to_rgb, rgb_to_frame
+from colorvid.quality.metrics import QUALITY_CAP_DB, Metric, Scores, ms_ssim, ms_ssim_possible, psnr
 
 Picture = NDArray[np.uint8]
 

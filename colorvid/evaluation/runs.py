@@ -29,7 +29,7 @@ from colorvid.evaluation.rgb import score_frame_rgb
 from colorvid.frame import Frame
 from colorvid.io import open_reader
 from colorvid.io.files import os_errors, output_text
-from colorvid.metrics import METRICS, Scores, bits_per_pixel, kbit_per_second, mean_scores
+from colorvid.quality.metrics import METRICS, Scores, bits_per_pixel, kbit_per_second, mean_scores
 
 _CACHE_FORMAT = 2  # raise when the columns of a cached point change
 _MEASURING = (

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.color import ColorSpec
 from colorvid.errors import ColorvidError, InputError
 from colorvid.frame import Plane
+from colorvid.quality.color import ColorSpec
 
 NIQE_MIN_SIDE_PX = 194
 """Smallest side for NIQE: two patches of 96 samples and two more."""

@@ -11,7 +11,7 @@ from typing import Any
 from colorvid.evaluation.extra import EXTRA_METRICS
 from colorvid.evaluation.rgb import RGB_METRICS
 from colorvid.io.files import output_text
-from colorvid.metrics import METRICS, BdRate, bd_rate
+from colorvid.quality.metrics import METRICS, BdRate, bd_rate
 
 Row = dict[str, Any]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.color import ColorSpec, frame_delta_e, frame_to_rgb
 from colorvid.errors import ColorvidError, OutputError
 from colorvid.frame import Frame
 from colorvid.io.files import OutputFile, os_errors
+from colorvid.quality.color import ColorSpec, frame_delta_e, frame_to_rgb
 
 SCALE_DE = 10
 """dE00 at the top of the colour bar, unless another is asked for: one for all, to compare by."""

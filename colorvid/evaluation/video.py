@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from colorvid.bitstream import ClvReader
-from colorvid.color import ColorSpec, Matrix, Siting
-from colorvid.concealment import Concealment
 from colorvid.errors import InputError
+from colorvid.files.concealment import Concealment
+from colorvid.files.streams import SUFFIX, info_of, name_of, named_errors, open_stream, probe
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_reader
 from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL, RANGE_LIMITED, RANGE_UNKNOWN, UNSPECIFIED
 from colorvid.io.opening import PIPE
-from colorvid.limits import check_picture
-from colorvid.report import color_spec
-from colorvid.streams import SUFFIX, info_of, name_of, named_errors, open_stream, probe
+from colorvid.quality.color import ColorSpec, Matrix, Siting
+from colorvid.quality.report import color_spec
+from colorvid.system.limits import check_picture
 
 MATRICES = {"bt709": Matrix.BT709, "bt601": Matrix.BT601, "bt2020": Matrix.BT2020_NCL}
 RANGES = {"limited": RANGE_LIMITED, "full": RANGE_FULL}
@@ -143,7 +143,7 @@ def _open_clv(source: Source, stack: ExitStack, sizes: bool) -> Video:
     with named_errors(source.path):
         reader = ClvReader(file, "raise")
         info = info_of(reader.header)
-        check_picture(reader.header, None)
+        check_picture(reader.header.size, None)
     frames = stack.enter_context(closing(_decode(reader, source)))
     rate = source.rate or info.rate
     video = Video(source.path, info, rate, islice(frames, source.frames))
@@ -162,9 +162,9 @@ def _open_clv(source: Source, stack: ExitStack, sizes: bool) -> Video:
 
 def _decode(reader: ClvReader, source: Source) -> Generator[Frame, None, None]:
     """Frames of a stream; raises ``DamagedStream`` or ``HashMismatch`` at the first damage."""
-    from colorvid import pipeline
+    from colorvid.codec import groups
 
-    stream = pipeline.decode_stream(
+    stream = groups.decode_stream(
         reader, device=source.device, model=source.model, threads=source.threads
     )
     with named_errors(source.path), stream as decoded:

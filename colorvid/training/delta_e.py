@@ -1,8 +1,8 @@
 """CIEDE2000 as a loss: differentiable, batched, and finite at greys and black.
 
-The same path and the same formula as :mod:`colorvid.color`, in torch. Every square root is taken
-of a value that is kept above zero, hues are unit vectors instead of angles (nothing wraps), and
-both branches of a choice stay finite, so no gradient is ever infinite or NaN. Where CIEDE2000
+The same path and the same formula as :mod:`colorvid.quality.color`, in torch. Every square root is
+taken of a value that is kept above zero, hues are unit vectors instead of angles (nothing wraps),
+and both branches of a choice stay finite, so no gradient is ever infinite or NaN. Where CIEDE2000
 itself jumps (hues exactly opposite) the gradient is that of one side.
 """
 
@@ -14,7 +14,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from colorvid.color import (
+from colorvid.quality.color import (
     LAB_KNEE,
     LAB_SLOPE,
     ColorSpec,
@@ -26,7 +26,7 @@ _GUARD = 1e-12  # added below square roots: shifts a chroma or a difference by 1
 
 
 def yuv420_to_lab(y: Tensor, u: Tensor, v: Tensor, spec: ColorSpec) -> Tensor:
-    """CIELAB of 4:2:0 planes, as :func:`colorvid.color.frame_to_lab`, with gradients.
+    """CIELAB of 4:2:0 planes, as :func:`colorvid.quality.color.frame_to_lab`, with gradients.
 
     R'G'B' outside 0..1 is clipped as a display does; the clipped component passes no gradient.
 

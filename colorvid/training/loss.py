@@ -8,9 +8,9 @@ import torch
 from pytorch_msssim import ms_ssim
 from torch import Tensor
 
-from colorvid.color import ColorSpec
 from colorvid.config import lambda_of_quality
 from colorvid.nn.transforms import UNIT
+from colorvid.quality.color import ColorSpec
 from colorvid.training.delta_e import delta_e, yuv420_to_lab
 
 Figures = dict[str, Tensor]

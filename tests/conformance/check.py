@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 
 from colorvid.bitstream import ClvReader
+from colorvid.codec.groups import decode_records
 from colorvid.errors import HashMismatch
 from colorvid.models.modelfile import Model
-from colorvid.pipeline import decode_records
 from tests.conformance.cases import CASES, MODELS, expected, model, stream
 
 

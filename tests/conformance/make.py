@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from colorvid.bitstream import ClvWriter, StreamHeader
-from colorvid.codec import Encoder
+from colorvid.codec.coder import Encoder
 from colorvid.exact.arithmetic import SUM_LIMIT
+from colorvid.files.selftest import networks_sha256
 from colorvid.models.modelfile import RELEASED, Model, find_model, prove_model, save_model
-from colorvid.selftest import networks_sha256
 from tests import tiny
 from tests.conformance.cases import (
     CASES,
@@ -99,7 +99,7 @@ def make_set(anew: bool) -> None:
 
 
 def make_selftest(anew: bool) -> None:
-    """Write what `colorvid.selftest` needs beside each released model."""
+    """Write what `colorvid.files.selftest` needs beside each released model."""
     for name in RELEASED:
         coder, path = model(name), find_model(name)
         answers = path.with_suffix(".json")

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.color import ColorSpec, Matrix
 from colorvid.evaluation.clips import Clip
 from colorvid.evaluation.codecs import Encoded
 from colorvid.frame import Frame, chroma_size
 from colorvid.io import VideoInfo, open_reader, open_writer
 from colorvid.io.files import read_packed_frame
+from colorvid.quality.color import ColorSpec, Matrix
 
 
 def moving_frames(count: int, height: int = 72, width: int = 96) -> list[Frame]:

@@ -20,7 +20,7 @@ from colorvid.evaluation.anchors import (
 )
 from colorvid.evaluation.clips import read_video, write_y4m
 from colorvid.frame import Frame
-from colorvid.metrics import psnr
+from colorvid.quality.metrics import psnr
 from tests.evaluation.sources import moving_clip
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorvid.color import ColorSpec, Matrix, Siting
 from colorvid.errors import InputError
 from colorvid.evaluation.clips import Clip, find_sources, load, read_video, write_y4m
+from colorvid.quality.color import ColorSpec, Matrix, Siting
 from tests.evaluation.sources import moving_clip
 
 

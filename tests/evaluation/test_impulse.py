@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from colorvid.codec import Encoder, EncoderSettings
+from colorvid.codec.coder import Encoder, EncoderSettings
 from colorvid.entropy.rans import CodeBook
 from colorvid.errors import ConfigError
 from colorvid.evaluation.impulse import PATCH, BranchName, channel_bits, impulse_responses

@@ -19,7 +19,7 @@ from colorvid.evaluation.inspection import (
 )
 from colorvid.evaluation.video import Video, choose_colors
 from colorvid.io import VideoInfo
-from colorvid.report import Progress
+from colorvid.quality.report import Progress
 from tests.clips import moving_frames
 
 INFO = VideoInfo(40, 32, Fraction(25), matrix=6)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorvid.color import frame_to_rgb
 from colorvid.errors import ConfigError, InputError
 from colorvid.evaluation.clips import Clip, load
 from colorvid.evaluation.patches import Patch, draw_patches, nearest_quality, show_patch
 from colorvid.evaluation.runs import code_frames
-from colorvid.metrics import bits_per_pixel, score_frame
+from colorvid.quality.color import frame_to_rgb
+from colorvid.quality.metrics import bits_per_pixel, score_frame
 from tests.evaluation.sources import CoarseRun, colourful, moving_clip
 
 PATCH = Patch(8, 4, 32, 16)

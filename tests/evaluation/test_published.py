@@ -8,7 +8,7 @@ import pytest
 from colorvid.errors import InputError
 from colorvid.evaluation.published import DEFINITIONS, Curve, compare, load_curves, measured_points
 from colorvid.evaluation.uvg import SEQUENCES
-from colorvid.metrics import bd_rate
+from colorvid.quality.metrics import bd_rate
 
 UVG = Path(__file__).parents[2] / "tools" / "published" / "uvg.json"
 RATES = (0.01, 0.02, 0.04, 0.08)

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from colorvid.color import ColorSpec, rgb_to_frame
 from colorvid.errors import InputError
 from colorvid.evaluation.rgb import RGB_METRICS, limit, score_frame_rgb, score_rgb
-from colorvid.metrics import QUALITY_CAP_DB
+from colorvid.quality.color import ColorSpec, rgb_to_frame
+from colorvid.quality.metrics import QUALITY_CAP_DB
 from tests.evaluation.sources import colourful
 
 

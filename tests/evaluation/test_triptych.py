@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorvid.color import ColorSpec, Matrix, frame_delta_e, frame_to_rgb
 from colorvid.errors import OutputError
 from colorvid.evaluation.triptych import TriptychWriter, heat_map, triptych
+from colorvid.quality.color import ColorSpec, Matrix, frame_delta_e, frame_to_rgb
 from tests.clips import moving_frames
 
 SPEC = ColorSpec(Matrix.BT601)

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from colorvid.color import Matrix
 from colorvid.errors import ConfigError, InputError
 from colorvid.evaluation.uvg import RATE, SEQUENCES, SIZE, check, choose, file_names, find, load
 from colorvid.io import VideoInfo, open_writer
+from colorvid.quality.color import Matrix
 from tests.evaluation.sources import moving_frames
 
 SMALL = (96, 72)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import colorvid
-from colorvid.color import ColorSpec, Matrix
 from colorvid.errors import DamagedStream, InputError
 from colorvid.evaluation.video import Source, choose_colors, open_video
 from colorvid.io import VideoInfo
+from colorvid.quality.color import ColorSpec, Matrix
 from tests.conftest import CodedClip
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from colorvid.color import frame_to_rgb
 from colorvid.config import InterConfig, IntraConfig, from_table, lambda_of_quality
 from colorvid.errors import ConfigError
 from colorvid.evaluation.clips import STILL_SPEC, write_y4m
+from colorvid.quality.color import frame_to_rgb
 from colorvid.training.checkpoint import load_checkpoint
 from colorvid.training.loop import ScheduleConfig
 from colorvid.training.loss import LossConfig

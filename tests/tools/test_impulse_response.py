@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorvid.color import ColorSpec, rgb_to_frame
 from colorvid.errors import ConfigError
+from colorvid.quality.color import ColorSpec, rgb_to_frame
 from tests import tiny
 from tests.clips import moving_frames
 from tools.impulse_response import main, mosaic, row_labels, tiles

@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from colorvid.codec import Encoder, EncoderSettings
-from colorvid.color import frame_to_rgb
+from colorvid.codec.coder import Encoder, EncoderSettings
 from colorvid.evaluation.clips import STILL_SPEC
 from colorvid.models.modelfile import load_model, save_model
+from colorvid.quality.color import frame_to_rgb
 from colorvid.training.export import assemble, make_tables
 from tests.clips import moving_frames
 from tests.training.runs import intra_trainer, schedule

@@ -10,7 +10,7 @@ import pytest
 
 from colorvid.evaluation.patches import Patch
 from colorvid.evaluation.tables import Row
-from colorvid.metrics import METRICS
+from colorvid.quality.metrics import METRICS
 from tools.kodak_report import (
     PUBLISHED,
     Results,

@@ -3,9 +3,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorvid.color import ColorSpec, Matrix, frame_to_lab
-from colorvid.color import delta_e as numpy_delta_e
 from colorvid.frame import Frame, chroma_size
+from colorvid.quality.color import ColorSpec, Matrix, frame_to_lab
+from colorvid.quality.color import delta_e as numpy_delta_e
 from colorvid.training.delta_e import delta_e, linear_rgb_to_lab, yuv420_to_lab
 from tests.sharma import EXPECTED, FIRST, SECOND
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from colorvid.codec import Decoder, Encoder, EncoderSettings
+from colorvid.codec.coder import Decoder, Encoder, EncoderSettings
 from colorvid.errors import ConfigError, InputError
 from colorvid.models.modelfile import BRANCHES, load_model, prove_model, save_model
 from colorvid.nn.prior import scale_of

@@ -1,0 +1,102 @@
+"""Options of ``colorvid compare``; `colorvid.cli.commands_compare` does the work."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from typing import get_args
+
+from colorvid.cli.options import numbers, one_or_more_of, whole
+from colorvid.config import DEFAULT_GOP, QUALITIES, TUNES
+from colorvid.evaluation.anchor_table import ANCHORS
+from colorvid.evaluation.choices import (
+    COMPARED_FRAMES,
+    INTER_ANCHORS,
+    INTER_QUALITIES,
+    INTRA_ANCHORS,
+    INTRA_QUALITIES,
+    NO_ANCHORS,
+    Memory,
+)
+from colorvid.evaluation.extra import EXTRA_CHOICES
+
+
+def add_compare(parser: argparse.ArgumentParser) -> None:
+    """Options of ``colorvid compare``."""
+    top = QUALITIES - 1
+    parser.description = (
+        "Code clips with colorvid and with other encoders, score what the files decode to, and "
+        "print rates, quality, speed, memory and BD-rates as Markdown."
+    )
+    parser.add_argument(
+        "sources", nargs="+", metavar="CLIP",
+        help="clips or still images (.png, .webp, .jpg), or folders of them",
+    )  # fmt: skip
+    parser.add_argument(
+        "--anchors", type=one_or_more_of((*ANCHORS, NO_ANCHORS)), metavar="NAMES",
+        help=f"encoders to compare with, several with commas: {', '.join(ANCHORS)}; or "
+        f"{NO_ANCHORS} (default: {','.join(INTER_ANCHORS)}; {','.join(INTRA_ANCHORS)} if "
+        "every frame is a key frame)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--qualities", type=numbers, metavar="Q,Q,...",
+        help=f"qualities of colorvid, 0 to {top}; four or more give BD-rates "
+        f"(default: {_listed(INTER_QUALITIES)}; {_listed(INTRA_QUALITIES)} if every frame is a "
+        "key frame)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--frames", type=whole(0), default=COMPARED_FRAMES, metavar="N",
+        help=f"first frames of each clip; 0 = all (default: {COMPARED_FRAMES})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gop", "--keyint", type=whole(1, 2**31 - 1), metavar="N",
+        help=f"frames from key frame to key frame, for every codec (default: {DEFAULT_GOP}; 1 for "
+        "stills)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--inter-quality", type=whole(0, top), metavar="Q",
+        help="colorvid's quality of all frames but key frames (default: a little below each)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--model", default=TUNES[0], metavar="NAME", help=f"{', '.join(TUNES)} or a model file"
+    )
+    parser.add_argument(
+        "--metrics", type=one_or_more_of(EXTRA_CHOICES), default=(), metavar="NAMES",
+        help=f"further metrics: {', '.join(EXTRA_CHOICES)}; several with commas",
+    )  # fmt: skip
+    _add_running(parser)
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    """How a comparison is run, and where its results go."""
+    parser.add_argument(
+        "--threads", type=whole(1), default=1, metavar="N", help="of every codec (default: 1)"
+    )
+    parser.add_argument(
+        "--jobs", type=whole(1), default=1, metavar="N",
+        help="points at once; no speeds are compared above 1 (default: 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--memory", choices=get_args(Memory), default="all",
+        help="where peak memory is measured: 'all' runs every encoding and decoding in a process "
+        "of its own, 'one' does so once more for one point of each codec and clip (default: all)",
+    )  # fmt: skip
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument(
+        "--cache", metavar="DIR",
+        help="folder that keeps points, from which an interrupted comparison goes on (default: "
+        "colorvid-cache in the user's cache folder)",
+    )  # fmt: skip
+    kept.add_argument("--no-cache", action="store_true", help="measure every point now")
+    parser.add_argument(
+        "--out", metavar="DIR",
+        help="write points.tsv, bdrate.tsv, tables.md, compare.json, rd-*.svg and a CSV file with "
+        "a line for each frame of each point",
+    )  # fmt: skip
+    parser.add_argument("-y", "--overwrite", action="store_true", help="replace existing results")
+    parser.add_argument("--quiet", action="store_true", help="print errors and the tables only")
+    parser.add_argument("--no-progress", action="store_true", help="show no progress line")
+
+
+def _listed(values: Iterable[int]) -> str:
+    return ",".join(str(value) for value in values)

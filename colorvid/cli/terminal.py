@@ -1,0 +1,173 @@
+"""What a person at a terminal meets: messages on stderr, the progress line, signals.
+
+It loads next to nothing, so that a signal is taken in an orderly way as early as can be.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from colorvid.errors import Aborted, OutputError
+
+if TYPE_CHECKING:
+    from colorvid.quality.report import Progress
+
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+_BAR = "colorvid [{percentage:.1f}%] {n_fmt}/{total_fmt} frames{postfix}, eta {remaining}"
+_BAR_WITHOUT_TOTAL = "colorvid {n_fmt} frames{postfix}"
+_POINT_BAR = "colorvid [{percentage:.1f}%] {n_fmt}/{total_fmt} points{postfix}, eta {remaining}"
+
+
+def say(text: str, level: str = "") -> None:
+    """Print one line on stderr, ``level`` as in ``colorvid [error]: text``.
+
+    Names of files may hold anything, so what could steer a terminal is shown as an escape. A
+    stderr that is closed or full is no reason to fail.
+    """
+    if sys.stderr is None:  # print would take stdout instead
+        return
+    line = " ".join(text.split()) if level else text
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    try:
+        print(f"colorvid [{level}]: {line}" if level else line, file=sys.stderr, flush=True)
+    except OSError:
+        pass
+
+
+class Signals:
+    """Turns the first SIGINT, SIGTERM or SIGHUP into ``KeyboardInterrupt``; more are ignored.
+
+    So whatever runs is left through its clean-up, which a second Ctrl-C cannot cut short. A signal
+    that the caller of the process ignores stays ignored.
+
+    Attributes:
+        received: name of the signal; None so far.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is installed before the ``with`` block."""
+        self.received: str | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        """Install the handlers; only the main thread can."""
+        if threading.current_thread() is threading.main_thread():
+            for name in _SIGNALS:
+                number = getattr(signal, name, None)
+                if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Put back what was there."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.received is None:
+            self.received = signal.Signals(number).name
+            raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raise ``KeyboardInterrupt`` once more, in case that foreign code caught the first."""
+        if self.received is not None:
+            raise KeyboardInterrupt
+
+    def error(self) -> Aborted:
+        """What to tell about the signal."""
+        name = self.received or "SIGINT"
+        return Aborted(f"aborted by {name}; no output file was written or changed")
+
+
+class _Line:
+    """A line on stderr that changes, made when it is first needed."""
+
+    def __init__(self, signals: Signals, *, shown: bool) -> None:
+        """Show nothing unless ``shown`` and stderr is a terminal."""
+        self._signals = signals
+        self._shown = shown and sys.stderr is not None and sys.stderr.isatty()
+        self._bar: Any = None
+
+    def _update(self, done: int, total: int | None, style: str, text: str) -> None:
+        """Put ``done`` of ``total`` and a text into the line; ends the work after a signal."""
+        self._signals.check()
+        if not self._shown:
+            return
+        first = self._bar is None
+        if first:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, file=sys.stderr, leave=False, bar_format=style)
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(done - self._bar.n)
+        if first:
+            self._bar.refresh()
+
+    def close(self) -> None:
+        """Remove the line."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class ProgressLine(_Line):
+    """Progress callback that shows frames, speed, bit rate and the time left on stderr."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Update the line."""
+        style = _BAR if progress.total else _BAR_WITHOUT_TOTAL
+        text = f"{progress.fps:.2f} fps, {progress.kbps:.2f} kb/s"
+        self._update(progress.frames, progress.total, style, text)
+
+
+class PointLine(_Line):
+    """Progress callback that shows points of a comparison and the time left on stderr."""
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """Update the line; ``what`` names the point that is finished."""
+        self._update(done, total, _POINT_BAR, what)
+
+
+@contextmanager
+def progress_line(signals: Signals, *, shown: bool) -> Iterator[ProgressLine]:
+    """A progress line for the block."""
+    line = ProgressLine(signals, shown=shown)
+    try:
+        yield line
+    finally:
+        line.close()
+
+
+def show(text: str) -> None:
+    """Print data on stdout.
+
+    Raises:
+        OutputError: nobody reads it, or the disk is full.
+    """
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        raise OutputError(f"stdout: {error.strerror}") from error
+
+
+def finish_stdout() -> OSError | None:
+    """Flush stdout; the error if its reader is gone or its disk is full.
+
+    After an error stdout leads nowhere, because Python would flush it again at exit and complain.
+    """
+    if sys.stdout is None:
+        return None
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        return error
+    return None

@@ -1,0 +1,1 @@
+"""Whole files: encode, decode, verify, probe, and the self-test."""

@@ -1,0 +1,1 @@
+"""How good a decoded picture is: PSNR, MS-SSIM, CIEDE2000, and the scores of frames."""

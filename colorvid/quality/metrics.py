@@ -1,0 +1,249 @@
+"""Quality and rate of decoded pictures, and BD-rate between rate-quality curves.
+
+Everything is computed from integer planes as they come out of a decoder, never from floats that
+were not rounded. Colour differences follow :mod:`colorvid.quality.color`. ``METRICS`` names every
+figure with its unit and direction; :func:`score_frame` computes all of them for one frame, and
+:func:`mean_scores` averages them over frames (and, applied again, over clips).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorvid.errors import ColorvidError, ConfigError, InputError
+from colorvid.frame import Frame
+from colorvid.quality.color import ColorSpec, frame_delta_e
+
+Scores = dict[str, float | None]
+
+QUALITY_CAP_DB = 100.0
+"""Decibels that an exact copy (infinite PSNR) counts for in an average; higher values are cut."""
+
+MS_SSIM_MIN_SIDE_PX = 161
+"""Smallest plane side for MS-SSIM: an 11-sample window after four halvings."""
+
+PSNR_WEIGHTS: dict[str, tuple[int, int, int]] = {
+    "yuv611": (6, 1, 1),  # default; by sample count with luma favoured, as most learned codecs
+    "yuv411": (4, 1, 1),  # by sample count of 4:2:0
+    "yuv111": (1, 1, 1),
+}
+"""Weights of the PSNR of Y, U and V in a weighted PSNR, divided by their sum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure of merit: unit as printed, and which direction is better."""
+
+    unit: str
+    better: Literal["higher", "lower"]
+
+
+METRICS: dict[str, Metric] = {
+    "psnr_y_db": Metric("dB", "higher"),
+    "psnr_u_db": Metric("dB", "higher"),
+    "psnr_v_db": Metric("dB", "higher"),
+    "psnr_yuv611_db": Metric("dB", "higher"),
+    "ms_ssim_y": Metric("1", "higher"),
+    "ms_ssim_y_db": Metric("dB", "higher"),
+    "de00_mean": Metric("CIEDE2000", "lower"),
+    "de00_p95": Metric("CIEDE2000", "lower"),
+}
+
+
+def psnr(reference: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
+    """PSNR of an 8-bit plane, in dB with a peak of 255; ``math.inf`` for equal planes.
+
+    Args:
+        reference, decoded: u8 planes ``(H, W)`` of one shape; the error is taken in float64.
+
+    Raises:
+        InputError: the planes differ in shape or are not uint8.
+    """
+    _check_planes(reference, decoded)
+    error = np.mean((reference.astype(np.float64) - decoded.astype(np.float64)) ** 2)
+    return math.inf if error == 0 else 10 * math.log10(255**2 / float(error))
+
+
+def weighted_psnr(planes_db: Sequence[float], weights: str = "yuv611") -> float:
+    """Weighted mean of the PSNRs of Y, U and V, in dB; each is cut at ``QUALITY_CAP_DB`` first.
+
+    Args:
+        planes_db: PSNR of Y, U and V.
+        weights: a name in ``PSNR_WEIGHTS``; ``yuv611`` is ``(6 Y + U + V) / 8``.
+
+    Raises:
+        ConfigError: the name is unknown.
+    """
+    if weights not in PSNR_WEIGHTS:
+        raise ConfigError(f"PSNR weights {weights!r}; use one of {', '.join(PSNR_WEIGHTS)}")
+    factors = PSNR_WEIGHTS[weights]
+    capped = (min(value, QUALITY_CAP_DB) for value in planes_db)
+    return sum(f * v for f, v in zip(factors, capped, strict=True)) / sum(factors)
+
+
+def ms_ssim(reference: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
+    """MS-SSIM of an 8-bit plane, 0..1 (Wang, Simoncelli and Bovik 2003; 5 scales, window 11).
+
+    Raises:
+        InputError: the planes differ, or a side is below ``MS_SSIM_MIN_SIDE_PX``.
+        ColorvidError: the package ``pytorch_msssim`` is missing.
+    """
+    _check_planes(reference, decoded)
+    if not ms_ssim_possible(reference):
+        height, width = reference.shape
+        raise InputError(
+            f"plane of {width}x{height} is too small for MS-SSIM; "
+            f"both sides must be {MS_SSIM_MIN_SIDE_PX} samples or more"
+        )
+    try:
+        import torch
+        from pytorch_msssim import ms_ssim as compute
+    except ImportError as error:
+        raise ColorvidError(
+            f"MS-SSIM needs {error.name}; install it with: pip install 'colorvid[eval]'"
+        ) from None
+    one, two = (
+        torch.from_numpy(plane.astype(np.float32))[None, None] for plane in (reference, decoded)
+    )
+    return float(compute(one, two, data_range=255))
+
+
+def ms_ssim_possible(plane: NDArray[np.uint8]) -> bool:
+    """Whether a plane is large enough for MS-SSIM."""
+    return min(plane.shape) >= MS_SSIM_MIN_SIDE_PX
+
+
+def ms_ssim_db(value: float) -> float:
+    """MS-SSIM as ``-10 log10(1 - value)`` dB, cut at ``QUALITY_CAP_DB``."""
+    return QUALITY_CAP_DB if value >= 1 else min(-10 * math.log10(1 - value), QUALITY_CAP_DB)
+
+
+def score_frame(reference: Frame, decoded: Frame, spec: ColorSpec) -> Scores:
+    """Every figure of ``METRICS`` for one decoded frame.
+
+    PSNR is cut at ``QUALITY_CAP_DB`` so that averages stay finite. Both MS-SSIM entries are
+    ``None`` where luma is too small for it. ``de00_p95`` is the 95th percentile over pixels.
+
+    Raises:
+        InputError: the frames differ in size.
+    """
+    planes_db = [psnr(a, b) for a, b in zip(reference.planes, decoded.planes, strict=True)]
+    similarity = ms_ssim(reference.y, decoded.y) if ms_ssim_possible(reference.y) else None
+    difference = frame_delta_e(reference, decoded, spec)
+    y, u, v = (min(value, QUALITY_CAP_DB) for value in planes_db)
+    return {
+        "psnr_y_db": y,
+        "psnr_u_db": u,
+        "psnr_v_db": v,
+        "psnr_yuv611_db": weighted_psnr(planes_db),
+        "ms_ssim_y": similarity,
+        "ms_ssim_y_db": None if similarity is None else ms_ssim_db(similarity),
+        "de00_mean": float(difference.mean(dtype=np.float64)),
+        "de00_p95": float(np.percentile(difference, 95)),
+    }
+
+
+def mean_scores(scores: Iterable[Mapping[str, float | None]]) -> Scores:
+    """Arithmetic mean of each figure; ``None`` where any of the entries has none.
+
+    Raises:
+        InputError: there is nothing to average.
+    """
+    rows = list(scores)
+    if not rows:
+        raise InputError("no frames to score; give at least one")
+    result: Scores = {}
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        present = [value for value in values if value is not None]
+        result[name] = math.fsum(present) / len(rows) if len(present) == len(rows) else None
+    return result
+
+
+def bits_per_pixel(size_bytes: int, frames: int, height: int, width: int) -> float:
+    """Rate in bits per luma sample: all bytes of the file over all pixels of all frames."""
+    return 8 * size_bytes / (frames * height * width)
+
+
+def kbit_per_second(size_bytes: int, frames: int, rate: Fraction) -> float:
+    """Rate in kbit/s (1000 bits) at ``rate`` frames per second."""
+    return float(8 * size_bytes * rate / frames / 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class BdRate:
+    """Result of :func:`bd_rate`.
+
+    Attributes:
+        percent: mean rate change of the test curve at equal quality; negative = fewer bits.
+            ``None`` if refused.
+        overlap: share of the test curve's quality range that the anchor covers too, 0..1.
+        reason: why ``percent`` is ``None``; empty otherwise.
+    """
+
+    percent: float | None
+    overlap: float
+    reason: str = ""
+
+
+def bd_rate(
+    anchor: Sequence[tuple[float, float]],
+    test: Sequence[tuple[float, float]],
+    *,
+    min_overlap: float = 0.5,
+    method: Literal["pchip", "akima"] = "pchip",
+) -> BdRate:
+    """Bjontegaard delta rate on log10 of the rate, by piecewise interpolation.
+
+    Args:
+        anchor, test: points ``(rate, quality)`` in any order; rate > 0 in one unit for both,
+            quality rising with the rate (negate a figure where lower is better).
+        min_overlap: smallest ``overlap`` accepted, 0..1.
+        method: ``pchip`` (as the JVET sheet) or ``akima``.
+
+    Returns:
+        The figure, or ``percent=None`` with the reason if a curve has fewer than four points or
+        does not rise, or if the curves share too little of the quality range.
+    """
+    curves = [sorted(anchor), sorted(test)]
+    for name, curve in zip(("anchor", "test"), curves, strict=True):
+        if len(curve) < 4:
+            return BdRate(None, 0.0, f"{name} curve has {len(curve)} points; 4 or more are needed")
+        if not all(a[0] < b[0] and a[1] < b[1] for a, b in zip(curve, curve[1:], strict=False)):
+            return BdRate(None, 0.0, f"{name} curve does not rise with the rate")
+    lowest, highest = max(c[0][1] for c in curves), min(c[-1][1] for c in curves)
+    overlap = max(0.0, highest - lowest) / (curves[1][-1][1] - curves[1][0][1])
+    if overlap == 0 or overlap < min_overlap:
+        return BdRate(
+            None, overlap, f"curves overlap by {overlap:.0%}; {min_overlap:.0%} is needed"
+        )
+    from bjontegaard import bd_rate as compute
+
+    (rates, quality), (test_rates, test_quality) = (zip(*curve, strict=True) for curve in curves)
+    percent = compute(
+        rates,
+        quality,
+        test_rates,
+        test_quality,
+        method=method,
+        require_matching_points=False,
+        min_overlap=0,
+    )
+    return BdRate(float(percent), overlap)
+
+
+def _check_planes(reference: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> None:
+    for plane in (reference, decoded):
+        if plane.dtype != np.uint8:
+            raise InputError(f"plane is {plane.dtype}; it must be uint8")
+    if reference.shape != decoded.shape:
+        raise InputError(
+            f"planes have shapes {reference.shape} and {decoded.shape}; both must be the same"
+        )

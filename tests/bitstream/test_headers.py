@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import re
+import zlib
+from pathlib import Path
+
+import pytest
+
+from colorvid.bitstream import StreamHeader, describe
+from colorvid.bitstream.fields import Field, FieldTable
+from colorvid.bitstream.headers import STREAM_HEADER
+from colorvid.bitstream.index import INDEX_ENTRY, INDEX_HEADER, INDEX_TAIL
+from colorvid.bitstream.packets import PACKET_HEADER
+from colorvid.errors import HeaderError, UnsupportedVersion
+from tests.clv import header
+
+GOLDEN = bytes.fromhex(
+    "89434c560d0a1a0a 01 b000 9000 30750000 e9030000 0c000000 0b000000 03000000"
+    "00 01 06 05 01 01 01 000102030405060708090a0b0c0d0e0f 4a0be74e"
+)
+
+
+def with_crc(data: bytes) -> bytes:
+    """The header with its CRC made right."""
+    return data[:56] + zlib.crc32(data[:56]).to_bytes(4, "little")
+
+
+def test_golden_bytes() -> None:
+    assert header().to_bytes() == GOLDEN
+    assert StreamHeader.from_bytes(GOLDEN) == header()
+
+
+LIMITS = [
+    (field.name, value, f"stream header: {field.name} is {value}; allowed is {field.allowed}")
+    for field in STREAM_HEADER.fields
+    if field.constant is None and field.kind != "bytes" and field.name != "header_crc"
+    for value in (field.low - 1, field.high + 1)
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), LIMITS)
+def test_field_out_of_range_cannot_be_made(name: str, value: int, message: str) -> None:
+    with pytest.raises(HeaderError) as caught:
+        header(**{name: value})
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("offset", "data", "message"),
+    [
+        (8, "00", "version is 0; allowed is 1"),
+        (9, "0000", "width is 0; allowed is 1..8192"),
+        (9, "0120", "width is 8193; allowed is 1..8192"),
+        (11, "0000", "height is 0; allowed is 1..8192"),
+        (11, "ffff", "height is 65535; allowed is 1..8192"),
+        (13, "00000000", "rate_num is 0; allowed is 1..4294967295"),
+        (17, "00000000", "rate_den is 0; allowed is 1..4294967295"),
+        (21, "00000000", "sample aspect ratio is 0/11; an unknown ratio is written 0/1"),
+        (25, "00000000", "sar_den is 0; allowed is 1..4294967295"),
+        (33, "01", "pixel_format is 1; allowed is 0..0"),
+        (34, "03", "color_range is 3; allowed is 0..2"),
+        (38, "07", "chroma_location is 7; allowed is 0..6"),
+        (39, "02", "tune is 2; allowed is 0..1"),
+    ],
+)
+def test_field_out_of_range_is_refused(offset: int, data: str, message: str) -> None:
+    raw = bytes.fromhex(data)
+    changed = with_crc(GOLDEN[:offset] + raw + GOLDEN[offset + len(raw) :])
+    with pytest.raises(HeaderError) as caught:
+        StreamHeader.from_bytes(changed)
+    assert str(caught.value) == f"stream header: {message}"
+
+
+def test_model_id_has_16_bytes() -> None:
+    with pytest.raises(HeaderError, match="model_id is 0001; allowed is 16 bytes"):
+        header(model_id=b"\x00\x01")
+
+
+def test_newer_version() -> None:
+    newer = GOLDEN[:8] + b"\x02" + GOLDEN[9:]
+    for data in (newer, newer[:9]):
+        with pytest.raises(UnsupportedVersion, match="format version 2, .* up to 1; update"):
+            StreamHeader.from_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "not a .clv stream: it is empty"),
+        (b"RIFF....WAVE", "not a .clv stream: it starts with 52 49 46 46 2e 2e 2e 2e, not 89 43"),
+        (GOLDEN.replace(b"\r\n", b"\n"), "line ends were changed; transfer the file as binary"),
+        (GOLDEN[:59], "stream header is cut: 59 of 60 bytes are there"),
+        (GOLDEN[:4], "stream header is cut: 4 of 60 bytes are there"),
+        (GOLDEN[:-1] + b"\x00", "stream header is damaged: its CRC is 00"),
+    ],
+)
+def test_not_a_header(data: bytes, message: str) -> None:
+    with pytest.raises(HeaderError, match=re.escape(message)):
+        StreamHeader.from_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "limit"),
+    [(1, 1, 2 * 3 + 4096), (3, 5, 2 * (15 + 2 * 6) + 4096), (8192, 8192, 2**26)],
+)
+def test_payload_limit(width: int, height: int, limit: int) -> None:
+    assert header(width=width, height=height).payload_limit == limit
+
+
+def test_describe_names_every_field_and_label() -> None:
+    text = describe(header())
+    assert len(text.splitlines()) == 15
+    assert re.search(r"^width +176 +luma columns, px$", text, re.M)
+    assert re.search(r"^matrix +6 \(SMPTE 170M\) +matrix coefficients, H.273$", text, re.M)
+    assert re.search(r"^model_id +000102030405060708090a0b0c0d0e0f ", text, re.M)
+
+
+def documented_rows() -> list[list[str]]:
+    """The cells of all field rows in the format document, which alone have six of them."""
+    page = Path(__file__).parents[2] / "docs" / "bitstream.md"
+    lines = [line for line in page.read_text("utf-8").splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    fields = [row for row in rows if len(row) == 6]
+    return [row for row in fields if row[0] != "offset" and not row[0].startswith("---")]
+
+
+def size_of(field: Field) -> str:
+    """The size of a field as the document gives it: bytes, a range of them, or bits of a byte."""
+    if field.bits == 1:
+        return f"bit {field.bit}"
+    if field.bits:
+        return f"bits {field.bit}-{field.bit + field.bits - 1}"
+    return str(field.size or f"1..{field.max_size}")
+
+
+def table_rows(table: FieldTable) -> list[list[str]]:
+    """The same cells from the field table: offset, size, name, type, allowed, meaning."""
+    return [
+        [
+            "-" if at is None else str(at),
+            size_of(f),
+            f.name,
+            f.kind,
+            f.allowed,
+            f.meaning,
+        ]
+        for f, at in zip(table.fields, table.offsets(), strict=True)
+    ]
+
+
+def test_document_agrees_with_field_tables() -> None:
+    tables = (STREAM_HEADER, PACKET_HEADER, INDEX_HEADER, INDEX_ENTRY, INDEX_TAIL)
+    assert documented_rows() == [row for table in tables for row in table_rows(table)]

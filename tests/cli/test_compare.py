@@ -1,0 +1,171 @@
+"""``colorvid compare`` as a user meets it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorvid.evaluation.clips import write_y4m
+from tests import tiny
+from tests.cli.test_main import command, one_error_line, run
+from tests.evaluation.sources import moving_clip
+
+QUICK = ("--memory", "none", "--frames", 2)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    tiny.save(path)
+    return path
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for name, height in (("one", 48), ("two", 40)):
+        write_y4m(folder / f"{name}.y4m", moving_clip(2, height, 64))
+    return folder
+
+
+def read(path: Path, delimiter: str = "\t") -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter=delimiter))
+
+
+def test_a_folder_of_clips(
+    clips: Path, model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out, cache = tmp_path / "out", tmp_path / "cache"
+    options = ("--anchors", "x264-zl,svtav1", "--qualities", "10,25,40,55", "--gop", 2)
+    command = ("compare", clips, *options, *QUICK, "--model", model, "--cache", cache)
+    assert run(*command, "--out", out) == 0
+    text, messages = capfd.readouterr()
+    assert messages == ""
+    assert text == (out / "tables.md").read_text()
+    assert "Points from the cache: 0 of 32." in text
+    assert "### BD-rate of colorvid against x264-zl" in text
+    assert "### BD-rate of colorvid against svtav1" in text
+    points = read(out / "points.tsv")
+    assert len(points) == len(list(cache.iterdir())) == 2 * (4 + 6 + 6)
+    own = [point for point in points if point["codec"] == "colorvid"]
+    assert [point["quality"] for point in own] == ["55", "40", "25", "10"] * 2
+    assert all(float(point["encode_ratio"]) > 0 for point in points)
+    assert {point["cached"] for point in points} == {"False"}
+    assert run(*command, "--anchors", "x264-zl") == 0  # again, from the cache
+    assert "Points from the cache: 20 of 20." in capfd.readouterr().out
+
+
+def test_stills_are_coded_as_key_frames(
+    model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gradient = np.add.outer(np.arange(64), np.arange(80))
+    noise = np.random.default_rng(0).integers(0, 50, (64, 80))
+    picture = np.stack((gradient, 200 - gradient, gradient // 2), -1) + noise[..., None]
+    for name in ("still.png", "photo.jpg"):
+        Image.fromarray(picture.astype(np.uint8)).save(tmp_path / name)
+    stills = (tmp_path / "still.png", tmp_path / "photo.jpg")
+    options = ("--anchors", "jpeg", "--no-cache", "--memory", "none", "--model", model)
+    assert run("compare", *stills, *options, "--out", tmp_path / "out", "--qualities", 30) == 0
+    text = capfd.readouterr().out
+    assert text.startswith("## Mean over 2 sources\n") and " gop=1 " in text
+    assert "Refused: test curve has 1 points; 4 or more are needed." in text
+    points = read(tmp_path / "out" / "points.tsv")
+    assert [point["quality"] for point in points[:3]] == ["30", "95", "90"]
+
+
+def test_memory_and_speed_are_those_of_processes_of_their_own(
+    clips: Path, model: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    options = ("--anchors", "none", "--qualities", 40, "--frames", 1, "--model", model)
+    assert run("compare", clips / "one.y4m", *options, "--no-cache", "--out", tmp_path / "o") == 0
+    (point,) = json.loads((tmp_path / "o" / "compare.json").read_text())["points"]
+    assert point["encode_startup_s"] > 0 and point["decode_fps"] > 0
+    assert point["encode_ratio"] == 1  # alone, colorvid is its own reference
+    assert point["encode_peak_mb"] is None or point["encode_peak_mb"] > 50
+    assert "BD-rate" not in capfd.readouterr().out
+
+
+WRONG = [
+    (("nowhere.y4m",), 2, "nowhere.y4m: No such file or directory"),
+    (("EMPTY",), 2, "holds no .avi, .mkv"),
+    (("CLIP", "--anchors", "x266"), 1, "argument --anchors: 'x266' is unknown; use x264-intra"),
+    (("CLIP", "--anchors", "none,x264"), 1, "none stands alone"),
+    (("CLIP", "--qualities", "10,64"), 1, "quality 64 is not allowed; it must be 0..63"),
+    (("CLIP", "--frames", "9"), 2, "has 2 frames; 9 are needed, or --frames 2"),
+    (("CLIP", "--model", "nothing"), 3, "model 'nothing' is neither a file nor one of"),
+    (("CLIP", "--out", "CLIP"), 2, "is a file; give the name of a folder"),
+    (("CLIP", "CLIP2"), 2, "are both called one; rename one of them"),
+    (("CLIP", "--cache", "x", "--no-cache"), 1, "not allowed with argument"),
+    (("BROKEN",), 2, "broken.png: is no image that can be read"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), WRONG, ids=lambda value: str(value)[:40])
+def test_wrong_use_is_one_line(
+    arguments: tuple[str, ...],
+    code: int,
+    message: str,
+    clips: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.png").write_text("no picture")
+    (tmp_path / "one.png").write_text("of the same name")
+    places = {
+        "CLIP": clips / "one.y4m",
+        "CLIP2": tmp_path / "one.png",
+        "EMPTY": tmp_path / "empty",
+        "BROKEN": tmp_path / "broken.png",
+    }
+    assert run("compare", *(places.get(word, word) for word in arguments)) == code
+    out, err = capfd.readouterr()
+    assert out == "" and message in one_error_line(err)
+
+
+def test_existing_results_need_permission(
+    clips: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tables.md").write_text("old")
+    assert run("compare", clips, "--out", tmp_path) == 2
+    assert "holds results; pass -y to replace them" in one_error_line(capfd.readouterr().err)
+    assert (tmp_path / "tables.md").read_text() == "old"
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interrupted_comparison_goes_on(
+    jobs: int, clips: Path, model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out, cache, temporary = tmp_path / "out", tmp_path / "cache", tmp_path / "temporary"
+    temporary.mkdir()
+    anchors = "x264-zl,x264,svtav1"
+    options = ["compare", clips, "--anchors", anchors, "--qualities", 20, *QUICK]
+    options += ["--model", model, "--cache", cache, "--out", out]
+    program = subprocess.Popen(
+        ["env", f"TMPDIR={temporary}", *command(*options, "--jobs", jobs)],
+        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while program.poll() is None and not list(cache.glob("*.json")):
+        time.sleep(0.01)
+    program.send_signal(signal.SIGTERM)
+    printed, messages = program.communicate(timeout=60)
+    assert program.returncode == 4 and printed == ""
+    assert messages.splitlines()[-1].startswith("colorvid [error]: aborted by SIGTERM")
+    assert "Traceback" not in messages
+    assert ("speeds cannot be compared" in messages) == (jobs > 1)
+    assert not out.exists() and not list(temporary.iterdir())
+    kept = [json.loads(path.read_text()) for path in cache.glob("*")]  # all of them whole
+    total = 2 * (1 + 3 * 6)
+    assert 0 < len(kept) < total
+    assert run(*options) == 0
+    assert f"Points from the cache: {len(kept)} of {total}." in capfd.readouterr().out

@@ -1,0 +1,333 @@
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import colorvid
+from colorvid.cli.main import main
+from tests.clips import moving_frames
+from tests.conftest import CodedClip, read_clip, write_clip
+
+LAUNCHER = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from colorvid.cli.main import main
+sys.exit(main())
+"""
+
+
+def command(*arguments: object) -> list[str]:
+    """A command line of its own process, which takes Ctrl-C also where pytest ignores it."""
+    return [sys.executable, "-c", LAUNCHER, *(str(a) for a in arguments)]
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def one_error_line(text: str) -> str:
+    """The message of a stderr that holds one line."""
+    lines = text.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("colorvid [error]: "), text
+    return lines[0].removeprefix("colorvid [error]: ")
+
+
+def test_encode_decode_verify(
+    coded: CodedClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stream, result, log = tmp_path / "a.clv", tmp_path / "a.y4m", tmp_path / "a.csv"
+    assert run("encode", coded.source, "-o", stream, "--keyint", 3, "--psnr", "--csv", log) == 0
+    assert stream.read_bytes() == coded.stream.read_bytes()
+    assert len(log.read_text().splitlines()) == 9
+    out, err = capfd.readouterr()
+    assert out == ""
+    quality, summary = err.splitlines()
+    assert quality.startswith("PSNR Y ") and "dE00" in quality
+    assert summary.startswith("encoded 8 frames, ") and summary.endswith(" kb/s")
+    assert run("decode", "-i", stream, "-o", result) == 0
+    assert [f.crc32() for f in read_clip(result)] == [f.crc32() for f in coded.decoded]
+    assert run("verify", stream) == 0
+    out, err = capfd.readouterr()
+    assert out == ""
+    decoded, verified = err.splitlines()
+    assert decoded.startswith("decoded 8 frames, ") and verified.startswith("verified 8 frames, ")
+
+
+def test_quiet_says_nothing(
+    coded: CodedClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stream = tmp_path / "a.clv"
+    assert run("encode", coded.source, "-o", stream, "--frames", 2, "--quiet") == 0
+    assert run("decode", stream, "-o", tmp_path / "a.y4m", "--quiet") == 0
+    assert run("verify", stream, "--quiet") == 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_raw_video_needs_its_size_and_rate(
+    coded: CodedClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    raw, stream = tmp_path / "a.yuv", tmp_path / "a.clv"
+    assert run("decode", coded.stream, "-o", raw, "--quiet") == 0
+    assert run("encode", raw, "-o", stream) == 2
+    assert "pass --size" in one_error_line(capfd.readouterr().err)
+    options = ("--input-res", "64x48", "--fps", "30000/1001", "--seek", 6, "-q", 63, "--quiet")
+    assert run("encode", raw, "-o", stream, *options) == 0
+    header = colorvid.probe(stream).header
+    assert (header.width, header.height, header.rate_num) == (64, 48, 30000)
+
+
+def test_info_in_words_and_as_json(coded: CodedClip, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("info", coded.stream, "--frames") == 0
+    text = capfd.readouterr().out
+    assert "width" in text and "8 in 0.267 s" in text and "3 of 2 to 3 frames" in text
+    assert len(text.splitlines()) == 15 + 1 + 5 + 1 + 9
+    assert run("info", coded.stream, "--json") == 0
+    values = json.loads(capfd.readouterr().out)
+    size = coded.stream.stat().st_size
+    assert values["total_frames"] == values["readable_frames"] == 8
+    assert values["bytes"].pop("total") == size == sum(values["bytes"].values())
+    assert [(g["frame"], g["frames"]) for g in values["gops"]] == [(0, 3), (3, 3), (6, 2)]
+    assert values["damage"] == [] and "frames" not in values
+    assert values["kbps"] == pytest.approx(size * 8 * 30000 / 1001 / 8 / 1000)
+    assert run("info", coded.stream, "--json", "--frames") == 0
+    frames = json.loads(capfd.readouterr().out)["frames"]
+    assert [f["type"] for f in frames[:4]] == ["intra", "inter", "inter", "intra"]
+    assert frames[2]["offset"] == frames[1]["offset"] + frames[1]["bytes"]
+
+
+def test_damage(coded: CodedClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(coded.stream.read_bytes())
+    data[colorvid.probe(coded.stream).frames[4].offset + 20] ^= 1
+    stream, result = tmp_path / "bad.clv", tmp_path / "out.y4m"
+    stream.write_bytes(data)
+    assert run("info", stream) == 5
+    out, err = capfd.readouterr()
+    assert "state    damaged in 1 place" in out
+    assert err.startswith("colorvid [warning]: ") and "frame 4 is lost" in err
+    assert run("verify", stream) == 5
+    warning, closing, error = capfd.readouterr().err.splitlines()
+    assert "CRC" in warning and closing.startswith("verified 6 frames")
+    assert error == "colorvid [error]: the stream is damaged in 1 place; 2 frames are lost"
+    assert run("decode", stream, "-o", result, "--quiet") == 5
+    assert one_error_line(capfd.readouterr().err).endswith("2 of them replaced")
+    assert len(read_clip(result)) == 8
+    assert run("decode", stream, "-o", result, "-y", "--on-error", "stop") == 5
+    assert "CRC" in one_error_line(capfd.readouterr().err)
+    assert len(read_clip(result)) == 8, "the file from before is kept"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ("", 1, "required: COMMAND; see colorvid --help"),
+        ("paint a -o b", 1, "invalid choice: 'paint'"),
+        ("encode IN", 1, "required: -o/--output; see colorvid encode --help"),
+        ("encode -o OUT", 1, "the input is not given; see colorvid encode --help"),
+        ("encode IN -i IN -o OUT", 1, "the input is twice given"),
+        ("encode IN -o OUT -q 64", 1, "-q/--quality: '64' must be a whole number, 0 to 63"),
+        ("encode IN -o OUT --gop 0", 1, "--gop/--keyint: '0' must be a whole number, 1 to"),
+        ("encode IN -o OUT --frames none", 1, "'none' must be a whole number, 1 or more"),
+        ("encode IN -o OUT --size 64", 1, "'64' must be WxH, as in 1920x1080"),
+        ("encode IN -o OUT --fps 1/0", 1, "'1/0' must be a frame rate"),
+        ("encode IN -o OUT --fram 2", 1, "unrecognized arguments: --fram 2"),
+        ("encode IN -o x.mkv", 1, "encoding writes .clv streams"),
+        ("encode none.y4m -o OUT", 2, "none.y4m: No such file or directory"),
+        ("encode IN -o none/x.clv", 2, "none/x.clv: No such file or directory"),
+        ("decode IN -o OUT.y4m", 3, "not a .clv stream"),
+        ("info none.clv", 2, "none.clv: No such file or directory"),
+        ("info IN", 3, "not a .clv stream"),
+        ("encode IN -o OUT --csv -", 1, "--csv - is not allowed; give the name of a file"),
+        ("decode CLV -o OUT.y4m --on-error hide", 1, "invalid choice: 'hide'"),
+    ],
+)
+def test_errors_are_one_line_with_an_exit_code(
+    arguments: str,
+    code: int,
+    message: str,
+    coded: CodedClip,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {"IN": str(coded.source), "OUT": "out.clv", "CLV": str(coded.stream)}
+    assert main([names.get(word, word) for word in arguments.split()]) == code
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert message in one_error_line(err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_existing_output_is_refused_without_y(
+    coded: CodedClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "a.y4m"
+    target.write_text("keep")
+    assert run("decode", coded.stream, "-o", target) == 2
+    assert one_error_line(capfd.readouterr().err) == f"{target} exists; pass -y to overwrite"
+    assert target.read_text() == "keep"
+    assert run("decode", coded.stream, "-o", target, "-y", "--quiet") == 0
+    assert len(read_clip(target)) == 8
+
+
+def test_unexpected_error_is_one_line_with_a_hint(
+    coded: CodedClip, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(options: object, signals: object) -> int:
+        raise IndexError("deep\ninside")
+
+    monkeypatch.setattr("colorvid.cli.coding.run", fail)
+    monkeypatch.delenv("COLORVID_TRACEBACK", raising=False)
+    assert run("info", coded.stream) == 1
+    message = one_error_line(capfd.readouterr().err)
+    assert message.startswith("IndexError: deep inside; ") and "COLORVID_TRACEBACK=1" in message
+    monkeypatch.setenv("COLORVID_TRACEBACK", "1")
+    assert run("info", coded.stream) == 1
+    assert "Traceback" in capfd.readouterr().err
+
+
+def test_help_and_version(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capfd.readouterr().out == f"colorvid {colorvid.__version__}\n"
+    for name in ("encode", "decode", "info", "verify", "selftest", "model"):
+        assert run(name, "--help") == 0
+        text = capfd.readouterr().out
+        assert text.startswith(f"usage: colorvid {name} ") and "exit codes:" in text
+    assert run("encode", "--help") == 0
+    assert "higher is better" in capfd.readouterr().out
+
+
+def test_model_tells_what_it_costs(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run("model") == 0
+    out, err = capfd.readouterr()
+    assert colorvid.load_model().identity.hex() in out and err == ""
+    assert run("model", "nothing") == 3
+    assert "neither a file nor one of default" in one_error_line(capfd.readouterr().err)
+
+
+def test_help_info_and_errors_answer_without_torch(coded: CodedClip) -> None:
+    lines = [
+        ["--help"], ["--version"], ["encode", "--help"], ["encode", "-q", "99"],
+        ["info", str(coded.stream), "--json"], ["info", str(coded.source)],
+        ["encode", "none.y4m", "-o", "none.clv"], ["encode", str(coded.source), "-o", "no/a.clv"],
+        ["decode", "none.clv", "-o", "no.y4m"], ["decode", str(coded.source), "-o", "no.y4m"],
+        ["decode", str(coded.stream), "-o", str(coded.source)], ["verify", str(coded.source)],
+    ]  # fmt: skip
+    program = (
+        "import sys\nfrom colorvid.cli.main import main\n"
+        f"codes = [main(line) for line in {lines!r}]\n"
+        "assert not {'torch', 'compressai', 'tqdm', 'av'} & sys.modules.keys()\n"
+        "sys.exit(' '.join(map(str, codes)))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.stderr.splitlines()[-1] == "0 0 0 1 0 3 2 2 2 3 2 3"
+
+
+def test_pipes_in_both_directions(coded: CodedClip) -> None:
+    source = coded.source.read_bytes()
+    encode = command("encode", "-", "-o", "-", "--gop", 3)
+    encoded = subprocess.run(encode, input=source, capture_output=True)
+    assert encoded.stdout == coded.stream.read_bytes()
+    assert encoded.stderr.startswith(b"encoded 8 frames")
+    decode = command("decode", "-", "-o", "-")
+    decoded = subprocess.run(decode, input=encoded.stdout, capture_output=True)
+    assert decoded.stdout == coded.stream.with_name("decoded.y4m").read_bytes()
+    assert decoded.stderr.startswith(b"decoded 8 frames")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "long.y4m", moving_frames(2, 48, 64) * 1000)
+    target = tmp_path / "out.clv"
+    arguments = command("encode", source, "-o", target, "--gop", 8, "--threads", 2)
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not any(part.stat().st_size > 500 for part in tmp_path.glob("*.part")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (4, "")
+    assert f"aborted by {number.name}" in one_error_line(err)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_full_disk_leaves_nothing_behind(coded: CodedClip, tmp_path: Path) -> None:
+    program = (
+        "import resource, sys\nfrom colorvid.cli.main import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))\n"
+        "source, stream, folder = sys.argv[1:]\n"
+        "assert main(['encode', source, '-o', folder + '/a.clv']) == 2\n"
+        "assert main(['decode', stream, '-o', folder + '/a.y4m']) == 2"
+    )
+    arguments = [sys.executable, "-c", program, coded.source, coded.stream, tmp_path]
+    result = subprocess.run(arguments, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    encode, decode = result.stderr.splitlines()
+    assert encode.startswith("colorvid [error]: ") and encode.endswith("File too large")
+    assert decode.startswith("colorvid [error]: ") and decode.endswith("File too large")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_closed_pipe_is_one_line(coded: CodedClip) -> None:
+    for arguments in (
+        command("info", coded.stream, "--frames"),
+        command("decode", coded.stream, "-o", "-"),
+    ):
+        reading, writing = os.pipe()
+        os.close(reading)
+        result = subprocess.run(arguments, stdout=writing, stderr=subprocess.PIPE, text=True)
+        os.close(writing)
+        assert result.returncode == 2
+        assert "stdout: Broken pipe" in one_error_line(result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [("info CLV", 2), ("decode CLV -o -", 2), ("info - ", 2), ("--help", 0)]
+)
+def test_standard_streams_that_are_closed(
+    arguments: str, code: int, coded: CodedClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main([str(coded.stream) if w == "CLV" else w for w in arguments.split()]) == code
+    if code:
+        assert "is closed; " in one_error_line(terminal.getvalue())
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["info", "none.clv"]) == 2
+
+
+def test_full_stdout(coded: CodedClip) -> None:
+    arguments = command("info", coded.stream)
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 2
+    assert one_error_line(result.stderr) == "stdout: No space left on device"
+
+
+class Terminal(io.StringIO):
+    """A stderr that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_only_at_a_terminal(
+    coded: CodedClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "a.clv"
+    for option, shown in (("--psnr", True), ("--no-progress", False), ("--quiet", False)):
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        assert run("encode", coded.source, "-o", target, "-y", "--frames", 4, option) == 0
+        text = terminal.getvalue()
+        assert ("/4 frames, " in text and " kb/s, eta " in text) == shown
+        assert ("encoded 4 frames" in text) == (option != "--quiet")

@@ -1,0 +1,309 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+import colorvid
+from colorvid import config
+from colorvid.bitstream import ClvReader, Packet
+from colorvid.codec import coder
+from colorvid.errors import (
+    ConfigError,
+    DamagedStream,
+    HashMismatch,
+    HeaderError,
+    InputError,
+    ModelMismatch,
+    OutputError,
+)
+from colorvid.files.concealment import MAX_GAP
+from colorvid.frame import Frame
+from colorvid.io import VideoInfo, open_reader
+from colorvid.quality.report import Progress
+from tests.clips import moving_frames
+from tests.conftest import INFO, CodedClip, read_clip, write_clip
+
+
+def sums(frames: list[Frame]) -> list[int]:
+    return [frame.crc32() for frame in frames]
+
+
+def packets(path: Path) -> list[Packet]:
+    with path.open("rb") as file:
+        return [record for record in ClvReader(file) if isinstance(record, Packet)]
+
+
+def edited(coded: CodedClip, target: Path, edit: Callable[[int, Packet], bytes]) -> Path:
+    """Write the stream with each packet replaced by what ``edit`` makes of number and packet."""
+    data = coded.stream.read_bytes()
+    summary = colorvid.probe(coded.stream)
+    parts = [data[:60]]
+    parts += [edit(number, packet) for number, packet in enumerate(packets(coded.stream))]
+    last = summary.frames[-1]
+    parts.append(data[last.offset + last.packet_bytes :])
+    target.write_bytes(b"".join(parts))
+    return target
+
+
+def broken(packet: Packet) -> bytes:
+    """A packet with a wrong byte in the middle."""
+    data = bytearray(packet.to_bytes())
+    data[len(data) // 2] ^= 0x10
+    return bytes(data)
+
+
+def break_frames(coded: CodedClip, target: Path, *numbers: int) -> Path:
+    return edited(coded, target, lambda n, p: broken(p) if n in numbers else p.to_bytes())
+
+
+def test_public_names() -> None:
+    assert colorvid.__all__ == sorted(colorvid.__all__)
+    for name in colorvid.__all__:
+        assert getattr(colorvid, name).__doc__, name
+        assert name in dir(colorvid)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        colorvid.nothing  # noqa: B018
+    assert coder.EncoderSettings().quality == config.DEFAULT_QUALITY
+
+
+def test_round_trip_keeps_pictures_and_description(coded: CodedClip) -> None:
+    source = moving_frames(8, 48, 64)
+    assert len(coded.decoded) == 8
+    for frame, decoded in zip(source, coded.decoded, strict=True):
+        assert abs(frame.y.astype(int) - decoded.y).mean() < 6
+    with open_reader(coded.stream.with_name("decoded.y4m")) as reader:
+        assert reader.info == replace(INFO, frames=8)
+
+
+def test_every_decoded_picture_is_what_its_packet_says(coded: CodedClip) -> None:
+    assert [packet.frame_crc for packet in packets(coded.stream)] == sums(coded.decoded)
+
+
+def test_the_number_of_threads_changes_no_byte(coded: CodedClip, tmp_path: Path) -> None:
+    stream, result = tmp_path / "a.clv", tmp_path / "a.y4m"
+    colorvid.encode_file(coded.source, stream, gop=3, threads=3, csv=tmp_path / "a.csv")
+    assert stream.read_bytes() == coded.stream.read_bytes()
+    colorvid.decode_file(stream, result, threads=3)
+    assert sums(read_clip(result)) == sums(coded.decoded)
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 9
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (37, 23), (16, 2)])
+def test_odd_sizes(width: int, height: int, tmp_path: Path) -> None:
+    info = VideoInfo(width, height, Fraction(25))
+    source = write_clip(tmp_path / "in.y4m", moving_frames(3, height, width), info)
+    report = colorvid.encode_file(source, tmp_path / "a.clv", scores=True, threads=1)
+    assert report.frames == 3
+    assert report.size_bytes == (tmp_path / "a.clv").stat().st_size
+    assert report.scores is not None and report.scores.psnr_yuv > 20
+    for suffix in (".y4m", ".yuv"):
+        colorvid.decode_file(tmp_path / "a.clv", tmp_path / f"out{suffix}", threads=1)
+    decoded = read_clip(tmp_path / "out.y4m")
+    assert [(f.width, f.height) for f in decoded] == [(width, height)] * 3
+    with open_reader(tmp_path / "out.yuv", size=(width, height), rate=Fraction(25)) as reader:
+        assert sums(list(reader)) == sums(decoded)
+
+
+def test_options_reach_the_stream(coded: CodedClip, tmp_path: Path) -> None:
+    stream = tmp_path / "a.clv"
+    colorvid.encode_file(
+        coded.source, stream, quality=50, inter_quality=20, gop=2, frames=3, seek=4,
+        rate=Fraction(10), threads=1,
+    )  # fmt: skip
+    summary = colorvid.probe(stream)
+    assert [frame.header.quality for frame in summary.frames] == [50, 20, 50]
+    assert (summary.header.rate_num, summary.header.gop_length) == (10, 2)
+    assert summary.header.model_id == colorvid.load_model().identity
+
+
+def test_progress_of_both_directions(coded: CodedClip, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    colorvid.encode_file(coded.source, tmp_path / "a.clv", frames=2, progress=seen.append)
+    assert [(p.frames, p.total) for p in seen] == [(1, 2), (2, 2)]
+    assert seen[1].size_bytes > seen[0].size_bytes > 60
+    seen.clear()
+    colorvid.decode_file(tmp_path / "a.clv", tmp_path / "a.y4m", progress=seen.append)
+    assert [(p.frames, p.total) for p in seen] == [(1, 2), (2, 2)]
+
+
+def test_verify_a_whole_stream(coded: CodedClip) -> None:
+    report = colorvid.verify_file(coded.stream, threads=1)
+    assert report.ok and (report.frames, report.lost, report.exit_code) == (8, 0, 0)
+    assert report.size_bytes == coded.stream.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("damaged", "shown"),
+    [
+        ([4], [0, 1, 2, 3, 3, 3, 6, 7]),
+        ([3], [0, 1, 2, 2, 2, 2, 6, 7]),
+        ([0], [3, 3, 3, 3, 4, 5, 6, 7]),
+        ([7], [0, 1, 2, 3, 4, 5, 6, 6]),
+        ([1, 5], [0, 0, 0, 3, 4, 4, 6, 7]),
+    ],
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_lost_frames_are_replaced_until_the_next_key_frame(
+    damaged: list[int], shown: list[int], threads: int, coded: CodedClip, tmp_path: Path
+) -> None:
+    stream = break_frames(coded, tmp_path / "bad.clv", *damaged)
+    report = colorvid.decode_file(stream, tmp_path / "out.y4m", threads=threads)
+    expected = [coded.decoded[i] for i in shown]
+    assert sums(read_clip(tmp_path / "out.y4m")) == sums(expected)
+    assert (report.exit_code, report.damages) == (5, len(damaged))
+    wrong = sum(i != place for place, i in enumerate(shown))
+    assert (report.frames, report.lost, report.concealed) == (8 - wrong, wrong, wrong)
+    assert "CRC" in report.damage[0]
+
+
+def test_cut_stream_decodes_up_to_the_cut(coded: CodedClip, tmp_path: Path) -> None:
+    summary = colorvid.probe(coded.stream)
+    cut = tmp_path / "cut.clv"
+    cut.write_bytes(coded.stream.read_bytes()[: summary.frames[5].offset + 20])
+    report = colorvid.decode_file(cut, tmp_path / "out.y4m")
+    assert sums(read_clip(tmp_path / "out.y4m")) == sums(coded.decoded[:5])
+    assert (report.exit_code, report.frames, report.concealed) == (5, 5, 0)
+    assert "cut" in report.damage[0]
+
+
+def test_lie_about_the_frame_number_is_not_believed(coded: CodedClip, tmp_path: Path) -> None:
+    def far(number: int, packet: Packet) -> bytes:
+        return replace(packet, frame_number=number + (10**9 if number > 5 else 0)).to_bytes()
+
+    stream = edited(coded, tmp_path / "far.clv", far)
+    report = colorvid.decode_file(stream, tmp_path / "out.y4m")
+    assert report.exit_code == 5
+    assert sums(read_clip(tmp_path / "out.y4m")) == sums(coded.decoded)
+    assert report.lost > MAX_GAP and report.concealed == 0
+    assert "too many to repeat" in report.damage[0]
+
+
+def test_wrong_hash_is_told_and_replaced(coded: CodedClip, tmp_path: Path) -> None:
+    def lie(number: int, packet: Packet) -> bytes:
+        crc = packet.frame_crc ^ (number == 4)
+        return replace(packet, frame_crc=crc).to_bytes()
+
+    stream = edited(coded, tmp_path / "lie.clv", lie)
+    report = colorvid.decode_file(stream, tmp_path / "out.y4m")
+    assert (report.exit_code, report.mismatches, report.concealed) == (6, 1, 2)
+    assert sums(read_clip(tmp_path / "out.y4m")) == sums(
+        [coded.decoded[i] for i in (0, 1, 2, 3, 3, 3, 6, 7)]
+    )
+    with pytest.raises(HashMismatch, match="frame 4"):
+        colorvid.decode_file(stream, tmp_path / "b.y4m", on_error="stop")
+
+
+def test_stop_leaves_nothing(coded: CodedClip, tmp_path: Path) -> None:
+    stream = break_frames(coded, tmp_path / "bad.clv", 4)
+    with pytest.raises(DamagedStream, match=r"bad\.clv: .*CRC"):
+        colorvid.decode_file(stream, tmp_path / "out.y4m", on_error="stop")
+    assert list(tmp_path.iterdir()) == [stream]
+    with pytest.raises(ConfigError, match="on_error is 'skip'; allowed are conceal, stop"):
+        colorvid.decode_file(stream, tmp_path / "out.y4m", on_error="skip")  # type: ignore
+
+
+def test_nothing_to_decode(coded: CodedClip, tmp_path: Path) -> None:
+    stream = break_frames(coded, tmp_path / "bad.clv", *range(8))
+    with pytest.raises(DamagedStream, match="no frame can be decoded"):
+        colorvid.decode_file(stream, tmp_path / "out.y4m")
+    assert list(tmp_path.iterdir()) == [stream]
+    report = colorvid.verify_file(stream)
+    assert (report.frames, report.lost, report.exit_code) == (0, 8, 5)
+
+
+def test_stream_of_another_model(coded: CodedClip, tmp_path: Path) -> None:
+    with coded.stream.open("rb") as file:
+        header = replace(ClvReader(file).header, model_id=bytes(range(16)))
+    stream = tmp_path / "other.clv"
+    stream.write_bytes(header.to_bytes() + coded.stream.read_bytes()[60:])
+    with pytest.raises(ModelMismatch, match=r"needs model 000102\w+; here is default \(\w+\)"):
+        colorvid.decode_file(stream, tmp_path / "out.y4m")
+    with pytest.raises(ModelMismatch, match="neither a file nor one of default"):
+        colorvid.decode_file(stream, tmp_path / "out.y4m", model="nothing")
+    assert list(tmp_path.iterdir()) == [stream]
+
+
+def test_wrong_use_is_refused_and_leaves_nothing(coded: CodedClip, tmp_path: Path) -> None:
+    target = tmp_path / "a.clv"
+    encode = colorvid.encode_file
+    with pytest.raises(InputError, match="No such file"):
+        encode(tmp_path / "none.y4m", target)
+    with pytest.raises(ConfigError, match=r"encoding writes \.clv streams"):
+        encode(coded.source, tmp_path / "a.mkv")
+    for threads in (-1, 1.5, True):
+        with pytest.raises(ConfigError, match=f"threads is {threads}"):
+            encode(coded.source, target, threads=threads)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="--frames is '2'; it must be from 1 to"):
+        encode(coded.source, target, frames="2")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"--seek is 0\.5; it must be from 0 to"):
+        encode(coded.source, target, seek=0.5)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"quality 64 is not allowed; it must be 0\.\.63"):
+        encode(coded.source, target, quality=64)
+    with pytest.raises(ConfigError, match="device 'abacus' cannot be used"):
+        encode(coded.source, target, device="abacus")
+    with pytest.raises(ConfigError, match="unknown suffix"):
+        colorvid.decode_file(coded.stream, tmp_path / "a.txt")
+    with pytest.raises(HeaderError, match=r"source\.y4m: not a \.clv stream"):
+        colorvid.verify_file(coded.source)
+    with pytest.raises(InputError, match="is a directory"):
+        colorvid.probe(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_existing_targets_are_kept(coded: CodedClip, tmp_path: Path) -> None:
+    for name in ("a.clv", "a.csv", "a.y4m"):
+        (tmp_path / name).write_text("keep")
+    with pytest.raises(OutputError, match=r"a\.clv exists; pass -y"):
+        colorvid.encode_file(coded.source, tmp_path / "a.clv")
+    with pytest.raises(OutputError, match=r"a\.csv exists; pass -y"):
+        colorvid.encode_file(coded.source, tmp_path / "b.clv", csv=tmp_path / "a.csv")
+    with pytest.raises(OutputError, match=r"a\.y4m exists; pass -y"):
+        colorvid.decode_file(coded.stream, tmp_path / "a.y4m")
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == dict.fromkeys(
+        ("a.clv", "a.csv", "a.y4m"), "keep"
+    )
+    colorvid.decode_file(coded.stream, tmp_path / "a.y4m", overwrite=True)
+    assert sums(read_clip(tmp_path / "a.y4m")) == sums(coded.decoded)
+
+
+def test_source_that_breaks_off_leaves_nothing(coded: CodedClip, tmp_path: Path) -> None:
+    source = tmp_path / "cut.y4m"
+    source.write_bytes(coded.source.read_bytes()[:-10])
+    with pytest.raises(InputError, match="frame 7 is cut"):
+        colorvid.encode_file(source, tmp_path / "a.clv", gop=3, threads=2)
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_imports_stay_light_and_never_take_in_the_training_side(
+    coded: CodedClip, tmp_path: Path
+) -> None:
+    program = """
+import sys
+import colorvid
+assert not {"numpy", "torch", "av"} & sys.modules.keys()
+colorvid.probe(sys.argv[1])
+assert not {"torch", "av"} & sys.modules.keys()
+colorvid.encode_file(sys.argv[1].replace("coded.clv", "source.y4m"), sys.argv[2], frames=2)
+colorvid.verify_file(sys.argv[2])
+heavy = {"compressai", "torchvision", "torch_geometric", "skvideo", "matplotlib"}
+print(sorted(heavy & sys.modules.keys()))
+print([name for name in sys.modules if name.startswith("colorvid.training")])
+"""
+    arguments = [sys.executable, "-c", program, str(coded.stream), str(tmp_path / "a.clv")]
+    result = subprocess.run(arguments, capture_output=True, text=True)
+    assert result.stderr == ""
+    assert result.stdout == "[]\n[]\n"
+
+
+@pytest.mark.parametrize("names", [("a.clv", "a\0.csv"), ("a\0.clv", "a.csv")])
+def test_a_name_with_a_nul_is_refused(
+    coded: CodedClip, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    target, csv = (str(tmp_path / name) for name in names)
+    with pytest.raises(OutputError, match="a file name cannot hold a NUL"):
+        colorvid.encode_file(coded.source, target, csv=csv)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,226 @@
+"""Every way in which a stream can be wrong has a message, and the document lists them all."""
+
+from __future__ import annotations
+
+import io
+import re
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from colorvid.bitstream import ClvReader, Damage, Packet
+from colorvid.bitstream.index import StreamIndex
+from colorvid.bitstream.packets import parse_header
+from colorvid.codec.groups import model_for
+from colorvid.errors import (
+    ColorvidError,
+    DamagedStream,
+    HeaderError,
+    ModelMismatch,
+    UnsupportedVersion,
+)
+from colorvid.files.streams import info_of
+from colorvid.system.limits import check_picture
+from tests.bitstream.test_index import KEYS, forged
+from tests.clv import HEADER_SIZE, header, packet, parts, records
+
+PARTS = parts()
+STREAM = b"".join(PARTS)
+HEAD = PARTS[0]
+PAGE = Path(__file__).parents[2] / "docs" / "robustness.md"
+
+
+def sealed(start: bytes, at: int, data: bytes) -> bytes:
+    """A stream header with other bytes at one place, under a right CRC."""
+    body = bytearray(start[:-4])
+    body[at : at + len(data)] = data
+    return bytes(body) + zlib.crc32(body).to_bytes(4, "little")
+
+
+def read(data: bytes) -> None:
+    for _ in ClvReader(io.BytesIO(data)):
+        pass
+
+
+def seek(data: bytes) -> None:
+    ClvReader(io.BytesIO(data)).seek_to_key(5)
+
+
+def with_index(index: bytes) -> bytes:
+    return b"".join([*PARTS[:-1], index])
+
+
+def packet_start(body: bytes) -> bytes:
+    """A stream whose first packet begins with the fixed fields and goes on with ``body``."""
+    return HEAD + b"\xf5P0000\x00" + bytes(4) + body
+
+
+PADDED_INDEX = forged(6, [(0, 60)], 1, 99)
+PADDED_INDEX = PADDED_INDEX[:-8] + bytes(79) + PADDED_INDEX[-8:]
+
+WRONG: dict[str, tuple[Callable[[], object], type[ColorvidError]]] = {
+    "empty": (lambda: read(b""), HeaderError),
+    "other file": (lambda: read(b"RIFF1234" + bytes(80)), HeaderError),
+    "text mode": (lambda: read(STREAM.replace(b"\r\n", b"\n", 1)), HeaderError),
+    "cut header": (lambda: read(HEAD[:30]), HeaderError),
+    "header CRC": (lambda: read(HEAD[:20] + b"?" + HEAD[21:]), HeaderError),
+    "version 0": (lambda: read(sealed(HEAD, 8, b"\0")), HeaderError),
+    "version 2": (lambda: read(HEAD[:8] + b"\2" + HEAD[9:]), UnsupportedVersion),
+    "width 65535": (lambda: read(sealed(HEAD, 9, b"\xff\xff")), HeaderError),
+    "height 65535": (lambda: read(sealed(HEAD, 11, b"\xff\xff")), HeaderError),
+    "height 0": (lambda: read(sealed(HEAD, 11, b"\0\0")), HeaderError),
+    "rate": (lambda: read(sealed(HEAD, 17, bytes(4))), HeaderError),
+    "aspect": (lambda: read(sealed(HEAD, 21, bytes(4))), HeaderError),
+    "ratio": (lambda: info_of(header(rate_num=2**32 - 1, rate_den=1)), HeaderError),
+    "too large": (lambda: check_picture(header().size, 9), HeaderError),
+    "no model": (lambda: model_for(bytes(16), "cpu", None), ModelMismatch),
+    "marker": (lambda: read(HEAD + b"what"), DamagedStream),
+    "cut marker": (lambda: read(HEAD + b"\xf5CV"), DamagedStream),
+    "cut packet header": (lambda: read(HEAD + PARTS[1][:9]), DamagedStream),
+    "long varint": (lambda: read(packet_start(b"\x80\0\0\0")), DamagedStream),
+    "reserved bit": (lambda: read(HEAD + b"\xf5P0000\x80" + bytes(9)), DamagedStream),
+    "section 2^26 + 1": (lambda: read(packet_start(b"\0\0\x81\x80\x80\x20")), DamagedStream),
+    "payload": (lambda: read(packet_start(b"\0\0\x80\x80\x80\x20")), DamagedStream),
+    "key motion": (lambda: read(packet_start(b"\0\1\0?")), DamagedStream),
+    "cut payload": (lambda: read(packet_start(b"\0\0\x7f")), DamagedStream),
+    "packet CRC": (lambda: read(packet_start(b"\0\0\0")), DamagedStream),
+    "packet gone": (lambda: read(b"".join([*PARTS[:2], *PARTS[3:]])), DamagedStream),
+    "packets gone": (lambda: read(b"".join([*PARTS[:2], *PARTS[4:]])), DamagedStream),
+    "packet twice": (lambda: read(b"".join([*PARTS[:3], *PARTS[2:]])), DamagedStream),
+    "no key": (lambda: read(HEAD + packet(0, frame_type=1).to_bytes()), DamagedStream),
+    "cut between packets": (lambda: read(b"".join(PARTS[:-1])), DamagedStream),
+    "more bytes": (lambda: read(STREAM + b"?"), DamagedStream),
+    "index cut": (lambda: read(STREAM[:-3]), DamagedStream),
+    "index counts": (lambda: read(with_index(forged(7, [], 0, 18))), DamagedStream),
+    "index CRC": (lambda: read(with_index(PARTS[-1][:4] + b"????" + PARTS[-1][8:])), DamagedStream),
+    "index entry": (lambda: read(with_index(forged(6, [(0, 60)], 2, 20))), DamagedStream),
+    "index tail": (lambda: read(with_index(PARTS[-1][:-1] + b"?")), DamagedStream),
+    "index size": (lambda: read(with_index(forged(6, KEYS, 2, 36))), DamagedStream),
+    "too few frames": (lambda: read(with_index(forged(5, KEYS, 2, 22))), DamagedStream),
+    "too many frames": (lambda: read(with_index(forged(7, KEYS, 2, 22))), DamagedStream),
+    "key count": (lambda: read(with_index(forged(6, [(0, 60)], 1, 20))), DamagedStream),
+    "key places": (
+        lambda: read(with_index(forged(6, [(0, 60), (3, 128)], 2, 22))), DamagedStream
+    ),
+    "seek: size": (lambda: seek(with_index(forged(6, KEYS, 2, 2**32 - 1))), DamagedStream),
+    "seek: entries": (lambda: seek(with_index(PADDED_INDEX)), DamagedStream),
+    "seek: count": (lambda: seek(with_index(forged(99, KEYS, 11, 22))), DamagedStream),
+    "seek: behind": (lambda: seek(with_index(forged(6, [(0, 60), (3, 999)], 2, 23))),
+                     DamagedStream),
+    "seek: header": (lambda: seek(with_index(forged(6, [(0, 59)], 1, 20))), DamagedStream),
+    "seek: last": (lambda: seek(with_index(forged(6, [(0, 60), (6, 90)], 2, 22))), DamagedStream),
+    "seek: nothing": (
+        lambda: seek(with_index(forged(6, [(0, 60), (3, 99)], 2, 22))), DamagedStream
+    ),
+}  # fmt: skip
+
+
+def documented() -> dict[str, str]:
+    """Patterns of the messages in the document, with the name of their error.
+
+    In the document N is a number, X hexadecimal, F a field.
+    """
+    rows = re.findall(
+        r"^\| `([A-Z]\w+)` \| `(.+)` \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    patterns = {}
+    for error, message in rows:
+        text = re.escape(message.replace("...", "…"))
+        text = re.sub(r"\bN(?=x|\b)|(?<=x)N\b", r"\\d+", text)
+        text = re.sub(r"\bX\b", "[0-9a-f ]+", re.sub(r"\bF\b", r"[a-z_]+", text))
+        patterns[text.replace("…", ".*")] = error
+    return patterns
+
+
+def matching(message: str, error: str) -> list[str]:
+    """Patterns that a message is one of; a position may stand before it."""
+    text = re.sub(r"^byte \d+: ", "", message)
+    return [p for p, name in documented().items() if name == error and re.fullmatch(p, text)]
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_each_way_to_be_wrong_has_its_message(name: str) -> None:
+    call, error = WRONG[name]
+    with pytest.raises(error) as caught:
+        call()
+    assert type(caught.value) is error and "\n" not in str(caught.value)
+    assert len(matching(str(caught.value), error.__name__)) == 1, str(caught.value)
+
+
+def test_each_message_of_the_document_is_given() -> None:
+    given = set()
+    for call, error in WRONG.values():
+        with pytest.raises(error) as caught:
+            call()
+        given |= set(matching(str(caught.value), error.__name__))
+    assert set(documented()) == given
+
+
+@pytest.mark.parametrize("number", range(len(PARTS) - 2))
+def test_packets_swapped(number: int) -> None:
+    swapped = [*PARTS[: number + 1], *PARTS[number + 2 : number + 3], PARTS[number + 1]]
+    data = b"".join([*swapped, *PARTS[number + 3 :]])
+    numbers, damage = records(data)
+    if number + 2 == len(PARTS) - 1:  # with the index: all behind it is left
+        assert (numbers, len(damage)) == ([0, 1, 2, 3, 4], 2)
+        return
+    assert numbers == [n for n in range(6) if n != number]
+    assert [d.lost for d in damage] == [range(number, number + 1), range(0)]
+
+
+def test_an_empty_packet_is_the_smallest() -> None:
+    assert len(packet(0, motion=b"", latents=b"").to_bytes()) == 14
+    data = b"".join([HEAD, *(packet(0, latents=b"", frame_number=n).to_bytes() for n in range(9))])
+    numbers = [r.frame_number for r in ClvReader(io.BytesIO(data), "resync") if
+               isinstance(r, Packet)]  # fmt: skip
+    assert numbers == list(range(9))
+
+
+def test_a_stream_of_many_empty_packets_is_read_packet_by_packet() -> None:
+    count = 10_000
+    body = b"".join(packet(1, motion=b"", latents=b"", frame_number=n).to_bytes() for n in
+                    range(count))  # fmt: skip
+    found = list(ClvReader(io.BytesIO(HEAD + body), "resync"))
+    assert sum(isinstance(record, Packet) for record in found) == count
+    repeated = PARTS[1] * count
+    damage = [r for r in ClvReader(io.BytesIO(HEAD + repeated), "resync") if isinstance(r, Damage)]
+    assert len(damage) == count, "each but the first is a repetition, and the index is missing"
+
+
+def test_promised_packet_sizes_are_checked_against_the_picture() -> None:
+    limit = header(width=1, height=1).payload_limit
+    start = b"\xf5P0000\x00" + bytes(4) + b"\0\0"
+    assert limit == 2 * 3 + 4096
+    assert parse_header(start + b"\x86\x20", limit).header.latents_bytes == limit
+    with pytest.raises(DamagedStream, match="payload has 4103 bytes; at most 4102 are allowed"):
+        parse_header(start + b"\x87\x20", limit)
+
+
+def test_index_of_more_key_frames_than_packets_fit_is_refused_by_its_header() -> None:
+    many = forged(4000, [(n, 60 + 14 * n) for n in range(4000)], 4000, 8000 + 20)
+    assert len(StreamIndex.from_bytes(forged(6, KEYS, 2, 22)).keys) == 2
+    with pytest.raises(DamagedStream, match="index lies: 4000 key frames do not fit into the 203"):
+        seek(with_index(many))
+    reader = ClvReader(io.BytesIO(with_index(many)), "resync")
+    assert (reader.seek_to_key(5), reader.stated_frames()) == (3, None)
+
+
+def test_false_indexes_do_not_keep_the_reader_busy() -> None:
+    room = packet(0).to_bytes() * 2**15
+    entries = forged(2**32 - 1, [], 2**15 + 2**10, 18)[:-8] + b"\1\x0e" * (2**15 + 2**9)
+    for data in (HEAD + b"\xf5CVI" * 2**16, HEAD + room + entries + b"\xf5P" * 2**15):
+        found = list(ClvReader(io.BytesIO(data), "resync"))
+        last = found[-1]
+        assert isinstance(last, Damage) and "too many false packets follow, gave up" in last.what
+
+
+def test_what_the_index_states_is_read_without_moving() -> None:
+    reader = ClvReader(io.BytesIO(STREAM))
+    packets = iter(reader)
+    assert next(packets) == packet(0)
+    assert reader.stated_frames() == 6
+    assert next(packets) == packet(1)
+    assert ClvReader(io.BytesIO(STREAM[:-1])).stated_frames() is None
+    assert len(STREAM) > HEADER_SIZE
