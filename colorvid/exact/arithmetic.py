@@ -13,14 +13,11 @@ half to even and clamping: IEEE 754 operations with one possible result each.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from colorvid.exact.layers import ChannelScale, Conv, QualityBias
 
 SUM_LIMIT = 2**24
 """No partial sum of a float32 layer may exceed this."""
@@ -48,10 +45,42 @@ def straight_through(value: Tensor, x: Tensor) -> Tensor:
     return x + (value - x).detach()
 
 
+class Convolution(Protocol):
+    """What an arithmetic needs to know of a convolution; `colorvid.exact.layers.Conv` is one."""
+
+    padding: int
+    groups: int
+    target: Grid
+
+    def floats(self, x: Tensor, *, rounding: bool) -> tuple[Tensor, Tensor]:
+        """Weight and bias in real numbers for the input ``x``, on their grids if ``rounding``."""
+
+    def integers(self, carrier: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+        """Integer weight and bias carried by ``carrier``, and the float32 factor of the result."""
+
+
+class Scaling(Protocol):
+    """What an arithmetic needs to know of a factor for each channel."""
+
+    scale: Tensor
+
+    def factor(self) -> Tensor:
+        """float32 factor between the integers of input and result, ``(C, 1, 1)``."""
+
+
+class QualityTable(Protocol):
+    """What an arithmetic needs to know of features that depend on the quality index alone."""
+
+    table: Tensor
+
+    def curve(self, quality: Tensor) -> Tensor:
+        """Real values ``(B, C, 1, 1)`` for int64 qualities ``(B,)``."""
+
+
 class Arithmetic(Protocol):
     """What a network computes with; all tensors are ``(B, C, H, W)``."""
 
-    def conv(self, layer: Conv, x: Tensor) -> Tensor:
+    def conv(self, layer: Convolution, x: Tensor) -> Tensor:
         """Convolution, bias, rounding to ``layer.target``."""
 
     def leaky(self, x: Tensor) -> Tensor:
@@ -63,10 +92,10 @@ class Arithmetic(Protocol):
     def gate(self, u: Tensor, v: Tensor) -> Tensor:
         """``u * clamp(v / 4 + 1 / 2, 0, 1)``."""
 
-    def channel_scale(self, layer: ChannelScale, x: Tensor) -> Tensor:
+    def channel_scale(self, layer: Scaling, x: Tensor) -> Tensor:
         """``x`` times a constant per channel, as features."""
 
-    def quality_bias(self, layer: QualityBias, quality: Tensor) -> Tensor:
+    def quality_bias(self, layer: QualityTable, quality: Tensor) -> Tensor:
         """Features ``(B, C, 1, 1)`` of the quality index, ``quality`` int64 ``(B,)``."""
 
 
@@ -89,11 +118,9 @@ class FloatArithmetic:
             x = x + (torch.round(x.detach() * grid.steps) / grid.steps - x.detach())
         return x
 
-    def conv(self, layer: Conv, x: Tensor) -> Tensor:
+    def conv(self, layer: Convolution, x: Tensor) -> Tensor:
         """See `Arithmetic.conv`."""
-        weight, bias = layer.rounded() if self.rounding else (layer.weight, layer.bias)
-        if self.rounding:
-            layer.see(x)
+        weight, bias = layer.floats(x, rounding=self.rounding)
         y = F.conv2d(x, weight, bias, padding=layer.padding, groups=layer.groups)
         return self.on_grid(y, layer.target)
 
@@ -109,13 +136,13 @@ class FloatArithmetic:
         """See `Arithmetic.gate`."""
         return u * F.hardtanh(v * 0.25 + 0.5, 0.0, 1.0)
 
-    def channel_scale(self, layer: ChannelScale, x: Tensor) -> Tensor:
+    def channel_scale(self, layer: Scaling, x: Tensor) -> Tensor:
         """See `Arithmetic.channel_scale`."""
         return self.on_grid(x * layer.scale, FEATURE)
 
-    def quality_bias(self, layer: QualityBias, quality: Tensor) -> Tensor:
+    def quality_bias(self, layer: QualityTable, quality: Tensor) -> Tensor:
         """See `Arithmetic.quality_bias`."""
-        return self.on_grid(layer.knots.at(quality), FEATURE)
+        return self.on_grid(layer.curve(quality), FEATURE)
 
 
 class ExactArithmetic:
@@ -130,7 +157,7 @@ class ExactArithmetic:
         product = x.to(torch.float32) * factor
         return product.round_().clamp_(-limit, limit).to(self.carrier)
 
-    def conv(self, layer: Conv, x: Tensor) -> Tensor:
+    def conv(self, layer: Convolution, x: Tensor) -> Tensor:
         """See `Arithmetic.conv`."""
         weight, bias, factor = layer.integers(self.carrier)
         total = F.conv2d(x, weight, bias, padding=layer.padding, groups=layer.groups)
@@ -150,10 +177,10 @@ class ExactArithmetic:
         opening = (v + quarter // 2).clamp_(0, quarter)
         return opening.mul_(u).mul_(1.0 / quarter).round_()
 
-    def channel_scale(self, layer: ChannelScale, x: Tensor) -> Tensor:
+    def channel_scale(self, layer: Scaling, x: Tensor) -> Tensor:
         """See `Arithmetic.channel_scale`."""
         return self.requantise(x, layer.factor(), FEATURE.limit)
 
-    def quality_bias(self, layer: QualityBias, quality: Tensor) -> Tensor:
+    def quality_bias(self, layer: QualityTable, quality: Tensor) -> Tensor:
         """See `Arithmetic.quality_bias`."""
         return layer.table[quality].to(self.carrier)[:, :, None, None]

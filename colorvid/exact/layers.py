@@ -136,6 +136,14 @@ class Conv(ExactLayer):
         weight = self.weight + (rounded - self.weight.detach())
         return weight, self._corrected_bias(rounded)
 
+    def floats(self, x: Tensor, *, rounding: bool) -> tuple[Tensor, Tensor]:
+        """Weight and bias to train with on the input ``x``; see `rounded` and `see`."""
+        if not rounding:
+            return self.weight, self.bias
+        weight, bias = self.rounded()
+        self.see(x)
+        return weight, bias
+
     @torch.no_grad()
     def see(self, x: Tensor) -> None:
         """In training, take note of the means of an input, for the next `follow`."""
@@ -236,6 +244,10 @@ class QualityBias(ExactLayer):
     def forward(self, quality: Tensor) -> Tensor:
         """Features ``(B, C, 1, 1)`` for int64 qualities ``(B,)``."""
         return self.arithmetic.quality_bias(self, quality)
+
+    def curve(self, quality: Tensor) -> Tensor:
+        """Real values ``(B, C, 1, 1)`` for int64 qualities ``(B,)``."""
+        return self.knots.at(quality)
 
     @torch.no_grad()
     def finalise(self) -> None:
