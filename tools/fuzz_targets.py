@@ -29,7 +29,7 @@ from colorvid.bitstream.packets import MAX_FRAME_NUMBER, PACKET_MARKER
 from colorvid.errors import ColorvidError, ConfigError, DamagedStream, HeaderError, InputError
 from colorvid.files.streams import info_of
 from colorvid.io import open_reader
-from colorvid.io.y4m_header import format_header
+from colorvid.io.y4m import format_header
 from tools.container import container
 from tools.fuzz_mutate import mutate, repair
 

@@ -1,4 +1,7 @@
-"""Finds packets in a stream: reads the next one, or the next valid one behind damage."""
+"""Finds packets in a stream: reads the next one, or the next valid one behind damage.
+
+The stream is read through a window of bytes, so memory is bounded and a pipe will do.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from colorvid.bitstream.packets import (
     parse_header,
     parse_packet,
 )
-from colorvid.bitstream.source import ByteWindow
-from colorvid.errors import DamagedStream
+from colorvid.errors import DamagedStream, InputError
 
+CHUNK_BYTES = 1 << 16
 # A false packet start costs the CRC over its bytes, and time like that of so many bytes for the try
 # itself, as does each entry of a false index. All of them may cost the free effort plus so many
 # bytes per byte read. By chance a marker stands once in 64 KiB, far below that; a hostile file
@@ -28,6 +31,82 @@ _FREE_EFFORT_BYTES = 2**28
 _EFFORT_PER_BYTE = 64
 
 _MARKERS = re.compile(re.escape(PACKET_MARKER) + b"|" + re.escape(idx.INDEX_MARKER))
+
+
+class ByteWindow:
+    """The bytes of a file from ``offset`` on, read as they are needed and dropped when done.
+
+    Attributes:
+        data: the bytes read and not yet dropped.
+        offset: position of ``data[0]``, bytes from where the file stood at the start.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Start at the current position of ``file``; a pipe will do."""
+        self._file = file
+        # read1 returns what a pipe holds now; read would wait for a whole chunk.
+        self._read = getattr(file, "read1", file.read)
+        self._start = file.tell() if file.seekable() else None
+        self.data = bytearray()
+        self.offset = 0
+        self._stopped = False
+
+    def fill(self, count: int) -> bool:
+        """Read until the window holds ``count`` bytes; False if the file ends before that.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        while len(self.data) < count:
+            if self._stopped:
+                return False
+            try:
+                chunk = self._read(CHUNK_BYTES)
+            except OSError as error:
+                raise InputError(f"cannot read the stream: {error.strerror or error}") from error
+            if not chunk:
+                return False
+            self.data += chunk
+        return True
+
+    def drop(self, count: int) -> None:
+        """Forget the first ``count`` bytes, all of which are in the window."""
+        del self.data[:count]
+        self.offset += count
+
+    def stop(self) -> None:
+        """Drop everything and behave as at the end of the file, until the next ``seek``."""
+        self.drop(len(self.data))
+        self._stopped = True
+
+    def seek(self, offset: int) -> None:
+        """Continue at ``offset``.
+
+        Raises:
+            InputError: the file is a pipe.
+        """
+        if self._start is None:
+            raise InputError("cannot seek in a pipe; give the stream as a file")
+        self._seek(self._start + offset, 0)
+        self.data.clear()
+        self.offset = offset
+        self._stopped = False
+
+    def size(self) -> int:
+        """Size of the stream in bytes; moves to its end.
+
+        Raises:
+            InputError: the file is a pipe.
+        """
+        self.seek(0)
+        return self._seek(0, 2) - (self._start or 0)
+
+    def _seek(self, offset: int, whence: int) -> int:
+        """As ``file.seek``, with its errors translated."""
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            raise InputError(f"cannot seek in the stream: {error.strerror or error}") from error
 
 
 class Scanner:

@@ -7,8 +7,7 @@ from typing import BinaryIO
 from colorvid.bitstream.headers import StreamHeader
 from colorvid.bitstream.index import NO_KEY, KeyFrame, build_index
 from colorvid.bitstream.packets import Packet
-from colorvid.bitstream.source import write_all
-from colorvid.errors import ConfigError, HeaderError
+from colorvid.errors import ConfigError, HeaderError, OutputError
 
 
 class ClvWriter:
@@ -104,3 +103,21 @@ class ClvWriter:
         write_all(self._file, data)
         self.bytes_written += len(data)
         return len(data)
+
+
+def write_all(file: BinaryIO, data: bytes) -> None:
+    """Write all of ``data`` at once, also where the file takes less at a time.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    view = memoryview(data)
+    try:
+        while view:
+            written = file.write(view)
+            if not written:
+                raise OutputError("cannot write the stream: the file takes no bytes")
+            view = view[written:]
+        file.flush()  # whoever reads a pipe may be waiting for this packet
+    except OSError as error:
+        raise OutputError(f"cannot write the stream: {error.strerror or error}") from error

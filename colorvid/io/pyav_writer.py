@@ -12,9 +12,7 @@ from colorvid.errors import OutputError
 from colorvid.frame import Frame
 from colorvid.io.base import FrameWriter, VideoInfo, check_frame_size
 from colorvid.io.files import OutputFile
-from colorvid.io.pyav_errors import av_errors
-from colorvid.io.pyav_filter import OneFilter
-from colorvid.io.pyav_tags import ASPECT_TAG
+from colorvid.io.pyav_stream import ASPECT_TAG, OneFilter, av_errors
 
 _FFV1 = ("ffv1", {"level": "3", "slicecrc": "1"})
 _H264 = ("libx264", {"qp": "0", "preset": "veryfast"})

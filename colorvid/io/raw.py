@@ -11,8 +11,13 @@ from typing import BinaryIO
 from colorvid.errors import InputError
 from colorvid.frame import Frame
 from colorvid.io.base import FrameReader, VideoInfo
-from colorvid.io.files import frame_bytes, os_errors, read_packed_frame, write_packed_frame
-from colorvid.io.stream_writer import StreamWriter
+from colorvid.io.files import (
+    StreamWriter,
+    frame_bytes,
+    os_errors,
+    read_packed_frame,
+    write_packed_frame,
+)
 
 
 class RawReader(FrameReader):

@@ -22,8 +22,14 @@ from colorvid.config import TUNES, InterConfig, IntraConfig, from_table
 from colorvid.entropy.rans import CodeBook
 from colorvid.entropy.tables import Tables
 from colorvid.errors import ColorvidError, ModelMismatch
-from colorvid.exact.bounds import DOUBLE_LIMIT, Bound, largest_product, prove_bounds, refuse
-from colorvid.exact.layers import ExactLayer
+from colorvid.exact.layers import (
+    DOUBLE_LIMIT,
+    Bound,
+    ExactLayer,
+    largest_product,
+    prove_bounds,
+    refuse,
+)
 from colorvid.models.branch import COSTED, SYMBOL_LIMIT, Branch
 from colorvid.models.video import ENCODER_PARTS, VideoModel
 from colorvid.nn.prior import MEAN, SCALES

@@ -16,11 +16,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from colorvid.entropy.binary import BinaryCoder, States, new_states
-from colorvid.errors import ConfigError, DamagedStream
-from colorvid.motion.field import VECTOR_LIMIT, Vectors
+from colorvid.errors import DamagedStream
+from colorvid.motion.field import VECTOR_LIMIT, Quad, Vector, Vectors, median, quads
 
-Vector = tuple[int, int]
-Quad = tuple[Vector, Vector, Vector, Vector]
 Cells = list[Vector | None]
 
 _ZERO: Vector = (0, 0)
@@ -309,38 +307,3 @@ class _Partition:
             None if value is None else abs(value) - 1, states, base, _PREFIX
         )
         return -size - 1 if sign else size + 1
-
-
-def median(left: Vector | None, above: Vector | None, right: Vector | None) -> Vector:
-    """The guess of ITU-T H.264 8.4.1.3 from three neighbours, None where there is none."""
-    if above is None and right is None:
-        return _ZERO if left is None else left
-    if left is None or above is None or right is None:
-        there = [vector for vector in (left, above, right) if vector is not None]
-        if len(there) == 1:
-            return there[0]
-        left, above, right = left or _ZERO, above or _ZERO, right or _ZERO
-    if left == above:
-        return left
-    return (
-        sorted((left[0], above[0], right[0]))[1],
-        sorted((left[1], above[1], right[1]))[1],
-    )
-
-
-def quads(vectors: Vectors, shape: tuple[int, int]) -> list[Quad]:
-    """The vectors of each macroblock in raster order; odd edges repeat the last block."""
-    if vectors.shape != (*shape, 2):
-        raise ConfigError(f"vector field has shape {vectors.shape}; the grid needs {(*shape, 2)}")
-    if np.abs(vectors.astype(np.int32)).max() > VECTOR_LIMIT:
-        raise ConfigError(
-            f"vector field reaches {np.abs(vectors.astype(np.int32)).max()} quarter samples; "
-            f"components are within +-{VECTOR_LIMIT}"
-        )
-    even = np.pad(vectors, ((0, shape[0] % 2), (0, shape[1] % 2), (0, 0)), mode="edge")
-    rows = [[(y, x) for y, x in row] for row in even.tolist()]
-    return [
-        (upper[at], upper[at + 1], lower[at], lower[at + 1])
-        for upper, lower in zip(rows[::2], rows[1::2], strict=True)
-        for at in range(0, len(upper), 2)
-    ]

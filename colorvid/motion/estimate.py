@@ -1,14 +1,188 @@
-"""Motion estimation as the encoder uses it: libx264's vectors, then a rate-distortion decision."""
+"""Motion estimation, on the encoder's side: vectors of libx264, then a rate-distortion decision.
+
+libx264 finds vectors that are good in the rate-distortion sense and comes with PyAV. Each source
+frame is encoded and the packet is decoded at once; the decoder exports the vectors of the packet.
+The decoder of colorvid needs none of this.
+
+A vector field is an int16 array ``(ceil(H/8), ceil(W/8), 2)``; the last axis is ``(dy, dx)`` in
+quarter luma samples. The block at luma position ``(y, x)`` is predicted from the previous frame at
+``(y + dy/4, x + dx/4)``.
+"""
 
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from typing import Any
 
+import av
+import numpy as np
+from av.codec.context import Flags
+from av.sidedata.sidedata import Type
+from av.video.frame import PictureType
+from numpy.typing import NDArray
+
+from colorvid.errors import ConfigError
 from colorvid.frame import Frame, Plane
 from colorvid.motion.coding import MotionCoder
-from colorvid.motion.field import Vectors
-from colorvid.motion.search import MotionSearch
+from colorvid.motion.field import BLOCK, VECTOR_LIMIT, Vectors, grid_shape
 from colorvid.motion.simplify import simplify
+
+_MACROBLOCK = 16
+_NO_VECTOR = np.iinfo(np.int16).min
+_PRIVATE = ":".join(
+    (
+        "bframes=0",
+        "ref=1",
+        "scenecut=0",
+        "keyint=infinite",
+        "weightp=0",
+        "me=hex",
+        "subme=7",
+        "merange=24",
+        "trellis=0",
+        "aq-mode=0",
+        "no-psy=1",
+        "8x8dct=1",
+        "partitions=p8x8",
+        "forced-idr=1",
+        "log-level=-1",
+    )
+)
+
+
+class MotionSearch:
+    """Streaming motion search: push source frames, get the vectors of each P frame at once.
+
+    Deterministic: one thread. Keeps one frame of state inside libx264.
+    """
+
+    def __init__(self, width: int, height: int, crf: float = 26.0) -> None:
+        """Open an encoder and a decoder.
+
+        Args:
+            width, height: luma size in samples, 1..16384.
+            crf: quality of the search, 0..51; higher gives smoother, cheaper vectors. For a
+                residual quantised with ``step``, ``6 * log2(step) - 2`` measured best, and
+                ``6 * log2(step) - 8`` if `simplify` follows.
+
+        Raises:
+            ConfigError: ``crf`` or the size is out of its range.
+        """
+        if not 0 <= crf <= 51:
+            raise ConfigError(f"motion search crf {crf} is not allowed; it must be 0..51")
+        if not (1 <= width <= 16384 and 1 <= height <= 16384):
+            raise ConfigError(f"motion search size {width}x{height}; each side must be 1..16384")
+        self._size = (height, width)
+        self._pads = (-height % _MACROBLOCK, -width % _MACROBLOCK)
+        self._count = 0
+        self._encoder = self._open_encoder(width + self._pads[1], height + self._pads[0], crf)
+        self._decoder: Any = av.CodecContext.create("h264", "r")
+        self._decoder.thread_count = 1
+        self._decoder.flags |= Flags.low_delay
+        self._decoder.options = {"flags2": "+export_mvs"}
+
+    @staticmethod
+    def _open_encoder(width: int, height: int, crf: float) -> Any:
+        """A libx264 context without delay, for the padded size."""
+        encoder: Any = av.CodecContext.create("libx264", "w")
+        encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+        encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25, 1)
+        encoder.thread_count = 1
+        encoder.options = {
+            "preset": "medium",
+            "tune": "zerolatency",
+            "crf": str(crf),
+            "x264-params": _PRIVATE,
+        }
+        return encoder
+
+    def push(self, frame: Frame, key: bool = False) -> Vectors | None:
+        """Take the next source frame.
+
+        Args:
+            frame: the picture, of the size given at the start.
+            key: start a new group of pictures here. The first frame always does.
+
+        Returns:
+            The vector field towards the frame pushed before, or None at a key frame.
+
+        Raises:
+            ConfigError: the frame has another size.
+        """
+        if (frame.height, frame.width) != self._size:
+            raise ConfigError(
+                f"motion search got a frame of {frame.width}x{frame.height}; "
+                f"it was opened for {self._size[1]}x{self._size[0]}"
+            )
+        key = key or self._count == 0
+        picture = self._picture(frame)
+        picture.pts = self._count
+        picture.pict_type = PictureType.I if key else PictureType.NONE
+        self._count += 1
+        decoded = [
+            out for packet in self._encoder.encode(picture) for out in self._decoder.decode(packet)
+        ]
+        assert len(decoded) == 1, "zerolatency gives one packet per frame"
+        if key:
+            return None
+        return _field(decoded[0], self._size)
+
+    def _picture(self, frame: Frame) -> Any:
+        """The frame as a PyAV picture, padded by edge replication to whole macroblocks."""
+        rows, columns = self._pads
+        planes = [np.pad(frame.y, ((0, rows), (0, columns)), mode="edge")]
+        half = ((planes[0].shape[0] // 2), (planes[0].shape[1] // 2))
+        for plane in (frame.u, frame.v):
+            grow = [(0, want - have) for want, have in zip(half, plane.shape, strict=True)]
+            planes.append(np.pad(plane, grow, mode="edge"))
+        joined = np.concatenate([plane.ravel() for plane in planes])
+        return av.VideoFrame.from_ndarray(joined.reshape(-1, planes[0].shape[1]), format="yuv420p")
+
+
+def _field(decoded: Any, size: tuple[int, int]) -> Vectors:
+    """The vectors exported with a decoded picture, on the 8x8 grid of a frame of ``size``."""
+    padded = grid_shape(-(-size[0] // 16) * 16, -(-size[1] // 16) * 16)
+    field = np.full((*padded, 2), _NO_VECTOR, dtype=np.int16)
+    for data in decoded.side_data:
+        if data.type == Type.MOTION_VECTORS:
+            _place(field, data.to_ndarray())
+    rows, columns = grid_shape(*size)
+    return fill_holes(field[:rows, :columns])
+
+
+def _place(field: Vectors, exported: NDArray[Any]) -> None:
+    """Write exported partitions of 16x16, 16x8, 8x16 or 8x8 samples into the field."""
+    top = (exported["dst_y"].astype(int) - exported["h"] // 2) // BLOCK
+    left = (exported["dst_x"].astype(int) - exported["w"] // 2) // BLOCK
+    moves = np.stack((exported["motion_y"], exported["motion_x"]), axis=-1)
+    moves = np.clip(moves, -VECTOR_LIMIT, VECTOR_LIMIT).astype(np.int16)
+    for row in range(2):
+        for column in range(2):
+            inside = (exported["h"] > BLOCK * row) & (exported["w"] > BLOCK * column)
+            field[top[inside] + row, left[inside] + column] = moves[inside]
+
+
+def fill_holes(field: Vectors) -> Vectors:
+    """Give every block without a vector (intra) the median of its known neighbours.
+
+    Works inwards from the known blocks, one ring at a time; a field without any vector becomes
+    zero. Changes the field in place and returns it.
+    """
+    known = field[..., 0] != _NO_VECTOR
+    if not known.any():
+        return np.zeros_like(field)
+    while not known.all():
+        values = np.where(known[..., None], field, np.nan).astype(np.float32)
+        values = np.pad(values, ((1, 1), (1, 1), (0, 0)), constant_values=np.nan)
+        rows, columns = known.shape
+        near = np.stack([values[r : r + rows, c : c + columns] for r in range(3) for c in range(3)])
+        ring = ~known & ~np.isnan(near[..., 0]).all(axis=0)
+        found = np.nanmedian(near[:, ring], axis=0)
+        field[ring] = np.rint(found).astype(np.int16)
+        known |= ring
+    return field
+
 
 BIT_WEIGHT = 0.2
 """Price of a bit of the vectors in absolute differences, as a share of the quantiser step."""

@@ -16,8 +16,19 @@ from numpy.typing import NDArray
 
 from colorvid.entropy.binary import STATE_BITS, BinaryCoder, BinaryEncoder, States
 from colorvid.frame import Plane
-from colorvid.motion.coding import MotionCoder, Quad, Vector, median, quads
-from colorvid.motion.field import BLOCK, LUMA_RAMP, LUMA_RAMP_BITS, LUMA_TAPS, VECTOR_LIMIT, Vectors
+from colorvid.motion.coding import MotionCoder
+from colorvid.motion.field import (
+    BLOCK,
+    LUMA_RAMP,
+    LUMA_RAMP_BITS,
+    LUMA_TAPS,
+    VECTOR_LIMIT,
+    Quad,
+    Vector,
+    Vectors,
+    median,
+    quads,
+)
 
 _SIDE = 2 * BLOCK
 _REACH = BLOCK // 2  # a block's vector predicts so many samples beyond each of its edges

@@ -12,7 +12,7 @@ import av
 import numpy as np
 
 from colorvid.errors import InputError
-from colorvid.io.pyav_errors import av_errors
+from colorvid.io.pyav_stream import av_errors
 from colorvid.training import synthetic
 
 Planes = synthetic.Planes

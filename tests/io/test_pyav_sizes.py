@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from colorvid.errors import InputError
-from colorvid.io.pyav_sizes import _sum_up, frame_sizes
+from colorvid.io.pyav_reader import _sum_up, frame_sizes
 from tests.clips import moving_frames
 
 OPTIONS = {"crf": "30", "x264-params": "keyint=8:scenecut=0:bframes=3:threads=1"}

@@ -8,8 +8,7 @@ import pytest
 
 from colorvid.errors import InputError
 from colorvid.io import VideoInfo, open_reader, open_writer
-from colorvid.io.y4m import Y4mReader, Y4mWriter
-from colorvid.io.y4m_header import Y4mHeader, format_header
+from colorvid.io.y4m import Y4mHeader, Y4mReader, Y4mWriter, format_header
 from tests.clips import moving_frames
 
 TINY = b"YUV4MPEG2 W4 H2 F25:1 Ip A1:1 C420jpeg\nFRAME\nabcdefghijkl"

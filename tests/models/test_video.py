@@ -9,7 +9,7 @@ from colorvid.frame import Frame
 from colorvid.models.inter import motion_features
 from colorvid.models.planes import Picture
 from colorvid.models.video import State, VideoModel
-from colorvid.motion.search import MotionSearch
+from colorvid.motion.estimate import MotionSearch
 from tests import tiny
 from tests.clips import moving_frames
 

@@ -7,8 +7,8 @@ import pytest
 
 from colorvid.entropy.binary import BinaryDecoder, BinaryEncoder
 from colorvid.errors import ConfigError, DamagedStream
-from colorvid.motion.coding import MotionCoder, median
-from colorvid.motion.field import VECTOR_LIMIT, Vectors
+from colorvid.motion.coding import MotionCoder
+from colorvid.motion.field import VECTOR_LIMIT, Vectors, median
 
 SHAPES = [(1, 1), (1, 2), (2, 1), (2, 2), (1, 7), (5, 3), (18, 22), (9, 16)]
 

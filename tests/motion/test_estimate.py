@@ -8,8 +8,8 @@ import pytest
 
 from colorvid.errors import ConfigError
 from colorvid.frame import Frame, Plane, chroma_size
+from colorvid.motion.estimate import MotionSearch, fill_holes
 from colorvid.motion.field import VECTOR_LIMIT, grid_shape
-from colorvid.motion.search import MotionSearch, fill_holes
 
 HOLE = np.iinfo(np.int16).min
 
@@ -91,7 +91,7 @@ def test_wrong_use_is_refused() -> None:
 
 
 def test_search_does_not_load_torch() -> None:
-    modules = "colorvid.motion.simplify, colorvid.motion.search"
+    modules = "colorvid.motion.simplify, colorvid.motion.estimate"
     code = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
