@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,12 @@ Number = TypeVar("Number")
 PACKAGE_VERSION = "0.1.0"
 """Of this package; `colorvid.__version__`."""
 
+MAX_SIDE = 8192
+"""Largest width and height of a picture, in luma samples."""
 LAMBDA_MIN = 40.0
 LAMBDA_MAX = 16000.0
 QUALITIES = 64
+"""Number of quality indices, 0 to 63."""
 DEFAULT_QUALITY = 44
 DEFAULT_GOP = 32
 TUNES = ("default", "color")
@@ -39,11 +43,6 @@ def is_whole(value: object, low: int, high: int | None = None) -> bool:
     return low <= value and (high is None or value <= high)
 
 
-def quantiser_step(quality: float) -> float:
-    """Nominal quantiser step of a quality index, in sample values; 118 at 0, 5.9 at 63."""
-    return float(255 * (8.66 / lambda_of_quality(quality)) ** 0.5)
-
-
 def lambda_of_quality(quality: Number) -> Number:
     """Weight of the unit-range squared error against bits per pixel; 40 to 16000, geometric.
 
@@ -52,6 +51,20 @@ def lambda_of_quality(quality: Number) -> Number:
     ratio = LAMBDA_MAX / LAMBDA_MIN
     result: Number = LAMBDA_MIN * ratio ** (quality / (QUALITIES - 1))  # type: ignore[operator]
     return result
+
+
+def unit_step(quality: float) -> float:
+    """Quantiser step that suits the lambda of a quality index, for samples in 0..1.
+
+    High-rate theory: with a squared error of ``step^2 / 12`` and one bit more for half the step,
+    ``bits + lambda * error`` is least at ``step^2 = 6 / ln 2 / lambda``.
+    """
+    return math.sqrt(8.66 / lambda_of_quality(quality))
+
+
+def quantiser_step(quality: float) -> float:
+    """Nominal quantiser step of a quality index, in sample values; 119 at 0, 5.9 at 63."""
+    return 255 * unit_step(quality)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Any
 
 from colorvid.bitstream.fields import Field, FieldTable, constant, fields_of, item
+from colorvid.config import MAX_SIDE
 from colorvid.errors import HeaderError, UnsupportedVersion
 from colorvid.frame import Size, chroma_size
 
@@ -19,7 +20,6 @@ MAGIC = b"\x89CLV\r\n\x1a\n"
 VERSION = 1
 STREAM_HEADER_BYTES = 60
 MAX_PAYLOAD_BYTES = 2**26
-MAX_SIDE_PX = 8192
 MODEL_ID_BYTES = 16
 
 _UNSPECIFIED = {2: "unspecified"}
@@ -57,8 +57,8 @@ class StreamHeader:
         HeaderError: a value is out of its limits.
     """
 
-    width: int = item("u16", "luma columns, px", 1, MAX_SIDE_PX)
-    height: int = item("u16", "luma rows, px", 1, MAX_SIDE_PX)
+    width: int = item("u16", "luma columns, px", 1, MAX_SIDE)
+    height: int = item("u16", "luma rows, px", 1, MAX_SIDE)
     rate_num: int = item("u32", "frame rate numerator, frames", 1)
     rate_den: int = item("u32", "frame rate denominator, seconds", 1)
     sar_num: int = item("u32", "sample aspect ratio, horizontal; 0/1 = unknown", default=0)

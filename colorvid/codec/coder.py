@@ -12,8 +12,14 @@ import numpy as np
 import torch
 
 from colorvid.bitstream import FrameType, Packet
-from colorvid.bitstream.headers import MAX_SIDE_PX
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, is_whole, quantiser_step
+from colorvid.config import (
+    DEFAULT_GOP,
+    DEFAULT_QUALITY,
+    MAX_SIDE,
+    QUALITIES,
+    is_whole,
+    quantiser_step,
+)
 from colorvid.entropy.binary import BinaryDecoder, BinaryEncoder
 from colorvid.entropy.rans import BranchWriter, SymbolReader, SymbolWriter
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
@@ -227,8 +233,8 @@ class Decoder:
             ConfigError: a size is none of these.
         """
         for name, value in (("height", height), ("width", width)):
-            if not is_whole(value, 1, MAX_SIDE_PX):
-                raise ConfigError(f"{name} {value!r} is not allowed; it must be 1..{MAX_SIDE_PX}")
+            if not is_whole(value, 1, MAX_SIDE):
+                raise ConfigError(f"{name} {value!r} is not allowed; it must be 1..{MAX_SIDE}")
         prove(str(model.network.device), model.network.carrier)
         self.model, self.size = model, (height, width)
         self.timings = Timings()

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from colorvid.config import QUALITIES
 from colorvid.errors import ConfigError
 from colorvid.exact.arithmetic import FEATURE, SUM_LIMIT, Arithmetic, FloatArithmetic, Grid
 
-QUALITIES = 64
 CENTRE_RATE = 0.05
 """Share by which a step of training moves `Conv.centre` to what it has just seen."""
 KNOTS = 9

@@ -8,11 +8,10 @@ from fractions import Fraction
 from types import TracebackType
 from typing import Protocol
 
-from colorvid.config import is_whole
+from colorvid.config import MAX_SIDE, is_whole
 from colorvid.errors import InputError, OutputError
 from colorvid.frame import Frame
 
-MAX_SIDE = 8192
 MAX_RATIO_TERM = 2**31 - 1
 """Largest numerator and denominator of a frame rate or an aspect ratio (FFmpeg's AVRational)."""
 

@@ -1,12 +1,11 @@
 """One branch (luma or chroma): transforms, gains, prior, and the coding of its latents.
 
-`Branch.forward` is what training sees; `Branch.code` is the one traversal that encoder and
-decoder both run, with a coder that writes symbols or reads them.
+`Branch.forward` is what training sees. `Branch.code` is what the encoder and the decoder run, with
+a coder that writes symbols or reads them. Both walk through the latents by the same loop.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from colorvid.config import BranchConfig, lambda_of_quality
+from colorvid.entropy.rans import MAX_SYMBOL
 from colorvid.exact.arithmetic import ExactArithmetic, Grid, straight_through
-from colorvid.exact.layers import QUALITIES, ChannelScale, ExactLayer, Knots
-from colorvid.nn.prior import INDEX, SCALES, Parameters, Prior
+from colorvid.exact.layers import ChannelScale
+from colorvid.nn.prior import HYPER, INDEX, SCALES, Parameters, Prior
 from colorvid.nn.steps import Step, coded, places
 from colorvid.nn.transforms import (
     STEP_STEPS,
@@ -24,14 +24,12 @@ from colorvid.nn.transforms import (
     UNIT,
     AnalysisNet,
     BlockTransform,
+    Gains,
     SynthesisNet,
     latent_scale,
 )
 
 LATENT = Grid(steps=SYMBOL_STEPS, limit=2**15)
-SYMBOL_LIMIT = 2**11 - 1
-"""Symbols are clamped to +-2047; 2047 of the smallest steps exceed any coefficient."""
-HYPER_LIMIT = 127
 COSTED = 32
 """Magnitudes whose cost in bits the quantiser knows."""
 
@@ -44,42 +42,6 @@ class Coder(Protocol):
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
         """Code 1-D symbols with the table of their scale index (1-D, 0 = not coded, zero)."""
-
-
-class Gains(ExactLayer):
-    """Quantiser steps for each channel and quality, learned in the log domain.
-
-    Args:
-        channels: latents.
-        ratio: initial step over the step that suits lambda under high-rate theory.
-    """
-
-    table: Tensor
-
-    def __init__(self, channels: int, ratio: float) -> None:
-        """Start with the same step for all channels: ``ratio * sqrt(8.66 / lambda)``."""
-        super().__init__()
-        self.knots = Knots(channels)
-        places = torch.linspace(0, QUALITIES - 1, self.knots.values.shape[0])
-        steps = [ratio * math.sqrt(8.66 / lambda_of_quality(float(q))) for q in places]
-        with torch.no_grad():
-            self.knots.values.copy_(torch.tensor(steps).log()[:, None] + math.log(255 / UNIT))
-        self.register_buffer("table", torch.ones(QUALITIES, channels, dtype=torch.int32))
-
-    def forward(self, quality: Tensor) -> Tensor:
-        """Steps ``(B, C, 1, 1)`` in units of 32 sample values, to train with."""
-        return self.knots.at(quality).exp()
-
-    @torch.no_grad()
-    def finalise(self) -> None:
-        """See `ExactLayer.finalise`."""
-        steps = torch.round(self.knots.table().exp() * (UNIT * STEP_STEPS))
-        self.table.copy_(steps.clamp(1, 2**15))
-
-    @torch.no_grad()
-    def restore(self) -> None:
-        """See `ExactLayer.restore`."""
-        self.knots.fit(torch.log(self.table / (UNIT * STEP_STEPS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +76,56 @@ class FrameOutput:
 
 
 class Branch(nn.Module):
-    """Analysis, gains, prior and synthesis of the luma or of the chroma planes."""
+    """Analysis, gains, prior and synthesis of the luma or of the chroma planes.
+
+    The encoder runs everything; the decoder starts from the symbols. ``═`` is what the stream
+    holds::
+
+              x        reference
+              │            │
+        ┌─────┴─────┐      │
+        ▼           ▼      ▼
+    ┌─────────┐   ┌──────────┐
+    │transform│   │ analysis │                   encoder only, down to the symbols
+    └───┬─────┘   └────┬─────┘
+        └────►(+)◄─────┘
+               │
+              (÷)◄──── gains(quality)
+               │
+               y ────────────────────┐
+               │            ┌────────▼───────┐
+               │            │ hyper analysis │
+               │            └────────┬───────┘
+               │                  round(z)
+               │                     ║                     hyper-latents ẑ
+               │                     ▼
+               │          ┌─────────────────────┐
+               │          │  prior: features    │◄──── quality, condition
+               │          └──────────┬──────────┘
+               │     ┌───────────────▼───────────────────┐
+               │     │ for each context step             │
+               │     │  ┌─────────┐      ┌────────────┐  │
+               │     │  │ advance │─────►│ parameters │  │
+               │     │  └────▲────┘      └─────┬──────┘  │
+               │     │       │            mean, index    │
+               │     │       │                 ▼         │
+               └─────┼───────┼──►round(y - mean)         │
+                     │       │            ║              │  symbols of the step
+                     │     scale          ▼              │
+                     │       └──── ŷ ◄── symbols + mean  │
+                     └─────────────┬─────────────────────┘
+                                   ŷ
+                                  (×)◄──── gains(quality)
+                            ┌──────▼──────┐
+                            │  transform⁻¹│              `reconstruct`: the linear path
+                            └──────┬──────┘
+                                   ▼
+                            ┌─────────────┐
+                            │  synthesis  │◄──── quality, condition      `correct`
+                            └──────┬──────┘
+                                   ▼
+                                 planes
+    """
 
     symbol_bits: Tensor
 
@@ -158,7 +169,7 @@ class Branch(nn.Module):
         )
 
     def set_symbol_bits(self, bits: Tensor) -> None:
-        """Tell what symbols cost, so that `quantise` weighs rate against distortion.
+        """Set what symbols cost, so that `quantise` weighs rate against distortion.
 
         ``bits`` are float32 ``(64, 32)``: cost by scale index and magnitude, the last one for all
         larger magnitudes.
@@ -216,42 +227,32 @@ class Branch(nn.Module):
             prior_condition: features at the resolution of the latents.
         """
         step = self.gains(quality)
-        price = self.bit_price(quality, step.detach() * UNIT)
         y = self._coefficients(x, quality, reference) / step
-        z = self.prior.hyper_analysis(self.scale(y))
-        z_hat = straight_through(torch.round(z).clamp(-HYPER_LIMIT, HYPER_LIMIT), z)
-        size = (y.shape[-2], y.shape[-1])
-        features = self.prior.features(z_hat, size, quality, prior_condition)
-        y_hat, symbols, parameters = self._steps(y, features, price)
-        offsets = y if parameters.mean is None else y - parameters.mean
-        planes = self.transform(y_hat * step)
-        return BranchOutput(planes, y_hat, offsets, symbols, parameters, z)
+        work = _Training(self, y, self.bit_price(quality, step.detach() * UNIT))
+        y_hat = self._traverse(work, y.shape, quality, prior_condition)
+        return work.output(self.transform(y_hat * step), y_hat)
 
-    def _steps(
-        self, y: Tensor, features: Tensor, price: Tensor
-    ) -> tuple[Tensor, Tensor, Parameters]:
-        """All context steps as training sees them: decoded latents, symbols, parameters."""
-        height, width = y.shape[-2:]
-        y_hat, symbols, mean, index = (torch.zeros_like(y) for _ in range(4))
+    def _traverse(
+        self, work: _Pass, shape: torch.Size, quality: Tensor, condition: Tensor | None
+    ) -> Tensor:
+        """Hyper-latents, then the context steps in their order: the one loop for both passes.
+
+        Args:
+            work: what happens where symbols arise.
+            shape: of the latents, ``(B, C, H, W)``.
+            quality: ``(B,)`` int64.
+            condition: features at the resolution of the latents.
+
+        Returns:
+            Decoded latents, ``shape``, as the arithmetic has them.
+        """
+        size = (shape[2], shape[3])
+        features = self.prior.features(work.hyper(), size, quality, condition)
+        y_hat = torch.zeros(shape, dtype=work.dtype, device=features.device)
         for step in self.prior.steps:
             features = self.prior.advance(step, features, self.scale(y_hat))
-            parameters = self.prior.parameters_of(step, features)
-            channels, mask = coded(step, height, width, y.device)
-            rows, prices = (t.index_select(1, channels) for t in (y, price))
-            new = (*self._round(rows, parameters, prices), parameters.mean, parameters.index)
-            symbols, y_hat, mean, index = (
-                total if part is None else total.index_add(1, channels, part.float() * mask)
-                for total, part in zip((symbols, y_hat, mean, index), new, strict=True)
-            )
-        return y_hat, symbols, Parameters(mean if self.prior.predict_mean else None, index)
-
-    def _round(self, y: Tensor, parameters: Parameters, price: Tensor) -> tuple[Tensor, Tensor]:
-        """Symbols and decoded latents, with straight-through gradients."""
-        mean = 0.0 if parameters.mean is None else parameters.mean
-        offset = y - mean
-        index = torch.round(parameters.index.detach().float() * INDEX.steps).clamp(0, SCALES - 1)
-        symbols = straight_through(self.quantise(offset, index, price), offset)
-        return symbols, symbols + mean
+            y_hat = work.latents(step, self.prior.parameters_of(step, features), y_hat)
+        return y_hat
 
     def _coefficients(self, x: Tensor, quality: Tensor, reference: Tensor | None) -> Tensor:
         """Linear and non-linear analysis, in units."""
@@ -298,34 +299,97 @@ class Branch(nn.Module):
         Returns:
             Decoded latents in 1/16 steps, integers, ``shape``.
         """
-        z = None
-        if y is not None:
-            z = torch.round(self.prior.hyper_analysis((y * self.scale.scale).clamp(-8, 8)))
-            z = z.clamp(-HYPER_LIMIT, HYPER_LIMIT)
-        arithmetic = self.prior.arithmetic
-        assert isinstance(arithmetic, ExactArithmetic)
-        z_hat = coder.hyper(z, self.prior.hyper_shape(shape))
-        z_hat = z_hat.to(quality.device, arithmetic.carrier).clamp(-HYPER_LIMIT, HYPER_LIMIT)
-        features = self.prior.features(z_hat, (shape[2], shape[3]), quality, prior_condition)
-        y_hat = torch.zeros(shape, dtype=features.dtype, device=features.device)
         step = self.gains.table[quality][:, :, None, None].to(torch.float32) / STEP_STEPS
         price = self.bit_price(quality, step).expand(shape)
-        for part in self.prior.steps:
-            features = self.prior.advance(part, features, self.scale(y_hat))
-            parameters = self.prior.parameters_of(part, features)
-            self._code_step(coder, y, y_hat, part, parameters, price)
-        return y_hat
+        work = _Coding(self, coder, y, shape, price)
+        return self._traverse(work, shape, quality, prior_condition)
 
-    def _code_step(
-        self,
-        coder: Coder,
-        y: Tensor | None,
-        y_hat: Tensor,
-        step: Step,
-        parameters: Parameters,
-        price: Tensor,
+    def reconstruct(self, y_hat: Tensor, quality: Tensor) -> Tensor:
+        """Planes of the linear path as exact features, from decoded latents in 1/16 steps."""
+        step = self.gains.table[quality][:, :, None, None]
+        planes: Tensor = self.transform(y_hat.to(torch.float64) * step.to(torch.float64))
+        return planes
+
+
+class _Pass(Protocol):
+    """What one pass over a branch does where symbols arise; see `Branch._traverse`."""
+
+    dtype: torch.dtype
+    """Of the decoded latents."""
+
+    def hyper(self) -> Tensor:
+        """Decoded hyper-latents ``(B, Z, h, w)``."""
+
+    def latents(self, step: Step, parameters: Parameters, y_hat: Tensor) -> Tensor:
+        """``y_hat`` with the latents of ``step`` decoded too; ``parameters`` are theirs."""
+
+
+class _Training:
+    """A pass that rounds, with straight-through gradients, and keeps what a loss needs."""
+
+    def __init__(self, branch: Branch, y: Tensor, price: Tensor) -> None:
+        """Take real latents ``(B, C, H, W)`` in steps, and the price of a bit for each channel."""
+        self._branch, self._y, self._price = branch, y, price
+        self._z = branch.prior.hyper_analysis(branch.scale(y))
+        self._symbols, self._mean, self._index = (torch.zeros_like(y) for _ in range(3))
+        self.dtype = y.dtype
+
+    def hyper(self) -> Tensor:
+        """See `_Pass.hyper`."""
+        z = self._z
+        return straight_through(torch.round(z).clamp(-HYPER.limit, HYPER.limit), z)
+
+    def latents(self, step: Step, parameters: Parameters, y_hat: Tensor) -> Tensor:
+        """See `_Pass.latents`."""
+        height, width = y_hat.shape[-2:]
+        channels, mask = coded(step, height, width, y_hat.device)
+
+        def put(total: Tensor, part: Tensor) -> Tensor:
+            return total.index_add(1, channels, part.float() * mask)
+
+        y, price = (t.index_select(1, channels) for t in (self._y, self._price))
+        mean = 0.0 if parameters.mean is None else parameters.mean
+        offset = y - mean
+        index = torch.round(parameters.index.detach().float() * INDEX.steps).clamp(0, SCALES - 1)
+        symbols = straight_through(self._branch.quantise(offset, index, price), offset)
+        self._symbols = put(self._symbols, symbols)
+        if parameters.mean is not None:
+            self._mean = put(self._mean, parameters.mean)
+        self._index = put(self._index, parameters.index)
+        return put(y_hat, symbols + mean)
+
+    def output(self, planes: Tensor, y_hat: Tensor) -> BranchOutput:
+        """What the pass has found, with the ``planes`` of the decoded latents ``y_hat``."""
+        mean = self._mean if self._branch.prior.predict_mean else None
+        offsets = self._y if mean is None else self._y - mean
+        parameters = Parameters(mean, self._index)
+        return BranchOutput(planes, y_hat, offsets, self._symbols, parameters, self._z)
+
+
+class _Coding:
+    """A pass that writes symbols, or reads them; integers in exact arithmetic."""
+
+    def __init__(
+        self, branch: Branch, coder: Coder, y: Tensor | None, shape: torch.Size, price: Tensor
     ) -> None:
-        """Code the latents of ``step`` and put them into ``y_hat``."""
+        """Take what `Branch.code` is given, and the price of a bit for each latent."""
+        arithmetic = branch.prior.arithmetic
+        assert isinstance(arithmetic, ExactArithmetic)
+        self._branch, self._coder, self._y, self._price = branch, coder, y, price
+        self._shape = shape
+        self.dtype = arithmetic.carrier
+
+    def hyper(self) -> Tensor:
+        """See `_Pass.hyper`."""
+        z, prior, scale = None, self._branch.prior, self._branch.scale.scale
+        if self._y is not None:
+            z = torch.round(prior.hyper_analysis((self._y * scale).clamp(-8, 8)))
+            z = z.clamp(-HYPER.limit, HYPER.limit)
+        z_hat = self._coder.hyper(z, prior.hyper_shape(self._shape))
+        return z_hat.to(self._price.device, self.dtype).clamp(-HYPER.limit, HYPER.limit)
+
+    def latents(self, step: Step, parameters: Parameters, y_hat: Tensor) -> Tensor:
+        """See `_Pass.latents`; changes ``y_hat`` in place."""
         within, overall = places(step, y_hat.shape[2], y_hat.shape[3], y_hat.device)
 
         def pick(x: Tensor, indices: Tensor) -> Tensor:
@@ -334,16 +398,11 @@ class Branch(nn.Module):
         index = pick(parameters.index, within).clamp_(0, SCALES - 1)
         mean = None if parameters.mean is None else pick(parameters.mean, within)
         symbols = None
-        if y is not None:
-            offset = pick(y, overall)
+        if self._y is not None:
+            offset = pick(self._y, overall)
             offset = offset if mean is None else offset - mean / SYMBOL_STEPS
-            symbols = self.quantise(offset, index, pick(price, overall))
-            symbols = symbols.clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT)
-        decoded = coder.latents(symbols, index) * SYMBOL_STEPS
+            symbols = self._branch.quantise(offset, index, pick(self._price, overall))
+            symbols = symbols.clamp(-MAX_SYMBOL, MAX_SYMBOL)
+        decoded = self._coder.latents(symbols, index) * SYMBOL_STEPS
         y_hat.view(-1).index_copy_(0, overall, decoded if mean is None else decoded + mean)
-
-    def reconstruct(self, y_hat: Tensor, quality: Tensor) -> Tensor:
-        """Planes of the linear path as exact features, from decoded latents in 1/16 steps."""
-        step = self.gains.table[quality][:, :, None, None]
-        planes: Tensor = self.transform(y_hat.to(torch.float64) * step.to(torch.float64))
-        return planes
+        return y_hat

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from colorvid.config import TUNES, InterConfig, IntraConfig, from_table
-from colorvid.entropy.rans import CodeBook
+from colorvid.entropy.rans import MAX_SYMBOL, CodeBook
 from colorvid.entropy.tables import Tables
 from colorvid.errors import ColorvidError, ModelMismatch
 from colorvid.exact.layers import (
@@ -30,7 +30,7 @@ from colorvid.exact.layers import (
     prove_bounds,
     refuse,
 )
-from colorvid.models.branch import COSTED, SYMBOL_LIMIT, Branch
+from colorvid.models.branch import COSTED, Branch
 from colorvid.models.video import ENCODER_PARTS, VideoModel
 from colorvid.nn.prior import MEAN, SCALES
 from colorvid.nn.transforms import SYMBOL_STEPS
@@ -272,7 +272,7 @@ def prove_model(model: VideoModel) -> list[Bound]:
     proved = prove_bounds(model, skip=ENCODER_PARTS)
     for name in BRANCHES:
         branch = branch_of(model, name)
-        largest = SYMBOL_LIMIT * SYMBOL_STEPS + MEAN.limit
+        largest = MAX_SYMBOL * SYMBOL_STEPS + MEAN.limit
         largest *= int(branch.gains.table.to(torch.int64).abs().max())
         matrix = branch.transform.basis_int.T
         bound = Bound(f"{name}.transform", largest_product(matrix, largest), DOUBLE_LIMIT)

@@ -22,6 +22,7 @@ from av.sidedata.sidedata import Type
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
+from colorvid.config import MAX_SIDE
 from colorvid.errors import ConfigError
 from colorvid.frame import Frame, Plane
 from colorvid.motion.coding import MotionCoder
@@ -61,7 +62,7 @@ class MotionSearch:
         """Open an encoder and a decoder.
 
         Args:
-            width, height: luma size in samples, 1..16384.
+            width, height: luma size in samples, 1..8192.
             crf: quality of the search, 0..51; higher gives smoother, cheaper vectors. For a
                 residual quantised with ``step``, ``6 * log2(step) - 2`` measured best, and
                 ``6 * log2(step) - 8`` if `simplify` follows.
@@ -71,8 +72,10 @@ class MotionSearch:
         """
         if not 0 <= crf <= 51:
             raise ConfigError(f"motion search crf {crf} is not allowed; it must be 0..51")
-        if not (1 <= width <= 16384 and 1 <= height <= 16384):
-            raise ConfigError(f"motion search size {width}x{height}; each side must be 1..16384")
+        if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+            raise ConfigError(
+                f"motion search size is {width}x{height}; each side must be 1..{MAX_SIDE}"
+            )
         self._size = (height, width)
         self._pads = (-height % _MACROBLOCK, -width % _MACROBLOCK)
         self._count = 0

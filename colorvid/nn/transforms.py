@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from colorvid.config import QUALITIES, unit_step
 from colorvid.exact.arithmetic import FEATURE, ExactArithmetic
-from colorvid.exact.layers import Conv, ExactLayer, QualityBias
+from colorvid.exact.layers import Conv, ExactLayer, Knots, QualityBias
 from colorvid.nn.blocks import Block, GatedAttention, blocks
 
 UNIT = 32
@@ -118,6 +119,42 @@ class BlockTransform(ExactLayer):
         columns = rearrange(x, "b (p c) h w -> (b p) c (h w)", p=self.planes)
         product = torch.matmul(matrix, columns)
         return rearrange(product, "(b p) c (h w) -> b (p c) h w", p=self.planes, h=h)
+
+
+class Gains(ExactLayer):
+    """Quantiser steps for each channel and quality, learned in the log domain.
+
+    Args:
+        channels: latents.
+        ratio: initial step over the step that suits lambda under high-rate theory.
+    """
+
+    table: Tensor
+
+    def __init__(self, channels: int, ratio: float) -> None:
+        """Start with the same step for all channels: ``ratio * unit_step(quality)``."""
+        super().__init__()
+        self.knots = Knots(channels)
+        places = torch.linspace(0, QUALITIES - 1, self.knots.values.shape[0])
+        steps = [ratio * unit_step(float(q)) for q in places]
+        with torch.no_grad():
+            self.knots.values.copy_(torch.tensor(steps).log()[:, None] + math.log(255 / UNIT))
+        self.register_buffer("table", torch.ones(QUALITIES, channels, dtype=torch.int32))
+
+    def forward(self, quality: Tensor) -> Tensor:
+        """Steps ``(B, C, 1, 1)`` in units of 32 sample values, to train with."""
+        return self.knots.at(quality).exp()
+
+    @torch.no_grad()
+    def finalise(self) -> None:
+        """See `ExactLayer.finalise`."""
+        steps = torch.round(self.knots.table().exp() * (UNIT * STEP_STEPS))
+        self.table.copy_(steps.clamp(1, 2**15))
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """See `ExactLayer.restore`."""
+        self.knots.fit(torch.log(self.table / (UNIT * STEP_STEPS)))
 
 
 class AnalysisNet(nn.Module):

@@ -84,7 +84,7 @@ def test_holes_take_the_median_of_their_neighbours() -> None:
 def test_wrong_use_is_refused() -> None:
     with pytest.raises(ConfigError, match="crf 52 is not allowed; it must be 0..51"):
         MotionSearch(16, 16, crf=52)
-    with pytest.raises(ConfigError, match="size 0x16; each side must be 1..16384"):
+    with pytest.raises(ConfigError, match="size is 0x16; each side must be 1..8192"):
         MotionSearch(0, 16)
     with pytest.raises(ConfigError, match="got a frame of 16x8; it was opened for 8x16"):
         MotionSearch(8, 16).push(grey(texture(8, 16)))

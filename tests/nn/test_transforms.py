@@ -12,6 +12,7 @@ from colorvid.nn.transforms import (
     UNIT,
     AnalysisNet,
     BlockTransform,
+    Gains,
     SynthesisNet,
     dct_basis,
     latent_scale,
@@ -140,3 +141,12 @@ def test_a_plain_block_can_stand_for_attention() -> None:
     ):
         assert not any("mask" in name for name in net.state_dict())
         assert net(torch.randn(1, 1, 16, 16), torch.tensor([3])).isfinite().all()
+
+
+def test_golden_quantiser_steps() -> None:
+    gains = Gains(1, 1.0)
+    gains.finalise()
+    # 255 * sqrt(8.66 / lambda) in 1/64 sample values, lambda 40 and 16000
+    assert gains.table[[0, 63], 0].tolist() == [7594, 380]
+    assert gains(torch.tensor([0])).item() * 32 * 64 == pytest.approx(7594, abs=0.5)
+    assert (gains.table[1:] < gains.table[:-1]).all()
