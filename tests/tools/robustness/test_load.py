@@ -1,4 +1,4 @@
-"""The load tool, small; the whole of it is ``python tools/load.py``."""
+"""The load tool, small; the whole of it is ``python tools/robustness/load.py``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from colorvid.errors import ColorvidError
 from colorvid.io import open_reader
 from tests.children import Child
 from tests.conftest import CodedClip
-from tools import load
+from tools.robustness import load
 
 MIB = 2**20
 

@@ -2,7 +2,7 @@
 
 ::
 
-    python tools/damage.py --flips 10000 --out damage.tsv
+    python tools/robustness/damage.py --flips 10000 --out damage.tsv
 
 A clip of 64x48 in several groups of pictures is generated and encoded. For every damaged copy it is
 checked that the damage is noticed, and that every frame that counts as good is the very frame that
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 if __package__ in (None, ""):  # started as a program: find the tools as a package
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from colorvid.bitstream import ClvReader, Damage, Packet  # noqa: E402
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES  # noqa: E402
@@ -38,7 +38,7 @@ from colorvid.frame import Frame  # noqa: E402
 from colorvid.io import VideoInfo  # noqa: E402
 from colorvid.models.modelfile import Model  # noqa: E402
 from tools.bench import generated_frames  # noqa: E402
-from tools.container import container  # noqa: E402
+from tools.robustness.container import container  # noqa: E402
 
 WIDTH, HEIGHT = 64, 48
 Record = Packet | Damage

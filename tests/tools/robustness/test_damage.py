@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from colorvid.codec.groups import model_on
-from tools import damage
 from tools.bench import generated_frames
-from tools.damage import Layout, Sweep, coded_stream, main
+from tools.robustness import damage
+from tools.robustness.damage import Layout, Sweep, coded_stream, main
 
 
 def test_sweep_of_a_short_stream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

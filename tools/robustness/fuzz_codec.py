@@ -30,9 +30,9 @@ from colorvid.motion.coding import MotionCoder
 from colorvid.motion.field import VECTOR_LIMIT
 from colorvid.system.limits import check_picture
 from tools.bench import generated_frames
-from tools.damage import coded_stream
-from tools.fuzz_mutate import repair
-from tools.fuzz_targets import (
+from tools.robustness.damage import coded_stream
+from tools.robustness.fuzz_mutate import repair
+from tools.robustness.fuzz_targets import (
     MEGABYTE,
     Broken,
     Target,

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tools import fuzz
-from tools.fuzz import SHARES, main, target_class
-from tools.fuzz_targets import MEGABYTE, Target, require
-from tools.fuzz_worker import Cases
+from tools.robustness import fuzz
+from tools.robustness.fuzz import SHARES, main, target_class
+from tools.robustness.fuzz_targets import MEGABYTE, Target, require
+from tools.robustness.fuzz_worker import Cases
 
 
 class Fragile(Target):

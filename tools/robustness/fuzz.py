@@ -2,8 +2,8 @@
 
 ::
 
-    python tools/fuzz.py all --cases 100000 --seed 1 --keep findings
-    python tools/fuzz.py stream --replay findings/stream-1-42.bin
+    python tools/robustness/fuzz.py all --cases 100000 --seed 1 --keep findings
+    python tools/robustness/fuzz.py stream --replay findings/stream-1-42.bin
 
 Each target runs in a child process, so that crashes and hangs of native code are seen too. Nine
 tenths of the cases are mutations of sound inputs, the rest is built by hypothesis. A finding is: an
@@ -27,10 +27,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 if __package__ in (None, ""):  # started as a program: find the tools as a package
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tools.fuzz_targets import HeaderTarget, InputTarget, PacketTarget, Target  # noqa: E402
-from tools.fuzz_worker import Board, Cases, Finding, work  # noqa: E402
+from tools.robustness.fuzz_targets import HeaderTarget, InputTarget, PacketTarget, Target  # noqa: E402
+from tools.robustness.fuzz_worker import Board, Cases, Finding, work  # noqa: E402
 
 SHARES = {"header": 24, "packet": 30, "entropy": 20, "input": 23, "stream": 2.5, "api": 0.5}
 """Targets, and how many of 100 cases of ``all`` each gets: they differ much in speed."""
@@ -45,7 +45,7 @@ def target_class(name: str) -> type[Target]:
     light: dict[str, type[Target]] = {t.name: t for t in (HeaderTarget, PacketTarget, InputTarget)}
     if name in light:
         return light[name]
-    module = importlib.import_module("tools.fuzz_codec")
+    module = importlib.import_module("tools.robustness.fuzz_codec")
     found: type[Target] = getattr(module, f"{name.capitalize()}Target")
     return found
 

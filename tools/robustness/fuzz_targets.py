@@ -30,8 +30,8 @@ from colorvid.errors import ColorvidError, ConfigError, DamagedStream, HeaderErr
 from colorvid.files.streams import info_of
 from colorvid.io import open_reader
 from colorvid.io.y4m_header import format_header
-from tools.container import container
-from tools.fuzz_mutate import mutate, repair
+from tools.robustness.container import container
+from tools.robustness.fuzz_mutate import mutate, repair
 
 MEGABYTE = 1 << 20
 

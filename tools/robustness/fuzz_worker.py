@@ -19,7 +19,7 @@ import hypothesis
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from colorvid.evaluation.process import peak_memory_mb
-from tools.fuzz_targets import Target
+from tools.robustness.fuzz_targets import Target
 
 HEAP_BYTES = 6 << 30
 """Most private memory of a child, whatever the target allows."""
