@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from colorvid.errors import ConfigError
-from colorvid.training.optimiser import NAMES, Soap, as_matrix, is_matrix, make_optimisers
+from colorvid.training.loop.optimiser import NAMES, Soap, as_matrix, is_matrix, make_optimisers
 
 Step = Callable[[], None]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from colorvid.errors import InputError
 from colorvid.io.pyav_errors import av_errors
-from colorvid.training import synthetic
+from colorvid.training.data import synthetic
 
 Planes = synthetic.Planes
 STILLS = frozenset((".jpg", ".jpeg", ".png", ".webp"))
@@ -83,7 +83,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class MovingStills(Source):
-    """A clip of synthetic motion, made of pictures; see `colorvid.training.synthetic.animate`.
+    """A clip of synthetic motion, made of pictures; see `colorvid.training.data.synthetic.animate`.
 
     Attributes:
         files: the background, then what is cut out of and moves over it.

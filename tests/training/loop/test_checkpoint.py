@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from colorvid.errors import InputError, OutputError
-from colorvid.training import checkpoint
-from colorvid.training.checkpoint import load_checkpoint, save_checkpoint
+from colorvid.training.loop import checkpoint
+from colorvid.training.loop.checkpoint import load_checkpoint, save_checkpoint
 
 
 def state(step: int) -> dict[str, Any]:

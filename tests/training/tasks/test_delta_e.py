@@ -6,7 +6,7 @@ from torch import Tensor
 from colorvid.frame import Frame, chroma_size
 from colorvid.quality.color import ColorSpec, Matrix, frame_to_lab
 from colorvid.quality.color import delta_e as numpy_delta_e
-from colorvid.training.delta_e import delta_e, linear_rgb_to_lab, yuv420_to_lab
+from colorvid.training.tasks.delta_e import delta_e, linear_rgb_to_lab, yuv420_to_lab
 from tests.sharma import EXPECTED, FIRST, SECOND
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from colorvid.config import CodecConfig, InterConfig, IntraConfig
 from colorvid.exact.arithmetic import FloatArithmetic
 from colorvid.exact.layers import use_arithmetic
-from colorvid.training.loss import Figures
+from colorvid.training.tasks.loss import Figures
 
 _WARM_UP = 3
 """Steps before recording: constants are made and kept, libraries choose their kernels."""

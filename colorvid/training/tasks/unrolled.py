@@ -21,11 +21,11 @@ from colorvid.models.branch import FrameOutput
 from colorvid.motion.compensate import compensate_with_gradient
 from colorvid.nn.transforms import UNIT
 from colorvid.training import group
-from colorvid.training.data import draw_places
-from colorvid.training.inter import inter_networks
-from colorvid.training.intra import intra_networks
-from colorvid.training.loss import Figures, LossConfig, Planes, figures
-from colorvid.training.sequences import CELL, Crops, SequenceStore, read_crops
+from colorvid.training.data.pictures import draw_places
+from colorvid.training.data.sequences import CELL, Crops, SequenceStore, read_crops
+from colorvid.training.tasks.inter import inter_networks
+from colorvid.training.tasks.intra import intra_networks
+from colorvid.training.tasks.loss import Figures, LossConfig, Planes, figures
 
 LONGEST = 6
 """Frames of a run at most: memory and time grow with them, what one frame does to another fades."""
@@ -227,11 +227,11 @@ class UnrolledTask:
         )
 
     def draw(self, generator: np.random.Generator, batch: int, crop: int) -> list[Tensor]:
-        """See `colorvid.training.gradients.Task.draw`: what `unpacked` takes."""
+        """See `colorvid.training.loop.gradients.Task.draw`: what `unpacked` takes."""
         return packed(*run_batch(self.sequences, self.unroll, generator, batch, crop))
 
     def loss(self, drawn: list[Tensor]) -> Figures:
-        """See `colorvid.training.gradients.Task.loss`."""
+        """See `colorvid.training.loop.gradients.Task.loss`."""
         run, counted = unpacked(drawn)
         return over_run(code_run(self.networks, self.loss_config, run, counted))
 
@@ -259,11 +259,11 @@ class JointTask:
         self.networks = nn.ModuleDict(parts).to(memory_format=torch.channels_last)
 
     def draw(self, generator: np.random.Generator, batch: int, crop: int) -> list[Tensor]:
-        """See `colorvid.training.gradients.Task.draw`: what `unpacked` takes."""
+        """See `colorvid.training.loop.gradients.Task.draw`: what `unpacked` takes."""
         return packed(*run_batch(self.sequences, self.unroll, generator, batch, crop))
 
     def loss(self, drawn: list[Tensor]) -> Figures:
-        """See `colorvid.training.gradients.Task.loss`."""
+        """See `colorvid.training.loop.gradients.Task.loss`."""
         run, counted = unpacked(drawn)
         key, source = run[0], (run[0].y, run[0].uv)
         quality = key.key_quality

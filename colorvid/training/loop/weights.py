@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from colorvid.config import CodecConfig, InterConfig, IntraConfig
 from colorvid.entropy.tables import TOTAL, Tables
 from colorvid.models.modelfile import branch_of, load_model, restored_network
-from colorvid.training.rate import BranchRate
+from colorvid.training.tasks.rate import BranchRate
 
 _FIT_STEPS = 200
 

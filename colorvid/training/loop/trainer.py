@@ -17,12 +17,12 @@ from tqdm import tqdm
 from colorvid.errors import ConfigError
 from colorvid.exact.layers import Conv
 from colorvid.training import group
-from colorvid.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
-from colorvid.training.gradients import Gradients, Task
-from colorvid.training.loss import Figures
-from colorvid.training.optimiser import make_optimisers
-from colorvid.training.precision import bfloat16_pays
-from colorvid.training.restart import restored_weights
+from colorvid.training.loop.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from colorvid.training.loop.gradients import Gradients, Task
+from colorvid.training.loop.optimiser import make_optimisers
+from colorvid.training.loop.precision import bfloat16_pays
+from colorvid.training.loop.weights import restored_weights
+from colorvid.training.tasks.loss import Figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ScheduleConfig:
             stays equal.
         crop, late_crop: side of the crops in luma samples, before and from ``late`` on.
         late: share of the run after which crops are large.
-        optimiser: ``adamw`` or ``soap``, see `colorvid.training.optimiser`.
+        optimiser: ``adamw`` or ``soap``, see `colorvid.training.loop.optimiser`.
         rate: highest learning rate; warm-up over ``warmup`` steps, cosine from ``decay`` on.
         rounding: share of the run after which weights and activations are rounded as in export.
         clip: largest norm of the gradient.

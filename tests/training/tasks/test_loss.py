@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorvid.training.loss import LossConfig, Planes, distortion, figures, rate_distortion
+from colorvid.training.tasks.loss import LossConfig, Planes, distortion, figures, rate_distortion
 
 
 def pictures(shift: float = 0.0) -> Planes:

@@ -13,9 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from colorvid.nn.steps import coded
-from colorvid.training import delta_e
-from colorvid.training.loop import ScheduleConfig, Trainer
-from colorvid.training.loss import Figures, LossConfig
+from colorvid.training.loop.trainer import ScheduleConfig, Trainer
+from colorvid.training.tasks import delta_e
+from colorvid.training.tasks.loss import Figures, LossConfig
 from tests.training import runs
 
 MAKERS: dict[str, Callable[[Path, ScheduleConfig], Trainer]] = {

@@ -9,9 +9,9 @@ from PIL import Image
 
 from colorvid.errors import InputError
 from colorvid.io import VideoInfo
-from colorvid.training.data import PictureStore, draw_places
-from colorvid.training.sequences import SequenceStore
-from colorvid.training.sources import DataConfig, Source, find_clips, find_sources
+from colorvid.training.data.pictures import PictureStore, draw_places
+from colorvid.training.data.sequences import SequenceStore
+from colorvid.training.data.sources import DataConfig, Source, find_clips, find_sources
 from tests import tiny
 from tests.clips import moving_frames
 from tests.conftest import write_clip

@@ -36,8 +36,8 @@ from colorvid.motion.field import Vectors
 from colorvid.nn.prior import SCALES
 from colorvid.nn.transforms import UNIT
 from colorvid.training import group
-from colorvid.training.data import Entry, draw_places, open_store
-from colorvid.training.sources import DataConfig, Planes
+from colorvid.training.data.pictures import Entry, draw_places, open_store
+from colorvid.training.data.sources import DataConfig, Planes
 
 CELL = 16
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from colorvid.models.branch import BranchOutput
 from colorvid.nn.prior import Parameters
-from colorvid.training.rate import BranchRate
+from colorvid.training.tasks.rate import BranchRate
 
 
 def output(offsets: Tensor, means: bool) -> BranchOutput:

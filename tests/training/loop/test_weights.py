@@ -21,8 +21,8 @@ from colorvid.models.modelfile import (
 )
 from colorvid.models.video import VideoModel
 from colorvid.training.export import assemble, make_tables
-from colorvid.training.rate import BranchRate
-from colorvid.training.restart import fit_bottleneck, restored_weights
+from colorvid.training.loop.weights import fit_bottleneck, restored_weights
+from colorvid.training.tasks.rate import BranchRate
 from tests import tiny
 from tests.training import runs
 

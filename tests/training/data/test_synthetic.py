@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from colorvid.errors import InputError
-from colorvid.training.sequences import SequenceStore
-from colorvid.training.sources import SYNTHETIC_FRAMES, DataConfig, MovingStills
-from colorvid.training.synthetic import Planes, animate
+from colorvid.training.data.sequences import SequenceStore
+from colorvid.training.data.sources import SYNTHETIC_FRAMES, DataConfig, MovingStills
+from colorvid.training.data.synthetic import Planes, animate
 from tests import tiny
 from tests.clips import moving_frames
 

@@ -14,10 +14,10 @@ import torch
 from colorvid.errors import ConfigError
 from colorvid.exact.arithmetic import FloatArithmetic
 from colorvid.exact.layers import ExactLayer
-from colorvid.training import precision
-from colorvid.training.inter import InterTask
-from colorvid.training.loop import ScheduleConfig, Trainer
-from colorvid.training.loss import LossConfig, rate_distortion, squared_error
+from colorvid.training.loop import precision
+from colorvid.training.loop.trainer import ScheduleConfig, Trainer
+from colorvid.training.tasks.inter import InterTask
+from colorvid.training.tasks.loss import LossConfig, rate_distortion, squared_error
 from tests import tiny
 from tests.training import runs
 

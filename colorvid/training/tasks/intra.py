@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from colorvid.config import QUALITIES, IntraConfig
 from colorvid.models.intra import IntraModel
 from colorvid.training import group
-from colorvid.training.data import PictureStore, picture_batch, to_units
-from colorvid.training.loss import Figures, LossConfig, figures
-from colorvid.training.rate import BranchRate
+from colorvid.training.data.pictures import PictureStore, picture_batch, to_units
+from colorvid.training.tasks.loss import Figures, LossConfig, figures
+from colorvid.training.tasks.rate import BranchRate
 
 
 def intra_networks(config: IntraConfig) -> nn.ModuleDict:
@@ -38,13 +38,13 @@ class IntraTask:
         self.networks = intra_networks(config).to(memory_format=torch.channels_last)
 
     def draw(self, generator: np.random.Generator, batch: int, crop: int) -> list[Tensor]:
-        """See `colorvid.training.gradients.Task.draw`: Y, UV and the quality."""
+        """See `colorvid.training.loop.gradients.Task.draw`: Y, UV and the quality."""
         y, uv = picture_batch(self.pictures, generator, batch, crop)
         drawn = torch.from_numpy(generator.integers(0, QUALITIES, batch))
         return [y, uv, group.share(drawn)]
 
     def loss(self, drawn: list[Tensor]) -> Figures:
-        """See `colorvid.training.gradients.Task.loss`."""
+        """See `colorvid.training.loop.gradients.Task.loss`."""
         y, uv = (to_units(t).contiguous(memory_format=torch.channels_last) for t in drawn[:2])
         quality = drawn[2]
         output = self.networks["model"](y, uv, quality)

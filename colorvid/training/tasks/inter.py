@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from colorvid.config import InterConfig
 from colorvid.models.inter import InterModel
-from colorvid.training.loss import Figures, LossConfig, figures
-from colorvid.training.rate import BranchRate
-from colorvid.training.sequences import Crops, SequenceStore, sequence_batch
+from colorvid.training.data.sequences import Crops, SequenceStore, sequence_batch
+from colorvid.training.tasks.loss import Figures, LossConfig, figures
+from colorvid.training.tasks.rate import BranchRate
 
 
 def inter_networks(config: InterConfig, rate_weight: float | None = None) -> nn.ModuleDict:
@@ -44,11 +44,11 @@ class InterTask:
         )
 
     def draw(self, generator: np.random.Generator, batch: int, crop: int) -> list[Tensor]:
-        """See `colorvid.training.gradients.Task.draw`: the tensors of `Crops`."""
+        """See `colorvid.training.loop.gradients.Task.draw`: the tensors of `Crops`."""
         return sequence_batch(self.sequences, generator, batch, crop).tensors()
 
     def loss(self, drawn: list[Tensor]) -> Figures:
-        """See `colorvid.training.gradients.Task.loss`."""
+        """See `colorvid.training.loop.gradients.Task.loss`."""
         crops = Crops(*drawn)
         source = (crops.y, crops.uv)
         output = self.networks["model"](*source, crops.context(), crops.quality)

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from colorvid.errors import InputError
 from colorvid.nn.transforms import UNIT
 from colorvid.training import group
-from colorvid.training.sources import DataConfig, Planes
+from colorvid.training.data.sources import DataConfig, Planes
 
 Entry = tuple[int, ...]
 

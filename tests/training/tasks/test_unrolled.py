@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from colorvid.errors import ConfigError, InputError
-from colorvid.training.inter import inter_networks
-from colorvid.training.loss import LossConfig
-from colorvid.training.sequences import Crops, SequenceStore
-from colorvid.training.unrolled import (
+from colorvid.training.data.sequences import Crops, SequenceStore
+from colorvid.training.tasks.inter import inter_networks
+from colorvid.training.tasks.loss import LossConfig
+from colorvid.training.tasks.unrolled import (
     Decoded,
     UnrollConfig,
     code_run,

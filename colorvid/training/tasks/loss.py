@@ -11,7 +11,7 @@ from torch import Tensor
 from colorvid.config import lambda_of_quality
 from colorvid.nn.transforms import UNIT
 from colorvid.quality.color import ColorSpec
-from colorvid.training.delta_e import delta_e, yuv420_to_lab
+from colorvid.training.tasks.delta_e import delta_e, yuv420_to_lab
 
 Figures = dict[str, Tensor]
 """Figures of a batch by name, scalars; ``loss`` is what is minimised."""
