@@ -13,10 +13,10 @@ from colorvid.config import (
     read_toml,
 )
 from colorvid.errors import ConfigError
-from colorvid.training.loop import ScheduleConfig
-from colorvid.training.loss import LossConfig
-from colorvid.training.sources import DataConfig
-from colorvid.training.unrolled import UnrollConfig
+from colorvid.training.data.sources import DataConfig
+from colorvid.training.loop.trainer import ScheduleConfig
+from colorvid.training.tasks.loss import LossConfig
+from colorvid.training.tasks.unrolled import UnrollConfig
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
 PAIR = r"it must be of type tuple\[int, int\]"

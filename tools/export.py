@@ -11,8 +11,8 @@ from pathlib import Path
 
 from colorvid.errors import ColorvidError
 from colorvid.models.modelfile import prove_model, save_model
+from colorvid.training.data.sources import find_sources
 from colorvid.training.export import assemble, make_tables
-from colorvid.training.sources import find_sources
 
 
 def export(arguments: argparse.Namespace) -> None:

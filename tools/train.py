@@ -17,17 +17,17 @@ import torch
 from colorvid.config import CodecConfig, InterConfig, IntraConfig, from_table, read_toml
 from colorvid.errors import ColorvidError, ConfigError
 from colorvid.models.video import VideoModel
-from colorvid.training.data import PictureStore
+from colorvid.training.data.pictures import PictureStore
+from colorvid.training.data.sequences import SequenceStore
+from colorvid.training.data.sources import DataConfig
 from colorvid.training.export import averaged_weights, load_run, run_config
-from colorvid.training.gradients import Task
 from colorvid.training.group import joined
-from colorvid.training.inter import InterTask
-from colorvid.training.intra import IntraTask
-from colorvid.training.loop import ScheduleConfig, Trainer
-from colorvid.training.loss import LossConfig
-from colorvid.training.sequences import SequenceStore
-from colorvid.training.sources import DataConfig
-from colorvid.training.unrolled import JointTask, UnrollConfig, UnrolledTask
+from colorvid.training.loop.gradients import Task
+from colorvid.training.loop.trainer import ScheduleConfig, Trainer
+from colorvid.training.tasks.inter import InterTask
+from colorvid.training.tasks.intra import IntraTask
+from colorvid.training.tasks.loss import LossConfig
+from colorvid.training.tasks.unrolled import JointTask, UnrollConfig, UnrolledTask
 
 KINDS = ("intra", "inter", "unrolled", "joint")
 

@@ -1,7 +1,7 @@
 """The CIEDE2000 colour difference (Sharma, Wu and Dalal 2005) of CIELAB arrays, in NumPy.
 
 Arrays of colours have the channel first: ``(3, ...)`` holds L*, a*, b*. The same measure as a loss
-with gradients is ``colorvid.training.delta_e``.
+with gradients is ``colorvid.training.tasks.delta_e``.
 """
 
 from __future__ import annotations

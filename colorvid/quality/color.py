@@ -11,7 +11,7 @@ The path, fixed so that figures can be compared:
 5. XYZ to CIELAB, 6. CIEDE2000 with kL = kC = kH = 1 (Sharma, Wu and Dalal 2005).
 
 Arrays of colours have the channel first: ``(3, ...)`` holds L*, a*, b*. This module needs NumPy
-only; the same measure as a loss with gradients is ``colorvid.training.delta_e``.
+only; the same measure as a loss with gradients is ``colorvid.training.tasks.delta_e``.
 """
 
 from __future__ import annotations

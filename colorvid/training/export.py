@@ -20,11 +20,11 @@ from colorvid.models.branch import COSTED
 from colorvid.models.modelfile import branch_of, load_model
 from colorvid.models.video import VideoModel
 from colorvid.nn.prior import SCALES, scale_of
-from colorvid.training.checkpoint import load_checkpoint
-from colorvid.training.rate import BranchRate
-from colorvid.training.restart import restored_part
-from colorvid.training.sequences import code_clip, draw_settings, tally_coders
-from colorvid.training.sources import Source
+from colorvid.training.data.sequences import code_clip, draw_settings, tally_coders
+from colorvid.training.data.sources import Source
+from colorvid.training.loop.checkpoint import load_checkpoint
+from colorvid.training.loop.weights import restored_part
+from colorvid.training.tasks.rate import BranchRate
 
 Config = TypeVar("Config", IntraConfig, InterConfig)
 

@@ -11,10 +11,10 @@ from colorvid.config import InterConfig, IntraConfig, from_table, lambda_of_qual
 from colorvid.errors import ConfigError
 from colorvid.evaluation.clips import STILL_SPEC, write_y4m
 from colorvid.quality.color import frame_to_rgb
-from colorvid.training.checkpoint import load_checkpoint
-from colorvid.training.loop import ScheduleConfig
-from colorvid.training.loss import LossConfig
-from colorvid.training.sources import DataConfig
+from colorvid.training.data.sources import DataConfig
+from colorvid.training.loop.checkpoint import load_checkpoint
+from colorvid.training.loop.trainer import ScheduleConfig
+from colorvid.training.tasks.loss import LossConfig
 from tests import tiny
 from tests.clips import moving_frames
 from tests.evaluation.sources import moving_clip

@@ -17,12 +17,12 @@ from colorvid.config import CodecConfig, InterConfig, IntraConfig, from_table, r
 from colorvid.errors import ConfigError, InputError
 from colorvid.io import VideoInfo, open_writer
 from colorvid.models.modelfile import load_model, save_model
-from colorvid.training.checkpoint import load_checkpoint
-from colorvid.training.data import PictureStore, picture_batch
+from colorvid.training.data.pictures import PictureStore, picture_batch
+from colorvid.training.data.sources import DataConfig
 from colorvid.training.export import assemble, averaged_weights, make_tables, run_config
-from colorvid.training.inter import InterTask
-from colorvid.training.loop import ScheduleConfig, Trainer
-from colorvid.training.sources import DataConfig
+from colorvid.training.loop.checkpoint import load_checkpoint
+from colorvid.training.loop.trainer import ScheduleConfig, Trainer
+from colorvid.training.tasks.inter import InterTask
 from tests import tiny
 from tests.clips import moving_frames
 from tools import train

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from colorvid.codec.coder import EncoderSettings
 from colorvid.config import CodecConfig, InterConfig, IntraConfig
-from colorvid.training.data import PictureStore
-from colorvid.training.inter import InterTask
-from colorvid.training.intra import IntraTask
-from colorvid.training.loop import ScheduleConfig, Trainer
-from colorvid.training.loss import LossConfig
-from colorvid.training.sequences import (
+from colorvid.training.data.pictures import PictureStore
+from colorvid.training.data.sequences import (
     Sample,
     SequenceStore,
     code_clip,
     tally_coders,
     write_samples,
 )
-from colorvid.training.sources import DataConfig
-from colorvid.training.unrolled import JointTask, UnrollConfig, UnrolledTask
+from colorvid.training.data.sources import DataConfig
+from colorvid.training.loop.trainer import ScheduleConfig, Trainer
+from colorvid.training.tasks.inter import InterTask
+from colorvid.training.tasks.intra import IntraTask
+from colorvid.training.tasks.loss import LossConfig
+from colorvid.training.tasks.unrolled import JointTask, UnrollConfig, UnrolledTask
 from tests import tiny
 from tests.clips import moving_frames
 

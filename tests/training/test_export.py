@@ -12,8 +12,8 @@ from colorvid.errors import ConfigError, InputError
 from colorvid.models.modelfile import BRANCHES, load_model, prove_model, save_model
 from colorvid.nn.prior import scale_of
 from colorvid.training import export
-from colorvid.training.rate import BranchRate
-from colorvid.training.sequences import TallyCoder
+from colorvid.training.data.sequences import TallyCoder
+from colorvid.training.tasks.rate import BranchRate
 from tests import tiny
 from tests.clips import moving_frames
 from tests.training import runs

@@ -14,15 +14,15 @@ from colorvid.codec.groups import one_torch_thread
 from colorvid.config import CodecConfig
 from colorvid.errors import ConfigError
 from colorvid.training import group
-from colorvid.training.checkpoint import load_checkpoint
-from colorvid.training.data import PictureStore
-from colorvid.training.inter import InterTask
-from colorvid.training.intra import IntraTask
-from colorvid.training.loop import ScheduleConfig, Trainer
-from colorvid.training.loss import LossConfig
-from colorvid.training.sequences import SequenceStore
-from colorvid.training.sources import DataConfig
-from colorvid.training.unrolled import JointTask
+from colorvid.training.data.pictures import PictureStore
+from colorvid.training.data.sequences import SequenceStore
+from colorvid.training.data.sources import DataConfig
+from colorvid.training.loop.checkpoint import load_checkpoint
+from colorvid.training.loop.trainer import ScheduleConfig, Trainer
+from colorvid.training.tasks.inter import InterTask
+from colorvid.training.tasks.intra import IntraTask
+from colorvid.training.tasks.loss import LossConfig
+from colorvid.training.tasks.unrolled import JointTask
 from tests import tiny
 from tests.children import PATIENCE, SERVER
 from tests.training import runs

@@ -1,0 +1,1 @@
+"""Training data: pictures, clips and what the codec makes of them."""

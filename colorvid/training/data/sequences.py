@@ -1,0 +1,315 @@
+"""Closed-loop training data for inter frames.
+
+Clips are coded by the codec as it stands, whole frames and real vectors, and each inter frame's
+source, prediction, reference, vectors and previous symbols are kept. So the networks meet the
+predictions of the real decoder, with the errors that have piled up along the group of pictures.
+Code the clips anew with the trained model and train on, and the data follow the model.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from colorvid.codec.coder import EncoderSettings
+from colorvid.config import QUALITIES, quantiser_step
+from colorvid.entropy.binary import BinaryEncoder
+from colorvid.entropy.tables import MAX_REACH
+from colorvid.errors import InputError
+from colorvid.frame import Frame
+from colorvid.models.inter import Context, motion_features
+from colorvid.models.planes import Picture
+from colorvid.models.video import State, VideoModel
+from colorvid.motion.coding import MotionCoder
+from colorvid.motion.estimate import MotionEstimator
+from colorvid.motion.field import Vectors
+from colorvid.nn.prior import SCALES
+from colorvid.nn.transforms import UNIT
+from colorvid.training import group
+from colorvid.training.data.pictures import Entry, draw_places, open_store
+from colorvid.training.data.sources import DataConfig, Planes
+
+CELL = 16
+
+
+class TallyCoder:
+    """A coder that takes symbols, writes nothing and counts.
+
+    Attributes:
+        counts: int64 ``(64, 256)``, latents by scale index and magnitude; the last column also
+            counts all larger ones.
+    """
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.counts = np.zeros((SCALES, MAX_REACH + 1), np.int64)
+
+    def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
+        """See `colorvid.models.branch.Coder.hyper`."""
+        assert symbols is not None and symbols.shape == shape
+        return symbols
+
+    def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
+        """See `colorvid.models.branch.Coder.latents`."""
+        assert symbols is not None
+        row = index.to(torch.int64) * (MAX_REACH + 1)
+        place = row + symbols.abs().clamp(max=MAX_REACH).to(torch.int64)
+        tally = torch.bincount(place.flatten(), minlength=self.counts.size)
+        self.counts += tally.numpy().reshape(self.counts.shape)
+        return torch.where(index > 0, symbols.to(index.dtype), 0.0)
+
+
+Coders = dict[str, tuple[TallyCoder, TallyCoder]]
+"""Luma's and chroma's coder for ``intra`` and for ``inter``."""
+
+
+def tally_coders() -> Coders:
+    """Fresh coders for all branches."""
+    return {kind: (TallyCoder(), TallyCoder()) for kind in ("intra", "inter")}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One inter frame as kept: padded planes and what the decoder knew.
+
+    Shapes for padded luma ``(H, W)``: source, prediction, and reference, which is the decoded frame
+    before, Y ``(H, W)``, UV ``(2, H/2, W/2)`` u8; symbols of the frame before ``(64, H/8, W/8)``
+    and ``(32, H/8, W/8)`` int8; vectors ``(2, H/8, W/8)`` int16, ``dy`` and ``dx`` as in
+    `colorvid.motion.compensate`.
+    """
+
+    y: NDArray[np.uint8]
+    uv: NDArray[np.uint8]
+    y_predicted: NDArray[np.uint8]
+    uv_predicted: NDArray[np.uint8]
+    y_reference: NDArray[np.uint8]
+    uv_reference: NDArray[np.uint8]
+    luma: NDArray[np.int8]
+    chroma: NDArray[np.int8]
+    vectors: NDArray[np.int16]
+
+    def arrays(self) -> list[NDArray[Any]]:
+        """The arrays in the order in which they are stored."""
+        return [getattr(self, name) for name in self.__slots__]
+
+
+STRIDES = (1, 2, 1, 2, 1, 2, 8, 8, 8)
+"""Luma samples to a position of each array of a sample."""
+
+
+def sample_layout(height: int, width: int) -> list[tuple[tuple[int, ...], type[np.generic]]]:
+    """Shapes and types of the arrays of a sample of padded luma size."""
+    full, half, cells = (height, width), (2, height // 2, width // 2), (height // 8, width // 8)
+    planes: list[tuple[tuple[int, ...], type[np.generic]]] = [(full, np.uint8), (half, np.uint8)]
+    coded: list[tuple[tuple[int, ...], type[np.generic]]]
+    coded = [((64, *cells), np.int8), ((32, *cells), np.int8), ((2, *cells), np.int16)]
+    return planes * 3 + coded
+
+
+def draw_settings(generator: np.random.Generator) -> EncoderSettings:
+    """Random qualities of a group of pictures.
+
+    Three in four have the pattern that the encoder gives by default, the others inter frames of one
+    quality, as a user may choose: up to 20 indices below the key frame.
+    """
+    key = int(generator.integers(3, QUALITIES))
+    below = int(generator.integers(0, 21))
+    steady = generator.random() < 0.25
+    return EncoderSettings(quality=key, inter_quality=max(0, key - below) if steady else None)
+
+
+def code_clip(
+    model: VideoModel, frames: list[Frame], settings: EncoderSettings, coders: Coders
+) -> Iterator[Sample]:
+    """Code a clip in a closed loop, as one group of pictures, and yield its inter frames."""
+    step = quantiser_step(settings.quality_of(1))
+    estimator = MotionEstimator(frames[0].width, frames[0].height, step)
+    motion_coder = MotionCoder()
+    state: State | None = None
+    for number, frame in enumerate(frames):
+        picture = Picture.of(frame)
+        quality = settings.quality_of(number)
+        if state is None:
+            estimator.start(frame)
+            state = model.code_key(coders["intra"], picture, (frame.height, frame.width), quality)
+            continue
+        field = estimator.estimate(frame, state.picture.y.numpy(), motion_coder)
+        motion_coder.code(BinaryEncoder(), field, (field.shape[0], field.shape[1]))
+        vectors = torch.from_numpy(field)
+        prediction, context = model.predict(vectors, state)
+        planes = (
+            p.to(torch.uint8)[0].numpy()
+            for shown in (picture, prediction, state.picture)
+            for p in shown.padded()
+        )
+        y, uv, y_predicted, uv_predicted, y_reference, uv_reference = planes
+        luma, chroma = (
+            s[0].clamp(-127, 127).to(torch.int8).numpy() for s in (context.luma, context.chroma)
+        )
+        yield Sample(
+            y[0], uv, y_predicted[0], uv_predicted, y_reference[0], uv_reference, luma, chroma,
+            _on_padded_grid(field, y.shape[1] // 8, y.shape[2] // 8),
+        )  # fmt: skip
+        state = model.code_inter(coders["inter"], picture, vectors, state, quality)
+
+
+def _on_padded_grid(field: Vectors, rows: int, columns: int) -> NDArray[np.int16]:
+    """Vectors ``(h, w, 2)`` as ``(2, rows, columns)``, the last row and column repeated."""
+    missing = ((0, rows - field.shape[0]), (0, columns - field.shape[1]), (0, 0))
+    return np.ascontiguousarray(np.pad(field, missing, mode="edge").transpose(2, 0, 1))
+
+
+def vary_clip(planes: list[Planes], generator: np.random.Generator) -> list[Frame]:
+    """Play a clip backwards, mirrored or at double speed, at random."""
+    if generator.random() < 0.5:
+        planes = planes[::-1]
+    if generator.random() < 0.25 and len(planes) >= 12:
+        planes = planes[::2]
+    if generator.random() < 0.5:
+        planes = [(y[:, ::-1], u[:, ::-1], v[:, ::-1]) for y, u, v in planes]
+    return [Frame(*(np.ascontiguousarray(p) for p in frame)) for frame in planes]
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceStore:
+    """Samples in one memory-mapped file, in the order of their clips.
+
+    A row of ``entries`` has offset, height, width and quality of a sample, the number of the frame
+    after its key frame, from 1, and the quality of that key frame.
+    """
+
+    data: NDArray[np.uint8]
+    entries: NDArray[np.int64]
+
+    @staticmethod
+    def open(model: VideoModel, config: DataConfig, root: Path, cache: Path) -> SequenceStore:
+        """Code all clips, as often as ``config`` says, into ``cache`` unless it is there.
+
+        Raises:
+            InputError: a folder below ``root`` holds no clip, or none has two frames, or ``cache``
+                is of an older version.
+        """
+
+        def write(file: BinaryIO) -> list[Entry]:
+            generator = np.random.default_rng(config.seed)
+            entries: list[Entry] = []
+            clips = config.clips(root) * config.passes
+            for clip in tqdm(clips, desc="coding clips", disable=None):
+                planes = list(itertools.islice(clip.planes(), config.frames or None))
+                frames = vary_clip(planes, generator)
+                settings = draw_settings(generator)
+                samples = code_clip(model, frames, settings, tally_coders())
+                entries += write_samples(file, samples, settings)
+            if not entries:
+                raise InputError(f"{root}: no clips of two frames or more in {config.folders}")
+            return entries
+
+        data, entries = open_store(cache, write)
+        if entries.shape[1] != 6:
+            index = cache.with_suffix(".json")
+            raise InputError(f"{index}: of an older version; delete it to code the clips anew")
+        return SequenceStore(data, entries)
+
+    def sample(self, number: int) -> Sample:
+        """Sample ``number``, memory-mapped."""
+        offset, height, width = self.entries[number, :3]
+        arrays: list[Any] = []
+        for shape, dtype in sample_layout(height, width):
+            length = math.prod(shape) * np.dtype(dtype).itemsize
+            arrays.append(self.data[offset : offset + length].view(dtype).reshape(shape))
+            offset += length
+        return Sample(*arrays)
+
+    def runs(self, frames: int) -> NDArray[np.int64]:
+        """Numbers of the samples from which on ``frames`` samples follow each other in a clip."""
+        after_key = self.entries[:, 4]
+        last = after_key[frames - 1 :]
+        return np.flatnonzero(last == after_key[: len(last)] + frames - 1)
+
+
+def write_samples(
+    file: BinaryIO, samples: Iterable[Sample], settings: EncoderSettings
+) -> list[Entry]:
+    """Write the inter frames of a group of pictures in order; gives their entries."""
+    entries: list[Entry] = []
+    for number, sample in enumerate(samples, start=1):
+        qualities = (settings.quality_of(number), number, settings.quality)
+        entries.append((file.tell(), *sample.y.shape, *qualities))
+        file.writelines(array.tobytes() for array in sample.arrays())
+    return entries
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """Square crops of inter frames of S luma samples, float32 but for the qualities.
+
+    Attributes:
+        y, uv: source in units, ``(B, 1, S, S)`` and ``(B, 2, S/2, S/2)``.
+        y_predicted, uv_predicted: the prediction in units.
+        y_reference, uv_reference: the decoded frame before in units.
+        luma, chroma: symbols of the frame before, ``(B, 64, S/8, S/8)``, ``(B, 32, S/8, S/8)``.
+        vectors: ``(B, 2, S/8, S/8)``.
+        motion: `motion_features` of the whole field, ``(B, 4, S/8, S/8)``.
+        quality: int64 ``(B,)``.
+        key_quality: of the key frames of their groups of pictures, int64 ``(B,)``.
+    """
+
+    y: Tensor
+    uv: Tensor
+    y_predicted: Tensor
+    uv_predicted: Tensor
+    y_reference: Tensor
+    uv_reference: Tensor
+    luma: Tensor
+    chroma: Tensor
+    vectors: Tensor
+    motion: Tensor
+    quality: Tensor
+    key_quality: Tensor
+
+    def context(self) -> Context:
+        """What the decoder knew."""
+        return Context(self.y_predicted, self.uv_predicted, self.luma, self.chroma, self.motion)
+
+    def tensors(self) -> list[Tensor]:
+        """All of them, in this order."""
+        return [getattr(self, name) for name in self.__slots__]
+
+
+def read_crops(store: SequenceStore, places: NDArray[np.int64], size: int) -> Crops:
+    """Crops of ``size`` at ``places``: sample, top and left, multiples of 16; ``(B, 3)``."""
+    rows: list[list[Tensor]] = []
+    for number, top, left in places:
+        sample = store.sample(number)
+        motion = motion_features(torch.from_numpy(sample.vectors.transpose(1, 2, 0))[None])[0]
+        row = []
+        for array, stride in zip((*sample.arrays(), motion.numpy()), (*STRIDES, 8), strict=True):
+            t, b, lo, hi = (k // stride for k in (top, top + size, left, left + size))
+            row.append(torch.from_numpy(np.ascontiguousarray(array[..., t:b, lo:hi])).float())
+        rows.append(row)
+    columns = [torch.stack(column) for column in zip(*rows, strict=True)]
+    planes = [(p - 128) / UNIT for p in columns[:6]]
+    planes[::2] = [p[:, None] for p in planes[::2]]
+    qualities = torch.from_numpy(store.entries[places[:, 0]][:, [3, 5]])
+    return Crops(*planes, *columns[6:], *qualities.unbind(1))
+
+
+def sequence_batch(
+    store: SequenceStore, generator: np.random.Generator, batch: int, size: int
+) -> Crops:
+    """Random crops of random frames.
+
+    Drawn for the ``batch`` of all processes; this one's share is read.
+    """
+    places = draw_places(store.entries, generator, batch, size, CELL)
+    return read_crops(store, group.share(places), size)

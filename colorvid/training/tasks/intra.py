@@ -1,0 +1,53 @@
+"""Training of the intra codec."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from colorvid.config import QUALITIES, IntraConfig
+from colorvid.models.intra import IntraModel
+from colorvid.training import group
+from colorvid.training.data.pictures import PictureStore, picture_batch, to_units
+from colorvid.training.tasks.loss import Figures, LossConfig, figures
+from colorvid.training.tasks.rate import BranchRate
+
+
+def intra_networks(config: IntraConfig) -> nn.ModuleDict:
+    """The intra model and its rate models."""
+    return nn.ModuleDict(
+        {
+            "model": IntraModel(config),
+            "luma": BranchRate(config.luma_hyper, means=True),
+            "chroma": BranchRate(config.chroma_hyper, means=True),
+        }
+    )
+
+
+class IntraTask:
+    """Random crops of pictures, a random quality for each.
+
+    Latents are plainly rounded here: with the encoder's rate-distortion optimised quantiser in
+    training the learned steps drift and chroma starves; it is the encoder's alone.
+    """
+
+    def __init__(self, config: IntraConfig, loss: LossConfig, pictures: PictureStore) -> None:
+        """Make the model and its rate models."""
+        self.config, self.loss_config, self.pictures = config, loss, pictures
+        self.networks = intra_networks(config).to(memory_format=torch.channels_last)
+
+    def draw(self, generator: np.random.Generator, batch: int, crop: int) -> list[Tensor]:
+        """See `colorvid.training.loop.gradients.Task.draw`: Y, UV and the quality."""
+        y, uv = picture_batch(self.pictures, generator, batch, crop)
+        drawn = torch.from_numpy(generator.integers(0, QUALITIES, batch))
+        return [y, uv, group.share(drawn)]
+
+    def loss(self, drawn: list[Tensor]) -> Figures:
+        """See `colorvid.training.loop.gradients.Task.loss`."""
+        y, uv = (to_units(t).contiguous(memory_format=torch.channels_last) for t in drawn[:2])
+        quality = drawn[2]
+        output = self.networks["model"](y, uv, quality)
+        bits = [b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))]
+        decoded = (output.y, output.uv)
+        return figures(self.loss_config, decoded, (y, uv), bits, quality)

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from colorvid.errors import ConfigError
+from colorvid.exact.arithmetic import FloatArithmetic
+from colorvid.exact.layers import ExactLayer
+from colorvid.training.loop import precision
+from colorvid.training.loop.trainer import ScheduleConfig, Trainer
+from colorvid.training.tasks.inter import InterTask
+from colorvid.training.tasks.loss import LossConfig, rate_distortion, squared_error
+from tests import tiny
+from tests.training import runs
+
+MAKERS: dict[str, Callable[[Path, ScheduleConfig], Trainer]] = {
+    "intra": runs.intra_trainer,
+    "inter": runs.inter_trainer,
+    "unrolled": runs.unrolled_trainer,
+    "joint": runs.joint_trainer,
+}
+
+
+def fixed_loss(trainer: Trainer) -> float:
+    """Loss of one fixed batch."""
+    with torch.no_grad():
+        return float(trainer.task.loss(trainer.task.draw(np.random.default_rng(9), 8, 64))["loss"])
+
+
+def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {k: v.clone() for k, v in trainer.task.networks.state_dict().items()}
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_loss_falls_in_a_few_steps(tmp_path: Path, kind: str) -> None:
+    torch.manual_seed(0)
+    trainer = MAKERS[kind](tmp_path, runs.schedule(30))
+    before = fixed_loss(trainer)
+    trainer.run()
+    assert trainer.step == 30
+    assert fixed_loss(trainer) < before - 0.03
+    assert all(torch.isfinite(v).all() for v in weights(trainer).values() if v.is_floating_point())
+
+
+def test_the_loss_says_what_a_bit_costs_in_training(tmp_path: Path) -> None:
+    found = []
+    for price in (None, 0.0, 20.0):
+        torch.manual_seed(0)
+        store = runs.sequences(tmp_path)
+        task = InterTask(tiny.INTER, LossConfig(rate_weight=price), store)
+        assert task.config.rate_weight == tiny.INTER.rate_weight, "the encoder's own is kept"
+        with torch.no_grad():
+            found.append(float(task.loss(task.draw(np.random.default_rng(9), 4, 64))["psnr_y"]))
+    assert found[2] < found[0] - 0.1 < found[1] - 0.1, "dearer bits, fewer of them"
+
+
+@pytest.mark.parametrize(
+    ("kind", "optimiser"), [*((kind, "adamw") for kind in MAKERS), ("intra", "soap")]
+)
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
+    tmp_path: Path, kind: str, optimiser: str
+) -> None:
+    plan = runs.schedule(8, optimiser=optimiser)
+    torch.manual_seed(0)
+    whole = MAKERS[kind](tmp_path / "whole", plan)
+    whole.run()
+    torch.manual_seed(0)
+    MAKERS[kind](tmp_path / "parts", plan).run(until=3)
+    torch.manual_seed(77)
+    rest = MAKERS[kind](tmp_path / "parts", plan)
+    assert rest.step == 3
+    rest.run()
+    resumed = weights(rest)
+    for name, value in weights(whole).items():
+        assert torch.equal(resumed[name], value), name
+        assert torch.equal(rest.average[name], whole.average[name]), name
+
+
+def test_a_run_does_not_go_on_with_another_optimiser(tmp_path: Path) -> None:
+    runs.intra_trainer(tmp_path, runs.schedule(4)).run(until=1)
+    with pytest.raises(ConfigError, match="is not of optimiser 'soap', .* --start "):
+        runs.intra_trainer(tmp_path, runs.schedule(4, optimiser="soap"))
+    assert runs.intra_trainer(tmp_path, runs.schedule(4)).step == 1
+
+
+def test_a_part_can_be_trained_alone_and_from_scratch(tmp_path: Path) -> None:
+    first = runs.intra_trainer(tmp_path / "first", runs.schedule(4))
+    first.run()
+    part = ("model.chroma.prior", "chroma.")
+    plan = runs.schedule(4, only=part)
+    second = runs.intra_trainer(tmp_path / "second", plan, start=tmp_path / "first")
+    third = runs.intra_trainer(tmp_path / "third", plan, start=tmp_path / "first")
+    third.run()
+    changed = set()
+    for name, value in third.task.networks.state_dict().items():
+        if name.startswith(part):
+            if not torch.equal(value, second.task.networks.state_dict()[name]):
+                changed.add(name)
+        else:
+            assert torch.equal(value, first.average[name]), name
+    assert {"model.chroma.prior.context.high_first.weight", "chroma.bottleneck.quantiles"} & changed
+    fresh = second.task.networks.state_dict()["model.chroma.prior.context.high_first.weight"]
+    assert not torch.equal(fresh, first.average["model.chroma.prior.context.high_first.weight"])
+
+
+def test_a_run_can_start_from_the_average_of_another(tmp_path: Path) -> None:
+    first = runs.intra_trainer(tmp_path / "first", runs.schedule(4))
+    first.run()
+    second = runs.intra_trainer(tmp_path / "second", runs.schedule(4), start=tmp_path / "first")
+    assert second.step == 0
+    for name, value in second.task.networks.state_dict().items():
+        assert torch.equal(value, first.average[name]), name
+
+
+def test_rounding_begins_where_the_schedule_says(tmp_path: Path) -> None:
+    trainer = runs.intra_trainer(tmp_path, runs.schedule(6, rounding=0.5))
+
+    def rounding() -> set[bool]:
+        layers = [m for m in trainer.task.networks.modules() if isinstance(m, ExactLayer)]
+        arithmetics = [layer.arithmetic for layer in layers]
+        return {a.rounding for a in arithmetics if isinstance(a, FloatArithmetic)}
+
+    trainer.run(until=3)
+    assert rounding() == {False}
+    assert not any(v.any() for n, v in trainer.average.items() if n.endswith(".centre"))
+    trainer.run(until=4)
+    assert rounding() == {True}
+    for name, value in weights(trainer).items():
+        assert torch.equal(trainer.average[name], value), "what was trained is what is exported"
+    centres = [v for n, v in trainer.average.items() if n.endswith(".prior.trunk.0.enter.centre")]
+    assert centres and all(v.any() for v in centres)
+
+
+def test_log_has_a_row_for_every_fifty_steps(tmp_path: Path) -> None:
+    trainer = runs.intra_trainer(tmp_path, runs.schedule(50))
+    trainer.step = 49
+    trainer.run()
+    with open(tmp_path / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["50"]
+    assert {"loss", "bpp_y", "psnr_y", "norm"} <= set(rows[0])
+    assert float(rows[0]["psnr_y"]) > 10
+
+
+def test_learning_rate_warms_up_stays_and_falls() -> None:
+    plan = ScheduleConfig(steps=1000, rate=1e-3, warmup=100, decay=0.4)
+    assert plan.learning_rate(0) == pytest.approx(1e-5)
+    assert plan.learning_rate(200) == plan.learning_rate(399) == 1e-3
+    assert plan.learning_rate(700) == pytest.approx(0.51e-3)
+    assert plan.learning_rate(999) == pytest.approx(0.02e-3, rel=0.01)
+
+
+def test_large_crops_come_late_at_equal_cost() -> None:
+    plan = ScheduleConfig(steps=100, batch=8, crop=128, late_crop=256, late=0.8)
+    assert plan.crop_at(79) == (8, 128) and plan.crop_at(80) == (2, 256)
+    assert ScheduleConfig(batch=1).crop_at(10**6) == (1, 256)
+
+
+def test_loss_by_hand() -> None:
+    a, b = torch.zeros(1, 2, 2, 2), torch.full((1, 2, 2, 2), 255 / 32)
+    assert torch.allclose(squared_error(a, b), torch.ones(1, 2))
+    error = torch.tensor([0.875])
+    cost = rate_distortion(LossConfig(), torch.tensor([1.0]), error, torch.tensor([0]))
+    assert cost.item() == pytest.approx(np.log(1 + 40 * 0.875))
+    plain = LossConfig(logarithmic=False)
+    cost = rate_distortion(plain, torch.tensor([1.0]), error, torch.tensor([0]))
+    assert cost.item() == pytest.approx((1 + 40 * 0.875) / 40**0.35)
+
+
+def autocast_seen(trainer: Trainer) -> list[bool]:
+    """Whether the steps to come find autocast on, filled in as they run."""
+    seen: list[bool] = []
+    loss = trainer.task.loss
+
+    def watched(*arguments: Any) -> dict[str, torch.Tensor]:
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return loss(*arguments)
+
+    trainer.task.loss = watched  # type: ignore[method-assign]
+    return seen
+
+
+def machine_with(monkeypatch: pytest.MonkeyPatch, *, ratio: float) -> None:
+    """Make bfloat16 take ``ratio`` times as long as float32."""
+    monkeypatch.setattr(precision, "seconds", {torch.bfloat16: ratio, torch.float32: 1.0}.get)
+
+
+def test_bfloat16_ends_where_rounding_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine_with(monkeypatch, ratio=0.7)
+    plan = dataclasses.replace(runs.schedule(10), bfloat16=True, rounding=0.5)
+    trainer = MAKERS["intra"](tmp_path, plan)
+    seen = autocast_seen(trainer)
+    trainer.run()
+    assert seen == [True] * 5 + [False] * 5
+
+
+def test_bfloat16_is_left_where_it_is_slower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run keeps its kind of numbers when it goes on, on whatever machine."""
+    plan = dataclasses.replace(runs.schedule(4), bfloat16=True, rounding=1.0)
+    for name, ratio, expected in (("slow", 40.0, False), ("fast", 0.4, True)):
+        machine_with(monkeypatch, ratio=ratio)
+        trainer = MAKERS["intra"](tmp_path / name, plan)
+        seen = autocast_seen(trainer)
+        trainer.run(until=2)
+        machine_with(monkeypatch, ratio=1 / ratio)
+        rest = MAKERS["intra"](tmp_path / name, plan)
+        seen_later = autocast_seen(rest)
+        rest.run()
+        assert seen + seen_later == [expected] * 4, name
+
+
+@pytest.mark.parametrize(("ratio", "pays"), [(0.5, True), (1.9, True), (2.1, False)])
+def test_bfloat16_may_take_twice_as_long(
+    monkeypatch: pytest.MonkeyPatch, ratio: float, pays: bool
+) -> None:
+    machine_with(monkeypatch, ratio=ratio)
+    assert precision.bfloat16_pays("cpu") == pays
+    assert precision.bfloat16_pays("cuda"), "not asked where nothing can be measured"
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32])
+def test_convolutions_are_timed_in_the_type_in_question(
+    monkeypatch: pytest.MonkeyPatch, kind: torch.dtype
+) -> None:
+    seen: list[torch.dtype] = []
+    plain = torch.nn.functional.conv2d
+
+    def slow(x: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
+        seen.append(x.dtype)
+        time.sleep(0.01)
+        return plain(x, *rest, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", slow)
+    assert precision.seconds(kind) >= 0.02, "both convolutions of a try"
+    assert set(seen) == {kind}

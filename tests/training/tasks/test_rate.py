@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from colorvid.models.branch import BranchOutput
+from colorvid.nn.prior import Parameters
+from colorvid.training.tasks.rate import BranchRate
+
+
+def output(offsets: Tensor, means: bool) -> BranchOutput:
+    """What a branch would give training; scales of 0.12 steps."""
+    symbols = offsets + (offsets.round() - offsets).detach()
+    mean = torch.zeros_like(offsets) if means else None
+    z = torch.zeros(len(offsets), 2, 1, 1)
+    parameters = Parameters(mean, torch.zeros_like(offsets))
+    return BranchOutput(offsets, offsets, offsets, symbols, parameters, z)
+
+
+@pytest.mark.parametrize("means", [False, True])
+def test_only_noise_gives_latents_below_half_a_step_a_gradient(means: bool) -> None:
+    torch.manual_seed(1)
+    rate = BranchRate(2, means).train()
+    offsets = torch.full((2, 1, 8, 8), 0.2, requires_grad=True)
+    bits, _ = rate(output(offsets, means))
+    assert bits.shape == (2,)
+    bits.sum().backward()
+    assert offsets.grad is not None
+    assert bool((offsets.grad != 0).any()) == means
+
+
+def test_out_of_training_the_rate_is_that_of_the_integers() -> None:
+    rate = BranchRate(2, means=True).eval()
+    offsets = torch.full((1, 1, 4, 4), 0.2)
+    first, second = (rate(output(offsets, True))[0] for _ in range(2))
+    assert torch.equal(first, second)
+    assert torch.equal(first, rate(output(torch.zeros(1, 1, 4, 4), True))[0])
+    rate.train()
+    assert not torch.equal(rate(output(offsets, True))[0], first)

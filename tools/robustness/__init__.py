@@ -1,0 +1,1 @@
+"""Robustness: fuzzing, damaged streams, long and parallel runs."""

@@ -1,0 +1,258 @@
+"""What damage to a stream costs: it is cut at every byte, and single bytes of it are flipped.
+
+::
+
+    python tools/robustness/damage.py --flips 10000 --out damage.tsv
+
+A clip of 64x48 in several groups of pictures is generated and encoded. For every damaged copy it is
+checked that the damage is noticed, and that every frame that counts as good is the very frame that
+the whole stream decodes to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import random
+import sys
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+if __package__ in (None, ""):  # started as a program: find the tools as a package
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from colorvid.bitstream import ClvReader, Damage, Packet  # noqa: E402
+from colorvid.bitstream.headers import STREAM_HEADER_BYTES  # noqa: E402
+from colorvid.codec.coder import Encoder, EncoderSettings  # noqa: E402
+from colorvid.codec.groups import decode_records, model_on, one_torch_thread  # noqa: E402
+from colorvid.codec.pictures import Decoded  # noqa: E402
+from colorvid.errors import ColorvidError, HeaderError  # noqa: E402
+from colorvid.evaluation.tables import markdown, write_tsv  # noqa: E402
+from colorvid.files.concealment import Concealment  # noqa: E402
+from colorvid.files.streams import header_of  # noqa: E402
+from colorvid.frame import Frame  # noqa: E402
+from colorvid.io import VideoInfo  # noqa: E402
+from colorvid.models.modelfile import Model  # noqa: E402
+from tools.bench import generated_frames  # noqa: E402
+from tools.robustness.container import container  # noqa: E402
+
+WIDTH, HEIGHT = 64, 48
+Record = Packet | Damage
+Row = dict[str, Any]
+Copy = tuple[bytes, int]
+"""A damaged copy of a stream, and the number of its frames that must come out right."""
+
+
+def coded_stream(model: Model, frames: Sequence[Frame], gop: int, quality: int) -> bytes:
+    """A whole stream of frames of one size, at 25 frames per second."""
+    info = VideoInfo(frames[0].width, frames[0].height, Fraction(25))
+    encoder = Encoder(model, EncoderSettings(quality=quality, gop=gop))
+    packets = [encoder.push(frame).packet for frame in frames]
+    return container(header_of(info, gop, model.identity), packets)
+
+
+def groups(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Records of a stream, a new group at each key frame."""
+    group: list[Record] = []
+    for record in records:
+        if isinstance(record, Packet) and record.is_key and group:
+            yield group
+            group = []
+        group.append(record)
+    if group:
+        yield group
+
+
+def _is_loss(record: Record) -> bool:
+    """Whether only a key frame can follow."""
+    return isinstance(record, Damage) and (record.lost is None or len(record.lost) > 0)
+
+
+class Sweep:
+    """Decodes damaged copies of one stream and counts what became of them."""
+
+    def __init__(self, model: Model, data: bytes) -> None:
+        """Decode the whole stream."""
+        self._model, self.data = model, data
+        self._known: dict[tuple[Record, ...], list[Decoded]] = {}
+        self._clean: list[int] = []
+        self.rows: list[Row] = []
+        noticed, _, good = self.outcome(data)
+        if noticed or not good:
+            raise ColorvidError("the stream that is to be damaged is not sound itself")
+
+    def outcome(self, data: bytes) -> tuple[bool, int, int]:
+        """Decode a copy with lost frames replaced.
+
+        Returns:
+            Whether anything was noticed; wrong frames that count as good; and good frames.
+
+        Raises:
+            HeaderError: the stream header is damaged.
+        """
+        reader = ClvReader(io.BytesIO(data), "resync")
+        shown: list[int] = []
+        output = Concealment(lambda frame: shown.append(frame.crc32()), strict=False)
+        wrong = number = 0
+        for group in groups(reader):
+            for item in self._decode(group):
+                output.take(item)
+                if item.frame is not None and self._clean:
+                    wrong += item.frame.crc32() != self._clean[number]
+                number += item.lost if item.frame is None else 1
+        self._clean = self._clean or shown
+        report = output.report(Fraction(25), reader.index_bytes, 1.0)
+        return not report.ok, wrong, report.frames
+
+    def _decode(self, group: list[Record]) -> list[Decoded]:
+        """What becomes of the records of a group.
+
+        Groups are independent, and what stands before a loss is seen again and again: it is
+        decoded once.
+        """
+        loss = next((n for n, record in enumerate(group) if _is_loss(record)), len(group))
+        before = tuple(group[:loss])
+        if before not in self._known:
+            self._known[before] = self._decode_all(before)
+        return self._known[before] + self._decode_all(group[loss:])
+
+    def _decode_all(self, group: Sequence[Record]) -> list[Decoded]:
+        """Decode records from a fresh start, which is also how it is after a loss."""
+        records = ((r, len(r.to_bytes()) if isinstance(r, Packet) else 0) for r in group)
+        size = (HEIGHT, WIDTH)
+        with closing(decode_records(self._model, records, size, 0, threads=1)) as decoded:
+            return list(decoded)
+
+    def add(self, kind: str, copies: Iterable[Copy]) -> None:
+        """Decode all copies and append a row of figures."""
+        counts = dict.fromkeys(("copies", "refused", "noticed", "wrong", "missed"), 0)
+        good: list[int] = []
+        for data, expected in copies:
+            counts["copies"] += 1
+            try:
+                told, wrong, frames = self.outcome(data)
+            except HeaderError:
+                counts["refused"] += 1
+                continue
+            counts["noticed"] += told
+            counts["wrong"] += wrong
+            counts["missed"] += max(0, expected - frames)
+            good.append(frames)
+        self.rows.append(
+            {
+                "damage": kind,
+                "copies": counts["copies"],
+                "refused by the header": counts["refused"],
+                "noticed in the stream": counts["noticed"],
+                "not noticed": counts["copies"] - counts["refused"] - counts["noticed"],
+                "wrong frames": counts["wrong"],
+                "missed frames": counts["missed"],
+                "recovered, mean": round(sum(good) / len(good), 2) if good else None,
+                "recovered, least": min(good, default=None),
+            }
+        )
+
+
+class Layout:
+    """Where the packets of a sound stream lie, and what damage to them must cost."""
+
+    def __init__(self, data: bytes) -> None:
+        """Read the stream."""
+        self.data = data
+        self.ends, self.keys = [STREAM_HEADER_BYTES], []
+        reader = ClvReader(io.BytesIO(data))
+        for packet in reader:
+            self.ends.append(reader.packet_offset + reader.packet_bytes)
+            self.keys.append(isinstance(packet, Packet) and packet.is_key)
+
+    def without(self, number: int) -> int:
+        """Frames that can be decoded if packet ``number`` is damaged."""
+        after = number + 1
+        while after < len(self.keys) and not self.keys[after]:
+            after += 1
+        return len(self.keys) - (after - number)
+
+    def cuts(self, step: int) -> Iterator[Copy]:
+        """Copies that end before every ``step``-th byte."""
+        for length in range(0, len(self.data), step):
+            yield self.data[:length], sum(end <= length for end in self.ends[1:])
+
+    def flips(self, count: int, rng: random.Random) -> Iterator[Copy]:
+        """Copies with one byte changed to another value at a random place."""
+        data = self.data
+        for _ in range(count):
+            at = rng.randrange(len(data))
+            flipped = bytes([data[at] ^ rng.randrange(1, 256)])
+            packet = bisect_right(self.ends, at) - 1
+            expected = self.without(packet) if packet < len(self.keys) else len(self.keys)
+            yield data[:at] + flipped + data[at + 1 :], expected
+
+    def packet_edits(self) -> dict[str, list[Copy]]:
+        """Copies with each single packet left out, sent twice, or swapped with the next one."""
+        bounds = [0, *self.ends, len(self.data)]
+        parts = [self.data[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+        head, packets, index = parts[0], parts[1:-1], parts[-1]
+        edits: dict[str, list[Copy]] = {"packet left out": [], "packet sent twice": []}
+        edits["packets swapped"] = []
+
+        def note(kind: str, pieces: Sequence[bytes], expected: int) -> None:
+            edits[kind].append((b"".join([head, *pieces, index]), expected))
+
+        for n, packet in enumerate(packets):
+            note("packet left out", [*packets[:n], *packets[n + 1 :]], self.without(n))
+            note("packet sent twice", [*packets[:n], packet, *packets[n:]], len(packets))
+            if n + 1 < len(packets):
+                swapped = [*packets[:n], packets[n + 1], packet, *packets[n + 2 :]]
+                note("packets swapped", swapped, self.without(n))
+        return edits
+
+
+def sweep(frames: int, gop: int, quality: int, flipped: int, step: int, seed: int) -> Sweep:
+    """All kinds of damage to a stream of ``frames`` frames; cuts at every ``step``-th byte."""
+    model = model_on("cpu", "default")
+    with one_torch_thread():
+        clip = list(generated_frames(frames, WIDTH, HEIGHT))
+        result = Sweep(model, coded_stream(model, clip, gop, quality))
+        layout = Layout(result.data)
+        result.add("cut", layout.cuts(step))
+        result.add("byte flipped", layout.flips(flipped, random.Random(seed)))
+        for kind, copies in layout.packet_edits().items():
+            result.add(kind, copies)
+    return result
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Command line to options."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--frames", type=int, default=16, help="default: 16")
+    parser.add_argument("--gop", type=int, default=4, help="default: 4")
+    parser.add_argument("--quality", type=int, default=20, help="default: 20")
+    parser.add_argument("--flips", type=int, default=10_000, help="default: 10000")
+    parser.add_argument("--step", type=int, default=1, help="cut at every so many bytes")
+    parser.add_argument("--seed", type=int, default=1, help="decides the flips (default: 1)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the table as TSV too")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; 0 if damage was always noticed and cost no more frames than it must."""
+    o = parse(arguments)
+    try:
+        result = sweep(o.frames, o.gop, o.quality, o.flips, o.step, o.seed)
+    except ColorvidError as error:
+        print(f"damage: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"{o.frames} frames in {len(result.data)} bytes, GOP {o.gop}, seed {o.seed}")
+    print(markdown(result.rows))
+    if o.out is not None:
+        write_tsv(o.out, result.rows)
+    faults = ("not noticed", "wrong frames", "missed frames")
+    return int(any(row[fault] for row in result.rows for fault in faults))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
