@@ -42,6 +42,7 @@ LIGHT = (
     "config",
     "errors",
     "files.encode",
+    "files.reports",
     "files.streams",
     "frame",
     "io",

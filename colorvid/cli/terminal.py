@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from colorvid.errors import Aborted, OutputError
 
 if TYPE_CHECKING:
-    from colorvid.quality.report import Progress
+    from colorvid.files.reports import Progress
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _BAR = "colorvid [{percentage:.1f}%] {n_fmt}/{total_fmt} frames{postfix}, eta {remaining}"

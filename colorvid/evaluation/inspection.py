@@ -16,13 +16,13 @@ from colorvid.evaluation.frames import Row, score_frames
 from colorvid.evaluation.plots import figure
 from colorvid.evaluation.triptych import TriptychWriter
 from colorvid.evaluation.video import Colors, Video
+from colorvid.files.reports import Progress
 from colorvid.quality.metrics import (
     METRICS,
     MS_SSIM_MIN_SIDE_PX,
     bits_per_pixel,
     kbit_per_second,
 )
-from colorvid.quality.report import Progress
 
 _ALL_METRICS = METRICS | EXTRA_METRICS
 _LINE = "{:<16}{:>12}{:>12}{:>10}  {}"

@@ -9,8 +9,8 @@ from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.bitstream.summary import DAMAGE_LINES
 from colorvid.codec.pictures import Decoded
 from colorvid.errors import ColorvidError, DamagedStream, HashMismatch, InputError
+from colorvid.files.reports import DecodeReport
 from colorvid.frame import Frame
-from colorvid.quality.report import DecodeReport
 
 MAX_GAP = 10_000
 """Longest run of lost frames that is filled; a longer one is more likely a lie of the stream.

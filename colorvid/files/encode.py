@@ -20,6 +20,7 @@ from colorvid.codec.pictures import Encoded
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, is_whole
 from colorvid.errors import ConfigError, OutputError
 from colorvid.files.concealment import Concealment
+from colorvid.files.reports import DecodeReport, EncodeReport, Progress
 from colorvid.files.streams import (
     create_stream,
     header_of,
@@ -32,15 +33,7 @@ from colorvid.files.streams import probe as probe
 from colorvid.frame import Frame
 from colorvid.io import FrameReader, open_reader, open_writer
 from colorvid.io.files import os_errors
-from colorvid.quality.report import (
-    DecodeReport,
-    EncodeReport,
-    FrameLog,
-    MeanScores,
-    Progress,
-    color_spec,
-    open_log,
-)
+from colorvid.quality.report import FrameLog, MeanScores, color_spec, open_log
 from colorvid.system.interrupts import uninterrupted
 from colorvid.system.limits import check_picture
 

@@ -18,8 +18,8 @@ from colorvid.evaluation.inspection import (
     summarise,
 )
 from colorvid.evaluation.video import Video, choose_colors
+from colorvid.files.reports import Progress
 from colorvid.io import VideoInfo
-from colorvid.quality.report import Progress
 from tests.clips import moving_frames
 
 INFO = VideoInfo(40, 32, Fraction(25), matrix=6)

@@ -21,9 +21,9 @@ from colorvid.errors import (
     OutputError,
 )
 from colorvid.files.concealment import MAX_GAP
+from colorvid.files.reports import Progress
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_reader
-from colorvid.quality.report import Progress
 from tests.clips import moving_frames
 from tests.conftest import INFO, CodedClip, read_clip, write_clip
 

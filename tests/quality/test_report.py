@@ -14,12 +14,9 @@ from colorvid.io import VideoInfo
 from colorvid.quality.color import ColorSpec, Matrix
 from colorvid.quality.report import (
     COLUMNS,
-    DecodeReport,
-    EncodeReport,
     FrameLog,
     FrameRow,
     MeanScores,
-    Progress,
     Scores,
     color_spec,
     open_log,
@@ -120,16 +117,3 @@ def test_colour_follows_the_stream_and_has_defaults() -> None:
     assert color_spec(stated) == ColorSpec(Matrix.BT2020_NCL, full_range=True, siting="topleft")
     assert color_spec(replace(INFO, chroma_location=6)) == ColorSpec(Matrix.BT601)
     assert color_spec(replace(INFO, matrix=8)) is None, "YCgCo has no CIEDE2000 here"
-
-
-def test_rates() -> None:
-    encoded = EncodeReport(50, 1000, Fraction(25), 2.0, None)
-    assert (encoded.fps, encoded.kbps) == (25.0, 4.0)
-    progress = Progress(50, None, 1000, Fraction(25), 2.0)
-    assert (progress.fps, progress.kbps) == (25.0, 4.0)
-    assert Progress(0, None, 60, Fraction(25), 2.0).kbps == 0
-    decoded = DecodeReport(40, 10, 10, 1, ("damage",), 0, 1000, Fraction(25), 2.0)
-    assert (decoded.fps, decoded.kbps, decoded.ok, decoded.exit_code) == (25.0, 4.0, False, 5)
-    assert replace(decoded, mismatches=1).exit_code == 6
-    assert replace(decoded, damages=0, damage=()).exit_code == 0
-    assert replace(decoded, frames=0, concealed=0).kbps == 0

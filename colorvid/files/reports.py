@@ -1,0 +1,120 @@
+"""What happened to a whole file: the progress of the work, and what it comes to at its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from colorvid.errors import DamagedStream, HashMismatch
+from colorvid.quality.metrics import kbit_per_second
+from colorvid.quality.report import Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the work stands, for a progress callback.
+
+    Attributes:
+        frames: finished so far.
+        total: frames in all; None = not known.
+        size_bytes: bytes of the ``.clv`` stream so far.
+        rate: frames per second of the video.
+        seconds: since the first frame was begun.
+    """
+
+    frames: int
+    total: int | None
+    size_bytes: int
+    rate: Fraction
+    seconds: float
+
+    @property
+    def fps(self) -> float:
+        """Frames finished per second."""
+        return self.frames / max(self.seconds, 1e-9)
+
+    @property
+    def kbps(self) -> float:
+        """Bit rate so far in kbit/s (1000 bits); 0 without frames."""
+        return kbit_per_second(self.size_bytes, self.frames, self.rate) if self.frames else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeReport:
+    """Result of `encode_file`.
+
+    Attributes:
+        frames: coded frames.
+        size_bytes: bytes of the whole stream, with header and index.
+        rate: frames per second of the video.
+        seconds: from the first frame to the last.
+        scores: means over frames; None = not asked for.
+        warnings: what is doubtful about the source, a line each.
+    """
+
+    frames: int
+    size_bytes: int
+    rate: Fraction
+    seconds: float
+    scores: Scores | None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def fps(self) -> float:
+        """Frames coded per second."""
+        return self.frames / max(self.seconds, 1e-9)
+
+    @property
+    def kbps(self) -> float:
+        """Bit rate of the stream in kbit/s (1000 bits)."""
+        return kbit_per_second(self.size_bytes, self.frames, self.rate)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeReport:
+    """Result of `decode_file` and of `verify_file`.
+
+    Attributes:
+        frames: decoded frames with the right hash.
+        lost: frames known to be lost.
+        concealed: lost frames in whose place another one was repeated.
+        damages: number of places where something was wrong.
+        damage: a line for each, the first ``DAMAGE_LINES``.
+        mismatches: frames that decoded to other planes than the stream says.
+        size_bytes: bytes of the header, the packets and the index that were read.
+        rate: frames per second of the video.
+        seconds: from the first packet to the last.
+    """
+
+    frames: int
+    lost: int
+    concealed: int
+    damages: int
+    damage: tuple[str, ...]
+    mismatches: int
+    size_bytes: int
+    rate: Fraction
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the stream is whole and every frame is right."""
+        return not self.damages
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line returns: 0, 5 for damage, 6 if a hash differs."""
+        if self.mismatches:
+            return HashMismatch.exit_code
+        return DamagedStream.exit_code if self.damages else 0
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, repeated ones included."""
+        return (self.frames + self.concealed) / max(self.seconds, 1e-9)
+
+    @property
+    def kbps(self) -> float:
+        """Bit rate of the stream in kbit/s (1000 bits); 0 without frames."""
+        count = self.frames + self.concealed
+        return kbit_per_second(self.size_bytes, count, self.rate) if count else 0.0
