@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from colorvid.codec.groups import model_on
+from colorvid.models.loading import model_on
 from tools import damage
 from tools.bench import generated_frames
 from tools.damage import Layout, Sweep, coded_stream, main
