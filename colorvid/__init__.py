@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 from colorvid.config import PACKAGE_VERSION
 
 if TYPE_CHECKING:
-    from colorvid.codec.coder import Decoder, Encoder, EncoderSettings
-    from colorvid.files.encode import decode_file, encode_file, probe, verify_file
+    from colorvid.codec.decoder import Decoder
+    from colorvid.codec.encoder import Encoder
+    from colorvid.codec.settings import EncoderSettings
+    from colorvid.files.decode import decode_file, verify_file
+    from colorvid.files.encode import encode_file
+    from colorvid.files.streams import probe
     from colorvid.frame import Frame
     from colorvid.models.modelfile import load_model
-
 
 __version__ = PACKAGE_VERSION
 
@@ -36,15 +39,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Decoder": "colorvid.codec.coder",
-    "Encoder": "colorvid.codec.coder",
-    "EncoderSettings": "colorvid.codec.coder",
+    "Decoder": "colorvid.codec.decoder",
+    "Encoder": "colorvid.codec.encoder",
+    "EncoderSettings": "colorvid.codec.settings",
     "Frame": "colorvid.frame",
-    "decode_file": "colorvid.files.encode",
+    "decode_file": "colorvid.files.decode",
     "encode_file": "colorvid.files.encode",
     "load_model": "colorvid.models.modelfile",
     "probe": "colorvid.files.streams",
-    "verify_file": "colorvid.files.encode",
+    "verify_file": "colorvid.files.decode",
 }
 
 

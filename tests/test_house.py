@@ -163,7 +163,7 @@ def test_light_modules_load_without_torch(name: str) -> None:
 
 def test_codec_loads_without_compressai_and_training() -> None:
     program = (
-        "import sys, colorvid.codec.coder\n"
+        "import sys, colorvid.codec.encoder\n"
         "print([m for m in sys.modules if m in ('compressai', 'torchvision') "
         "or m.startswith('colorvid.training')])"
     )

@@ -20,16 +20,18 @@ from numpy.typing import NDArray
 import colorvid
 from colorvid.bitstream import ClvReader, ClvWriter, Packet
 from colorvid.cli.options import resolution
-from colorvid.codec.coder import Decoder, Encoder, EncoderSettings, Timings
-from colorvid.codec.groups import model_on, one_torch_thread
-from colorvid.codec.parallel import available_cores
+from colorvid.codec.decoder import Decoder
+from colorvid.codec.encoder import Encoder, Timings
+from colorvid.codec.settings import EncoderSettings
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY
 from colorvid.errors import ColorvidError
 from colorvid.evaluation.origin import processor
 from colorvid.files.streams import header_of, info_of
 from colorvid.frame import Frame, Plane, chroma_size
 from colorvid.io import VideoInfo, open_reader, open_writer
+from colorvid.models.loading import model_on
 from colorvid.models.modelfile import Model
+from colorvid.system.cores import available_cores, one_torch_thread
 
 Samples = NDArray[np.float64]
 Stages = dict[str, float]
@@ -110,7 +112,7 @@ def decode_stages(model: Model, stream: Path, target: Path) -> Stages:
     stages: Stages = {}
     with stream.open("rb") as file:
         reader = ClvReader(file)
-        decoder = Decoder(model, reader.header.height, reader.header.width)
+        decoder = Decoder(model, reader.header.size)
         records = iter(reader)
         with open_writer(target, info_of(reader.header), overwrite=True) as writer:
             while True:

@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):  # started as a program: find the tools as a package
     sys.path.insert(0, str(ROOT))
 
-from colorvid.codec.coder import Encoder, EncoderSettings  # noqa: E402
+from colorvid.codec.encoder import Encoder  # noqa: E402
+from colorvid.codec.settings import EncoderSettings  # noqa: E402
 from colorvid.entropy.rans import CodeBook  # noqa: E402
 from colorvid.errors import ColorvidError, ConfigError  # noqa: E402
 from colorvid.evaluation.choices import INTRA_QUALITIES  # noqa: E402

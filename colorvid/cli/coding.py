@@ -9,7 +9,8 @@ from colorvid.cli.commands_evaluation import run_eval
 from colorvid.cli.info import as_json, as_text
 from colorvid.cli.terminal import Signals, progress_line, say, show
 from colorvid.errors import DamagedStream
-from colorvid.files.encode import decode_file, encode_file, verify_file
+from colorvid.files.decode import decode_file, verify_file
+from colorvid.files.encode import encode_file
 from colorvid.files.reports import DecodeReport
 from colorvid.files.streams import probe
 from colorvid.quality.report import Scores

@@ -8,68 +8,60 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
-from typing import cast
-
-import torch
+from dataclasses import dataclass
+from typing import TypeVar
 
 from colorvid.bitstream import ClvReader, Damage, Packet
 from colorvid.codec import parallel
-from colorvid.codec.coder import Decoder, Encoder, EncoderSettings
-from colorvid.codec.pictures import Decoded, Encoded
-from colorvid.entropy.rans import SymbolWriter
-from colorvid.errors import (
-    ConfigError,
-    DamagedStream,
-    HashMismatch,
-    ModelMismatch,
-    OutOfMemory,
-)
-from colorvid.exact.guard import prove
-from colorvid.frame import Frame
+from colorvid.codec.decoder import Decoder
+from colorvid.codec.encoder import Encoder
+from colorvid.codec.settings import EncoderSettings
+from colorvid.errors import DamagedStream, HashMismatch, OutOfMemory
+from colorvid.frame import Frame, Size
 from colorvid.io.files import frame_bytes
-from colorvid.models.modelfile import RELEASED, Model, load_model, model_identity
+from colorvid.models.loading import model_for
+from colorvid.models.modelfile import Model
 from colorvid.quality.color import ColorSpec
 from colorvid.quality.report import FrameRow, Scores, score
 from colorvid.system import memory
-from colorvid.system.interrupts import uninterrupted
+from colorvid.system.cores import one_torch_thread
 from colorvid.system.limits import most_workers
+
+Result = TypeVar("Result")
 
 _PACKET_BYTES = 4096
 """What a packet may have above the size of a picture without counting for more than one."""
 
 
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Inside, every worker computes with one thread; the number from before comes back after."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+@dataclass(frozen=True, slots=True)
+class EncodedFrame:
+    """A packet and its line in the log."""
+
+    packet: Packet
+    row: FrameRow
 
 
-def model_on(device: str, name: str) -> Model:
-    """Load a model by name or path, ready for work on several threads.
+@dataclass(frozen=True, slots=True)
+class DecodedRecord:
+    """What became of a packet or of damage.
 
-    It loads with one torch thread: its thousands of small operations gain little from more, and
-    threads that wait for each other crawl where other programs keep the cores busy.
-
-    Raises:
-        ConfigError: no such device.
-        ModelMismatch: no such model.
+    Attributes:
+        frame: the picture; None if it could not be decoded.
+        size_bytes: of the packet.
+        lost: frames that have no picture because of this.
+        problem: what is wrong, in one line, where it begins; None otherwise.
+        mismatch: the picture decoded, but is not the one that was encoded.
     """
-    check_device(device)
-    with one_torch_thread():
-        model = load_model(name, device)
-        prove(str(model.network.device), model.network.carrier)
-    with uninterrupted():
-        SymbolWriter()  # loads the range coder here, once, and not in several threads
-    return model
+
+    frame: Frame | None
+    size_bytes: int = 0
+    lost: int = 0
+    problem: str | None = None
+    mismatch: bool = False
 
 
 @contextmanager
-def enough_memory(size: tuple[int, int]) -> Iterator[None]:
+def enough_memory(size: Size) -> Iterator[None]:
     """Name what is wrong if the block runs out of memory at pictures of ``size``.
 
     Raises:
@@ -81,54 +73,27 @@ def enough_memory(size: tuple[int, int]) -> Iterator[None]:
         if not memory.is_out_of_memory(error):
             raise
         raise OutOfMemory(
-            f"not enough memory for pictures of {size[1]}x{size[0]}; use fewer threads or a "
-            "machine with more"
+            f"not enough memory for pictures of {size}; use fewer threads or a machine with more"
         ) from error
 
 
-def check_device(device: str) -> None:
-    """Refuse what torch cannot run on.
-
-    Raises:
-        ConfigError: unknown, or not there.
-    """
-    try:
-        if torch.empty(0, device=device).is_meta:
-            raise RuntimeError("it holds no values")
-    except (RuntimeError, AssertionError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0].split(". ")[0]
-        raise ConfigError(f"device {device!r} cannot be used: {reason}; use cpu") from error
-
-
-def model_for(model_id: bytes, device: str, name: str | None) -> Model:
-    """The model that a stream needs: ``name`` if it is that one, else a released one.
-
-    Raises:
-        ModelMismatch: it is not there; the message names it and those that are.
-    """
-    available = []
-    for candidate in [name] if name is not None else list(RELEASED):
-        identity = model_identity(candidate)
-        if identity == model_id:
-            return model_on(device, candidate)
-        available.append(f"{candidate} ({identity.hex()})")
-    raise ModelMismatch(
-        f"the stream needs model {model_id.hex()}; here is {', '.join(available)}; "
-        "give the right file with --model or update colorvid"
-    )
-
-
-def _plan(threads: int, gop: int, size: tuple[int, int], packet_bytes: int = 0) -> tuple[int, int]:
+def _plan(threads: int, gop: int, size: Size, packet_bytes: int = 0) -> tuple[int, int]:
     """Number of workers and depth of their buffers, for which there is memory.
 
     Raises:
         OutOfMemory: there is not.
     """
-    picture = frame_bytes(*size)
-    most = most_workers(size[0] * size[1])
+    picture = frame_bytes(*size.shape)
+    most = most_workers(size.pixels)
     workers, depth = parallel.plan(threads, gop, picture + packet_bytes, most)
     memory.require(workers, picture)
     return workers, depth
+
+
+def _one_thread_each(results: Generator[Result, None, None]) -> Generator[Result, None, None]:
+    """The results, while every worker computes with one torch thread."""
+    with one_torch_thread(), closing(results):
+        yield from results
 
 
 class _GroupEncoder:
@@ -141,119 +106,122 @@ class _GroupEncoder:
         self._scored, self._spec = scored, spec
         self._encoder: Encoder | None = None
 
-    def __call__(self, item: tuple[int, Frame]) -> Encoded:
+    def __call__(self, item: tuple[int, Frame]) -> EncodedFrame:
         """Encode a frame, given with its number."""
         start = time.perf_counter()
         number, frame = item
         if self._encoder is None:
             self._encoder = Encoder(self._model, self._settings, first=number)
-        with enough_memory((frame.height, frame.width)):
+        with enough_memory(frame.size):
             coded = self._encoder.push(frame)
         seconds = time.perf_counter() - start
         scores: Scores | None = None
         if self._scored:
             scores = score(frame, coded.picture, self._spec)
-        return Encoded(coded.packet, FrameRow.of(coded.packet, coded.bits, scores, seconds))
+        return EncodedFrame(coded.packet, FrameRow.of(coded.packet, coded.bits, scores, seconds))
 
 
 def encode_frames(
     model: Model,
     settings: EncoderSettings,
     frames: Iterable[Frame],
-    size: tuple[int, int],
+    size: Size,
     *,
     threads: int = 0,
     scored: bool = False,
     spec: ColorSpec | None = None,
-) -> Generator[Encoded, None, None]:
-    """Encode frames in order; call it inside `one_torch_thread`.
+) -> Generator[EncodedFrame, None, None]:
+    """Encode frames in order, one torch thread for each worker.
+
+    Close the generator (``contextlib.closing``) if it is not read to its end.
 
     Args:
-        model: see `model_on`.
+        model: see `colorvid.models.loading.model_on`.
         settings: quality and GOP.
-        frames: all of one ``size`` (height, width).
-        size: luma samples.
+        frames: all of one ``size``.
+        size: of the frames.
         threads: most workers; 0 = one for each core.
         scored: compare each frame with its source.
         spec: colours, for CIEDE2000.
     """
     workers, depth = _plan(threads, settings.gop, size)
-    return cast(
-        Generator[Encoded, None, None],
+    return _one_thread_each(
         parallel.map_groups(
             enumerate(frames),
             lambda item: item[0] % settings.gop == 0,
             lambda: _GroupEncoder(model, settings, scored, spec),
             workers=workers,
             depth=depth,
-        ),
+        )
     )
 
 
 class _GroupDecoder:
     """Decodes the packets of one group; after a loss it waits for the next group."""
 
-    def __init__(self, model: Model, size: tuple[int, int]) -> None:
-        self._decoder = Decoder(model, *size)
+    def __init__(self, model: Model, size: Size) -> None:
+        self._decoder = Decoder(model, size)
         self._lost = True
 
-    def __call__(self, item: tuple[Packet | Damage, int]) -> Decoded:
+    def __call__(self, item: tuple[Packet | Damage, int]) -> DecodedRecord:
         """Decode a packet, given with its size, or take note of damage."""
         record, size = item
         if isinstance(record, Damage):
             lost = 0 if record.lost is None else len(record.lost)
             self._lost = self._lost or record.lost is None or lost > 0
-            return Decoded(None, lost=lost, problem=str(record))
+            return DecodedRecord(None, lost=lost, problem=str(record))
         if self._lost and not record.is_key:
-            return Decoded(None, size, lost=1)
+            return DecodedRecord(None, size, lost=1)
         try:
             with enough_memory(self._decoder.size):
                 frame = self._decoder.push(record)
         except (DamagedStream, HashMismatch) as error:
             self._lost = True
-            return Decoded(None, size, 1, str(error), isinstance(error, HashMismatch))
+            return DecodedRecord(None, size, 1, str(error), isinstance(error, HashMismatch))
         self._lost = False
-        return Decoded(frame, size)
+        return DecodedRecord(frame, size)
 
 
 def decode_records(
     model: Model,
     records: Iterable[tuple[Packet | Damage, int]],
-    size: tuple[int, int],
+    size: Size,
     gop: int,
     *,
     threads: int = 0,
-) -> Generator[Decoded, None, None]:
-    """Decode what a `colorvid.bitstream.ClvReader` yields, in order; inside `one_torch_thread`.
+) -> Generator[DecodedRecord, None, None]:
+    """Decode packets and damage in order, with as many torch threads as torch is set to.
+
+    Close the generator (``contextlib.closing``) if it is not read to its end.
 
     Args:
-        model: see `model_for`.
+        model: see `colorvid.models.loading.model_for`.
         records: packets and damage, each with the bytes of the packet.
-        size: luma height and width.
+        size: of the frames.
         gop: frames of a group as the header states them; 0 = not said.
         threads: most workers; 0 = one for each core.
     """
     # Packets are small beside pictures; a forged one can be as large as two, and then counts so.
-    item_bytes = frame_bytes(*size) + _PACKET_BYTES
+    item_bytes = frame_bytes(*size.shape) + _PACKET_BYTES
     workers, depth = _plan(threads, gop, size, _PACKET_BYTES)
-    return cast(
-        Generator[Decoded, None, None],
-        parallel.map_groups(
-            records,
-            lambda item: isinstance(item[0], Packet) and item[0].is_key,
-            lambda: _GroupDecoder(model, size),
-            workers=workers,
-            depth=depth,
-            weigh=lambda item: max(1.0, item[1] / item_bytes),
-        ),
+    return parallel.map_groups(
+        records,
+        lambda item: isinstance(item[0], Packet) and item[0].is_key,
+        lambda: _GroupDecoder(model, size),
+        workers=workers,
+        depth=depth,
+        weigh=lambda item: max(1.0, item[1] / item_bytes),
     )
 
 
-@contextmanager
 def decode_stream(
     reader: ClvReader, *, device: str = "cpu", model: Model | str | None = None, threads: int = 0
-) -> Iterator[Iterator[Decoded]]:
-    """What the records of a stream become, in order, for the block.
+) -> Generator[DecodedRecord, None, None]:
+    """Load the model of a stream, and give what its records become, in order.
+
+    Every worker computes with one torch thread.
+
+    Close the generator (``contextlib.closing``) if it is not read to its end.
 
     Args:
         reader: at the start of its records.
@@ -263,13 +231,12 @@ def decode_stream(
         threads: most workers; 0 = one for each core.
 
     Raises:
-        ModelMismatch: the model that the stream needs is not here.
+        ModelMismatch: the model that the stream needs is not available.
         ConfigError: no such device.
     """
     header = reader.header
     ready = model if isinstance(model, Model) else model_for(header.model_id, device, model)
     records = ((record, reader.packet_bytes) for record in reader)
-    size = header.height, header.width
-    decoded = decode_records(ready, records, size, header.gop_length, threads=threads)
-    with one_torch_thread(), closing(decoded):
-        yield decoded
+    return _one_thread_each(
+        decode_records(ready, records, header.size, header.gop_length, threads=threads)
+    )

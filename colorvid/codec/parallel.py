@@ -12,12 +12,13 @@ through them. The results are the same for every number of workers.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Generic, TypeVar
+
+from colorvid.system.cores import available_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -26,13 +27,6 @@ MAX_DEPTH = 64
 """Most items that wait in front of a worker, and results behind it."""
 MEMORY_BYTES = 2**30
 """What the waiting pictures of all groups together may take."""
-
-
-def available_cores() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def plan(
@@ -70,7 +64,7 @@ def map_groups(
     workers: int,
     depth: int = MAX_DEPTH,
     weigh: Callable[[Item], float] = one_each,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield one result for each item, in the order of the items.
 
     Close the generator (``contextlib.closing``) if it is not read to its end: that stops the

@@ -15,7 +15,8 @@ from typing import Protocol
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.config import PACKAGE_VERSION
 from colorvid.evaluation.origin import source_digest
-from colorvid.files.encode import decode_file, encode_file
+from colorvid.files.decode import decode_file
+from colorvid.files.encode import encode_file
 from colorvid.files.streams import probe
 from colorvid.io import VideoInfo
 

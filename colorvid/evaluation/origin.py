@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 
-from colorvid.codec.parallel import available_cores
+from colorvid.system.cores import available_cores
 
 PACKAGE = Path(__file__).parents[1]
 """Folder of the package."""

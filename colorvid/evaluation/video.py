@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -10,17 +10,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from colorvid.bitstream import ClvReader
 from colorvid.errors import InputError
-from colorvid.files.concealment import Concealment
-from colorvid.files.streams import SUFFIX, info_of, name_of, named_errors, open_stream, probe
+from colorvid.files.decode import DecodeOptions, open_decoded
+from colorvid.files.streams import SUFFIX, name_of, probe
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_reader
 from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL, RANGE_LIMITED, RANGE_UNKNOWN, UNSPECIFIED
 from colorvid.io.opening import PIPE
 from colorvid.quality.color import ColorSpec, Matrix, Siting
 from colorvid.quality.report import color_spec
-from colorvid.system.limits import check_picture
 
 MATRICES = {"bt709": Matrix.BT709, "bt601": Matrix.BT601, "bt2020": Matrix.BT2020_NCL}
 RANGES = {"limited": RANGE_LIMITED, "full": RANGE_FULL}
@@ -139,13 +137,12 @@ def _open_other(source: Source, stack: ExitStack, sizes: bool) -> Video:
 
 def _open_clv(source: Source, stack: ExitStack, sizes: bool) -> Video:
     """A ``.clv`` stream; a damaged one is refused where the damage is reached."""
-    file = stack.enter_context(open_stream(source.path))
-    with named_errors(source.path):
-        reader = ClvReader(file, "raise")
-        info = info_of(reader.header)
-        check_picture(reader.header.size, None)
-    frames = stack.enter_context(closing(_decode(reader, source)))
-    rate = source.rate or info.rate
+    options = DecodeOptions(
+        threads=source.threads, device=source.device, model=source.model, on_error="stop"
+    )
+    decoded = stack.enter_context(open_decoded(source.path, options))
+    frames = stack.enter_context(closing(decoded.frames()))
+    info, rate = decoded.info, source.rate or decoded.info.rate
     video = Video(source.path, info, rate, islice(frames, source.frames))
     if not sizes:
         return video
@@ -158,22 +155,6 @@ def _open_clv(source: Source, stack: ExitStack, sizes: bool) -> Video:
         file_bytes=Path(source.path).stat().st_size,
         whole=len(kept) == len(packets),
     )
-
-
-def _decode(reader: ClvReader, source: Source) -> Generator[Frame, None, None]:
-    """Frames of a stream; raises ``DamagedStream`` or ``HashMismatch`` at the first damage."""
-    from colorvid.codec import groups
-
-    stream = groups.decode_stream(
-        reader, device=source.device, model=source.model, threads=source.threads
-    )
-    with named_errors(source.path), stream as decoded:
-        pictures: list[Frame] = []
-        output = Concealment(pictures.append, strict=True)
-        for item in decoded:
-            output.take(item)
-            yield from pictures
-            pictures.clear()
 
 
 @dataclass(frozen=True, slots=True)

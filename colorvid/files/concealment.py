@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.bitstream.summary import DAMAGE_LINES
-from colorvid.codec.pictures import Decoded
 from colorvid.errors import ColorvidError, DamagedStream, HashMismatch, InputError
 from colorvid.files.reports import DecodeReport
 from colorvid.frame import Frame
+
+if TYPE_CHECKING:
+    from colorvid.codec.groups import DecodedRecord
 
 MAX_GAP = 10_000
 """Longest run of lost frames that is filled; a longer one is more likely a lie of the stream.
@@ -21,50 +24,45 @@ frame, so that a small stream of gaps cannot fill a disk.
 
 
 class Concealment:
-    """Passes good frames on and repeats the last one for every lost frame.
+    """Turns what was decoded into the frames to show, and keeps the account of what was wrong.
 
-    Frames lost before the first good one are filled with that one.
+    The last good frame is repeated for every lost one. Frames lost before the first good one are
+    filled with that one.
 
     Attributes:
-        written: frames passed on, repeated ones included.
-        bytes: of the stream so far.
+        size_bytes: of the stream so far, without its index.
     """
 
-    def __init__(self, write: Callable[[Frame], None], *, strict: bool) -> None:
-        """Pass frames to ``write``; ``strict`` raises at the first damage instead."""
-        self._write, self._strict = write, strict
+    def __init__(self, *, strict: bool) -> None:
+        """With ``strict`` the first damage raises instead."""
+        self._strict = strict
         self._last: Frame | None = None
         self._waiting = self._gaps = 0
         self._good = self._lost = self._concealed = self._mismatches = self._damages = 0
         self._lines: list[str] = []
-        self.bytes = STREAM_HEADER_BYTES
+        self.size_bytes = STREAM_HEADER_BYTES
 
-    @property
-    def written(self) -> int:
-        """Frames passed on so far."""
-        return self._good + self._concealed
-
-    def take(self, item: Decoded) -> None:
-        """Take note of the next packet or damage.
+    def frames(self, item: DecodedRecord) -> Iterator[Frame]:
+        """The frames to show after the next packet or damage; read them all before the next call.
 
         Raises:
-            DamagedStream: with ``strict``.
-            HashMismatch: with ``strict``.
+            DamagedStream: with ``strict``, at the first damage.
+            HashMismatch: with ``strict``, if a picture is not the one that was encoded.
         """
-        self.bytes += item.size_bytes
+        self.size_bytes += item.size_bytes
         self._mismatches += item.mismatch
         room = min(MAX_GAP, MAX_GAP + self._good - self._gaps)
         fits = item.size_bytes > 0 or item.lost <= room
         if item.problem is not None:
             self._note(item, "" if fits else "; too many to repeat a frame for")
-        if item.frame is not None:
-            self._pass_on(item.frame)
-        elif fits:
-            self._fill(item.lost)
-            self._gaps += 0 if item.size_bytes else item.lost
         self._lost += item.lost
+        if item.frame is not None:
+            yield from self._good_one(item.frame)
+        elif fits:
+            self._gaps += 0 if item.size_bytes else item.lost
+            yield from self._fill(item.lost)
 
-    def _note(self, item: Decoded, unfilled: str) -> None:
+    def _note(self, item: DecodedRecord, unfilled: str) -> None:
         """Count damage, and keep its line."""
         assert item.problem is not None
         if self._strict:
@@ -73,22 +71,22 @@ class Concealment:
         if len(self._lines) < DAMAGE_LINES:
             self._lines.append(item.problem + unfilled)
 
-    def _pass_on(self, frame: Frame) -> None:
-        """Write a good frame, before it those that waited for one."""
+    def _good_one(self, frame: Frame) -> Iterator[Frame]:
+        """A good frame, and after the first one those that waited for it."""
         first, self._last = self._last is None, frame
-        self._write(frame)
         self._good += 1
+        yield frame
         if first:
-            self._fill(self._waiting)
+            yield from self._fill(self._waiting)
 
-    def _fill(self, count: int) -> None:
-        """Write the last good frame ``count`` times; without one, remember the count."""
+    def _fill(self, count: int) -> Iterator[Frame]:
+        """The last good frame ``count`` times; without one, remember the count."""
         if self._last is None:
             self._waiting = min(self._waiting + count, MAX_GAP)
             return
         for _ in range(count):
-            self._write(self._last)
             self._concealed += 1
+            yield self._last
 
     def nothing_decoded(self) -> ColorvidError:
         """The error of a stream that gave no frame."""
@@ -105,7 +103,7 @@ class Concealment:
             damages=self._damages,
             damage=tuple(self._lines),
             mismatches=self._mismatches,
-            size_bytes=self.bytes + index_bytes,
+            size_bytes=self.size_bytes + index_bytes,
             rate=rate,
             seconds=seconds,
         )

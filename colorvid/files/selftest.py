@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorvid.bitstream import ClvReader, Packet
-from colorvid.codec.coder import Decoder
-from colorvid.codec.groups import check_device
+from colorvid.codec.decoder import Decoder
 from colorvid.entropy.binary import BinaryDecoder
 from colorvid.entropy.rans import CodeBook, SymbolReader
 from colorvid.entropy.tables import Tables
 from colorvid.errors import ColorvidError, DamagedStream, HashMismatch, ModelMismatch
 from colorvid.exact.guard import exact_torch, prove
+from colorvid.models.loading import check_device
 from colorvid.models.modelfile import RELEASED, Model, find_model, load_model, prove_model
 from colorvid.models.planes import Picture
 from colorvid.models.video import State
@@ -237,7 +237,7 @@ def _released(name: str, device: str) -> Iterator[str]:
 def _stream(kind: str, model: Model, data: bytes, expected: list[str]) -> Iterator[str]:
     """Decode the small stream of a model and compare every frame."""
     reader = ClvReader(io.BytesIO(data))
-    decoder = Decoder(model, reader.header.height, reader.header.width)
+    decoder = Decoder(model, reader.header.size)
     packets = [record for record in reader if isinstance(record, Packet)]
     title = f"{kind}: {len(packets)} frames of a stream of {len(data)} bytes"
     yield _check(title, lambda: [decoder.push(p).sha256() for p in packets], expected)

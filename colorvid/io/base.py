@@ -10,7 +10,7 @@ from typing import Protocol
 
 from colorvid.config import MAX_SIDE, is_whole
 from colorvid.errors import InputError, OutputError
-from colorvid.frame import Frame
+from colorvid.frame import Frame, Size
 
 MAX_RATIO_TERM = 2**31 - 1
 """Largest numerator and denominator of a frame rate or an aspect ratio (FFmpeg's AVRational)."""
@@ -65,6 +65,11 @@ class VideoInfo:
         _check_int("chroma location", self.chroma_location, 0, len(CHROMA_LOCATIONS) - 1)
         if self.frames is not None:
             _check_int("number of frames", self.frames, 0, 2**63 - 1)
+
+    @property
+    def size(self) -> Size:
+        """Of the pictures, in luma samples."""
+        return Size(self.width, self.height)
 
 
 def _check_int(name: str, value: object, low: int, high: int) -> None:

@@ -1,58 +1,15 @@
-import threading
 from contextlib import closing
 
 import pytest
-import torch
 
 from colorvid.bitstream import Damage, Packet
 from colorvid.codec import groups
-from colorvid.codec.coder import EncoderSettings
-from colorvid.errors import ConfigError, ModelMismatch, OutOfMemory
-from colorvid.models.modelfile import Model, find_model, load_model
+from colorvid.codec.settings import EncoderSettings
+from colorvid.errors import OutOfMemory
+from colorvid.frame import Size
+from colorvid.models.loading import model_on
+from colorvid.system.cores import one_torch_thread
 from tests.clips import moving_frames
-
-
-def test_torch_works_with_one_thread_in_every_worker_and_is_restored() -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    seen = []
-    try:
-        with pytest.raises(RuntimeError), groups.one_torch_thread():
-            worker = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
-            worker.start()
-            worker.join()
-            raise RuntimeError
-        assert seen == [1]
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)
-
-
-def test_a_model_is_loaded_by_one_torch_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    before, seen = torch.get_num_threads(), []
-
-    def load(name: str, device: str) -> Model:
-        seen.append(torch.get_num_threads())
-        return load_model(name, device)
-
-    monkeypatch.setattr(groups, "load_model", load)
-    torch.set_num_threads(3)
-    try:
-        groups.model_on("cpu", "default")
-        assert seen == [1] and torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)
-
-
-def test_model_is_found_by_its_identity() -> None:
-    identity = load_model().identity
-    assert groups.model_for(identity, "cpu", None).identity == identity
-    assert groups.model_for(identity, "cpu", str(find_model("default"))).identity == identity
-    with pytest.raises(ModelMismatch, match=f"needs model {'00' * 16}; here is default"):
-        groups.model_for(bytes(16), "cpu", None)
-    for device in ("abacus", "meta", 2**70, True, []):
-        with pytest.raises(ConfigError, match="device .* cannot be used: .*; use cpu"):
-            groups.model_for(identity, device, None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -61,24 +18,24 @@ def test_model_is_found_by_its_identity() -> None:
 )
 def test_too_little_memory_is_named(error: Exception) -> None:
     with pytest.raises(OutOfMemory, match="not enough memory for pictures of 9x7; use fewer"):
-        with groups.enough_memory((7, 9)):
+        with groups.enough_memory(Size(9, 7)):
             raise error
-    with pytest.raises(RuntimeError, match="shape"), groups.enough_memory((7, 9)):
+    with pytest.raises(RuntimeError, match="shape"), groups.enough_memory(Size(9, 7)):
         raise RuntimeError("shape")
 
 
 def test_frames_to_packets_and_back_with_damage_between() -> None:
-    model, frames = groups.model_on("cpu", "default"), moving_frames(5, 18, 20)
+    model, frames = model_on("cpu", "default"), moving_frames(5, 18, 20)
     settings = EncoderSettings(gop=2)
-    with groups.one_torch_thread():
-        with closing(groups.encode_frames(model, settings, frames, (18, 20))) as results:
+    with one_torch_thread():
+        with closing(groups.encode_frames(model, settings, frames, Size(20, 18))) as results:
             encoded = list(results)
         assert [item.packet.is_key for item in encoded] == [True, False, True, False, True]
         assert [item.row.scores for item in encoded] == [None] * 5
         records: list[tuple[Packet | Damage, int]] = [(item.packet, 7) for item in encoded]
         records[0] = (Damage("hole", 60, range(0, 1)), 0)
         records[4:4] = [(Damage("noise", 99, range(0)), 0)]
-        with closing(groups.decode_records(model, records, (18, 20), 2)) as results:
+        with closing(groups.decode_records(model, records, Size(20, 18), 2)) as results:
             decoded = list(results)
     good = [item.frame is not None for item in decoded]
     assert good == [False, False, True, True, False, True]

@@ -5,7 +5,8 @@ from contextlib import closing
 
 import pytest
 
-from colorvid.codec.parallel import MAX_DEPTH, MEMORY_BYTES, available_cores, map_groups, plan
+from colorvid.codec.parallel import MAX_DEPTH, MEMORY_BYTES, map_groups, plan
+from colorvid.system.cores import available_cores
 
 GROUP = 5
 

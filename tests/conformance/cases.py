@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from colorvid.codec.coder import EncoderSettings
+from colorvid.codec.settings import EncoderSettings
 from colorvid.frame import Frame, chroma_size
 from colorvid.models.modelfile import RELEASED, Model, load_model
 from tests.clips import moving_frames

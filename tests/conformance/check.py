@@ -60,8 +60,7 @@ def decode(path: Path, ready: Model, workers: int) -> list[str]:
         reader = ClvReader(file)
         header = reader.header
         records = ((record, reader.packet_bytes) for record in reader)
-        size = header.height, header.width
-        decoded = decode_records(ready, records, size, header.gop_length, threads=workers)
+        decoded = decode_records(ready, records, header.size, header.gop_length, threads=workers)
         return [d.problem if d.frame is None else d.frame.sha256() for d in decoded]
 
 

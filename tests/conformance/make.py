@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from colorvid.bitstream import ClvWriter, StreamHeader
-from colorvid.codec.coder import Encoder
+from colorvid.codec.encoder import Encoder
 from colorvid.exact.arithmetic import SUM_LIMIT
 from colorvid.files.selftest import networks_sha256
 from colorvid.models.modelfile import RELEASED, Model, find_model, prove_model, save_model

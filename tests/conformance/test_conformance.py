@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from colorvid.bitstream import ClvReader, Packet
-from colorvid.codec.coder import Decoder
+from colorvid.codec.decoder import Decoder
 from colorvid.errors import HashMismatch
+from colorvid.frame import Size
 from colorvid.models.modelfile import RELEASED
 from tests.conformance import check, make
 from tests.conformance.cases import CASES, EXPECTED, MODELS, STREAMS, TINY, expected, model, stream
@@ -146,7 +147,7 @@ def test_another_weight_gives_other_frames() -> None:
     synthesis = changed.network.intra.luma.synthesis
     assert synthesis is not None
     synthesis.leave.bias_int += 2**20
-    decoder = Decoder(changed, 45, 59)
+    decoder = Decoder(changed, Size(59, 45))
     with pytest.raises(HashMismatch, match="frame 0: the decoded picture has CRC "):
         decoder.push(packets(stream("tiny", "moving"))[0])
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from colorvid.codec.coder import Encoder, EncoderSettings
+from colorvid.codec.encoder import Encoder
+from colorvid.codec.settings import EncoderSettings
 from colorvid.entropy.rans import CodeBook
 from colorvid.errors import ConfigError
 from colorvid.evaluation.impulse import PATCH, BranchName, channel_bits, impulse_responses

@@ -18,11 +18,13 @@ import torch
 from torch import Tensor
 
 from colorvid.bitstream import Packet
-from colorvid.codec.coder import Decoder, Encoder, EncoderSettings
+from colorvid.codec.decoder import Decoder
+from colorvid.codec.encoder import Encoder
+from colorvid.codec.settings import EncoderSettings
 from colorvid.exact.arithmetic import ExactArithmetic
 from colorvid.exact.guard import exact_torch
 from colorvid.exact.layers import Conv
-from colorvid.frame import Frame
+from colorvid.frame import Frame, Size
 from colorvid.models.branch import Branch
 from colorvid.models.modelfile import Model, load_model
 from colorvid.nn.prior import Prior
@@ -52,7 +54,7 @@ def stream(seed: int = 0) -> tuple[list[Packet], list[Frame]]:
 
 def decode(packets: list[Packet], model: Model | None = None) -> list[bytes]:
     """All samples of each decoded frame; `Decoder` compares them with the CRC in the packet."""
-    decoder = Decoder(model or released(), HEIGHT, WIDTH)
+    decoder = Decoder(model or released(), Size(WIDTH, HEIGHT))
     return [samples(decoder.push(packet)) for packet in packets]
 
 

@@ -10,7 +10,7 @@ import pytest
 import colorvid
 from colorvid import config
 from colorvid.bitstream import ClvReader, Packet
-from colorvid.codec import coder
+from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import (
     ConfigError,
     DamagedStream,
@@ -67,7 +67,7 @@ def test_public_names() -> None:
         assert name in dir(colorvid)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         colorvid.nothing  # noqa: B018
-    assert coder.EncoderSettings().quality == config.DEFAULT_QUALITY
+    assert EncoderSettings().quality == config.DEFAULT_QUALITY
 
 
 def test_round_trip_keeps_pictures_and_description(coded: CodedClip) -> None:

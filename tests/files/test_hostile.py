@@ -13,7 +13,6 @@ import pytest
 from colorvid.bitstream import ClvReader, Damage, Packet
 from colorvid.bitstream.index import StreamIndex
 from colorvid.bitstream.packets import parse_header
-from colorvid.codec.groups import model_for
 from colorvid.errors import (
     ColorvidError,
     DamagedStream,
@@ -22,6 +21,7 @@ from colorvid.errors import (
     UnsupportedVersion,
 )
 from colorvid.files.streams import info_of
+from colorvid.models.loading import model_for
 from colorvid.system.limits import check_picture
 from tests.bitstream.test_index import KEYS, forged
 from tests.clv import HEADER_SIZE, header, packet, parts, records

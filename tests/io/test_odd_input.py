@@ -17,9 +17,11 @@ import colorvid
 from colorvid.bitstream import Damage, Packet
 from colorvid.cli.main import main
 from colorvid.codec import groups
-from colorvid.codec.coder import EncoderSettings
+from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import InputError
 from colorvid.io import VideoInfo, open_reader
+from colorvid.models.loading import model_on
+from colorvid.system.cores import one_torch_thread
 from tests.clips import moving_frames
 from tests.conftest import read_clip, write_clip
 
@@ -76,14 +78,18 @@ def sizes() -> list[tuple[int, int]]:
 
 def check_sizes(wanted: list[tuple[int, int]]) -> None:
     """A key frame and an inter frame of every size decode to what the encoder saw."""
-    model = groups.model_on("cpu", "default")
-    with groups.one_torch_thread():
+    model = model_on("cpu", "default")
+    with one_torch_thread():
         for size in wanted:
             frames = moving_frames(2, *size)
             settings = EncoderSettings()
-            with closing(groups.encode_frames(model, settings, frames, size, threads=1)) as coded:
+            with closing(
+                groups.encode_frames(model, settings, frames, frames[0].size, threads=1)
+            ) as coded:
                 packets: list[tuple[Packet | Damage, int]] = [(c.packet, 0) for c in coded]
-            with closing(groups.decode_records(model, packets, size, 2, threads=1)) as decoded:
+            with closing(
+                groups.decode_records(model, packets, frames[0].size, 2, threads=1)
+            ) as decoded:
                 results = [d.frame for d in decoded]
             assert len(results) == 2
             for frame in results:

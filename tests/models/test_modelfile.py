@@ -12,9 +12,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from colorvid.codec.coder import Decoder, Encoder, EncoderSettings
+from colorvid.codec.decoder import Decoder
+from colorvid.codec.encoder import Encoder
+from colorvid.codec.settings import EncoderSettings
 from colorvid.config import IntraConfig
 from colorvid.errors import ModelMismatch
+from colorvid.frame import Size
 from colorvid.models.modelfile import (
     BRANCHES,
     RELEASED,
@@ -75,7 +78,7 @@ def test_loading_gives_what_was_saved(tmp_path: Path, intra: IntraConfig) -> Non
     frame = moving_frames(1, 48, 64)[0]
     for quality in (0, 63):
         coded = Encoder(loaded, EncoderSettings(quality=quality)).push(frame)
-        assert Decoder(loaded, 48, 64).push(coded.packet).crc32() == coded.picture.crc32()
+        assert Decoder(loaded, Size(64, 48)).push(coded.packet).crc32() == coded.picture.crc32()
     book, saved = loaded.pair("inter")[1], tables["inter.chroma"]
     assert book.latents.rows() == saved[1].rows() and book.hyper.rows() == saved[0].rows()
 

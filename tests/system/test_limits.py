@@ -11,7 +11,8 @@ import pytest
 
 from colorvid.bitstream import ClvReader, ClvWriter, Packet, StreamHeader
 from colorvid.cli.main import main
-from colorvid.codec.coder import Encoder, EncoderSettings
+from colorvid.codec.encoder import Encoder
+from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import ConfigError, HeaderError
 from colorvid.models.modelfile import load_model
 from colorvid.system import limits
@@ -91,7 +92,8 @@ def write(path: Path, side: int, packets: list[Packet]) -> Path:
 MEASURE = """
 import sys
 from colorvid.bitstream import ClvReader
-from colorvid.codec.groups import decode_stream, model_on
+from colorvid.codec.groups import decode_stream
+from colorvid.models.loading import model_on
 
 def status(name):
     text = open("/proc/self/status").read()
@@ -101,9 +103,8 @@ def decode(path):
     open("/proc/self/clear_refs", "w").write("5")  # the peak starts again from here
     before, good = status("VmRSS"), 0
     with open(path, "rb") as file:
-        with decode_stream(ClvReader(file, "resync"), model=model, threads=1) as decoded:
-            for item in decoded:
-                good += item.frame is not None
+        for item in decode_stream(ClvReader(file, "resync"), model=model, threads=1):
+            good += item.frame is not None
     return good, status("VmHWM") - before
 
 model = model_on("cpu", "default")
@@ -161,7 +162,7 @@ assert main(["decode", cut, "-o", target]) == 3
 assert main(["decode", whole, "-o", target, "--max-pixels", "1000000"]) == 3
 assert "torch" not in sys.modules
 assert peak() - before < 8 * 2**20, peak() - before
-from colorvid.codec.groups import model_on
+from colorvid.models.loading import model_on
 model_on("cpu", "default")
 status = open("/proc/self/status").read()
 used = int(status.split("VmData:")[1].split()[0]) * 1024

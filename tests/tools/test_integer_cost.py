@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from colorvid.codec.coder import Encoder, EncoderSettings
+from colorvid.codec.encoder import Encoder
+from colorvid.codec.settings import EncoderSettings
 from colorvid.evaluation.clips import STILL_SPEC
 from colorvid.models.modelfile import load_model, save_model
 from colorvid.quality.color import frame_to_rgb

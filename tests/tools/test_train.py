@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from colorvid.codec.coder import Encoder, EncoderSettings
+from colorvid.codec.encoder import Encoder
+from colorvid.codec.settings import EncoderSettings
 from colorvid.config import CodecConfig, InterConfig, IntraConfig, from_table, read_toml
 from colorvid.errors import ConfigError, InputError
 from colorvid.io import VideoInfo, open_writer

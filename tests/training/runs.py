@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from colorvid.codec.coder import EncoderSettings
+from colorvid.codec.settings import EncoderSettings
 from colorvid.config import CodecConfig, InterConfig, IntraConfig
 from colorvid.training.data.pictures import PictureStore
 from colorvid.training.data.sequences import (

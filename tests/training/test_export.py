@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from colorvid.codec.coder import Decoder, Encoder, EncoderSettings
+from colorvid.codec.decoder import Decoder
+from colorvid.codec.encoder import Encoder
+from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import ConfigError, InputError
+from colorvid.frame import Size
 from colorvid.models.modelfile import BRANCHES, load_model, prove_model, save_model
 from colorvid.nn.prior import scale_of
 from colorvid.training import export
@@ -46,7 +49,7 @@ def test_trained_runs_become_a_codec(finished: Path, tmp_path: Path) -> None:
     model = load_model(str(path))
     assert model.identity == identity
     encoder = Encoder(model, EncoderSettings(quality=40, gop=2))
-    decoder = Decoder(load_model(str(path)), 33, 47)
+    decoder = Decoder(load_model(str(path)), Size(47, 33))
     for frame in moving_frames(3, 33, 47):
         coded = encoder.push(frame)
         shown = decoder.push(coded.packet)

@@ -10,9 +10,9 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from colorvid.codec.groups import one_torch_thread
 from colorvid.config import CodecConfig
 from colorvid.errors import ConfigError
+from colorvid.system.cores import one_torch_thread
 from colorvid.training import group
 from colorvid.training.data.pictures import PictureStore
 from colorvid.training.data.sequences import SequenceStore

@@ -27,16 +27,24 @@ if __package__ in (None, ""):  # started as a program: find the tools as a packa
 
 from colorvid.bitstream import ClvReader, Damage, Packet  # noqa: E402
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES  # noqa: E402
-from colorvid.codec.coder import Encoder, EncoderSettings  # noqa: E402
-from colorvid.codec.groups import decode_records, model_on, one_torch_thread  # noqa: E402
-from colorvid.codec.pictures import Decoded  # noqa: E402
+from colorvid.codec.encoder import Encoder  # noqa: E402
+from colorvid.codec.groups import (
+    DecodedRecord,  # noqa: E402
+    decode_records,  # noqa: E402
+)
+from colorvid.codec.settings import EncoderSettings  # noqa: E402
 from colorvid.errors import ColorvidError, HeaderError  # noqa: E402
 from colorvid.evaluation.tables import markdown, write_tsv  # noqa: E402
 from colorvid.files.concealment import Concealment  # noqa: E402
 from colorvid.files.streams import header_of  # noqa: E402
-from colorvid.frame import Frame  # noqa: E402
+from colorvid.frame import (
+    Frame,  # noqa: E402
+    Size,  # noqa: E402
+)
 from colorvid.io import VideoInfo  # noqa: E402
+from colorvid.models.loading import model_on  # noqa: E402
 from colorvid.models.modelfile import Model  # noqa: E402
+from colorvid.system.cores import one_torch_thread  # noqa: E402
 from tools.bench import generated_frames  # noqa: E402
 from tools.robustness.container import container  # noqa: E402
 
@@ -78,7 +86,7 @@ class Sweep:
     def __init__(self, model: Model, data: bytes) -> None:
         """Decode the whole stream."""
         self._model, self.data = model, data
-        self._known: dict[tuple[Record, ...], list[Decoded]] = {}
+        self._known: dict[tuple[Record, ...], list[DecodedRecord]] = {}
         self._clean: list[int] = []
         self.rows: list[Row] = []
         noticed, _, good = self.outcome(data)
@@ -96,11 +104,11 @@ class Sweep:
         """
         reader = ClvReader(io.BytesIO(data), "resync")
         shown: list[int] = []
-        output = Concealment(lambda frame: shown.append(frame.crc32()), strict=False)
+        output = Concealment(strict=False)
         wrong = number = 0
         for group in groups(reader):
             for item in self._decode(group):
-                output.take(item)
+                shown += [frame.crc32() for frame in output.frames(item)]
                 if item.frame is not None and self._clean:
                     wrong += item.frame.crc32() != self._clean[number]
                 number += item.lost if item.frame is None else 1
@@ -108,7 +116,7 @@ class Sweep:
         report = output.report(Fraction(25), reader.index_bytes, 1.0)
         return not report.ok, wrong, report.frames
 
-    def _decode(self, group: list[Record]) -> list[Decoded]:
+    def _decode(self, group: list[Record]) -> list[DecodedRecord]:
         """What becomes of the records of a group.
 
         Groups are independent, and what stands before a loss is seen again and again: it is
@@ -120,10 +128,10 @@ class Sweep:
             self._known[before] = self._decode_all(before)
         return self._known[before] + self._decode_all(group[loss:])
 
-    def _decode_all(self, group: Sequence[Record]) -> list[Decoded]:
+    def _decode_all(self, group: Sequence[Record]) -> list[DecodedRecord]:
         """Decode records from a fresh start, which is also how it is after a loss."""
         records = ((r, len(r.to_bytes()) if isinstance(r, Packet) else 0) for r in group)
-        size = (HEIGHT, WIDTH)
+        size = Size(WIDTH, HEIGHT)
         with closing(decode_records(self._model, records, size, 0, threads=1)) as decoded:
             return list(decoded)
 

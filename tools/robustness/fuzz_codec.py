@@ -8,6 +8,7 @@ import math
 import random
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,16 @@ from hypothesis.strategies import SearchStrategy
 import colorvid
 from colorvid.bitstream import ClvReader, Packet
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
-from colorvid.codec.coder import Decoder, EncoderSettings
-from colorvid.codec.groups import decode_stream, model_on
+from colorvid.codec.decoder import Decoder
+from colorvid.codec.groups import decode_stream
+from colorvid.codec.settings import EncoderSettings
 from colorvid.entropy.binary import BinaryDecoder, BinaryEncoder
 from colorvid.entropy.rans import MAX_SYMBOL, SymbolReader, SymbolWriter
 from colorvid.errors import ColorvidError, DamagedStream, HeaderError
 from colorvid.files.concealment import Concealment
+from colorvid.frame import Size
 from colorvid.io import VideoInfo, open_writer
+from colorvid.models.loading import model_on
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.field import VECTOR_LIMIT
 from colorvid.system.limits import check_picture
@@ -187,11 +191,12 @@ class StreamTarget(Target):
             return
         if reader.header.model_id != self._model.identity:
             return
-        output = Concealment(lambda frame: None, strict=False)
+        output = Concealment(strict=False)
         good = []
-        with decode_stream(reader, model=self._model, threads=1) as decoded:
+        with closing(decode_stream(reader, model=self._model, threads=1)) as decoded:
             for item in decoded:
-                output.take(item)
+                for _ in output.frames(item):
+                    pass
                 good += [] if item.frame is None else [item.frame.crc32()]
         report = output.report(Fraction(25), reader.index_bytes, 1.0)
         require(set(good) <= self._clean, "a good frame is what was encoded")
@@ -253,7 +258,7 @@ class ApiTarget(Target):
 
     def _decode_one(self, height: Any, width: Any) -> None:
         """A decoder of an odd size, if it is small, and an empty packet."""
-        decoder = Decoder(self._model, height, width)
+        decoder = Decoder(self._model, Size(width, height))
         if isinstance(height, int) and isinstance(width, int) and height * width < MAX_PIXELS:
             decoder.push(Packet(frame_type=0, quality=1, frame_number=0, frame_crc=0))
 

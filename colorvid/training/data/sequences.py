@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from colorvid.codec.coder import EncoderSettings
+from colorvid.codec.settings import EncoderSettings
 from colorvid.config import QUALITIES, quantiser_step
 from colorvid.entropy.binary import BinaryEncoder
 from colorvid.entropy.tables import MAX_REACH

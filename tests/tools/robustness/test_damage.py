@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from colorvid.codec.groups import model_on
+from colorvid.models.loading import model_on
 from tools.bench import generated_frames
 from tools.robustness import damage
 from tools.robustness.damage import Layout, Sweep, coded_stream, main

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from colorvid.codec.coder import EncoderSettings
+from colorvid.codec.settings import EncoderSettings
 from colorvid.training.data.sequences import draw_settings, read_crops
 from tests.training import runs
 

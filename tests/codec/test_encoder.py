@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from colorvid.bitstream import FrameType, Packet
-from colorvid.codec.coder import CodedFrame, Decoder, Encoder, EncoderSettings
+from colorvid.codec.decoder import Decoder
+from colorvid.codec.encoder import CodedFrame, Encoder
+from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
-from colorvid.frame import Frame
+from colorvid.frame import Frame, Size
 from colorvid.models.modelfile import load_model
 from tests import tiny
 from tests.clips import moving_frames
@@ -29,7 +31,7 @@ def clip() -> list[CodedFrame]:
 
 
 def decoder() -> Decoder:
-    return Decoder(tiny.model(), *SIZE)
+    return Decoder(tiny.model(), Size(SIZE[1], SIZE[0]))
 
 
 @pytest.mark.parametrize(
@@ -37,11 +39,11 @@ def decoder() -> Decoder:
     [
         ({"quality": 64}, "quality 64 is not allowed; it must be 0..63"),
         ({"quality": -1}, "quality -1 is not allowed; it must be 0..63"),
-        ({"inter_quality": 99}, "inter quality 99 is not allowed; it must be 0..63"),
+        ({"inter_quality": 99}, "inter_quality 99 is not allowed; it must be 0..63"),
         ({"gop": 0}, "gop 0 is not allowed; it must be at least 1"),
         ({"gop": 2.5}, "gop 2.5 is not allowed; it must be at least 1"),
         ({"quality": "9"}, "quality '9' is not allowed; it must be 0..63"),
-        ({"inter_quality": True}, "inter quality True is not allowed; it must be 0..63"),
+        ({"inter_quality": True}, "inter_quality True is not allowed; it must be 0..63"),
     ],
 )
 def test_settings_out_of_range_are_refused(values: dict[str, int], message: str) -> None:
@@ -149,4 +151,4 @@ def test_decoder_of_a_size_that_cannot_be(size: tuple[int, int]) -> None:
     with pytest.raises(
         ConfigError, match=r"(height|width) .* is not allowed; it must be 1\.\.8192"
     ):
-        Decoder(tiny.model(), *size)
+        Decoder(tiny.model(), Size(size[1], size[0]))

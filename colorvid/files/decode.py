@@ -1,0 +1,234 @@
+"""``.clv`` streams to pictures: the one way from a file to frames, and what is built on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal, get_args
+
+from colorvid.bitstream import ClvReader, OnDamage, StreamHeader
+from colorvid.config import is_whole
+from colorvid.errors import ConfigError
+from colorvid.files.concealment import Concealment
+from colorvid.files.reports import DecodeReport, Progress
+from colorvid.files.streams import info_of, name_of, named_errors, open_stream
+from colorvid.frame import Frame
+from colorvid.io import VideoInfo, open_writer
+from colorvid.system.interrupts import uninterrupted
+from colorvid.system.limits import check_picture
+
+if TYPE_CHECKING:
+    from typing_extensions import TypedDict, Unpack
+
+    from colorvid.models.modelfile import Model
+
+    class DecodeKeywords(TypedDict, total=False):
+        """The fields of `DecodeOptions` as keyword arguments."""
+
+        threads: int
+        device: str
+        model: str | Model | None
+        overwrite: bool
+        on_error: OnError
+        max_pixels: int | None
+        progress: ProgressCallback | None
+
+
+OnError = Literal["conceal", "stop"]
+ProgressCallback = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeOptions:
+    """How to decode a stream.
+
+    Attributes:
+        threads: most GOPs to work on at once; 0 = one for each core.
+        device: torch device; the pictures are the same on all.
+        model: a model that is loaded, or the path of a model file; None = the released model that
+            the stream names.
+        overwrite: whether an existing target is replaced.
+        on_error: ``conceal`` repeats the last good frame for every lost one whose number is
+            known, goes on at the next key frame, and says so in the report; ``stop`` raises at
+            the first damage and leaves no target.
+        max_pixels: refuse pictures with more luma samples; None = those that the memory of this
+            machine has no room for.
+        progress: called after every frame; the total is not known in a pipe.
+
+    Raises:
+        ConfigError: a value is not allowed.
+    """
+
+    threads: int = 0
+    device: str = "cpu"
+    model: str | Model | None = None
+    overwrite: bool = False
+    on_error: OnError = "conceal"
+    max_pixels: int | None = None
+    progress: ProgressCallback | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values out of their ranges."""
+        allowed = get_args(OnError)
+        if self.on_error not in allowed:
+            raise ConfigError(f"on_error is {self.on_error!r}; allowed are {', '.join(allowed)}")
+        check_threads(self.threads)
+
+
+def check_threads(threads: int) -> None:
+    """Refuse what is not a number of threads.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not is_whole(threads, 0):
+        raise ConfigError(f"threads is {threads!r}; it must be 1 or more, or 0 for all cores")
+
+
+class DecodedVideo:
+    """A ``.clv`` stream as a video: the frames that a viewer sees, and what was wrong with it.
+
+    Nothing is decoded, and torch is not loaded, before the first frame is asked for.
+
+    Attributes:
+        header: the stream header.
+        info: size, rate and colours.
+    """
+
+    def __init__(self, file: BinaryIO, options: DecodeOptions, name: str = "stream") -> None:
+        """Read the header from the present position of ``file``; ``name`` stands in messages.
+
+        Raises:
+            HeaderError: not a ``.clv`` stream, its header is damaged, or its pictures are too
+                large.
+            InputError: the file cannot be read.
+        """
+        strict = options.on_error == "stop"
+        mode: OnDamage = "raise" if strict else "resync"
+        self._file, self._options, self._name = file, options, name
+        with named_errors(name):
+            self._reader = ClvReader(file, mode)
+            self.header: StreamHeader = self._reader.header
+            self.info: VideoInfo = info_of(self.header)
+            check_picture(self.header.size, options.max_pixels)
+        self._account = Concealment(strict=strict)
+        self._start: float | None = None
+
+    def frames(self) -> Generator[Frame, None, None]:
+        """Decode the frames in the order of display; lost ones are replaced by the last good one.
+
+        Close the generator (``contextlib.closing``) if it is not read to its end: that stops the
+        workers.
+
+        Raises:
+            ModelMismatch: the model that the stream needs is not available.
+            DamagedStream: at the first damage, with ``on_error="stop"``.
+            HashMismatch: a frame is not what was encoded, with ``on_error="stop"``.
+            OutOfMemory: the memory does not suffice.
+        """
+        with uninterrupted():
+            from colorvid.codec.groups import decode_stream
+
+        options, shown = self._options, 0
+        total = self.stated_frames() if options.progress is not None else None
+        with named_errors(self._name), ExitStack() as stack:
+            decoded = decode_stream(
+                self._reader, device=options.device, model=options.model, threads=options.threads
+            )
+            stack.enter_context(closing(decoded))
+            self._start = time.perf_counter()
+            for record in decoded:
+                for frame in self._account.frames(record):
+                    shown += 1
+                    yield frame
+                if options.progress is not None:
+                    size = self._account.size_bytes
+                    options.progress(Progress(shown, total, size, self.info.rate, self._seconds))
+
+    @property
+    def _seconds(self) -> float:
+        """Time since the model was ready."""
+        return 0.0 if self._start is None else time.perf_counter() - self._start
+
+    def stated_frames(self) -> int | None:
+        """Frames as the index of a seekable stream says; None if it cannot be known."""
+        return self._reader.stated_frames() if self._file.seekable() else None
+
+    def report(self) -> DecodeReport:
+        """What became of the frames that were read so far, from the moment the model was ready."""
+        return self._account.report(self.info.rate, self._reader.index_bytes, self._seconds)
+
+    def check_not_empty(self) -> None:
+        """Refuse a stream that gave no frame.
+
+        Raises:
+            DamagedStream: damage is the reason.
+            InputError: the stream has none.
+        """
+        if self.report().frames == 0:
+            with named_errors(self._name):
+                raise self._account.nothing_decoded()
+
+
+@contextmanager
+def open_decoded(source: str | Path, options: DecodeOptions) -> Iterator[DecodedVideo]:
+    """A ``.clv`` file, or standard input (``-``), as a video for the block.
+
+    Raises:
+        InputError: the source cannot be read.
+        HeaderError: see `DecodedVideo`.
+    """
+    with open_stream(source) as file:
+        yield DecodedVideo(file, options, name_of(source, "stdin"))
+
+
+def decode_file(
+    source: str | Path,
+    target: str | Path,
+    options: DecodeOptions | None = None,
+    **keywords: Unpack[DecodeKeywords],
+) -> DecodeReport:
+    """Decode a ``.clv`` stream into a video.
+
+    Args:
+        source: a ``.clv`` file; ``-`` = standard input.
+        target: a video, see `colorvid.io.open_writer`; ``-`` = y4m on standard output.
+        options: see `DecodeOptions`.
+        keywords: fields of `DecodeOptions`, in place of those of ``options``.
+
+    Raises:
+        InputError: the source cannot be read.
+        OutputError: the target exists or cannot be written.
+        HeaderError: not a ``.clv`` stream, its header is damaged, or its pictures are too large.
+        ModelMismatch: the model that the stream needs is not available.
+        DamagedStream: no frame can be decoded; or at any damage, with ``on_error="stop"``.
+        HashMismatch: a frame is not what was encoded, with ``on_error="stop"``.
+        ConfigError: an argument is not allowed.
+    """
+    options = replace(options or DecodeOptions(), **keywords)
+    with ExitStack() as stack:
+        video = stack.enter_context(open_decoded(source, options))
+        writer = stack.enter_context(open_writer(target, video.info, overwrite=options.overwrite))
+        for frame in stack.enter_context(closing(video.frames())):
+            writer.write(frame)
+        video.check_not_empty()
+        return video.report()
+
+
+def verify_file(
+    source: str | Path, options: DecodeOptions | None = None, **keywords: Unpack[DecodeKeywords]
+) -> DecodeReport:
+    """Decode a ``.clv`` stream and check every CRC and every hash; nothing is written.
+
+    Arguments and errors are those of `decode_file`; damage stands in the report, also where no
+    frame can be decoded.
+    """
+    options = replace(options or DecodeOptions(), **keywords)
+    with open_decoded(source, options) as video:
+        with closing(video.frames()) as frames:
+            for _ in frames:
+                pass
+        return video.report()

@@ -1,0 +1,34 @@
+import pytest
+import torch
+
+from colorvid.errors import ConfigError, ModelMismatch
+from colorvid.models import loading
+from colorvid.models.loading import model_for, model_on
+from colorvid.models.modelfile import Model, find_model, load_model
+
+
+def test_a_model_is_loaded_by_one_torch_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, seen = torch.get_num_threads(), []
+
+    def load(name: str, device: str) -> Model:
+        seen.append(torch.get_num_threads())
+        return load_model(name, device)
+
+    monkeypatch.setattr(loading, "load_model", load)
+    torch.set_num_threads(3)
+    try:
+        model_on("cpu", "default")
+        assert seen == [1] and torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_model_is_found_by_its_identity() -> None:
+    identity = load_model().identity
+    assert model_for(identity, "cpu", None).identity == identity
+    assert model_for(identity, "cpu", str(find_model("default"))).identity == identity
+    with pytest.raises(ModelMismatch, match=f"needs model {'00' * 16}; available are default"):
+        model_for(bytes(16), "cpu", None)
+    for device in ("abacus", "meta", 2**70, True, []):
+        with pytest.raises(ConfigError, match="device .* cannot be used: .*; use cpu"):
+            model_for(identity, device, None)  # type: ignore[arg-type]
