@@ -158,8 +158,8 @@ class PictureStore:
         else:
             numbers = generator.choice(numbers, batch)
         extent = self.entries[numbers, 1:3]
-        wanted = (size / generator.uniform(smallest, 1.0, batch)).astype(np.int64)
-        sides = np.maximum(np.minimum(wanted, extent.min(axis=1)) // 2 * 2, size)
+        wanted = 2 * np.rint(size / 2 / generator.uniform(smallest, 1.0, batch)).astype(np.int64)
+        sides = np.minimum(wanted, extent.min(axis=1))
         corners = generator.integers(0, (extent - sides[:, None]) // 2 + 1) * 2
         return np.column_stack((numbers, corners, sides))
 
