@@ -173,7 +173,7 @@ def test_inter_frames_of_a_clip_become_samples(data: Path) -> None:
 
 def test_pictures_are_read_once_and_cropped(data: Path) -> None:
     store = PictureStore.open(DataConfig(), data / "clips", data / "pictures.bin", every=2)
-    assert [(h, w) for _, h, w in store.entries] == [(48, 64)] * 3
+    assert [(h, w) for _, h, w, _ in store.entries] == [(48, 64)] * 3
     (data / "clips" / "a.mkv").unlink()
     again = PictureStore.open(DataConfig(), data / "clips", data / "pictures.bin", every=2)
     y, u, v = again.crop(1, 8, 16, 32)

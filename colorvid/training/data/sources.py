@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from colorvid.errors import InputError
+from colorvid.errors import ConfigError, InputError
 from colorvid.io.pyav_stream import av_errors
 from colorvid.training.data import synthetic
 
@@ -178,6 +178,11 @@ class DataConfig:
         synthetic: so many such clips join the others for inter training.
         passes: how often each clip is coded for inter training.
         seed: of what is random in that.
+        by_source: for intra training draw a picture or clip first, then a frame of it; without
+            it all decoded frames are equally likely, and long clips come more often.
+        smallest_scale: crops for intra training are scaled down by a random factor from this to 1.
+        even_qualities: for intra training spread the qualities of a batch evenly over 0..63;
+            without it each is drawn alone.
     """
 
     folders: tuple[str, ...] = (".",)
@@ -187,6 +192,20 @@ class DataConfig:
     synthetic: int = 0
     passes: int = 1
     seed: int = 1
+    by_source: bool = False
+    smallest_scale: float = 1.0
+    even_qualities: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what has a range.
+
+        Raises:
+            ConfigError: ``smallest_scale`` is not above 0 and at most 1.
+        """
+        if not 0 < self.smallest_scale <= 1:
+            raise ConfigError(
+                f"smallest_scale is {self.smallest_scale}; it must be above 0 and at most 1"
+            )
 
     def sources(self, root: Path) -> list[Source]:
         """Stills and clips of all folders, see `find_sources`."""

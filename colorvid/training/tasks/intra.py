@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from colorvid.config import QUALITIES, IntraConfig
+from colorvid.config import IntraConfig
 from colorvid.models.intra import IntraModel
 from colorvid.training import group
-from colorvid.training.data.pictures import PictureStore, picture_batch, to_units
+from colorvid.training.data.pictures import PictureStore, draw_qualities, picture_batch, to_units
 from colorvid.training.tasks.loss import Figures, LossConfig, figures
 from colorvid.training.tasks.rate import BranchRate
 
@@ -40,7 +40,8 @@ class IntraTask:
     def draw(self, generator: np.random.Generator, batch: int, crop: int) -> list[Tensor]:
         """See `colorvid.training.loop.gradients.Task.draw`: Y, UV and the quality."""
         y, uv = picture_batch(self.pictures, generator, batch, crop)
-        drawn = torch.from_numpy(generator.integers(0, QUALITIES, batch))
+        even = self.pictures.config.even_qualities
+        drawn = torch.from_numpy(draw_qualities(generator, batch, even=even))
         return [y, uv, group.share(drawn)]
 
     def loss(self, drawn: list[Tensor]) -> Figures:

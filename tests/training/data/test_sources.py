@@ -84,7 +84,8 @@ def test_a_septuplet_is_a_clip_of_seven_frames(mixed: Path) -> None:
 def test_all_kinds_become_one_store(mixed: Path, tmp_path: Path) -> None:
     config = DataConfig(folders=("deep", "vimeo_septuplet"))
     store = PictureStore.open(config, mixed, tmp_path / "pictures.bin", every=4)
-    assert store.entries[:, 1:].tolist() == [list(SIZE)] * (2 + 1 + 2 * 2)
+    assert store.entries[:, 1:3].tolist() == [list(SIZE)] * (2 + 1 + 2 * 2)
+    assert store.entries[:, 3].tolist() == [0, 0, 1, 2, 2, 3, 3], "frames of one source"
     assert store.data.size == 7 * 48 * 64 * 3 // 2
 
 
