@@ -58,7 +58,7 @@ def check_picture(picture: Size, max_pixels: int | None) -> None:
             gigabytes = pixels * DECODE_BYTES_PER_PIXEL / 1e9
             raise HeaderError(
                 f"{size}; decoding it takes up to {gigabytes:.1f} GB of memory, more than is here; "
-                f"pass --max-pixels {pixels} to try all the same"
+                f"pass max_pixels={pixels} to try all the same"
             )
     elif pixels > max_pixels:
-        raise HeaderError(f"{size}; --max-pixels allows {max_pixels}")
+        raise HeaderError(f"{size}; max_pixels={max_pixels} allows fewer")

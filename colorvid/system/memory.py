@@ -1,4 +1,4 @@
-"""What happens when the memory does not suffice: it is told as that, and early where it can be."""
+"""Running out of memory: noticed early where possible, and reported as what it is."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SIGNS = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error, or what it arose from, tells that memory ran out.
+    """Whether an error, or what it arose from, says that memory ran out.
 
     Libraries say so in many ways; PyTorch, oneDNN and the loader have no class of their own for it.
     """
@@ -68,6 +68,6 @@ def require(workers: int, picture_bytes: int) -> None:
         mmap.mmap(-1, needed).close()
     except OSError as error:
         raise OutOfMemory(
-            f"{needed >> 20} MiB of memory are not to be had; lower --threads (now {workers}), "
+            f"{needed >> 20} MiB of memory are needed and not available; lower threads={workers} "
             "or raise the limit (ulimit -v)"
         ) from error

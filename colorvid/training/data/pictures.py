@@ -90,7 +90,8 @@ def draw_by_source(
     order = np.argsort(sources, kind="stable")
     _, starts, counts = np.unique(sources[order], return_index=True, return_counts=True)
     drawn = generator.integers(0, len(starts), batch)
-    return order[starts[drawn] + generator.integers(0, counts[drawn])]
+    entries: NDArray[np.int64] = order[starts[drawn] + generator.integers(0, counts[drawn])]
+    return entries
 
 
 def draw_qualities(generator: np.random.Generator, batch: int, *, even: bool) -> NDArray[np.int64]:
