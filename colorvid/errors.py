@@ -8,12 +8,12 @@
     │   └── OutputError           2  an output cannot be written
     ├── HeaderError               3  not a .clv stream, or a header field out of its limits
     │   ├── UnsupportedVersion    3  made by a newer colorvid
-    │   └── ModelMismatch         3  needs a model that is not here
+    │   └── ModelMismatch         3  needs a model that is missing
     ├── Aborted                   4  stopped by the user or a signal
     ├── DamagedStream             5  packets are missing, cut or corrupt
     ├── HashMismatch              6  decoded planes differ from the hash in the stream, or a result
     │                                of the self-test from its known answer
-    └── OutOfMemory               7  the memory does not suffice
+    └── OutOfMemory               7  there is not enough memory
 
 A message is one line: what, the value, what is allowed, what to do.
 """
@@ -22,9 +22,15 @@ from __future__ import annotations
 
 
 class ColorvidError(Exception):
-    """Root of all errors; ``exit_code`` is what the command line returns."""
+    """Root of all errors.
+
+    Attributes:
+        exit_code: what the command line returns.
+        meaning: of that exit code, for help and documents; stands where a code is first used.
+    """
 
     exit_code = 1
+    meaning = "wrong use or configuration"
 
 
 class ConfigError(ColorvidError):
@@ -35,6 +41,7 @@ class InputError(ColorvidError):
     """An input cannot be opened, or holds what colorvid does not take."""
 
     exit_code = 2
+    meaning = "an input cannot be opened or read, or an output cannot be written"
 
 
 class OutputError(InputError):
@@ -45,6 +52,7 @@ class HeaderError(ColorvidError):
     """Not a ``.clv`` stream, or a header field is out of its limits."""
 
     exit_code = 3
+    meaning = "not a .clv stream, made by a newer colorvid, or its model is missing"
 
 
 class UnsupportedVersion(HeaderError):
@@ -52,28 +60,45 @@ class UnsupportedVersion(HeaderError):
 
 
 class ModelMismatch(HeaderError):
-    """The stream needs a model that is not here."""
+    """The stream needs a model that is missing."""
 
 
 class Aborted(ColorvidError):
     """Stopped by the user or a signal."""
 
     exit_code = 4
+    meaning = "stopped by Ctrl-C or a signal"
 
 
 class DamagedStream(ColorvidError):
     """Packets are missing, cut or corrupt."""
 
     exit_code = 5
+    meaning = "the stream is damaged; what could be decoded was written"
 
 
 class HashMismatch(ColorvidError):
     """Decoded planes differ from the stream's hash, or a result from its known answer."""
 
     exit_code = 6
+    meaning = (
+        "decoded pictures differ from the hashes in the stream, "
+        "or the self-test from its known answers"
+    )
 
 
 class OutOfMemory(ColorvidError):
-    """The memory does not suffice."""
+    """There is not enough memory."""
 
     exit_code = 7
+    meaning = "there is not enough memory"
+
+
+def exit_codes() -> dict[int, str]:
+    """Every exit code of the command line and what it means, lowest first."""
+    codes = {0: "success"}
+    waiting: list[type[ColorvidError]] = [ColorvidError]
+    for error in waiting:
+        codes.setdefault(error.exit_code, error.meaning)
+        waiting.extend(error.__subclasses__())
+    return dict(sorted(codes.items()))

@@ -50,7 +50,7 @@ def test_pictures_too_large_for_the_memory_are_refused(monkeypatch: pytest.Monke
     with pytest.raises(
         HeaderError,
         match=r"8192x8192 = 67108864 px; decoding it takes up to 34\.4 GB of memory, more than is "
-        "here; pass --max-pixels 67108864 to try",
+        "here; pass max_pixels=67108864 to try",
     ):
         check_picture(header.size, None)
     check_picture(header.size, 2**26)
@@ -61,7 +61,7 @@ def test_pictures_too_large_for_the_memory_are_refused(monkeypatch: pytest.Monke
 
 def test_largest_picture_can_be_chosen(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     check_picture(clv.header().size, 176 * 144)
-    with pytest.raises(HeaderError, match="176x144 = 25344 px; --max-pixels allows 25343"):
+    with pytest.raises(HeaderError, match="176x144 = 25344 px; max_pixels=25343 allows fewer"):
         check_picture(clv.header().size, 25343)
     for wrong in (0, -1, True, 1.5, "9"):
         with pytest.raises(ConfigError, match="max_pixels is .*; it must be a whole number, 1 or"):
@@ -70,7 +70,7 @@ def test_largest_picture_can_be_chosen(tmp_path: Path, capfd: pytest.CaptureFixt
     target = str(tmp_path / "a.y4m")
     for command in (["decode", "-o", target], ["verify"]):
         assert main([*command, str(tmp_path / "a.clv"), "--max-pixels", "25343"]) == 3
-        assert "--max-pixels allows 25343" in capfd.readouterr().err
+        assert "--max-pixels 25343 allows fewer" in capfd.readouterr().err
     assert not Path(target).exists()
 
 
@@ -184,6 +184,6 @@ def test_a_few_bytes_that_claim_the_largest_picture(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     cut_line, size_line, memory_line = done.stderr.splitlines()
     assert "30 of 60 bytes are there; get the whole file" in cut_line
-    assert "8192x8192 = 67108864 px; --max-pixels allows 1000000" in size_line
+    assert "8192x8192 = 67108864 px; --max-pixels 1000000 allows fewer" in size_line
     assert "not enough memory for pictures of 8192x8192; use fewer threads" in memory_line
     assert sorted(p.name for p in tmp_path.iterdir()) == ["claim.clv", "cut.clv"]

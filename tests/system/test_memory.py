@@ -58,6 +58,6 @@ def test_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     memory.require(1, 2**20)
     memory.require(4, 2**20)
     assert asked == [32 + 100, 0, 32 + 4 * (96 + 100), 0]
-    message = r"^24724 MiB of memory are not to be had; lower --threads \(now 2\)"
+    message = r"^24724 MiB of memory are needed and not available; lower threads=2 or"
     with pytest.raises(OutOfMemory, match=message):
         memory.require(2, 123 * 2**20 - 2**19)
