@@ -13,7 +13,7 @@ from colorvid.errors import DamagedStream
 from colorvid.files.encode import decode_file, encode_file, verify_file
 from colorvid.files.reports import DecodeReport
 from colorvid.files.streams import probe
-from colorvid.quality.report import Scores
+from colorvid.quality.log import Scores
 
 
 def run(options: Namespace, signals: Signals) -> int:

@@ -29,7 +29,7 @@ from colorvid.frame import Frame
 from colorvid.io.files import frame_bytes
 from colorvid.models.modelfile import RELEASED, Model, load_model, model_identity
 from colorvid.quality.color import ColorSpec
-from colorvid.quality.report import FrameRow, Scores, score
+from colorvid.quality.log import FrameRow, Scores, score
 from colorvid.system import memory
 from colorvid.system.interrupts import uninterrupted
 from colorvid.system.limits import most_workers

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from colorvid.bitstream import Packet
 from colorvid.frame import Frame
-from colorvid.quality.report import FrameRow
+from colorvid.quality.log import FrameRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from colorvid.files.streams import probe as probe
 from colorvid.frame import Frame
 from colorvid.io import FrameReader, open_reader, open_writer
 from colorvid.io.files import os_errors
-from colorvid.quality.report import FrameLog, MeanScores, color_spec, open_log
+from colorvid.quality.log import FrameLog, MeanScores, color_spec, open_log
 from colorvid.system.interrupts import uninterrupted
 from colorvid.system.limits import check_picture
 
@@ -81,7 +81,7 @@ def encode_file(
         model: ``default``, ``color`` (tuned for small colour differences, CIEDE2000) or the path of
             a model file.
         overwrite: whether an existing target is replaced.
-        csv: file for a line per frame, see `colorvid.quality.report.FrameRow`.
+        csv: file for a line per frame, see `colorvid.quality.log.FrameRow`.
         scores: compare the frames with the source, also without ``csv``.
         progress: called after every frame.
 
