@@ -11,8 +11,8 @@ from colorvid.config import DEFAULT_QUALITY
 from colorvid.errors import ColorvidError
 from colorvid.io import open_reader
 from colorvid.io.opening import sample_clip
+from colorvid.quality.log import MeanScores, Scores, color_spec, score
 from colorvid.quality.metrics import bits_per_pixel
-from colorvid.quality.report import MeanScores, Scores, color_spec, score
 
 
 def scores_of_files(source: Path, decoded: Path, frames: int) -> Scores:

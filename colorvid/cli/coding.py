@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 
-from colorvid.cli.commands_evaluation import run_eval
+from colorvid.cli.compare import run_compare
+from colorvid.cli.evaluate import run_eval
 from colorvid.cli.info import as_json, as_text
 from colorvid.cli.terminal import Signals, progress_line, say, show
 from colorvid.errors import DamagedStream
@@ -13,7 +14,7 @@ from colorvid.files.decode import decode_file, verify_file
 from colorvid.files.encode import encode_file
 from colorvid.files.reports import DecodeReport
 from colorvid.files.streams import probe
-from colorvid.quality.report import Scores
+from colorvid.quality.log import Scores
 
 
 def run(options: Namespace, signals: Signals) -> int:
@@ -22,10 +23,6 @@ def run(options: Namespace, signals: Signals) -> int:
     Raises:
         ColorvidError: it failed.
     """
-    if options.command == "compare":
-        from colorvid.cli.commands_compare import run_compare  # loads what no other command needs
-
-        return run_compare(options, signals)
     if options.command in _ALONE:
         return _ALONE[options.command](options)
     return _AT_WORK[options.command](options, signals)
@@ -148,5 +145,11 @@ def _model(options: Namespace) -> int:
     return 0
 
 
-_AT_WORK = {"encode": _encode, "decode": _decode, "verify": _verify, "eval": run_eval}
+_AT_WORK = {
+    "encode": _encode,
+    "decode": _decode,
+    "verify": _verify,
+    "eval": run_eval,
+    "compare": run_compare,
+}
 _ALONE = {"info": _info, "selftest": _selftest, "model": _model}

@@ -1,12 +1,16 @@
-"""Options of ``colorvid compare``; `colorvid.cli.commands_compare` does the work."""
+"""``colorvid compare``: its options, and what it does with them."""
 
 from __future__ import annotations
 
 import argparse
+from argparse import Namespace
 from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
 from typing import get_args
 
 from colorvid.cli.options import numbers, one_or_more_of, whole
+from colorvid.cli.terminal import PointLine, Signals, say, show
 from colorvid.config import DEFAULT_GOP, QUALITIES, TUNES
 from colorvid.evaluation.anchor_table import ANCHORS
 from colorvid.evaluation.choices import (
@@ -100,3 +104,54 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
 
 def _listed(values: Iterable[int]) -> str:
     return ",".join(str(value) for value in values)
+
+
+def run_compare(options: Namespace, signals: Signals) -> int:
+    """Run ``colorvid compare``; gives the exit code.
+
+    Raises:
+        ColorvidError: an option, a source or a package is not what it must be.
+    """
+    from colorvid.evaluation.clips import find_sources, load
+    from colorvid.evaluation.compare import Choice, Comparison, check_folder, check_packages
+    from colorvid.evaluation.runs import Measuring, run_all
+
+    check_packages()
+    out = None if options.out is None else Path(options.out)
+    if out is not None:
+        check_folder(out, overwrite=options.overwrite)
+    sources = find_sources([Path(source) for source in options.sources])
+    choice = Choice(
+        gop=options.gop,
+        anchors=options.anchors,
+        qualities=options.qualities,
+        inter_quality=options.inter_quality,
+        model=options.model,
+        threads=options.threads,
+    )
+    codecs, frames = choice.codecs(sources), options.frames or None
+    how = Measuring(
+        cache=_cache(options), memory=options.memory, extra=options.metrics, jobs=options.jobs
+    )
+    for source in sources:  # what is wrong with the last one is told before the first is coded
+        load(source, frames)
+        signals.check()
+    if options.jobs > 1 and not options.quiet:
+        say("with several jobs the speeds cannot be compared; pass --jobs 1 for them", "warning")
+    shown = not (options.quiet or options.no_progress)
+    with closing(PointLine(signals, shown=shown)) as line:
+        rows = run_all(codecs, sources, frames, how, progress=line)
+    comparison = Comparison.of(rows, options.model)
+    if out is not None:
+        comparison.write(out)
+    show(comparison.as_markdown().rstrip("\n"))
+    return 0
+
+
+def _cache(options: Namespace) -> Path | None:
+    """Folder for points, as the options say."""
+    if options.no_cache:
+        return None
+    from colorvid.evaluation.compare import default_cache
+
+    return default_cache() if options.cache is None else Path(options.cache)

@@ -22,7 +22,7 @@ from colorvid.io.files import frame_bytes
 from colorvid.models.loading import model_for
 from colorvid.models.modelfile import Model
 from colorvid.quality.color import ColorSpec
-from colorvid.quality.report import FrameRow, Scores, score
+from colorvid.quality.log import FrameRow, Scores, score
 from colorvid.system import memory
 from colorvid.system.cores import one_torch_thread
 from colorvid.system.limits import most_workers

@@ -24,7 +24,7 @@ from colorvid.files.reports import EncodeReport, Progress
 from colorvid.files.streams import create_stream, header_of
 from colorvid.io import FrameReader, open_reader
 from colorvid.io.files import os_errors
-from colorvid.quality.report import FrameLog, MeanScores, color_spec, open_log
+from colorvid.quality.log import FrameLog, MeanScores, color_spec, open_log
 from colorvid.system.interrupts import uninterrupted
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class EncodeOptions:
         model: ``default``, ``color`` (tuned for small colour differences, CIEDE2000) or the path of
             a model file.
         overwrite: whether an existing target is replaced.
-        csv: file for a line per frame, see `colorvid.quality.report.FrameRow`.
+        csv: file for a line per frame, see `colorvid.quality.log.FrameRow`.
         scores: compare the frames with the source, also without ``csv``.
         progress: called after every frame.
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from colorvid.errors import DamagedStream, HashMismatch
+from colorvid.quality.log import Scores
 from colorvid.quality.metrics import kbit_per_second
-from colorvid.quality.report import Scores
 
 
 @dataclass(frozen=True, slots=True)

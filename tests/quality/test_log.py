@@ -12,7 +12,7 @@ from colorvid.errors import OutputError
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo
 from colorvid.quality.color import ColorSpec, Matrix
-from colorvid.quality.report import (
+from colorvid.quality.log import (
     COLUMNS,
     FrameLog,
     FrameRow,
