@@ -10,7 +10,7 @@ from typing import Protocol
 
 from colorvid.config import MAX_SIDE, is_whole
 from colorvid.errors import InputError, OutputError
-from colorvid.frame import Frame
+from colorvid.frame import Frame, Size
 
 MAX_RATIO_TERM = 2**31 - 1
 """Largest numerator and denominator of a frame rate or an aspect ratio (FFmpeg's AVRational)."""
@@ -50,6 +50,11 @@ class VideoInfo:
     transfer: int = UNSPECIFIED
     chroma_location: int = 0
     frames: int | None = None
+
+    @property
+    def size(self) -> Size:
+        """Of the pictures, in luma samples."""
+        return Size(self.width, self.height)
 
     def __post_init__(self) -> None:
         """Check every field against its range."""
@@ -165,8 +170,5 @@ def check_frame_size(name: str, info: VideoInfo, frame: Frame, index: int) -> No
     Raises:
         OutputError: the sizes differ.
     """
-    if (frame.width, frame.height) != (info.width, info.height):
-        raise OutputError(
-            f"{name}: frame {index} is {frame.width}x{frame.height}; "
-            f"all frames must be {info.width}x{info.height}"
-        )
+    if frame.size != info.size:
+        raise OutputError(f"{name}: frame {index} is {frame.size}; all frames must be {info.size}")
