@@ -51,6 +51,11 @@ class VideoInfo:
     chroma_location: int = 0
     frames: int | None = None
 
+    @property
+    def size(self) -> Size:
+        """Of the pictures, in luma samples."""
+        return Size(self.width, self.height)
+
     def __post_init__(self) -> None:
         """Check every field against its range."""
         _check_int("width", self.width, 1, MAX_SIDE)
@@ -170,8 +175,5 @@ def check_frame_size(name: str, info: VideoInfo, frame: Frame, index: int) -> No
     Raises:
         OutputError: the sizes differ.
     """
-    if (frame.width, frame.height) != (info.width, info.height):
-        raise OutputError(
-            f"{name}: frame {index} is {frame.width}x{frame.height}; "
-            f"all frames must be {info.width}x{info.height}"
-        )
+    if frame.size != info.size:
+        raise OutputError(f"{name}: frame {index} is {frame.size}; all frames must be {info.size}")

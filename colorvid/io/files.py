@@ -134,7 +134,7 @@ class OutputFile:
             if not file:
                 raise OutputError(f"{self.name}: is not a plain file; give the name of a file")
             if not self._overwrite:
-                raise OutputError(f"{self.name} exists; pass -y to overwrite")
+                raise OutputError(f"{self.name} exists; pass overwrite=True to overwrite")
 
     def commit(self) -> None:
         """Give the file its final name, in one step of the file system."""

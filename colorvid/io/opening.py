@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from colorvid.config import is_whole
 from colorvid.errors import ConfigError, InputError
-from colorvid.frame import Frame
+from colorvid.frame import Frame, Size
 from colorvid.io.base import FrameReader, FrameWriter, VideoInfo
 from colorvid.io.files import os_errors
 from colorvid.io.raw import RawReader, RawWriter
@@ -27,7 +27,7 @@ OUTPUT_SUFFIXES = (".y4m", ".yuv", ".mkv", ".mp4", ".mov", ".avi")
 def open_reader(
     path: str | Path,
     *,
-    size: tuple[int, int] | None = None,
+    size: Size | tuple[int, int] | None = None,
     rate: Fraction | None = None,
     convert: bool = False,
     frames: int | None = None,
@@ -38,10 +38,10 @@ def open_reader(
     Args:
         path: ``.y4m``; ``.yuv`` (raw, needs ``size`` and ``rate``); ``-`` for y4m on standard
             input; any other file goes to FFmpeg.
-        size: width and height in luma samples, for raw video only.
+        size: of the pictures, a `Size` or (width, height); for raw video only.
         rate: frames per second; replaces what the source states.
         convert: convert what is not 8-bit 4:2:0 instead of refusing it; see ``PyAvReader``.
-        frames: read at most so many frames, 1 or more; None = all.
+        frames: most frames to read, 1 or more; None = all.
         seek: frames to skip first.
 
     Raises:
@@ -50,8 +50,9 @@ def open_reader(
     """
     name = "stdin" if str(path) == PIPE else str(path)
     if rate is not None and rate <= 0:
-        raise ConfigError(f"--fps is {rate}; it must be more than 0, as in --fps 30000/1001")
-    reader = _open_whole(path, name, size, rate, convert)
+        raise ConfigError(f"rate={rate} is not allowed; it must be more than 0, as 30000/1001 is")
+    whole = size if size is None or isinstance(size, Size) else Size(*size)
+    reader = _open_whole(path, name, whole, rate, convert)
     if frames is None and seek == 0:
         return reader
     try:
@@ -64,7 +65,7 @@ def open_reader(
 def _open_whole(
     path: str | Path,
     name: str,
-    size: tuple[int, int] | None,
+    size: Size | None,
     rate: Fraction | None,
     convert: bool,
 ) -> FrameReader:
@@ -72,7 +73,7 @@ def _open_whole(
     file = Path(path)
     suffix = file.suffix.lower()
     if size is not None and suffix != ".yuv":
-        raise ConfigError(f"{name}: --size is for raw video (.yuv) only; leave it out")
+        raise ConfigError(f"{name}: size={size} is for raw video (.yuv) only; leave it out")
     if str(path) == PIPE:
         return _open_y4m(sys.stdin.buffer, None, name, rate, convert)
     _check_kind(file, name)
@@ -102,11 +103,11 @@ def _check_kind(file: Path, name: str) -> None:
         raise InputError(f"{name}: is a device or a socket; give a file or a pipe")
 
 
-def _open_raw(file: Path, size: tuple[int, int] | None, rate: Fraction | None) -> FrameReader:
+def _open_raw(file: Path, size: Size | None, rate: Fraction | None) -> FrameReader:
     if size is None:
-        raise InputError(f"{file}: size unknown for raw video; pass --size 1920x1080")
+        raise InputError(f"{file}: size unknown for raw video; pass size=1920x1080")
     if rate is None:
-        raise InputError(f"{file}: frame rate unknown for raw video; pass --fps 30")
+        raise InputError(f"{file}: frame rate unknown for raw video; pass rate=30")
     return RawReader(file, size, rate)
 
 
@@ -125,7 +126,7 @@ def _open_y4m(
     if not convert:
         raise InputError(
             f"{name}: sampling C{header.sampling} is not 8-bit 4:2:0 (C420, C420jpeg, C420mpeg2 "
-            "or C420paldv); pass --convert to convert it"
+            "or C420paldv); pass convert=True to convert it"
         )
     from colorvid.io.pyav_reader import PyAvReader
 
@@ -208,9 +209,9 @@ class Section(FrameReader):
             ConfigError: ``frames`` is not from 1 to 2^31 - 1, or ``seek`` not from 0.
         """
         if frames is not None and not is_whole(frames, 1, MAX_COUNT):
-            raise ConfigError(f"--frames is {frames!r}; it must be from 1 to {MAX_COUNT}")
+            raise ConfigError(f"frames={frames!r} is not allowed; it must be 1..{MAX_COUNT}")
         if not is_whole(seek, 0, MAX_COUNT):
-            raise ConfigError(f"--seek is {seek!r}; it must be from 0 to {MAX_COUNT}")
+            raise ConfigError(f"seek={seek!r} is not allowed; it must be 0..{MAX_COUNT}")
         self._reader = reader
         self._name = name
         self._seek = seek
@@ -229,7 +230,9 @@ class Section(FrameReader):
             self._started = True
             return frame
         if not self._started:
-            raise InputError(f"{self._name}: has no frame {self._seek}; choose a smaller --seek")
+            raise InputError(
+                f"{self._name}: seek={self._seek} skips all frames there are; skip fewer"
+            )
         raise StopIteration
 
     @property

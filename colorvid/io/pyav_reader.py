@@ -172,7 +172,7 @@ class PyAvReader(FrameReader):
         if not self._convert and name not in FORMATS_420:
             raise InputError(
                 f"{self._name}: pixel format {name} is not 8-bit 4:2:0 (yuv420p); "
-                "pass --convert to convert it"
+                "pass convert=True to convert it"
             )
         if frame.is_corrupt:
             raise InputError(f"{self._name}: frame {self._index} is damaged in the source")

@@ -86,7 +86,7 @@ def describe(stream: Any, frame: Any, *, matches_420: bool, rate: Fraction | Non
     """
     rate = rate or _exact_rate(stream)
     if not rate:
-        raise InputError("frame rate unknown; pass --fps, as in --fps 30000/1001")
+        raise InputError("frame rate unknown; pass rate=30000/1001")
     location, frame_aspect = _location_and_aspect(frame)
     color_range, matrix = _range_and_matrix(stream.codec_context, frame)
     return VideoInfo(
@@ -230,7 +230,7 @@ def refuse_hidden_alpha(stream: Any, name: str) -> None:
         InputError: the stream is marked so.
     """
     if stream.metadata.get("alpha_mode") == "1":
-        raise InputError(f"{name}: has an alpha channel; pass --convert to drop it")
+        raise InputError(f"{name}: has an alpha channel; pass convert=True to drop it")
 
 
 def refuse_orientation(frame: Any, name: str) -> None:
@@ -299,8 +299,8 @@ class Clock:
             return [
                 f"{name}: {self._uneven} of {self._count} frames are not where a constant "
                 f"{self._rate} frames per second puts them (frame {number} by {float(away):.3f} s),"
-                " and .clv streams have no other; make the rate constant first, or state one with "
-                "--fps"
+                " and a .clv stream has no other times; make the rate constant first, or pass "
+                f"rate={self._rate}"
             ]
         return []
 

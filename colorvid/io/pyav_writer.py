@@ -48,7 +48,7 @@ class PyAvWriter(FrameWriter):
         container, codec, options = _CONTAINERS[path.suffix.lower()]
         if codec == "libx264" and (info.width % 2 or info.height % 2):
             raise OutputError(
-                f"{path}: {info.width}x{info.height} is odd, which lossless H.264 cannot hold; "
+                f"{path}: {info.size} is odd, which lossless H.264 cannot hold; "
                 "write .mkv, .y4m or .yuv"
             )
         self._file = OutputFile(path, overwrite=overwrite)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
 from colorvid.errors import InputError
-from colorvid.frame import Frame
+from colorvid.frame import Frame, Size
 from colorvid.io.base import FrameReader, VideoInfo
 from colorvid.io.files import (
     StreamWriter,
@@ -23,22 +24,21 @@ from colorvid.io.files import (
 class RawReader(FrameReader):
     """Frames of a raw file."""
 
-    def __init__(self, path: Path, size: tuple[int, int], rate: Fraction) -> None:
-        """Open a raw file of ``size`` (width, height) at ``rate`` frames per second.
+    def __init__(self, path: Path, size: Size, rate: Fraction) -> None:
+        """Open a raw file with pictures of ``size`` at ``rate`` frames per second.
 
         Raises:
-            InputError: the file cannot be read, is empty or is no whole number of frames long.
+            InputError: the file cannot be read, is empty or does not hold whole frames.
         """
         self._name = str(path)
-        width, height = size
         try:
-            self.info = VideoInfo(width, height, rate)
+            self.info = VideoInfo(size.width, size.height, rate)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         with os_errors(self._name, InputError):
             self._stream = path.open("rb")
         try:
-            self.info = VideoInfo(width, height, rate, frames=self._count_frames())
+            self.info = replace(self.info, frames=self._count_frames())
             self._empty = True
         except BaseException:
             self._stream.close()
@@ -50,20 +50,20 @@ class RawReader(FrameReader):
         if not stat.S_ISREG(status.st_mode):
             return None
         length = status.st_size
-        step = frame_bytes(self.info.height, self.info.width)
+        step = frame_bytes(*self.info.size.shape)
         if length == 0:
             raise InputError(f"{self._name}: holds no frame")
         if length % step:
             raise InputError(
                 f"{self._name}: {length} bytes are not a multiple of the {step} bytes of a "
-                f"{self.info.width}x{self.info.height} frame; the file is cut or --size is wrong"
+                f"{self.info.size} frame; the file is cut or the size is wrong"
             )
         return length // step
 
     def __next__(self) -> Frame:
         """Return the next frame; raises ``InputError`` if the last one is cut or there is none."""
         with os_errors(self._name, InputError):
-            frame, count = read_packed_frame(self._stream, self.info.height, self.info.width)
+            frame, count = read_packed_frame(self._stream, *self.info.size.shape)
         if frame is None:
             if count:
                 raise InputError(f"{self._name}: the last frame is cut after {count} bytes")

@@ -74,7 +74,7 @@ def test_csv_holds_the_rows(tmp_path: Path) -> None:
         [row["de00_mean"] for row in rows], abs=1e-6
     )
     assert {row["ms_ssim_y"] for row in read} == {""}, "too small a picture"
-    with pytest.raises(OutputError, match="frames.csv exists; pass -y"):
+    with pytest.raises(OutputError, match="frames.csv exists; pass overwrite=True"):
         write_csv(path, rows, overwrite=False)
     with pytest.raises(InputError, match="no frames to write"):
         write_csv(path, [])

@@ -67,7 +67,7 @@ def test_chosen_frames_are_drawn_on_the_way_and_written_at_the_end(tmp_path: Pat
 
 def test_existing_pictures_are_kept_unless_told_otherwise(tmp_path: Path) -> None:
     (tmp_path / "frame_000001.png").write_text("mine")
-    with pytest.raises(OutputError, match="frame_000001.png exists; pass -y"):
+    with pytest.raises(OutputError, match="frame_000001.png exists; pass overwrite=True"):
         TriptychWriter(tmp_path, (0, 1), SPEC)
     assert len(list(tmp_path.iterdir())) == 1
     writer = TriptychWriter(tmp_path, (0, 1), SPEC, overwrite=True)

@@ -237,9 +237,9 @@ def test_wrong_use_is_refused_and_leaves_nothing(coded: CodedClip, tmp_path: Pat
     for threads in (-1, 1.5, True):
         with pytest.raises(ConfigError, match=f"threads is {threads}"):
             encode(coded.source, target, threads=threads)  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="--frames is '2'; it must be from 1 to"):
+    with pytest.raises(ConfigError, match="frames='2' is not allowed; it must be 1"):
         encode(coded.source, target, frames="2")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=r"--seek is 0\.5; it must be from 0 to"):
+    with pytest.raises(ConfigError, match=r"seek=0\.5 is not allowed; it must be 0"):
         encode(coded.source, target, seek=0.5)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"quality 64 is not allowed; it must be 0\.\.63"):
         encode(coded.source, target, quality=64)
@@ -257,11 +257,11 @@ def test_wrong_use_is_refused_and_leaves_nothing(coded: CodedClip, tmp_path: Pat
 def test_existing_targets_are_kept(coded: CodedClip, tmp_path: Path) -> None:
     for name in ("a.clv", "a.csv", "a.y4m"):
         (tmp_path / name).write_text("keep")
-    with pytest.raises(OutputError, match=r"a\.clv exists; pass -y"):
+    with pytest.raises(OutputError, match=r"a\.clv exists; pass overwrite=True"):
         colorvid.encode_file(coded.source, tmp_path / "a.clv")
-    with pytest.raises(OutputError, match=r"a\.csv exists; pass -y"):
+    with pytest.raises(OutputError, match=r"a\.csv exists; pass overwrite=True"):
         colorvid.encode_file(coded.source, tmp_path / "b.clv", csv=tmp_path / "a.csv")
-    with pytest.raises(OutputError, match=r"a\.y4m exists; pass -y"):
+    with pytest.raises(OutputError, match=r"a\.y4m exists; pass overwrite=True"):
         colorvid.decode_file(coded.stream, tmp_path / "a.y4m")
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == dict.fromkeys(
         ("a.clv", "a.csv", "a.y4m"), "keep"

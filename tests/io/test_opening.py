@@ -41,11 +41,9 @@ def refused(kind: type[Exception], path: Path | str, **options: Any) -> str:
 
 def test_raw_video_needs_size_and_rate(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "seq.yuv")
-    assert refused(InputError, path) == (
-        f"{path}: size unknown for raw video; pass --size 1920x1080"
-    )
+    assert refused(InputError, path) == (f"{path}: size unknown for raw video; pass size=1920x1080")
     assert refused(InputError, path, size=(16, 16)) == (
-        f"{path}: frame rate unknown for raw video; pass --fps 30"
+        f"{path}: frame rate unknown for raw video; pass rate=30"
     )
     message = refused(InputError, path, size=(16, 18), rate=Fraction(25))
     assert "1920 bytes are not a multiple of the 432 bytes of a 16x18 frame" in message
@@ -56,7 +54,7 @@ def test_raw_video_needs_size_and_rate(tmp_path: Path) -> None:
 
 def test_size_is_for_raw_video(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.y4m")
-    assert "--size is for raw video (.yuv) only" in refused(ConfigError, path, size=(16, 16))
+    assert "size=16x16 is for raw video (.yuv) only" in refused(ConfigError, path, size=(16, 16))
 
 
 @pytest.mark.parametrize("name", ["none.y4m", "none.yuv", "none.mkv", "none"])
@@ -100,13 +98,13 @@ def test_damaged_videos(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".y4m", ".mkv"])
 def test_section_limits(tmp_path: Path, suffix: str) -> None:
     path = write_clip(tmp_path / f"a{suffix}")
-    assert "has no frame 5; choose a smaller --seek" in refused(InputError, path, seek=5)
+    assert "seek=5 skips all frames there are; skip fewer" in refused(InputError, path, seek=5)
     for seek in (-1, 2**31):
         message = refused(ConfigError, path, seek=seek)
-        assert message == f"--seek is {seek}; it must be from 0 to 2147483647"
+        assert message == f"seek={seek} is not allowed; it must be 0..2147483647"
     for frames in (0, 2**31):
         message = refused(ConfigError, path, frames=frames)
-        assert message == f"--frames is {frames}; it must be from 1 to 2147483647"
+        assert message == f"frames={frames} is not allowed; it must be 1..2147483647"
 
 
 @pytest.mark.parametrize("suffix", [".y4m", ".mkv"])
@@ -114,7 +112,7 @@ def test_rate_limits(tmp_path: Path, suffix: str) -> None:
     path = write_clip(tmp_path / f"a{suffix}")
     for rate in (Fraction(0), Fraction(-5, 2)):
         message = refused(ConfigError, path, rate=rate)
-        assert message == f"--fps is {rate}; it must be more than 0, as in --fps 30000/1001"
+        assert message == f"rate={rate} is not allowed; it must be more than 0, as 30000/1001 is"
     assert "both terms must be from 0" in refused(InputError, path, rate=Fraction(2**40))
 
 

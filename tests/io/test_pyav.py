@@ -91,7 +91,7 @@ def test_conversion_keeps_levels_and_range(
     path = encode(
         tmp_path / "a.mkv", [source, planar(pixel_format, *chroma, shift)], "ffv1", color_range
     )
-    with pytest.raises(InputError, match=f"pixel format {pixel_format} is not .*--convert"):
+    with pytest.raises(InputError, match=f"pixel format {pixel_format} is not .*convert=True"):
         open_reader(path)
     with open_reader(path, convert=True) as reader:
         assert (reader.info.color_range, reader.info.matrix) == (color_range, 2)

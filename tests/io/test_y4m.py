@@ -79,8 +79,8 @@ def test_unknown_values_stay_unknown() -> None:
     [
         ("H2 F25:1", "y4m header has no W field"),
         ("W4 F25:1", "y4m header has no H field"),
-        ("W4 H2", "frame rate unknown; pass --fps"),
-        ("W4 H2 F0:0", "frame rate unknown; pass --fps"),
+        ("W4 H2", "frame rate unknown; pass rate=30000/1001"),
+        ("W4 H2 F0:0", "frame rate unknown; pass rate=30000/1001"),
         ("W4 H2 F25", "y4m field F is '25'; it must be a ratio"),
         ("W4 H2 F-25:1", "y4m field F is '-25:1'"),
         ("W4 H2 F9999999999:1", "frame rate is 9999999999"),
@@ -108,7 +108,7 @@ def test_bad_headers(fields: str, message: str) -> None:
 
 @pytest.mark.parametrize("sampling", ["422", "444", "420p10", "mono", "411", "444alpha"])
 def test_other_samplings_are_refused(tmp_path: Path, sampling: str) -> None:
-    with pytest.raises(InputError, match=f"sampling C{sampling} is not 8-bit.*--convert"):
+    with pytest.raises(InputError, match=f"sampling C{sampling} is not 8-bit.*convert=True"):
         read_bytes(tmp_path, TINY.replace(b"420jpeg", sampling.encode()))
 
 

@@ -85,7 +85,10 @@ def test_log_file_appears_only_when_complete(tmp_path: Path) -> None:
     with open_log(path, overwrite=False):
         assert not path.exists()
     assert path.read_text().startswith("frame,type,")
-    with pytest.raises(OutputError, match="exists; pass -y"), open_log(path, overwrite=False):
+    with (
+        pytest.raises(OutputError, match="exists; pass overwrite=True"),
+        open_log(path, overwrite=False),
+    ):
         pass
 
 
