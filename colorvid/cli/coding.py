@@ -1,31 +1,108 @@
-"""What each command does with its options; returns exit codes."""
+"""``colorvid encode``, ``decode`` and ``verify``: their options, and what they do with them."""
 
 from __future__ import annotations
 
-import json
+import argparse
 from argparse import Namespace
 
-from colorvid.cli.compare import run_compare
-from colorvid.cli.evaluate import run_eval
-from colorvid.cli.info import as_json, as_text
-from colorvid.cli.terminal import Signals, progress_line, say, show
-from colorvid.errors import DamagedStream
-from colorvid.files.decode import decode_file, verify_file
-from colorvid.files.encode import encode_file
+from colorvid.cli.options import (
+    Command,
+    add_input,
+    add_output,
+    add_work,
+    frame_rate,
+    resolution,
+    whole,
+)
+from colorvid.cli.terminal import Signals, progress_line, say
+from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, TUNES
+from colorvid.files.decode import DecodeOptions, decode_file, verify_file
+from colorvid.files.encode import EncodeOptions, encode_file
 from colorvid.files.reports import DecodeReport
-from colorvid.files.streams import probe
 from colorvid.quality.log import Scores
 
 
-def run(options: Namespace, signals: Signals) -> int:
-    """Run the command that ``options`` names.
+def add_commands(command: Command) -> None:
+    """Add the commands of this family."""
+    _add_encode(command("encode", "encode a video into a .clv stream"))
+    _add_decode(command("decode", "decode a .clv stream into a video"))
+    _add_verify(command("verify", "decode a .clv stream and check every CRC and hash"))
 
-    Raises:
-        ColorvidError: it failed.
-    """
-    if options.command in _ALONE:
-        return _ALONE[options.command](options)
-    return _AT_WORK[options.command](options, signals)
+
+def _add_encode(parser: argparse.ArgumentParser) -> None:
+    top = QUALITIES - 1
+    parser.set_defaults(run=_encode)
+    add_input(
+        parser, "y4m, raw .yuv (with --size and --fps), or what FFmpeg reads; - = y4m on stdin"
+    )
+    add_output(parser, "the .clv stream; - = stdout")
+    parser.add_argument(
+        "-q", "--quality", type=whole(0, top), default=DEFAULT_QUALITY, metavar="Q",
+        help=f"0 to {top}; a higher number gives a better picture and a larger file "
+        f"(default: {DEFAULT_QUALITY})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--inter-quality", type=whole(0, top), metavar="Q",
+        help="quality of all frames but key frames (default: a little below --quality)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gop", "--keyint", type=whole(1, 2**31 - 1), default=DEFAULT_GOP, metavar="N",
+        help=f"frames from key frame to key frame; 1 = key frames only (default: {DEFAULT_GOP})",
+    )  # fmt: skip
+    parser.add_argument("--frames", type=whole(1), metavar="N", help="encode at most N frames")
+    parser.add_argument(
+        "--seek", type=whole(0), default=0, metavar="N", help="skip N frames of the input first"
+    )
+    parser.add_argument(
+        "--size", "--input-res", type=resolution, metavar="WxH", help="size of a raw .yuv input"
+    )
+    parser.add_argument(
+        "--fps", type=frame_rate, metavar="N/D", help="frame rate; replaces that of the input"
+    )
+    parser.add_argument(
+        "--convert", action="store_true", help="convert an input that is not 8-bit 4:2:0"
+    )
+    parser.add_argument(
+        "--tune", choices=TUNES, default=TUNES[0],
+        help="default = squared error of all planes (PSNR); color = colour difference (CIEDE2000)",
+    )  # fmt: skip
+    parser.add_argument("--model", metavar="FILE", help="model file instead of a released one")
+    parser.add_argument(
+        "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
+    )
+    parser.add_argument("--psnr", action="store_true", help="print mean PSNR and dE00 at the end")
+    add_work(parser)
+
+
+def _add_decode(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_decode)
+    add_input(parser, "the .clv stream; - = stdin")
+    add_output(
+        parser, ".y4m, .yuv, or lossless .mkv, .avi (FFV1), .mp4, .mov (H.264); - = y4m on stdout"
+    )
+    parser.add_argument(
+        "--on-error", choices=("conceal", "stop"), default="conceal",
+        help="where the stream is damaged, repeat the last good frame until the next key frame, "
+        "or stop and write nothing (default: conceal)",
+    )  # fmt: skip
+    _add_trust(parser)
+    add_work(parser)
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_verify)
+    add_input(parser, "the .clv stream; - = stdin")
+    _add_trust(parser)
+    add_work(parser)
+
+
+def _add_trust(parser: argparse.ArgumentParser) -> None:
+    """Options of everything that decodes."""
+    parser.add_argument("--model", metavar="FILE", help="model file (default: the released ones)")
+    parser.add_argument(
+        "--max-pixels", type=whole(1), metavar="N",
+        help="refuse pictures of more luma samples (default: those too large for the memory)",
+    )  # fmt: skip
 
 
 def _encode(options: Namespace, signals: Signals) -> int:
@@ -34,21 +111,23 @@ def _encode(options: Namespace, signals: Signals) -> int:
         report = encode_file(
             options.input,
             options.output,
-            quality=options.quality,
-            gop=options.gop,
-            inter_quality=options.inter_quality,
-            frames=options.frames,
-            seek=options.seek,
-            size=options.size,
-            rate=options.fps,
-            convert=options.convert,
-            threads=options.threads,
-            device=options.device,
-            model=options.model or options.tune,
-            overwrite=options.overwrite,
-            csv=options.csv,
-            scores=options.psnr,
-            progress=line,
+            EncodeOptions(
+                quality=options.quality,
+                gop=options.gop,
+                inter_quality=options.inter_quality,
+                frames=options.frames,
+                seek=options.seek,
+                size=options.size,
+                rate=options.fps,
+                convert=options.convert,
+                threads=options.threads,
+                device=options.device,
+                model=options.model or options.tune,
+                overwrite=options.overwrite,
+                csv=options.csv,
+                scores=options.psnr,
+                progress=line,
+            ),
         )
     for text in () if options.quiet else report.warnings:
         say(text, "warning")
@@ -74,15 +153,17 @@ def _decode(options: Namespace, signals: Signals) -> int:
         report = decode_file(
             options.input,
             options.output,
-            threads=options.threads,
-            device=options.device,
-            model=options.model,
-            overwrite=options.overwrite,
-            on_error=options.on_error,
-            max_pixels=options.max_pixels,
-            progress=line,
+            DecodeOptions(
+                threads=options.threads,
+                device=options.device,
+                model=options.model,
+                overwrite=options.overwrite,
+                on_error=options.on_error,
+                max_pixels=options.max_pixels,
+                progress=line,
+            ),
         )
-    return _tell(report, "decoded", options.quiet)
+    return _closing(report, "decoded", options.quiet)
 
 
 def _verify(options: Namespace, signals: Signals) -> int:
@@ -90,17 +171,19 @@ def _verify(options: Namespace, signals: Signals) -> int:
     with progress_line(signals, shown=shown) as line:
         report = verify_file(
             options.input,
-            threads=options.threads,
-            device=options.device,
-            model=options.model,
-            max_pixels=options.max_pixels,
-            progress=line,
+            DecodeOptions(
+                threads=options.threads,
+                device=options.device,
+                model=options.model,
+                max_pixels=options.max_pixels,
+                progress=line,
+            ),
         )
-    return _tell(report, "verified", options.quiet)
+    return _closing(report, "verified", options.quiet)
 
 
-def _tell(report: DecodeReport, verb: str, quiet: bool) -> int:
-    """Print damage and the closing line."""
+def _closing(report: DecodeReport, verb: str, quiet: bool) -> int:
+    """Print damage and the closing line; gives the exit code."""
     if not quiet:
         for text in report.damage:
             say(text, "warning")
@@ -114,42 +197,3 @@ def _tell(report: DecodeReport, verb: str, quiet: bool) -> int:
             text += f"; {report.mismatches} decoded to another picture than was encoded"
         say(text, "error")
     return report.exit_code
-
-
-def _info(options: Namespace) -> int:
-    summary = probe(options.input)
-    if options.json:
-        show(json.dumps(as_json(summary, frames=options.frames), indent=2))
-    else:
-        show(as_text(summary, frames=options.frames))
-    for damage in summary.damage:
-        say(str(damage), "warning")
-    if summary.damages > len(summary.damage):
-        say(f"{summary.damages - len(summary.damage)} more places are not shown", "warning")
-    return DamagedStream.exit_code if summary.damage else 0
-
-
-def _selftest(options: Namespace) -> int:
-    from colorvid.files.selftest import run
-
-    for line in run(options.device):
-        show(line)
-    return 0
-
-
-def _model(options: Namespace) -> int:
-    from colorvid.models.complexity import describe_model
-    from colorvid.models.modelfile import load_model
-
-    show(describe_model(options.name, load_model(options.name)))
-    return 0
-
-
-_AT_WORK = {
-    "encode": _encode,
-    "decode": _decode,
-    "verify": _verify,
-    "eval": run_eval,
-    "compare": run_compare,
-}
-_ALONE = {"info": _info, "selftest": _selftest, "model": _model}

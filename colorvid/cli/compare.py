@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
-from colorvid.cli.options import numbers, one_or_more_of, whole
+from colorvid.cli.options import Command, numbers, one_or_more_of, whole
 from colorvid.cli.terminal import PointLine, Signals, say, show
 from colorvid.config import DEFAULT_GOP, QUALITIES, TUNES
 from colorvid.evaluation.anchor_table import ANCHORS
@@ -25,8 +25,10 @@ from colorvid.evaluation.choices import (
 from colorvid.evaluation.extra import EXTRA_CHOICES
 
 
-def add_compare(parser: argparse.ArgumentParser) -> None:
-    """Options of ``colorvid compare``."""
+def add_commands(command: Command) -> None:
+    """Add the command of this family."""
+    parser = command("compare", "measure colorvid against other encoders")
+    parser.set_defaults(run=run_compare)
     top = QUALITIES - 1
     parser.description = (
         "Code clips with colorvid and with other encoders, score what the files decode to, and "

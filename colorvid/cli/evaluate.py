@@ -8,7 +8,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorvid.cli.options import add_work, frame_rate, numbers, one_or_more_of, resolution, whole
+from colorvid.cli.options import (
+    Command,
+    add_work,
+    frame_rate,
+    numbers,
+    one_or_more_of,
+    resolution,
+    whole,
+)
 from colorvid.cli.terminal import Signals, progress_line, say, show
 from colorvid.errors import ConfigError
 from colorvid.evaluation.extra import EXTRA_CHOICES
@@ -32,8 +40,10 @@ _RAW = ".yuv"
 _PLOTS = (".png", ".svg")
 
 
-def add_eval(parser: argparse.ArgumentParser) -> None:
-    """Options of ``colorvid eval``."""
+def add_commands(command: Command) -> None:
+    """Add the command of this family."""
+    parser = command("eval", "score a decoded video against its original")
+    parser.set_defaults(run=run_eval)
     parser.description = (
         "Score a decoded video against its original, frame by frame: PSNR, MS-SSIM and\n"
         "CIEDE2000 of the 8-bit planes, and the rate. Prints means and worst frames on\n"

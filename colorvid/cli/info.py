@@ -1,15 +1,73 @@
-"""A stream in words and as JSON, from its headers alone."""
+"""``colorvid info``, ``model`` and ``selftest``: what a stream, a model or this machine is."""
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import json
+from argparse import Namespace
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 from colorvid.bitstream import FrameSummary, FrameType, StreamSummary, describe
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
+from colorvid.cli.options import Command, add_device, add_input
+from colorvid.cli.terminal import Signals, say, show
+from colorvid.config import TUNES
+from colorvid.errors import DamagedStream
+from colorvid.files.streams import probe
 from colorvid.quality.metrics import bits_per_pixel, kbit_per_second
+
+
+def add_commands(command: Command) -> None:
+    """Add the commands of this family."""
+    _add_info(command("info", "show what a .clv stream holds, without decoding it"))
+    selftest = command("selftest", "prove that this machine decodes exactly")
+    selftest.set_defaults(run=_selftest)
+    add_device(selftest)
+    model = command("model", "show what a model consists of and what it costs")
+    model.set_defaults(run=_model)
+    model.add_argument(
+        "name", nargs="?", default=TUNES[0],
+        help=f"{', '.join(TUNES)} or a model file (default: {TUNES[0]})",
+    )  # fmt: skip
+
+
+def _add_info(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_info)
+    add_input(parser, "the .clv stream; - = stdin")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--frames", action="store_true", help="print a line for each frame too")
+
+
+def _info(options: Namespace, signals: Signals) -> int:
+    summary = probe(options.input)
+    if options.json:
+        show(json.dumps(as_json(summary, frames=options.frames), indent=2))
+    else:
+        show(as_text(summary, frames=options.frames))
+    for damage in summary.damage:
+        say(str(damage), "warning")
+    if summary.damages > len(summary.damage):
+        say(f"{summary.damages - len(summary.damage)} more places are not shown", "warning")
+    return DamagedStream.exit_code if summary.damage else 0
+
+
+def _selftest(options: Namespace, signals: Signals) -> int:
+    from colorvid.files.selftest import run
+
+    for line in run(options.device):
+        show(line)
+    return 0
+
+
+def _model(options: Namespace, signals: Signals) -> int:
+    from colorvid.models.complexity import describe_model
+    from colorvid.models.modelfile import load_model
+
+    show(describe_model(options.name, load_model(options.name)))
+    return 0
 
 
 def groups(summary: StreamSummary) -> Iterator[list[FrameSummary]]:

@@ -3,8 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from fractions import Fraction
+
+from colorvid.files.decode import DecodeOptions
+from colorvid.files.encode import EncodeOptions
+
+Command = Callable[[str, str], argparse.ArgumentParser]
+"""Adds a command with a name and what it does, in a few words; gives its parser."""
+
+_OPTIONS = {
+    f.name: f.name.replace("_", "-") for f in (*fields(EncodeOptions), *fields(DecodeOptions))
+}
+_OPTIONS |= {"rate": "fps", "inter_quality": "inter-quality"}
+_PARAMETER = re.compile(rf"(?<![^\s(])({'|'.join(_OPTIONS)})=(\S+)")
+
+
+def in_words_of_options(message: str) -> str:
+    """A message of the library for someone at the command line: parameters become options.
+
+    ``max_pixels=9`` becomes ``--max-pixels 9`` and ``convert=True`` becomes ``--convert``.
+    """
+
+    def option(match: re.Match[str]) -> str:
+        name, value = _OPTIONS[match[1]], match[2]
+        return f"{name}{value[4:]}" if value.startswith("True") else f"{name} {value}"
+
+    return _PARAMETER.sub(option, message)
 
 
 def whole(low: int, high: int | None = None) -> Callable[[str], int]:
@@ -62,6 +89,18 @@ def one_or_more_of(allowed: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
         return names
 
     return parse
+
+
+def add_input(parser: argparse.ArgumentParser, text: str) -> None:
+    """The input, which may stand alone or behind ``-i``."""
+    parser.add_argument("input", nargs="?", metavar="IN", help=text)
+    parser.add_argument("-i", "--input", dest="input_option", metavar="IN", help=argparse.SUPPRESS)
+
+
+def add_output(parser: argparse.ArgumentParser, text: str) -> None:
+    """The output, and whether it may replace what exists."""
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help=text)
+    parser.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
 
 
 def add_work(parser: argparse.ArgumentParser) -> None:

@@ -51,11 +51,6 @@ class VideoInfo:
     chroma_location: int = 0
     frames: int | None = None
 
-    @property
-    def size(self) -> Size:
-        """Of the pictures, in luma samples."""
-        return Size(self.width, self.height)
-
     def __post_init__(self) -> None:
         """Check every field against its range."""
         _check_int("width", self.width, 1, MAX_SIDE)

@@ -199,6 +199,6 @@ def open_log(path: str | Path, *, overwrite: bool) -> Iterator[FrameLog]:
         ConfigError: ``path`` is ``-``.
     """
     if str(path) == "-":
-        raise ConfigError("--csv - is not allowed; give the name of a file")
+        raise ConfigError("csv=- is not allowed; give the name of a file")
     with output_text(Path(path), overwrite=overwrite) as file:
         yield FrameLog(file, str(path))

@@ -182,7 +182,7 @@ def test_unexpected_error_is_one_line_with_a_hint(
     def fail(options: object, signals: object) -> int:
         raise IndexError("deep\ninside")
 
-    monkeypatch.setattr("colorvid.cli.coding.run", fail)
+    monkeypatch.setattr("colorvid.cli.info._info", fail)
     monkeypatch.delenv("COLORVID_TRACEBACK", raising=False)
     assert run("info", coded.stream) == 1
     message = one_error_line(capfd.readouterr().err)

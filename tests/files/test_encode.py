@@ -1,3 +1,4 @@
+import ast
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from colorvid.errors import (
     OutputError,
 )
 from colorvid.files.concealment import MAX_GAP
+from colorvid.files.encode import EncodeOptions
 from colorvid.files.reports import Progress
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_reader
@@ -307,3 +309,29 @@ def test_a_name_with_a_nul_is_refused(
     with pytest.raises(OutputError, match="a file name cannot hold a NUL"):
         colorvid.encode_file(coded.source, target, csv=csv)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("module", "name"), [("encode", "Encode"), ("decode", "Decode")])
+def test_keywords_are_the_fields_of_the_options(module: str, name: str) -> None:
+    """The types for keyword arguments stand beside the options, for type checkers alone."""
+    path = Path(colorvid.__file__).parent / "files" / f"{module}.py"
+    written = {
+        node.name: {
+            ast.unparse(line.target): ast.unparse(line.annotation)
+            for line in node.body
+            if isinstance(line, ast.AnnAssign)
+        }
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+    assert written[f"{name}Keywords"] == written[f"{name}Options"] != {}
+
+
+def test_options_and_keywords_together(coded: CodedClip, tmp_path: Path) -> None:
+    """Keyword arguments replace fields of the options."""
+    options = EncodeOptions(quality=9, frames=2)
+    report = colorvid.encode_file(coded.source, tmp_path / "a.clv", options, frames=1)
+    assert report.frames == 1
+    assert colorvid.probe(tmp_path / "a.clv").frames[0].header.quality == 9
+    with pytest.raises(TypeError, match="nonsense"):
+        colorvid.encode_file(coded.source, tmp_path / "b.clv", nonsense=1)  # type: ignore[call-arg]
