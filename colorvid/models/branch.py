@@ -168,6 +168,10 @@ class Branch(nn.Module):
             predict_mean=c.predict_mean,
         )
 
+    def shape_of(self, grid: tuple[int, int]) -> torch.Size:
+        """Shape of the latents of one picture with ``grid`` rows and columns of blocks."""
+        return torch.Size((1, self.config.latents, *grid))
+
     def set_symbol_bits(self, bits: Tensor) -> None:
         """Set what symbols cost, so that `quantise` weighs rate against distortion.
 

@@ -8,16 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from colorvid.config import INTRA_BLOCK
 from colorvid.frame import Frame, chroma_size
 from colorvid.nn.transforms import UNIT
 
-ALIGNMENT = 16
 FEATURES_PER_SAMPLE = 8
 
 
 def padded(size: int) -> int:
-    """``size`` rounded up to a multiple of 16."""
-    return -(-size // ALIGNMENT) * ALIGNMENT
+    """``size`` rounded up to whole blocks of key frames, a multiple of 16."""
+    return -(-size // INTRA_BLOCK) * INTRA_BLOCK
 
 
 @dataclass(frozen=True, slots=True)

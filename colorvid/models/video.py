@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from colorvid.config import InterConfig, IntraConfig
+from colorvid.config import INTER_BLOCK, MOTION_FEATURES, InterConfig, IntraConfig
 from colorvid.exact.arithmetic import Arithmetic, ExactArithmetic, FloatArithmetic
 from colorvid.exact.layers import ExactLayer, use_arithmetic
 from colorvid.models.branch import Coder
@@ -81,10 +81,10 @@ class VideoModel(nn.Module):
         grid = (padded(size[0]), padded(size[1]))
         planes = None if picture is None else picture.units()
         y, uv = self.intra.code(coder, planes, grid, quality)
-        cells = (1, grid[0] // 8, grid[1] // 8)
+        cells = (grid[0] // INTER_BLOCK, grid[1] // INTER_BLOCK)
         luma, chroma = (
-            torch.zeros((1, c, *cells[1:]), dtype=self.carrier, device=self.device)
-            for c in (self.inter.luma.config.latents, self.inter.chroma.config.latents)
+            torch.zeros(b.shape_of(cells), dtype=self.carrier, device=self.device)
+            for b in (self.inter.luma, self.inter.chroma)
         )
         return State(from_features(y, uv, *size), luma, chroma)
 
@@ -115,6 +115,8 @@ class VideoModel(nn.Module):
         y, uv = prediction.features(self.carrier)
         motion = motion_features(vectors[None].to(self.device))
         rows, columns = state.luma.shape[-2:]
-        grown = torch.zeros((1, 4, rows, columns), dtype=self.carrier, device=self.device)
+        grown = torch.zeros(
+            (1, MOTION_FEATURES, rows, columns), dtype=self.carrier, device=self.device
+        )
         grown[:, :, : motion.shape[2], : motion.shape[3]] = motion
         return prediction, Context(y, uv, state.luma, state.chroma, grown)
