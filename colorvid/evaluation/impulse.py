@@ -20,7 +20,7 @@ from colorvid.errors import ConfigError
 from colorvid.exact.guard import exact_torch, prove
 from colorvid.frame import Frame
 from colorvid.models.modelfile import Model
-from colorvid.models.planes import FEATURES_PER_SAMPLE, Picture, padded
+from colorvid.models.planes import FEATURES_PER_SAMPLE, FrameTensors, padded
 from colorvid.nn.steps import Step, places
 from colorvid.nn.transforms import SYMBOL_STEPS
 
@@ -95,7 +95,7 @@ def channel_bits(
         )
         for branch, book in zip((intra.luma, intra.chroma), model.pair("intra"), strict=True)
     )
-    picture = Picture.of(frame, model.network.device)
+    picture = FrameTensors.of(frame, model.network.device)
     with exact_torch():
         model.network.code_key((luma, chroma), picture, size, quality)
     return luma.bits, chroma.bits

@@ -21,18 +21,18 @@ def padded(size: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """8-bit planes as uint8 tensors: Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``."""
+class FrameTensors:
+    """A `Frame` on a device: uint8 tensors Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``."""
 
     y: Tensor
     u: Tensor
     v: Tensor
 
     @staticmethod
-    def of(frame: Frame, device: torch.device | str = "cpu") -> Picture:
+    def of(frame: Frame, device: torch.device | str = "cpu") -> FrameTensors:
         """Copy a frame to ``device``."""
         y, u, v = (torch.from_numpy(p.copy()).to(device) for p in frame.planes)
-        return Picture(y, u, v)
+        return FrameTensors(y, u, v)
 
     def frame(self) -> Frame:
         """Copy to a frame."""
@@ -57,12 +57,12 @@ class Picture:
         return y.to(carrier), uv.to(carrier)
 
 
-def from_features(y: Tensor, uv: Tensor, height: int, width: int) -> Picture:
+def from_features(y: Tensor, uv: Tensor, height: int, width: int) -> FrameTensors:
     """Round exact features to samples, clip to 0..255 and crop the padding."""
     h, w = chroma_size(height, width)
     cropped = (y[0, 0, :height, :width], uv[0, 0, :h, :w], uv[0, 1, :h, :w])
     samples = (torch.round(p * (1 / FEATURES_PER_SAMPLE)) + 128 for p in cropped)
-    return Picture(*(s.clamp(0, 255).to(torch.uint8) for s in samples))
+    return FrameTensors(*(s.clamp(0, 255).to(torch.uint8) for s in samples))
 
 
 def _pad(planes: Tensor, height: int, width: int) -> Tensor:

@@ -16,7 +16,7 @@ from colorvid.exact.layers import ExactLayer, use_arithmetic
 from colorvid.models.branch import Coder
 from colorvid.models.inter import Context, InterModel, motion_features
 from colorvid.models.intra import IntraModel
-from colorvid.models.planes import Picture, from_features, padded
+from colorvid.models.planes import FrameTensors, from_features, padded
 from colorvid.motion.compensate import compensate
 
 ENCODER_PARTS = ("analysis", "hyper_analysis")
@@ -27,7 +27,7 @@ ENCODER_PARTS = ("analysis", "hyper_analysis")
 class State:
     """What a frame leaves for the next one: the decoded picture and the symbols."""
 
-    picture: Picture
+    picture: FrameTensors
     luma: Tensor
     chroma: Tensor
 
@@ -70,7 +70,7 @@ class VideoModel(nn.Module):
     def code_key(
         self,
         coder: tuple[Coder, Coder],
-        picture: Picture | None,
+        picture: FrameTensors | None,
         size: tuple[int, int],
         quality: int,
     ) -> State:
@@ -92,7 +92,7 @@ class VideoModel(nn.Module):
     def code_inter(
         self,
         coder: tuple[Coder, Coder],
-        picture: Picture | None,
+        picture: FrameTensors | None,
         vectors: Tensor,
         state: State,
         quality: int,
@@ -108,10 +108,10 @@ class VideoModel(nn.Module):
         height, width = (int(s) for s in prediction.y.shape)
         return State(from_features(y, uv, height, width), luma, chroma)
 
-    def predict(self, vectors: Tensor, state: State) -> tuple[Picture, Context]:
+    def predict(self, vectors: Tensor, state: State) -> tuple[FrameTensors, Context]:
         """The motion-compensated prediction, and the context that comes with it."""
         reference = (state.picture.y, state.picture.u, state.picture.v)
-        prediction = Picture(*compensate(reference, vectors))
+        prediction = FrameTensors(*compensate(reference, vectors))
         y, uv = prediction.features(self.carrier)
         motion = motion_features(vectors[None].to(self.device))
         rows, columns = state.luma.shape[-2:]

@@ -28,7 +28,7 @@ from colorvid.entropy.tables import MAX_REACH
 from colorvid.errors import InputError
 from colorvid.frame import Frame
 from colorvid.models.inter import Context, motion_features
-from colorvid.models.planes import Picture
+from colorvid.models.planes import FrameTensors
 from colorvid.models.video import State, VideoModel
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.estimate import MotionEstimator
@@ -137,7 +137,7 @@ def code_clip(
     motion_coder = MotionCoder()
     state: State | None = None
     for number, frame in enumerate(frames):
-        picture = Picture.of(frame)
+        picture = FrameTensors.of(frame)
         quality = settings.quality_of(number)
         if state is None:
             estimator.start(frame)
