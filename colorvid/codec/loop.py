@@ -98,7 +98,7 @@ class ClosedLoop:
         self._estimator = None
         if self._settings.gop > 1:
             step = quantiser_step(self._settings.quality_of(1))
-            self._estimator = MotionEstimator(frame.width, frame.height, step)
+            self._estimator = MotionEstimator(frame.size, step)
             self._estimator.start(frame)
         self._motion.reset()
         seconds = time.perf_counter() - start

@@ -42,7 +42,7 @@ class IntraModel(nn.Module):
         self,
         coder: tuple[Coder, Coder],
         planes: tuple[Tensor, Tensor] | None,
-        size: tuple[int, int],
+        shape: tuple[int, int],
         quality: int,
     ) -> tuple[Tensor, Tensor]:
         """Write a picture, or read it if ``planes`` is None; exact arithmetic.
@@ -50,7 +50,7 @@ class IntraModel(nn.Module):
         Args:
             coder: coders of the luma and of the chroma symbols.
             planes: the encoder's picture in units, padded: ``(1, 1, H, W)``, ``(1, 2, H/2, W/2)``.
-            size: padded luma height and width, multiples of 16.
+            shape: (height, width) of the padded luma plane, multiples of 16.
             quality: 0..63.
 
         Returns:
@@ -58,7 +58,7 @@ class IntraModel(nn.Module):
             sample values around 128.
         """
         q = torch.tensor([quality], device=self.luma.gains.table.device)
-        grid = (size[0] // INTRA_BLOCK, size[1] // INTRA_BLOCK)
+        grid = (shape[0] // INTRA_BLOCK, shape[1] // INTRA_BLOCK)
         y, uv = (None, None) if planes is None else planes
         latents = None if y is None else self.luma.analyse(y, q, None)
         y_hat = self.luma.code(coder[0], latents, self.luma.shape_of(grid), q)

@@ -9,10 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from colorvid.config import INTRA_BLOCK
+from colorvid.exact.arithmetic import FEATURE
 from colorvid.frame import Frame, chroma_size
 from colorvid.nn.transforms import UNIT
 
-FEATURES_PER_SAMPLE = 8
+FEATURES_PER_SAMPLE = FEATURE.steps // UNIT
+"""Steps of the feature grid in one sample value."""
 
 
 def padded(size: int) -> int:
@@ -47,7 +49,7 @@ class FrameTensors:
         return y, uv
 
     def units(self) -> tuple[Tensor, Tensor]:
-        """Padded planes in units of 32 sample values around 128, as float networks see them."""
+        """Padded planes in units of 32 sample values around 128, as networks in floats see them."""
         y, uv = self.padded()
         return (y - 128) / UNIT, (uv - 128) / UNIT
 

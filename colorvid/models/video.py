@@ -71,14 +71,14 @@ class VideoModel(nn.Module):
         self,
         coder: tuple[Coder, Coder],
         picture: FrameTensors | None,
-        size: tuple[int, int],
+        shape: tuple[int, int],
         quality: int,
     ) -> State:
         """Write a key frame, or read one if ``picture`` is None.
 
-        ``size`` is the height and width of the luma plane in samples.
+        ``shape`` is that of the luma plane, (height, width), before padding.
         """
-        grid = (padded(size[0]), padded(size[1]))
+        grid = (padded(shape[0]), padded(shape[1]))
         planes = None if picture is None else picture.units()
         y, uv = self.intra.code(coder, planes, grid, quality)
         cells = (grid[0] // INTER_BLOCK, grid[1] // INTER_BLOCK)
@@ -86,7 +86,7 @@ class VideoModel(nn.Module):
             torch.zeros(b.shape_of(cells), dtype=self.carrier, device=self.device)
             for b in (self.inter.luma, self.inter.chroma)
         )
-        return State(from_features(y, uv, *size), luma, chroma)
+        return State(from_features(y, uv, *shape), luma, chroma)
 
     @torch.no_grad()
     def code_inter(

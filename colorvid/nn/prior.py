@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorvid.exact.arithmetic import Grid
+from colorvid.exact.arithmetic import SLOPE, Grid
 from colorvid.exact.layers import Conv, ExactLayer, QualityBias
 from colorvid.nn.blocks import blocks
 from colorvid.nn.steps import Step, context_steps
@@ -65,7 +65,7 @@ class HyperAnalysis(nn.Module):
         h, w = y.shape[-2:]
         y = F.pad(y, (0, -w % HYPER_STRIDE, 0, -h % HYPER_STRIDE), mode="replicate")
         x = self.enter(y)
-        x = F.pixel_unshuffle(F.leaky_relu(x, 0.125), 2)
+        x = F.pixel_unshuffle(F.leaky_relu(x, SLOPE), 2)
         x = F.pixel_unshuffle(self.middle(self.down1(x)), 2)
         result: Tensor = self.down2(x)
         return result

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from colorvid.config import InterConfig, IntraConfig
-from colorvid.frame import Frame
+from colorvid.frame import Frame, Size
 from colorvid.models.inter import motion_features
 from colorvid.models.planes import FrameTensors
 from colorvid.models.video import State, VideoModel
@@ -27,7 +27,7 @@ def code_clip(
     model: VideoModel, frames: list[Frame], key_quality: int = QUALITY
 ) -> tuple[list[State], tiny.SilentCoder]:
     """Code a clip as one group of pictures; gives all states and the coder."""
-    search = MotionSearch(frames[0].width, frames[0].height, CRF)
+    search = MotionSearch(frames[0].size, CRF)
     coder = tiny.SilentCoder()
     size = (frames[0].height, frames[0].width)
     states = [model.code_key((coder, coder), FrameTensors.of(frames[0]), size, key_quality)]
@@ -64,7 +64,7 @@ def test_the_untrained_codec_is_the_dead_zone_transform() -> None:
     model = tiny.network(ends=0)
     frames = moving_frames(2, 80, 96)
     states, coder = code_clip(model, frames)
-    search = MotionSearch(96, 80, CRF)
+    search = MotionSearch(Size(96, 80), CRF)
     search.push(frames[0], key=True)
     vectors = search.push(frames[1])
     assert vectors is not None

@@ -133,7 +133,7 @@ def code_clip(
 ) -> Iterator[Sample]:
     """Code a clip in a closed loop, as one group of pictures, and yield its inter frames."""
     step = quantiser_step(settings.quality_of(1))
-    estimator = MotionEstimator(frames[0].width, frames[0].height, step)
+    estimator = MotionEstimator(frames[0].size, step)
     motion_coder = MotionCoder()
     state: State | None = None
     for number, frame in enumerate(frames):
