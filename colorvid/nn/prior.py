@@ -156,11 +156,11 @@ class Prior(ExactLayer):
         return torch.Size((b, self.hyper, -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE)))
 
     def advance(self, step: Step, features: Tensor, known: Tensor) -> Tensor:
-        """Features of ``step`` from those of the step before; the first step's stay as they are.
+        """Features of ``step`` from those of the previous step; the first step's stay as they are.
 
         Args:
             step: one of ``steps``.
-            features: those of the step before; of the first step: result of `features`.
+            features: those of the previous step; of the first step: result of `features`.
             known: scaled latents as features, zero where not yet decoded.
         """
         if step.name not in self.context:
