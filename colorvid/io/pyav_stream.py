@@ -299,8 +299,8 @@ class Clock:
             return [
                 f"{name}: the frame rate varies: {self._uneven} of {self._count} frames are off "
                 f"the times of {self._rate} frames per second (frame {number} by "
-                f"{float(away):.3f} s); a .clv stream has a constant rate, so make the rate constant first, or pass "
-                f"rate={self._rate} to take the frames at that rate"
+                f"{float(away):.3f} s); a .clv stream has a constant rate, so make the rate "
+                f"constant first, or pass rate={self._rate} to take the frames at that rate"
             ]
         return []
 
