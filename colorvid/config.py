@@ -30,7 +30,12 @@ DEFAULT_QUALITY = 44
 DEFAULT_GOP = 32
 TUNES = ("default", "color")
 """Released models: for the squared error of Y, U and V, and for colour difference."""
+INTRA_BLOCK = 16
+"""Luma samples to a latent position of key frames, in each direction; pictures are padded to it."""
+INTER_BLOCK = 8
+"""Luma samples to a latent position of inter frames, and to a motion vector."""
 MOTION_FEATURES = 4
+"""Channels in which the prior of inter frames sees the motion around a block."""
 
 
 def is_whole(value: object, low: int, high: int | None = None) -> bool:
@@ -67,30 +72,47 @@ def quantiser_step(quality: float) -> float:
     return 255 * unit_step(quality)
 
 
+def samples(planes: int, side: int) -> int:
+    """Channels that hold all samples of ``planes`` planes in a square of ``side`` samples."""
+    return planes * side**2
+
+
 @dataclass(frozen=True, slots=True)
 class BranchConfig:
     """Sizes of one branch.
 
+    How they follow from each other: the linear path maps each block of each plane to as many
+    coefficients, so there are ``planes * block^2`` latents. The non-linear paths begin and end at
+    ``2 / block`` of the resolution, where a position holds ``planes * (block / 2)^2`` samples, and
+    have a deeper part at ``1 / block``. The prior runs at ``1 / block``, its hyper-latents at a
+    quarter of that.
+
     Attributes:
-        planes: planes it codes: 1 for luma, 2 for chroma.
-        reference_planes: further planes that its analysis sees.
-        block: samples (of its own planes) to a latent position.
-        analysis_widths, synthesis_widths: channels of the non-linear paths at 2/block and 1/block
-            of the resolution; None leaves the linear path alone.
-        analysis_blocks, synthesis_blocks: residual blocks of the non-linear paths at 1/block.
-        synthesis_condition: channels of further inputs of the synthesis at 2/block.
-        prior_width: channels of the prior's features.
-        prior_condition: channels of further inputs of the prior at 1/block.
+        planes: planes that it codes: 1 for luma, 2 for chroma.
+        block: side of a block in samples of its own planes: a power of two, 4 or more.
+        analysis_widths, synthesis_widths: channels of the non-linear paths at ``2 / block`` and at
+            ``1 / block`` of the resolution; None leaves out the path.
+        prior_width: channels of the prior's features, and of its hyper-analysis.
         hyper: channels of the hyper-latents.
-        context_steps: steps in which the latents are decoded, see `colorvid.nn.steps`.
-        predict_mean: whether the prior says a mean.
-        step_ratio: initial quantiser step over ``sqrt(8.66 / lambda)``.
-        rounding: added to magnitudes before the floor; 0.5 rounds, less makes a dead zone.
-        sample_weight: weight of a squared sample error against luma's, in the rate-distortion
-            decisions of the quantiser.
-        rate_weight: share of the full price of a bit that the quantiser pays; 0 only rounds.
-        dct: fix the linear path to the DCT; without it, it is learned from a random basis.
-        attention: give the non-linear paths attention; without it they have a plain block there.
+        context_steps: steps in which the latents are decoded: 1, 2 or 5, see `colorvid.nn.steps`.
+        predict_mean: whether the prior predicts a mean; without it the mean of all latents is 0.
+        step_ratio: quantiser step at the start of training, over `unit_step` of the quality.
+        rounding: what the quantiser adds to magnitudes before it takes the integer part: 0.5
+            rounds, less makes a dead zone. Smaller magnitudes may still win by their bits.
+        sample_weight: weight of the squared error of a sample where the quantiser compares it
+            with bits.
+        rate_weight: factor on the price of a bit there; 0 leaves the rounding alone.
+        reference_planes: planes of a prediction that the non-linear analysis sees too. More than
+            0 also means that the branch codes residuals, which are scaled alike at all frequencies.
+        analysis_blocks, synthesis_blocks: residual blocks of the non-linear paths at
+            ``1 / block``, besides the last one, which may attend.
+        synthesis_condition: channels of further inputs of the non-linear synthesis, at
+            ``2 / block``.
+        prior_condition: channels of further inputs of the prior, at ``1 / block``.
+        dct: whether the linear path is fixed to the DCT; without it, it is learned, from a random
+            orthogonal basis.
+        attention: whether the last block of the non-linear paths at ``1 / block`` attends;
+            without it, it is a plain residual block.
     """
 
     planes: int
@@ -116,16 +138,24 @@ class BranchConfig:
     @property
     def latents(self) -> int:
         """Channels of y: every coefficient of every plane."""
-        return self.planes * self.block**2
+        return samples(self.planes, self.block)
 
 
 @dataclass(frozen=True, slots=True)
 class IntraConfig:
-    """Sizes of the intra codec; defaults are the released model's. See also `BranchConfig`.
+    """Sizes of the intra codec; defaults are the released model's, but for ``chroma_offset``.
 
     Attributes:
-        chroma_offset: chroma is coded at the quality so many indices above luma's, within 0..63.
-        dct, attention: see `BranchConfig`; off to learn what they are worth.
+        luma_widths, chroma_widths: channels of both non-linear paths of a branch, see
+            ``analysis_widths`` of `BranchConfig`.
+        luma_prior, chroma_prior: ``prior_width`` of the branches.
+        luma_hyper, chroma_hyper: ``hyper`` of the branches.
+        chroma_from_luma: whether the prior of chroma sees the decoded luma latents.
+        chroma_offset: quality indices by which chroma is finer than luma; the sum is limited to
+            0..63.
+        analysis_blocks, synthesis_blocks, context_steps, rate_weight, dct, attention: of both
+            branches, see `BranchConfig`; the last two are switched off only to learn what they
+            are worth.
     """
 
     luma_widths: tuple[int, int] = (96, 192)
@@ -144,10 +174,10 @@ class IntraConfig:
     attention: bool = True
 
     def luma(self) -> BranchConfig:
-        """The luma branch: blocks of 16x16."""
+        """The luma branch."""
         return BranchConfig(
             planes=1,
-            block=16,
+            block=INTRA_BLOCK,
             analysis_widths=self.luma_widths,
             synthesis_widths=self.luma_widths,
             prior_width=self.luma_prior,
@@ -165,10 +195,12 @@ class IntraConfig:
         )
 
     def chroma(self) -> BranchConfig:
-        """The chroma branch: blocks of 8x8 of the half-size planes."""
+        """The chroma branch; its blocks cover the same area. Synthesis sees the decoded luma."""
+        block = INTRA_BLOCK // 2
+        luma = samples(1, INTRA_BLOCK)
         return BranchConfig(
             planes=2,
-            block=8,
+            block=block,
             analysis_widths=self.chroma_widths,
             synthesis_widths=self.chroma_widths,
             prior_width=self.chroma_prior,
@@ -181,8 +213,8 @@ class IntraConfig:
             rounding=0.5,
             sample_weight=4.0,
             rate_weight=self.rate_weight,
-            synthesis_condition=64,
-            prior_condition=256 if self.chroma_from_luma else 0,
+            synthesis_condition=samples(1, block),
+            prior_condition=luma if self.chroma_from_luma else 0,
             dct=self.dct,
             attention=self.attention,
         )
@@ -190,18 +222,21 @@ class IntraConfig:
 
 @dataclass(frozen=True, slots=True)
 class InterConfig:
-    """Sizes of the inter codec; defaults are the released model's.
+    """Sizes of the inter codec; the defaults leave out the non-linear paths.
 
-    Without non-linear paths the codec is a block transform with learned entropy coding: networks
-    inside the loop must not only improve a frame but also the frames predicted from it.
+    Without them the codec is a block transform with learned entropy coding. Networks inside the
+    loop must improve not only a frame but also the frames predicted from it.
 
     Attributes:
         luma_analysis, luma_synthesis, chroma_analysis, chroma_synthesis: channels of the
-            non-linear paths, see `BranchConfig`.
-        context: feed prediction, previous symbols and motion to the prior.
-        rounding: dead zone of both branches, see `BranchConfig`.
-        context_steps: see `BranchConfig`.
+            non-linear paths, see ``analysis_widths`` of `BranchConfig`.
+        luma_prior, chroma_prior: ``prior_width`` of the branches.
+        luma_hyper, chroma_hyper: ``hyper`` of the branches.
+        chroma_from_luma: whether the prior of chroma sees the decoded luma latents.
+        context: whether the priors see the prediction, the symbols of the previous frame and the
+            motion.
         chroma_offset: see `IntraConfig`.
+        context_steps, rounding, rate_weight: of both branches, see `BranchConfig`.
     """
 
     luma_analysis: tuple[int, int] | None = None
@@ -220,16 +255,16 @@ class InterConfig:
     rate_weight: float = 1.1
 
     def luma(self) -> BranchConfig:
-        """The luma branch: blocks of 8x8 of the residual."""
+        """The luma branch, which codes a residual. Synthesis sees the prediction."""
         return BranchConfig(
             planes=1,
             reference_planes=1,
-            block=8,
+            block=INTER_BLOCK,
             analysis_widths=self.luma_analysis,
             synthesis_widths=self.luma_synthesis,
-            synthesis_condition=16,
+            synthesis_condition=samples(1, INTER_BLOCK // 2),
             prior_width=self.luma_prior,
-            prior_condition=(64 + 32 + 64 + MOTION_FEATURES) if self.context else 0,
+            prior_condition=self._context(1, INTER_BLOCK),
             hyper=self.luma_hyper,
             context_steps=self.context_steps,
             predict_mean=False,
@@ -240,17 +275,21 @@ class InterConfig:
         )
 
     def chroma(self) -> BranchConfig:
-        """The chroma branch: blocks of 4x4 of the residual of the half-size planes."""
-        context = (64 + 32 + 32 + MOTION_FEATURES) if self.context else 0
+        """The chroma branch; its blocks cover the same area.
+
+        Synthesis sees the prediction and the decoded luma.
+        """
+        block = INTER_BLOCK // 2
+        luma = samples(1, INTER_BLOCK) if self.chroma_from_luma else 0
         return BranchConfig(
             planes=2,
             reference_planes=2,
-            block=4,
+            block=block,
             analysis_widths=self.chroma_analysis,
             synthesis_widths=self.chroma_synthesis,
-            synthesis_condition=8 + 16,
+            synthesis_condition=samples(2, block // 2) + samples(1, block),
             prior_width=self.chroma_prior,
-            prior_condition=context + (64 if self.chroma_from_luma else 0),
+            prior_condition=self._context(2, block) + luma,
             hyper=self.chroma_hyper,
             context_steps=self.context_steps,
             predict_mean=False,
@@ -259,6 +298,11 @@ class InterConfig:
             sample_weight=3.0,
             rate_weight=self.rate_weight,
         )
+
+    def _context(self, planes: int, block: int) -> int:
+        """Channels of what a prior sees: prediction of all planes, its own symbols, motion."""
+        prediction = samples(1, INTER_BLOCK) + samples(2, INTER_BLOCK // 2)
+        return prediction + samples(planes, block) + MOTION_FEATURES if self.context else 0
 
 
 @dataclass(frozen=True, slots=True)

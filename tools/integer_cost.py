@@ -34,7 +34,7 @@ from colorvid.evaluation.tables import BD_METRICS, bd_rates, markdown, write_tsv
 from colorvid.frame import Frame  # noqa: E402
 from colorvid.models.branch import BranchOutput  # noqa: E402
 from colorvid.models.modelfile import Model, is_encoder, load_model  # noqa: E402
-from colorvid.models.planes import FEATURES_PER_SAMPLE, Picture, from_features  # noqa: E402
+from colorvid.models.planes import FEATURES_PER_SAMPLE, FrameTensors, from_features  # noqa: E402
 from colorvid.models.video import VideoModel  # noqa: E402
 from colorvid.nn.prior import INDEX, SCALES  # noqa: E402
 from colorvid.nn.transforms import UNIT  # noqa: E402
@@ -83,7 +83,7 @@ def code_floats(
     network: VideoModel, books: tuple[CodeBook, CodeBook], frame: Frame, quality: int
 ) -> tuple[float, Frame]:
     """Bits and decoded picture of a frame coded in floats."""
-    output = network.intra(*Picture.of(frame).units(), torch.tensor([quality]))
+    output = network.intra(*FrameTensors.of(frame).units(), torch.tensor([quality]))
     bits = information(output.luma, books[0]) + information(output.chroma, books[1])
     scale = UNIT * FEATURES_PER_SAMPLE
     picture = from_features(output.y * scale, output.uv * scale, frame.height, frame.width)

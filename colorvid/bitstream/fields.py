@@ -127,7 +127,7 @@ def write_varint(value: int) -> bytes:
 def read_varint(data: Buffer, pos: int, max_bytes: int) -> tuple[int | None, int]:
     """The varint at ``pos`` and the position after it; None if cut, too long or not the shortest.
 
-    The position tells which: it is past the end of ``data`` only where the varint is cut.
+    The position shows which: it is past the end of ``data`` only where the varint is cut.
     """
     value = 0
     for i in range(max_bytes):

@@ -96,8 +96,8 @@ class StreamHeader:
     @property
     def payload_limit(self) -> int:
         """Most payload bytes of one packet: twice the raw picture plus 4096, at most 2^26."""
-        rows, columns = chroma_size(self.height, self.width)
-        raw = self.height * self.width + 2 * rows * columns
+        rows, columns = chroma_size(*self.size.shape)
+        raw = self.size.pixels + 2 * rows * columns
         return min(2 * raw + 4096, MAX_PAYLOAD_BYTES)
 
     def to_bytes(self) -> bytes:

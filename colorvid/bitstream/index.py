@@ -148,20 +148,20 @@ def check_index_crc(computed: int, stored: int) -> None:
 
 
 def check_room(key_frames: int, offset: int) -> None:
-    """Raise ``DamagedStream`` if so many packets cannot stand before an index at byte ``offset``.
+    """Raise ``DamagedStream`` if there is no room for the packets before an index at ``offset``.
 
-    So a false count cannot keep a reader busy with entries, nor fill its memory with them.
+    Thus a false count cannot keep a reader busy with entries, nor fill its memory with them.
     """
     if key_frames * MIN_PACKET_BYTES > offset - STREAM_HEADER_BYTES:
         raise DamagedStream(
-            f"index lies: {key_frames} key frames do not fit into the {offset} bytes before it"
+            f"index is wrong: {key_frames} key frames do not fit into the {offset} bytes before it"
         )
 
 
 def check_claim(size: int, key_frames: int) -> None:
     """Raise ``DamagedStream`` if this many entries cannot fill ``size`` bytes, before any is read.
 
-    So a false size cannot make a reader load a large file.
+    Thus a false size cannot make a reader load a large file.
     """
     most = INDEX_HEADER.size + key_frames * INDEX_ENTRY.size + INDEX_TAIL.size
     if size > most:
@@ -180,7 +180,7 @@ def _check_ends(first: KeyFrame, last: KeyFrame, total_frames: int) -> None:
     """The first key frame must lie behind the stream header, the last within the stream."""
     if first.offset < STREAM_HEADER_BYTES:
         raise DamagedStream(
-            f"index lies: key frame {first.number} starts at byte {first.offset}, "
+            f"index is wrong: key frame {first.number} starts at byte {first.offset}, "
             "inside the stream header"
         )
     if last.number >= total_frames:

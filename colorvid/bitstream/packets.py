@@ -95,7 +95,7 @@ class Packet:
         """Refuse values out of their limits.
 
         Empty sections are within them: no motion stands for zero vectors, no latents for zero
-        symbols, so a frame that repeats the one before has no payload.
+        symbols, so a frame that repeats the previous one has no payload.
         """
         PACKET_HEADER.check(dataclasses.asdict(self.header), HeaderError)
         if self.is_key and self.motion:

@@ -114,12 +114,12 @@ class ClvReader:
     def seek_to_key(self, frame_number: int) -> int:
         """Go to the last key frame at or before ``frame_number`` and return its number.
 
-        Iterating then starts there. In resync mode a missing, damaged or lying index is replaced
+        Iterating then starts there. In resync mode a missing, damaged or wrong index is replaced
         by a scan of the packets; in strict mode only a missing one is.
 
         Raises:
             ConfigError: the stream has no such frame.
-            DamagedStream: the index is damaged or lies (strict), or no key frame is readable.
+            DamagedStream: the index is damaged or wrong (strict), or no key frame is readable.
             InputError: the file is a pipe.
         """
         index = self.load_index()
@@ -161,7 +161,7 @@ class ClvReader:
     def stated_frames(self) -> int | None:
         """How many frames the index of a seekable stream says there are; the position is kept.
 
-        None without an index, or with one that contradicts itself. The packets may tell otherwise.
+        None without an index, or with one that contradicts itself. The packets may differ from it.
 
         Raises:
             InputError: the file is a pipe.
@@ -200,7 +200,7 @@ class ClvReader:
         self._keys_digest = hashlib.sha256()
 
     def _records(self) -> Iterator[Packet | Damage]:
-        """Packets and damage; damage waits for the packet that tells which frames are lost."""
+        """Packets and damage; damage waits for the packet that shows which frames are lost."""
         problem: Damage | None = None
         while not self._ended:
             offset = self._scanner.offset
@@ -289,7 +289,7 @@ class ClvReader:
         idx.check_size(tail["index_size"], index_bytes)
         complete = self._whole and head["total_frames"] == self._expected
         if complete and digest.digest() != self._keys_digest.digest():
-            raise DamagedStream("index lies: its key frames are not where the packets are")
+            raise DamagedStream("index is wrong: its key frames are not where the packets are")
         self._scanner.spend(-head["key_frames"])
         self.index_bytes = index_bytes
         return _End(head["total_frames"])
@@ -299,10 +299,14 @@ class ClvReader:
         idx.check_counts(head)
         total, keys = head["total_frames"], head["key_frames"]
         if total < self._expected:
-            raise DamagedStream(f"index lies: it says {total} frames, {self._expected} were read")
+            raise DamagedStream(
+                f"index is wrong: it says {total} frames, {self._expected} were read"
+            )
         complete = self._whole and total == self._expected
         if keys < self._keys or (complete and keys != self._keys):
-            raise DamagedStream(f"index lies: it lists {keys} key frames, {self._keys} were read")
+            raise DamagedStream(
+                f"index is wrong: it lists {keys} key frames, {self._keys} were read"
+            )
 
 
 def rebuild_index(file: BinaryIO) -> StreamIndex:

@@ -22,10 +22,10 @@ from colorvid.bitstream.packets import (
 from colorvid.errors import DamagedStream, InputError
 
 CHUNK_BYTES = 1 << 16
-# A false packet start costs the CRC over its bytes, and time like that of so many bytes for the try
-# itself, as does each entry of a false index. All of them may cost the free effort plus so many
-# bytes per byte read. By chance a marker stands once in 64 KiB, far below that; a hostile file
-# cannot keep the reader busy for long.
+# Effort is counted in bytes over which a CRC is computed. A false packet start costs that of its
+# bytes, and a fixed price for the try, as does each entry of a false index. Together they may cost
+# the free effort plus a number of bytes for each byte read. By chance a marker stands once in
+# 64 KiB, far below that; a hostile file cannot keep the reader busy for long.
 _EFFORT_OF_TRY_BYTES = 2**13
 _FREE_EFFORT_BYTES = 2**28
 _EFFORT_PER_BYTE = 64
@@ -212,7 +212,7 @@ class Scanner:
         """Move to the next possible marker behind ``failed_at``, or to the end of the file.
 
         Returns:
-            False if so many false packets were met that the search ends here.
+            False if there were too many false packets: the search ends here.
         """
         window = self._window
         if self._effort > _FREE_EFFORT_BYTES + _EFFORT_PER_BYTE * window.offset:
@@ -230,7 +230,7 @@ class Scanner:
         return True
 
     def spend(self, tries: int) -> None:
-        """Count the effort of so many entries of a false index; fewer than 0 takes them back."""
+        """Count the effort of ``tries`` entries of a false index; below 0 takes it back."""
         self._effort += tries * _EFFORT_OF_TRY_BYTES
 
     def _peek_packet(self) -> tuple[Packet, int]:
@@ -265,7 +265,7 @@ class Scanner:
         index = StreamIndex.from_bytes(self.peek(head["index_size"]))
         if index.keys and index.keys[-1].offset >= start:
             raise DamagedStream(
-                f"index lies: key frame {index.keys[-1].number} starts at byte "
+                f"index is wrong: key frame {index.keys[-1].number} starts at byte "
                 f"{index.keys[-1].offset}, behind the packets"
             )
         return index

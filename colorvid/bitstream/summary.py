@@ -35,7 +35,7 @@ class FrameSummary:
 
 @dataclass(frozen=True, slots=True)
 class StreamSummary:
-    """What ``colorvid info`` tells about a stream.
+    """What ``colorvid info`` shows of a stream.
 
     Attributes:
         header: the stream header.

@@ -85,7 +85,7 @@ class ClvWriter:
         return self._header
 
     def _check_order(self, packet: Packet, gop_length: int) -> None:
-        """Refuse a packet that cannot follow the one before."""
+        """Refuse a packet that cannot follow the previous one."""
         if packet.frame_number != self._frames:
             raise ConfigError(f"frame number is {packet.frame_number}; the next is {self._frames}")
         if packet.is_key:

@@ -83,7 +83,7 @@ def _plan(threads: int, gop: int, size: Size, packet_bytes: int = 0) -> tuple[in
     Raises:
         OutOfMemory: there is not.
     """
-    picture = frame_bytes(*size.shape)
+    picture = frame_bytes(size)
     most = most_workers(size.pixels)
     workers, depth = parallel.plan(threads, gop, picture + packet_bytes, most)
     memory.require(workers, picture)
@@ -202,7 +202,7 @@ def decode_records(
         threads: most workers; 0 = one for each core.
     """
     # Packets are small beside pictures; a forged one can be as large as two, and then counts so.
-    item_bytes = frame_bytes(*size.shape) + _PACKET_BYTES
+    item_bytes = frame_bytes(size) + _PACKET_BYTES
     workers, depth = _plan(threads, gop, size, _PACKET_BYTES)
     return parallel.map_groups(
         records,

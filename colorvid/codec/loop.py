@@ -23,7 +23,7 @@ from colorvid.config import quantiser_step
 from colorvid.entropy.binary import BinaryEncoder
 from colorvid.frame import Frame
 from colorvid.models.branch import Coder
-from colorvid.models.planes import Picture
+from colorvid.models.planes import FrameTensors
 from colorvid.models.video import State, VideoModel
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.estimate import MotionEstimator
@@ -49,7 +49,7 @@ class CodedStep(Generic[C]):
     """
 
     quality: int
-    source: Picture
+    source: FrameTensors
     before: State | None
     vectors: Vectors | None
     motion: bytes
@@ -98,11 +98,11 @@ class ClosedLoop:
         self._estimator = None
         if self._settings.gop > 1:
             step = quantiser_step(self._settings.quality_of(1))
-            self._estimator = MotionEstimator(frame.width, frame.height, step)
+            self._estimator = MotionEstimator(frame.size, step)
             self._estimator.start(frame)
         self._motion.reset()
         seconds = time.perf_counter() - start
-        source = Picture.of(frame, self._network.device)
+        source = FrameTensors.of(frame, self._network.device)
         after = self._network.code_key(coders, source, frame.size.shape, quality)
         return CodedStep(quality, source, None, None, b"", after, coders, seconds)
 
@@ -115,7 +115,7 @@ class ClosedLoop:
         vectors = self._estimator.estimate(frame, reference, self._motion)
         motion = self._code_motion(vectors)
         seconds = time.perf_counter() - start
-        source = Picture.of(frame, self._network.device)
+        source = FrameTensors.of(frame, self._network.device)
         field = torch.from_numpy(vectors).to(self._network.device)
         after = self._network.code_inter(coders, source, field, before, quality)
         return CodedStep(quality, source, before, vectors, motion, after, coders, seconds)

@@ -171,8 +171,8 @@ class BinaryEncoder(BinaryCoder):
 class BinaryDecoder(BinaryCoder):
     """Turns the bytes of a `BinaryEncoder` back into bits.
 
-    Never reads out of bounds: bytes after the end count as zeros, and `finish` tells whether more
-    of them were needed than a whole stream can need.
+    Never reads out of bounds: bytes after the end count as zeros, and `finish` reports whether
+    more of them were needed than a whole stream can need.
     """
 
     __slots__ = ("_at", "_code", "_data", "_range")

@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from colorvid.config import INTRA_BLOCK
 from colorvid.entropy.tables import Tables
 from colorvid.errors import ConfigError
 from colorvid.exact.guard import exact_torch, prove
 from colorvid.frame import Frame
 from colorvid.models.modelfile import Model
-from colorvid.models.planes import ALIGNMENT, FEATURES_PER_SAMPLE, Picture, padded
+from colorvid.models.planes import FEATURES_PER_SAMPLE, FrameTensors, padded
 from colorvid.nn.steps import Step, places
 from colorvid.nn.transforms import SYMBOL_STEPS
 
@@ -86,7 +87,7 @@ def channel_bits(
     """
     prove(str(model.network.device), model.network.carrier)
     size = (frame.height, frame.width)
-    grid = [padded(s) // ALIGNMENT for s in size]
+    grid = [padded(s) // INTRA_BLOCK for s in size]
     intra = model.network.intra
     luma, chroma = (
         ChannelCounter(
@@ -94,7 +95,7 @@ def channel_bits(
         )
         for branch, book in zip((intra.luma, intra.chroma), model.pair("intra"), strict=True)
     )
-    picture = Picture.of(frame, model.network.device)
+    picture = FrameTensors.of(frame, model.network.device)
     with exact_torch():
         model.network.code_key((luma, chroma), picture, size, quality)
     return luma.bits, chroma.bits

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from colorvid.errors import ConfigError, InputError
 from colorvid.evaluation.clips import Clip, read_video
+from colorvid.frame import Size
 from colorvid.io import open_reader
 from colorvid.io.files import frame_bytes, os_errors
 
@@ -64,7 +65,7 @@ def _raw_frames(path: Path, size: tuple[int, int]) -> int:
     width, height = size
     with os_errors(str(path), InputError):
         length = path.stat().st_size
-    step = frame_bytes(height, width)
+    step = frame_bytes(Size(width, height))
     if length % step or length == 0:
         raise InputError(
             f"{path}: {length} bytes are no whole number of frames of {width}x{height} "

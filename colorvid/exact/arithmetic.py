@@ -36,6 +36,8 @@ class Grid:
         return self.limit / self.steps
 
 
+SLOPE = 1 / 8
+"""Slope of the leaky ReLU below zero."""
 FEATURE = Grid(steps=256, limit=2047)
 """Activations inside the networks: 12 bits, +-8."""
 
@@ -84,7 +86,7 @@ class Arithmetic(Protocol):
         """Convolution, bias, rounding to ``layer.target``."""
 
     def leaky(self, x: Tensor) -> Tensor:
-        """Leaky ReLU with slope 1/8."""
+        """Leaky ReLU with `SLOPE` below zero."""
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         """Sum of two feature tensors, clamped."""
@@ -126,7 +128,7 @@ class FloatArithmetic:
 
     def leaky(self, x: Tensor) -> Tensor:
         """See `Arithmetic.leaky`."""
-        return F.leaky_relu(x, 0.125)
+        return F.leaky_relu(x, SLOPE)
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         """See `Arithmetic.add`."""
@@ -165,7 +167,7 @@ class ExactArithmetic:
 
     def leaky(self, x: Tensor) -> Tensor:
         """See `Arithmetic.leaky`."""
-        return F.leaky_relu(x, 0.125).round_()
+        return F.leaky_relu(x, SLOPE).round_()
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         """See `Arithmetic.add`."""

@@ -45,7 +45,7 @@ def _put_back(place: Any, before: str) -> None:
 def _matmul_precision() -> str:
     """What `torch.set_float32_matmul_precision` was given.
 
-    torch refuses to tell where the caller has set one of `_precisions` by itself.
+    torch raises an error where the caller has set one of `_precisions` on its own.
     """
     try:
         return torch.get_float32_matmul_precision()
@@ -106,7 +106,7 @@ def exact_torch() -> Iterator[None]:
     if not 1.0 + _TINY == 1.0 - _TINY:
         raise ColorvidError(
             "this thread's floating-point unit does not round to nearest; the decoder would write "
-            "wrong pictures; call fesetround(FE_TONEAREST) before"
+            "wrong pictures; call fesetround(FE_TONEAREST) first"
         )
     _settings.enter()
     try:

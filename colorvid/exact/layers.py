@@ -236,7 +236,7 @@ class Knots(nn.Module):
 
 
 class QualityBias(ExactLayer):
-    """Features that tell a network the quality index."""
+    """Features by which a network knows the quality index."""
 
     table: Tensor
 
@@ -322,7 +322,7 @@ def prove_bounds(network: nn.Module, skip: tuple[str, ...] = ()) -> list[Bound]:
             continue
         factor = layer.factor if isinstance(layer, Conv) else layer.factor()
         if not bool(factor.isfinite().all()):
-            raise ConfigError(f"layer {name}: a factor is not finite; export the model anew")
+            raise ConfigError(f"layer {name}: a factor is not finite; export the model again")
         if isinstance(layer, ChannelScale):
             continue
         bound = Bound(name, layer.largest_sum(), SUM_LIMIT - 1)

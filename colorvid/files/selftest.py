@@ -28,7 +28,7 @@ from colorvid.errors import ColorvidError, DamagedStream, HashMismatch, ModelMis
 from colorvid.exact.guard import exact_torch, prove
 from colorvid.models.loading import check_device
 from colorvid.models.modelfile import RELEASED, Model, find_model, load_model, prove_model
-from colorvid.models.planes import Picture
+from colorvid.models.planes import FrameTensors
 from colorvid.models.video import State
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.compensate import compensate
@@ -71,14 +71,14 @@ def vectors(shape: tuple[int, int]) -> NDArray[np.int16]:
     return field.astype(np.int16).reshape(*shape, 2)
 
 
-def picture(device: str) -> Picture:
+def picture(device: str) -> FrameTensors:
     """A picture of noise, 67x51."""
     chroma = ((HEIGHT + 1) // 2, (WIDTH + 1) // 2)
     planes = []
     for number, (rows, columns) in enumerate(((HEIGHT, WIDTH), chroma, chroma)):
         samples = made_up(rows * columns, 0, 255, number * 10**6).reshape(rows, columns)
         planes.append(torch.from_numpy(samples.astype(np.uint8)).to(device))
-    return Picture(*planes)
+    return FrameTensors(*planes)
 
 
 def motion_sha256(device: str) -> str:
@@ -86,7 +86,7 @@ def motion_sha256(device: str) -> str:
     start = picture(device)
     field = torch.from_numpy(vectors(grid_shape(HEIGHT, WIDTH))).to(device)
     with exact_torch():
-        predicted = Picture(*compensate((start.y, start.u, start.v), field))
+        predicted = FrameTensors(*compensate((start.y, start.u, start.v), field))
     return predicted.frame().sha256()
 
 

@@ -14,7 +14,7 @@ from typing import BinaryIO, TextIO
 import numpy as np
 
 from colorvid.errors import InputError, OutputError
-from colorvid.frame import Frame, Plane, chroma_size
+from colorvid.frame import Frame, Plane, Size, chroma_size
 from colorvid.io.base import FrameWriter, VideoInfo, check_frame_size
 
 
@@ -34,23 +34,23 @@ def os_errors(name: str, kind: type[InputError]) -> Iterator[None]:
         raise kind(f"{name!r}: a file name cannot hold a NUL") from error
 
 
-def frame_bytes(height: int, width: int) -> int:
+def frame_bytes(size: Size) -> int:
     """Bytes of a packed 8-bit 4:2:0 frame: Y, then U, then V, rows without padding."""
-    chroma_height, chroma_width = chroma_size(height, width)
-    return height * width + 2 * chroma_height * chroma_width
+    rows, columns = chroma_size(*size.shape)
+    return size.pixels + 2 * rows * columns
 
 
-def read_packed_frame(stream: BinaryIO, height: int, width: int) -> tuple[Frame | None, int]:
+def read_packed_frame(stream: BinaryIO, size: Size) -> tuple[Frame | None, int]:
     """Read one packed frame.
 
     Returns:
         The frame, or None if fewer bytes than a frame were left, and the number of bytes read.
     """
-    data = np.empty(frame_bytes(height, width), np.uint8)
+    data = np.empty(frame_bytes(size), np.uint8)
     count = _read_into(stream, data.data)
     if count < data.size:
         return None, count
-    return _unpack(data, height, width), count
+    return _unpack(data, size), count
 
 
 def _read_into(stream: BinaryIO, target: memoryview) -> int:
@@ -65,13 +65,13 @@ def _read_into(stream: BinaryIO, target: memoryview) -> int:
     return done
 
 
-def _unpack(data: Plane, height: int, width: int) -> Frame:
+def _unpack(data: Plane, size: Size) -> Frame:
     """Cut packed bytes into planes that share their memory."""
-    chroma = chroma_size(height, width)
-    luma_end = height * width
+    chroma = chroma_size(*size.shape)
+    luma_end = size.pixels
     chroma_end = luma_end + chroma[0] * chroma[1]
     return Frame(
-        data[:luma_end].reshape(height, width),
+        data[:luma_end].reshape(size.shape),
         data[luma_end:chroma_end].reshape(chroma),
         data[chroma_end:].reshape(chroma),
     )

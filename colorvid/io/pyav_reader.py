@@ -50,7 +50,7 @@ class ByteSource(Protocol):
 class PyAvReader(FrameReader):
     """Decodes the first video stream of a file or a pipe.
 
-    The frame rate is taken as constant; ``warnings`` tells where the times of frames differ from
+    The frame rate is taken as constant; ``warnings`` says where the times of frames differ from
     that, and where the source ends before the duration in its header.
     """
 
@@ -259,7 +259,7 @@ class FrameSizes:
 
 
 def frame_sizes(path: Path, name: str, frames: int | None = None) -> FrameSizes | None:
-    """Decode the first video stream of a file, and tell which packets each frame came from.
+    """Decode the first video stream of a file, and find which packets each frame came from.
 
     Raw streams (``.264``, ``.obu``) have no timestamps to put packets into display order, so the
     decoder is asked: it hands on the number of the packet with each frame.
@@ -267,10 +267,10 @@ def frame_sizes(path: Path, name: str, frames: int | None = None) -> FrameSizes 
     Args:
         path: the file.
         name: what messages call it.
-        frames: of so many first frames; ``None`` = all.
+        frames: stop after this number of frames; ``None`` = all.
 
     Returns:
-        The sizes; ``None`` if the decoder does not tell.
+        The sizes; ``None`` if the decoder does not say.
 
     Raises:
         InputError: the file cannot be read.

@@ -297,10 +297,10 @@ class Clock:
         if self._uneven and not self._constant:
             away, number = self._worst
             return [
-                f"{name}: {self._uneven} of {self._count} frames are not where a constant "
-                f"{self._rate} frames per second puts them (frame {number} by {float(away):.3f} s),"
-                " and a .clv stream has no other times; make the rate constant first, or pass "
-                f"rate={self._rate}"
+                f"{name}: the frame rate varies: {self._uneven} of {self._count} frames are off "
+                f"the times of {self._rate} frames per second (frame {number} by "
+                f"{float(away):.3f} s); a .clv stream has a constant rate, so make the rate "
+                f"constant first, or pass rate={self._rate} to take the frames at that rate"
             ]
         return []
 

@@ -32,7 +32,7 @@ class PyAvWriter(FrameWriter):
     colour description. mkv stores the frame duration in nanoseconds and no chroma location below
     the middle (bottomleft, bottom). FFV1 keeps the sample aspect ratio in its frames; mkv has it
     as the tag ``SAMPLE_ASPECT_RATIO`` too, because PyAV cannot set the display size of mkv. H.264
-    does not tell an unknown range from limited, nor an unspecified chroma location from left.
+    stores an unknown range as limited, and an unspecified chroma location as left.
     """
 
     def __init__(self, path: Path, info: VideoInfo, *, overwrite: bool = False) -> None:

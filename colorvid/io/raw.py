@@ -50,7 +50,7 @@ class RawReader(FrameReader):
         if not stat.S_ISREG(status.st_mode):
             return None
         length = status.st_size
-        step = frame_bytes(*self.info.size.shape)
+        step = frame_bytes(self.info.size)
         if length == 0:
             raise InputError(f"{self._name}: holds no frame")
         if length % step:
@@ -63,7 +63,7 @@ class RawReader(FrameReader):
     def __next__(self) -> Frame:
         """Return the next frame; raises ``InputError`` if the last one is cut or there is none."""
         with os_errors(self._name, InputError):
-            frame, count = read_packed_frame(self._stream, *self.info.size.shape)
+            frame, count = read_packed_frame(self._stream, self.info.size)
         if frame is None:
             if count:
                 raise InputError(f"{self._name}: the last frame is cut after {count} bytes")

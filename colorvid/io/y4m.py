@@ -208,7 +208,7 @@ def count_frames(info: VideoInfo, stream: BinaryIO, file_bytes: int) -> int | No
     `COUNTED` frames are left alone.
     """
     start = stream.tell()
-    step = frame_bytes(*info.size.shape) + len(FRAME_LINE)
+    step = frame_bytes(info.size) + len(FRAME_LINE)
     count, rest = divmod(file_bytes - start, step)
     if rest or count > COUNTED:
         return None
@@ -246,9 +246,9 @@ class Y4mReader(FrameReader):
         with os_errors(self._name, InputError):
             if not self._next_frame_line():
                 raise StopIteration
-            frame, count = read_packed_frame(self._stream, *self.info.size.shape)
+            frame, count = read_packed_frame(self._stream, self.info.size)
         if frame is None:
-            expected = frame_bytes(*self.info.size.shape)
+            expected = frame_bytes(self.info.size)
             raise InputError(
                 f"{self._name}: frame {self._index} is cut: {count} of {expected} bytes"
             )

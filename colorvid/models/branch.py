@@ -158,15 +158,11 @@ class Branch(nn.Module):
         self.scale = ChannelScale(
             torch.ones_like(natural) if c.reference_planes else natural, LATENT
         )
-        self.prior = Prior(
-            c.block,
-            c.planes,
-            c.context_steps,
-            c.prior_width,
-            c.hyper,
-            c.prior_condition,
-            predict_mean=c.predict_mean,
-        )
+        self.prior = Prior(c)
+
+    def shape_of(self, grid: tuple[int, int]) -> torch.Size:
+        """Shape of the latents of one picture with ``grid`` rows and columns of blocks."""
+        return torch.Size((1, self.config.latents, *grid))
 
     def set_symbol_bits(self, bits: Tensor) -> None:
         """Set what symbols cost, so that `quantise` weighs rate against distortion.
@@ -246,8 +242,8 @@ class Branch(nn.Module):
         Returns:
             Decoded latents, ``shape``, as the arithmetic has them.
         """
-        size = (shape[2], shape[3])
-        features = self.prior.features(work.hyper(), size, quality, condition)
+        grid = (shape[2], shape[3])
+        features = self.prior.features(work.hyper(), grid, quality, condition)
         y_hat = torch.zeros(shape, dtype=work.dtype, device=features.device)
         for step in self.prior.steps:
             features = self.prior.advance(step, features, self.scale(y_hat))

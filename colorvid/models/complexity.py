@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from colorvid.exact.layers import Conv
 from colorvid.models.modelfile import BRANCHES, Model, branch_of, is_encoder
-from colorvid.models.planes import Picture
+from colorvid.models.planes import FrameTensors
 from colorvid.motion.field import grid_shape
 from colorvid.nn.transforms import BlockTransform
 
@@ -87,7 +87,7 @@ def _count_macs(model: Model) -> dict[str, int]:
     network = model.network
     grey = torch.full((SIDE, SIDE), 128, dtype=torch.uint8, device=network.device)
     half = grey[: SIDE // 2, : SIDE // 2]
-    picture = Picture(grey, half, half)
+    picture = FrameTensors(grey, half, half)
     vectors = torch.zeros((*grid_shape(SIDE, SIDE), 2), dtype=torch.int16, device=network.device)
     coders = (_Counter(), _Counter())
     macs: dict[str, int] = {}

@@ -90,7 +90,8 @@ class InterModel(nn.Module):
         if not self.config.context:
             return None, None
         bound = FEATURE.bound * symbol
-        y, uv = F.pixel_unshuffle(c.y, 8), F.pixel_unshuffle(c.uv, 4)
+        y = F.pixel_unshuffle(c.y, self.luma.config.block)
+        uv = F.pixel_unshuffle(c.uv, self.chroma.config.block)
         luma = (c.luma * symbol).clamp(-bound, bound)
         chroma = (c.chroma * symbol).clamp(-bound, bound)
         motion = c.motion * (symbol / 32)
@@ -104,11 +105,15 @@ class InterModel(nn.Module):
 
     def _luma_synthesis(self, residual: Tensor, c: Context, quality: Tensor) -> Tensor:
         picture = self.luma.transform.arithmetic.add(c.y, residual)
-        return self.luma.correct(picture, quality, F.pixel_unshuffle(c.y, 4))
+        return self.luma.correct(
+            picture, quality, F.pixel_unshuffle(c.y, self.luma.config.block // 2)
+        )
 
     def _chroma_synthesis(self, residual: Tensor, y: Tensor, c: Context, quality: Tensor) -> Tensor:
         picture = self.chroma.transform.arithmetic.add(c.uv, residual)
-        condition = torch.cat((F.pixel_unshuffle(c.uv, 2), F.pixel_unshuffle(y, 4)), dim=1)
+        block = self.chroma.config.block
+        parts = (F.pixel_unshuffle(c.uv, block // 2), F.pixel_unshuffle(y, block))
+        condition = torch.cat(parts, dim=1)
         return self.chroma.correct(picture, quality, condition)
 
     @torch.no_grad()

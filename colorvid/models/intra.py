@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorvid.config import IntraConfig
+from colorvid.config import INTRA_BLOCK, IntraConfig
 from colorvid.exact.layers import finer
 from colorvid.models.branch import Branch, Coder, FrameOutput
 
@@ -35,14 +35,14 @@ class IntraModel(nn.Module):
         return FrameOutput(y_out, uv_out, luma, chroma)
 
     def _chroma_synthesis(self, planes: Tensor, y: Tensor, quality: Tensor) -> Tensor:
-        return self.chroma.correct(planes, quality, F.pixel_unshuffle(y, 8))
+        return self.chroma.correct(planes, quality, F.pixel_unshuffle(y, self.chroma.config.block))
 
     @torch.no_grad()
     def code(
         self,
         coder: tuple[Coder, Coder],
         planes: tuple[Tensor, Tensor] | None,
-        size: tuple[int, int],
+        shape: tuple[int, int],
         quality: int,
     ) -> tuple[Tensor, Tensor]:
         """Write a picture, or read it if ``planes`` is None; exact arithmetic.
@@ -50,7 +50,7 @@ class IntraModel(nn.Module):
         Args:
             coder: coders of the luma and of the chroma symbols.
             planes: the encoder's picture in units, padded: ``(1, 1, H, W)``, ``(1, 2, H/2, W/2)``.
-            size: padded luma height and width, multiples of 16.
+            shape: (height, width) of the padded luma plane, multiples of 16.
             quality: 0..63.
 
         Returns:
@@ -58,14 +58,14 @@ class IntraModel(nn.Module):
             sample values around 128.
         """
         q = torch.tensor([quality], device=self.luma.gains.table.device)
-        grid = (size[0] // 16, size[1] // 16)
+        grid = (shape[0] // INTRA_BLOCK, shape[1] // INTRA_BLOCK)
         y, uv = (None, None) if planes is None else planes
         latents = None if y is None else self.luma.analyse(y, q, None)
-        y_hat = self.luma.code(coder[0], latents, torch.Size((1, 256, *grid)), q)
+        y_hat = self.luma.code(coder[0], latents, self.luma.shape_of(grid), q)
         condition = self.luma.scale(y_hat) if self.config.chroma_from_luma else None
         fine = finer(q, self.config.chroma_offset)
         latents = None if uv is None else self.chroma.analyse(uv, fine, None)
-        uv_hat = self.chroma.code(coder[1], latents, torch.Size((1, 128, *grid)), fine, condition)
+        uv_hat = self.chroma.code(coder[1], latents, self.chroma.shape_of(grid), fine, condition)
         return self.synthesise(y_hat, uv_hat, q)
 
     @torch.no_grad()

@@ -236,7 +236,7 @@ def _filled(config: dict[str, Any], tensors: dict[str, Tensor]) -> VideoModel:
     parameters = {name for name, _ in network.named_parameters()}
     absent = [n for n in missing if is_encoder(n) == (n in parameters)]
     if absent or unexpected:
-        raise ModelMismatch(f"model file lacks {absent[:3]} or has too much {unexpected[:3]}")
+        raise ModelMismatch(f"model file: missing are {absent[:3]}, not expected {unexpected[:3]}")
     return network
 
 

@@ -8,31 +8,33 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from colorvid.config import INTRA_BLOCK
+from colorvid.exact.arithmetic import FEATURE
 from colorvid.frame import Frame, chroma_size
 from colorvid.nn.transforms import UNIT
 
-ALIGNMENT = 16
-FEATURES_PER_SAMPLE = 8
+FEATURES_PER_SAMPLE = FEATURE.steps // UNIT
+"""Steps of the feature grid in one sample value."""
 
 
 def padded(size: int) -> int:
-    """``size`` rounded up to a multiple of 16."""
-    return -(-size // ALIGNMENT) * ALIGNMENT
+    """``size`` rounded up to whole blocks of key frames, a multiple of 16."""
+    return -(-size // INTRA_BLOCK) * INTRA_BLOCK
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """8-bit planes as uint8 tensors: Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``."""
+class FrameTensors:
+    """A `Frame` on a device: uint8 tensors Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``."""
 
     y: Tensor
     u: Tensor
     v: Tensor
 
     @staticmethod
-    def of(frame: Frame, device: torch.device | str = "cpu") -> Picture:
+    def of(frame: Frame, device: torch.device | str = "cpu") -> FrameTensors:
         """Copy a frame to ``device``."""
         y, u, v = (torch.from_numpy(p.copy()).to(device) for p in frame.planes)
-        return Picture(y, u, v)
+        return FrameTensors(y, u, v)
 
     def frame(self) -> Frame:
         """Copy to a frame."""
@@ -47,7 +49,7 @@ class Picture:
         return y, uv
 
     def units(self) -> tuple[Tensor, Tensor]:
-        """Padded planes in units of 32 sample values around 128, as float networks see them."""
+        """Padded planes in units of 32 sample values around 128, as networks in floats see them."""
         y, uv = self.padded()
         return (y - 128) / UNIT, (uv - 128) / UNIT
 
@@ -57,12 +59,12 @@ class Picture:
         return y.to(carrier), uv.to(carrier)
 
 
-def from_features(y: Tensor, uv: Tensor, height: int, width: int) -> Picture:
+def from_features(y: Tensor, uv: Tensor, height: int, width: int) -> FrameTensors:
     """Round exact features to samples, clip to 0..255 and crop the padding."""
     h, w = chroma_size(height, width)
     cropped = (y[0, 0, :height, :width], uv[0, 0, :h, :w], uv[0, 1, :h, :w])
     samples = (torch.round(p * (1 / FEATURES_PER_SAMPLE)) + 128 for p in cropped)
-    return Picture(*(s.clamp(0, 255).to(torch.uint8) for s in samples))
+    return FrameTensors(*(s.clamp(0, 255).to(torch.uint8) for s in samples))
 
 
 def _pad(planes: Tensor, height: int, width: int) -> Tensor:

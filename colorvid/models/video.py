@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from colorvid.config import InterConfig, IntraConfig
+from colorvid.config import INTER_BLOCK, MOTION_FEATURES, InterConfig, IntraConfig
 from colorvid.exact.arithmetic import Arithmetic, ExactArithmetic, FloatArithmetic
 from colorvid.exact.layers import ExactLayer, use_arithmetic
 from colorvid.models.branch import Coder
 from colorvid.models.inter import Context, InterModel, motion_features
 from colorvid.models.intra import IntraModel
-from colorvid.models.planes import Picture, from_features, padded
+from colorvid.models.planes import FrameTensors, from_features, padded
 from colorvid.motion.compensate import compensate
 
 ENCODER_PARTS = ("analysis", "hyper_analysis")
@@ -27,7 +27,7 @@ ENCODER_PARTS = ("analysis", "hyper_analysis")
 class State:
     """What a frame leaves for the next one: the decoded picture and the symbols."""
 
-    picture: Picture
+    picture: FrameTensors
     luma: Tensor
     chroma: Tensor
 
@@ -70,29 +70,29 @@ class VideoModel(nn.Module):
     def code_key(
         self,
         coder: tuple[Coder, Coder],
-        picture: Picture | None,
-        size: tuple[int, int],
+        picture: FrameTensors | None,
+        shape: tuple[int, int],
         quality: int,
     ) -> State:
         """Write a key frame, or read one if ``picture`` is None.
 
-        ``size`` is the height and width of the luma plane in samples.
+        ``shape`` is that of the luma plane, (height, width), before padding.
         """
-        grid = (padded(size[0]), padded(size[1]))
+        grid = (padded(shape[0]), padded(shape[1]))
         planes = None if picture is None else picture.units()
         y, uv = self.intra.code(coder, planes, grid, quality)
-        cells = (1, grid[0] // 8, grid[1] // 8)
+        cells = (grid[0] // INTER_BLOCK, grid[1] // INTER_BLOCK)
         luma, chroma = (
-            torch.zeros((1, c, *cells[1:]), dtype=self.carrier, device=self.device)
-            for c in (self.inter.luma.config.latents, self.inter.chroma.config.latents)
+            torch.zeros(b.shape_of(cells), dtype=self.carrier, device=self.device)
+            for b in (self.inter.luma, self.inter.chroma)
         )
-        return State(from_features(y, uv, *size), luma, chroma)
+        return State(from_features(y, uv, *shape), luma, chroma)
 
     @torch.no_grad()
     def code_inter(
         self,
         coder: tuple[Coder, Coder],
-        picture: Picture | None,
+        picture: FrameTensors | None,
         vectors: Tensor,
         state: State,
         quality: int,
@@ -108,13 +108,15 @@ class VideoModel(nn.Module):
         height, width = (int(s) for s in prediction.y.shape)
         return State(from_features(y, uv, height, width), luma, chroma)
 
-    def predict(self, vectors: Tensor, state: State) -> tuple[Picture, Context]:
+    def predict(self, vectors: Tensor, state: State) -> tuple[FrameTensors, Context]:
         """The motion-compensated prediction, and the context that comes with it."""
         reference = (state.picture.y, state.picture.u, state.picture.v)
-        prediction = Picture(*compensate(reference, vectors))
+        prediction = FrameTensors(*compensate(reference, vectors))
         y, uv = prediction.features(self.carrier)
         motion = motion_features(vectors[None].to(self.device))
         rows, columns = state.luma.shape[-2:]
-        grown = torch.zeros((1, 4, rows, columns), dtype=self.carrier, device=self.device)
+        grown = torch.zeros(
+            (1, MOTION_FEATURES, rows, columns), dtype=self.carrier, device=self.device
+        )
         grown[:, :, : motion.shape[2], : motion.shape[3]] = motion
         return prediction, Context(y, uv, state.luma, state.chroma, grown)

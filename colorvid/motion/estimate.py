@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from colorvid.config import MAX_SIDE
 from colorvid.errors import ConfigError
-from colorvid.frame import Frame, Plane
+from colorvid.frame import Frame, Plane, Size
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.field import BLOCK, VECTOR_LIMIT, Vectors, grid_shape
 from colorvid.motion.simplify import simplify
@@ -58,11 +58,11 @@ class MotionSearch:
     Deterministic: one thread. Keeps one frame of state inside libx264.
     """
 
-    def __init__(self, width: int, height: int, crf: float = 26.0) -> None:
+    def __init__(self, size: Size, crf: float = 26.0) -> None:
         """Open an encoder and a decoder.
 
         Args:
-            width, height: luma size in samples, 1..8192.
+            size: of the frames, 1..8192 luma samples to a side.
             crf: quality of the search, 0..51; higher gives smoother, cheaper vectors. For a
                 residual quantised with ``step``, ``6 * log2(step) - 2`` measured best, and
                 ``6 * log2(step) - 8`` if `simplify` follows.
@@ -72,24 +72,24 @@ class MotionSearch:
         """
         if not 0 <= crf <= 51:
             raise ConfigError(f"motion search crf {crf} is not allowed; it must be 0..51")
-        if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
-            raise ConfigError(
-                f"motion search size is {width}x{height}; each side must be 1..{MAX_SIDE}"
-            )
-        self._size = (height, width)
-        self._pads = (-height % _MACROBLOCK, -width % _MACROBLOCK)
+        if not (1 <= size.width <= MAX_SIDE and 1 <= size.height <= MAX_SIDE):
+            raise ConfigError(f"motion search size is {size}; each side must be 1..{MAX_SIDE}")
+        self._size = size
+        self._pads = (-size.height % _MACROBLOCK, -size.width % _MACROBLOCK)
         self._count = 0
-        self._encoder = self._open_encoder(width + self._pads[1], height + self._pads[0], crf)
+        self._encoder = self._open_encoder(
+            Size(size.width + self._pads[1], size.height + self._pads[0]), crf
+        )
         self._decoder: Any = av.CodecContext.create("h264", "r")
         self._decoder.thread_count = 1
         self._decoder.flags |= Flags.low_delay
         self._decoder.options = {"flags2": "+export_mvs"}
 
     @staticmethod
-    def _open_encoder(width: int, height: int, crf: float) -> Any:
+    def _open_encoder(size: Size, crf: float) -> Any:
         """A libx264 context without delay, for the padded size."""
         encoder: Any = av.CodecContext.create("libx264", "w")
-        encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+        encoder.width, encoder.height, encoder.pix_fmt = size.width, size.height, "yuv420p"
         encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25, 1)
         encoder.thread_count = 1
         encoder.options = {
@@ -108,15 +108,14 @@ class MotionSearch:
             key: start a new group of pictures here. The first frame always does.
 
         Returns:
-            The vector field towards the frame pushed before, or None at a key frame.
+            The vector field towards the previous frame, or None at a key frame.
 
         Raises:
             ConfigError: the frame has another size.
         """
-        if (frame.height, frame.width) != self._size:
+        if frame.size != self._size:
             raise ConfigError(
-                f"motion search got a frame of {frame.width}x{frame.height}; "
-                f"it was opened for {self._size[1]}x{self._size[0]}"
+                f"motion search got a frame of {frame.size}; it was opened for {self._size}"
             )
         key = key or self._count == 0
         picture = self._picture(frame)
@@ -143,14 +142,14 @@ class MotionSearch:
         return av.VideoFrame.from_ndarray(joined.reshape(-1, planes[0].shape[1]), format="yuv420p")
 
 
-def _field(decoded: Any, size: tuple[int, int]) -> Vectors:
+def _field(decoded: Any, size: Size) -> Vectors:
     """The vectors exported with a decoded picture, on the 8x8 grid of a frame of ``size``."""
-    padded = grid_shape(-(-size[0] // 16) * 16, -(-size[1] // 16) * 16)
+    padded = grid_shape(*(-(-side // _MACROBLOCK) * _MACROBLOCK for side in size.shape))
     field = np.full((*padded, 2), _NO_VECTOR, dtype=np.int16)
     for data in decoded.side_data:
         if data.type == Type.MOTION_VECTORS:
             _place(field, data.to_ndarray())
-    rows, columns = grid_shape(*size)
+    rows, columns = grid_shape(*size.shape)
     return fill_holes(field[:rows, :columns])
 
 
@@ -203,9 +202,9 @@ def search_crf(step: float) -> float:
 class MotionEstimator:
     """Vectors for each inter frame of one group of pictures."""
 
-    def __init__(self, width: int, height: int, step: float) -> None:
-        """Prepare for luma planes of ``width`` x ``height`` and a quantiser step."""
-        self._search = MotionSearch(width, height, search_crf(step))
+    def __init__(self, size: Size, step: float) -> None:
+        """Prepare for frames of ``size`` and a quantiser step in sample values."""
+        self._search = MotionSearch(size, search_crf(step))
         self._weight = BIT_WEIGHT * step
 
     def start(self, frame: Frame) -> None:
@@ -213,11 +212,11 @@ class MotionEstimator:
         self._search.push(frame, key=True)
 
     def estimate(self, frame: Frame, reference: Plane, coder: MotionCoder) -> Vectors:
-        """Vectors int16 ``(ceil(H/8), ceil(W/8), 2)`` from the decoded frame before.
+        """Vectors int16 ``(ceil(H/8), ceil(W/8), 2)`` from the previous frame as it is decoded.
 
         Args:
             frame: the source.
-            reference: decoded luma of the frame before, u8 ``(H, W)``.
+            reference: decoded luma of the previous frame, u8 ``(H, W)``.
             coder: what codes the vectors afterwards; its contexts price them.
         """
         vectors = self._search.push(frame)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from colorvid.config import INTER_BLOCK
 from colorvid.errors import ConfigError
 
 Vectors = NDArray[np.int16]
@@ -12,7 +13,7 @@ Vector = tuple[int, int]
 Quad = tuple[Vector, Vector, Vector, Vector]
 _ZERO: Vector = (0, 0)
 
-BLOCK = 8
+BLOCK = INTER_BLOCK
 """Side of a motion block in luma samples."""
 
 VECTOR_LIMIT = 2047

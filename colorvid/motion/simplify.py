@@ -31,7 +31,7 @@ from colorvid.motion.field import (
 )
 
 _SIDE = 2 * BLOCK
-_REACH = BLOCK // 2  # a block's vector predicts so many samples beyond each of its edges
+_REACH = BLOCK // 2  # samples that a block's vector predicts beyond each of its edges
 _WINDOW = _SIDE + 2 * _REACH
 _CHUNK = 1024  # macroblocks compared at once; bounds the memory
 _PARTS = ((0,), (1,), (2,), (3,), (0, 1), (2, 3), (0, 2), (1, 3), (0, 1, 2, 3))

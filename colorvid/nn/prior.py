@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from colorvid.exact.arithmetic import Grid
+from colorvid.config import BranchConfig
+from colorvid.exact.arithmetic import SLOPE, Grid
 from colorvid.exact.layers import Conv, ExactLayer, QualityBias
 from colorvid.nn.blocks import blocks
 from colorvid.nn.steps import Step, context_steps
@@ -65,7 +66,7 @@ class HyperAnalysis(nn.Module):
         h, w = y.shape[-2:]
         y = F.pad(y, (0, -w % HYPER_STRIDE, 0, -h % HYPER_STRIDE), mode="replicate")
         x = self.enter(y)
-        x = F.pixel_unshuffle(F.leaky_relu(x, 0.125), 2)
+        x = F.pixel_unshuffle(F.leaky_relu(x, SLOPE), 2)
         x = F.pixel_unshuffle(self.middle(self.down1(x)), 2)
         result: Tensor = self.down2(x)
         return result
@@ -82,44 +83,29 @@ class HyperSynthesis(ExactLayer):
         self.middle = blocks(middle, 1)
         self.up2 = Conv(middle, 4 * width)
 
-    def forward(self, z: Tensor, size: tuple[int, int]) -> Tensor:
-        """Integers ``(B, Z, h, w)`` to features ``(B, width, *size)``."""
+    def forward(self, z: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Integers ``(B, Z, h, w)`` to features ``(B, width, *grid)``."""
         x = F.pixel_shuffle(self.up1(z), 2)
         x = F.pixel_shuffle(self.up2(self.middle(x)), 2)
-        return x[:, :, : size[0], : size[1]]
+        return x[:, :, : grid[0], : grid[1]]
 
 
 class Prior(ExactLayer):
     """Parameters of the latents, step by step.
 
-    Args:
-        block, planes: of the branch; y has ``planes * block^2`` channels.
-        steps: number of context steps, see `context_steps`.
-        width: channels of the features.
-        hyper: channels of the hyper-latents z.
-        conditions: channels of the condition features at the resolution of the latents.
-        predict_mean: say a mean too; without it the mean is zero.
-
     Attributes:
         steps: the context steps.
+        hyper: channels of the hyper-latents z.
+        predict_mean: whether it gives a mean too; without it the mean is zero.
     """
 
-    def __init__(
-        self,
-        block: int,
-        planes: int,
-        steps: int,
-        width: int,
-        hyper: int,
-        conditions: int,
-        *,
-        predict_mean: bool,
-    ) -> None:
-        """Make the networks."""
+    def __init__(self, config: BranchConfig) -> None:
+        """Make the networks for a branch of ``config``."""
         super().__init__()
-        latents = planes * block**2
-        self.hyper, self.predict_mean = hyper, predict_mean
-        self.steps = context_steps(steps, block, planes)
+        latents, width, hyper = config.latents, config.prior_width, config.hyper
+        conditions = config.prior_condition
+        self.hyper, self.predict_mean = hyper, config.predict_mean
+        self.steps = context_steps(config.context_steps, config.block, config.planes)
         self.hyper_analysis = HyperAnalysis(latents, width, hyper)
         self.hyper_synthesis = HyperSynthesis(hyper, width)
         self.quality = QualityBias(width)
@@ -129,7 +115,7 @@ class Prior(ExactLayer):
         self.context = nn.ModuleDict({name: Conv(latents, width) for name in later})
         self.refine = nn.ModuleDict({name: blocks(width, 1) for name in later})
         self.index_heads = self._heads(width, INDEX, 3.0)
-        self.mean_heads = self._heads(width, MEAN, 0.0) if predict_mean else nn.ModuleDict()
+        self.mean_heads = self._heads(width, MEAN, 0.0) if config.predict_mean else nn.ModuleDict()
 
     def _heads(self, width: int, target: Grid, start: float) -> nn.ModuleDict:
         heads = nn.ModuleDict()
@@ -140,11 +126,14 @@ class Prior(ExactLayer):
         return heads
 
     def features(
-        self, z: Tensor, size: tuple[int, int], quality: Tensor, condition: Tensor | None
+        self, z: Tensor, grid: tuple[int, int], quality: Tensor, condition: Tensor | None
     ) -> Tensor:
-        """Features of the first step from hyper-latents, quality and conditions."""
+        """Features of the first step from hyper-latents, quality and conditions.
+
+        ``grid`` holds the rows and the columns of the latents.
+        """
         a = self.arithmetic
-        x = a.add(self.hyper_synthesis(z, size), self.quality(quality))
+        x = a.add(self.hyper_synthesis(z, grid), self.quality(quality))
         if self.condition is not None and condition is not None:
             x = a.add(x, self.condition(condition))
         result: Tensor = self.trunk(x)
@@ -156,11 +145,11 @@ class Prior(ExactLayer):
         return torch.Size((b, self.hyper, -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE)))
 
     def advance(self, step: Step, features: Tensor, known: Tensor) -> Tensor:
-        """Features of ``step`` from those of the step before; the first step's stay as they are.
+        """Features of ``step`` from those of the previous step; the first step's stay as they are.
 
         Args:
             step: one of ``steps``.
-            features: those of the step before; of the first step: result of `features`.
+            features: those of the previous step; of the first step: result of `features`.
             known: scaled latents as features, zero where not yet decoded.
         """
         if step.name not in self.context:

@@ -25,7 +25,7 @@ SYMBOL_STEPS = 16
 STEP_STEPS = 64
 """Quantiser steps are multiples of 1/64 sample value."""
 _BASIS_BITS = 15
-_SYNTHESIS_SHIFT = 2.0 ** -(_BASIS_BITS + 10 - 3)  # latents carry 2^-10, the result 2^-3
+_SYNTHESIS_FACTOR = FEATURE.steps / UNIT / (2**_BASIS_BITS * SYMBOL_STEPS * STEP_STEPS)  # 2^-22
 
 
 def dct_basis(block: int) -> Tensor:
@@ -110,7 +110,7 @@ class BlockTransform(ExactLayer):
                 x = self._apply_blocks(self.basis.T, coefficients.float())
             return F.pixel_shuffle(x, self.block).clamp(-FEATURE.bound, FEATURE.bound)
         total = self._apply_blocks(self.basis_int.T.to(torch.float64), coefficients)
-        x = torch.round(total * _SYNTHESIS_SHIFT).clamp_(-FEATURE.limit, FEATURE.limit)
+        x = torch.round(total * _SYNTHESIS_FACTOR).clamp_(-FEATURE.limit, FEATURE.limit)
         return F.pixel_shuffle(x.to(arithmetic.carrier), self.block)
 
     def _apply_blocks(self, matrix: Tensor, x: Tensor) -> Tensor:

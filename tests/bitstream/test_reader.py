@@ -162,11 +162,11 @@ def test_marker_inside_a_payload_is_no_packet() -> None:
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        (forged(6, [(0, 60), (3, 128)], 2, 22), "index lies: its key frames are not where"),
-        (forged(6, [(0, 60), (2, 127)], 2, 22), "index lies: its key frames are not where"),
-        (forged(6, [(0, 60)], 1, 20), "index lies: it lists 1 key frames, 2 were read"),
+        (forged(6, [(0, 60), (3, 128)], 2, 22), "index is wrong: its key frames are not where"),
+        (forged(6, [(0, 60), (2, 127)], 2, 22), "index is wrong: its key frames are not where"),
+        (forged(6, [(0, 60)], 1, 20), "index is wrong: it lists 1 key frames, 2 were read"),
         (forged(6, [(0, 60), (3, 127), (4, 150)], 3, 24), "it lists 3 key frames, 2 were read"),
-        (forged(5, KEYS, 2, 22), "index lies: it says 5 frames, 6 were read"),
+        (forged(5, KEYS, 2, 22), "index is wrong: it says 5 frames, 6 were read"),
         (forged(6, KEYS, 2, 36), "index should have 36 bytes; its entries end after 22"),
         (forged(2**32 - 1, KEYS, 2**28, 24), "268435456 key frames do not fit into the 2"),
         (forged(6, KEYS, 2, 22)[:-8] + b"\xff" * 8, "index tail: end_marker is ffffffff"),

@@ -90,7 +90,7 @@ class CoarseRun:
         with open_writer(target, info) as writer:
             while size := int.from_bytes(data.read(4), "little"):
                 planes = io.BytesIO(zlib.decompress(data.read(size)))
-                frame, _ = read_packed_frame(planes, info.height, info.width)
+                frame, _ = read_packed_frame(planes, info.size)
                 assert frame is not None
                 writer.write(frame)
         return 0.25

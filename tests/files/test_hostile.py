@@ -166,17 +166,17 @@ MESSAGES: dict[str, str] = {
     "index entry": "byte 203: index entry: offset_step is 0; allowed is 14..9223372036854775807",
     "index tail": "byte 203: index tail: end_marker is f543563f; allowed is F5 43 56 45",
     "index size": "byte 203: index should have 36 bytes; its entries end after 22",
-    "too few frames": "byte 203: index lies: it says 5 frames, 6 were read",
+    "too few frames": "byte 203: index is wrong: it says 5 frames, 6 were read",
     "too many frames": (
         "byte 203: the index says 7 frames, the packets end before frame 6; frame 6 is lost"
     ),
-    "key count": "byte 203: index lies: it lists 1 key frames, 2 were read",
-    "key places": "byte 203: index lies: its key frames are not where the packets are",
+    "key count": "byte 203: index is wrong: it lists 1 key frames, 2 were read",
+    "key places": "byte 203: index is wrong: its key frames are not where the packets are",
     "seek: size": "index tail: index_size is 4294967295; the stream has 225 bytes",
     "seek: entries": "index should have 99 bytes; 1 key frames fill at most 40",
-    "seek: count": "index lies: 11 key frames do not fit into the 203 bytes before it",
-    "seek: behind": "index lies: key frame 3 starts at byte 999, behind the packets",
-    "seek: header": "index lies: key frame 0 starts at byte 59, inside the stream header",
+    "seek: count": "index is wrong: 11 key frames do not fit into the 203 bytes before it",
+    "seek: behind": "index is wrong: key frame 3 starts at byte 999, behind the packets",
+    "seek: header": "index is wrong: key frame 0 starts at byte 59, inside the stream header",
     "seek: last": "index lists key frame 6 of 6 frames",
     "seek: nothing": "index says that key frame 3 starts at byte 99, but no such packet is there",
 }
@@ -256,7 +256,9 @@ def test_promised_packet_sizes_are_checked_against_the_picture() -> None:
 def test_index_of_more_key_frames_than_packets_fit_is_refused_by_its_header() -> None:
     many = forged(4000, [(n, 60 + 14 * n) for n in range(4000)], 4000, 8000 + 20)
     assert len(StreamIndex.from_bytes(forged(6, KEYS, 2, 22)).keys) == 2
-    with pytest.raises(DamagedStream, match="index lies: 4000 key frames do not fit into the 203"):
+    with pytest.raises(
+        DamagedStream, match="index is wrong: 4000 key frames do not fit into the 203"
+    ):
         seek(with_index(many))
     reader = ClvReader(io.BytesIO(with_index(many)), "resync")
     assert (reader.seek_to_key(5), reader.stated_frames()) == (3, None)

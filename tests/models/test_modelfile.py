@@ -166,12 +166,12 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Tensor], dict[str, str]], Any], str]
     "newer": (edit_config(luma_layers=3), "unknown key 'luma_layers'"),
     "wrong type": (edit_config(luma_prior="x"), "luma_prior is 'x'"),
     "other sizes": (edit_config(luma_prior=24), "this version can run: "),
-    "lacks": (lambda t, m: t.pop(LUMA), f"lacks \\['{LUMA}'\\]"),
-    "lacks encoder": (lambda t, m: t.pop("inter.luma.analysis.enter.weight"), "lacks "),
-    "too much": (lambda t, m: t.update(x=torch.zeros(1)), "too much \\['x'\\]"),
+    "lacks": (lambda t, m: t.pop(LUMA), f"missing are \\['{LUMA}'\\]"),
+    "lacks encoder": (lambda t, m: t.pop("inter.luma.analysis.enter.weight"), "missing are "),
+    "too much": (lambda t, m: t.update(x=torch.zeros(1)), "not expected \\['x'\\]"),
     "infinite factor": (
         lambda t, m: t[FACTOR].fill_(float("inf")),
-        "layer inter.luma.prior.context.second: a factor is not finite; export the model anew",
+        "layer inter.luma.prior.context.second: a factor is not finite; export the model again",
     ),
     "huge steps": (
         lambda t, m: t[GAINS].fill_(-(2**31)),

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from colorvid.frame import Frame
-from colorvid.models.planes import Picture, from_features, padded
+from colorvid.models.planes import FrameTensors, from_features, padded
 from tests.clips import moving_frames
 
 
@@ -17,7 +17,7 @@ def test_sizes_are_padded_to_multiples_of_16(size: int, wanted: int) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (17, 33), (16, 48)])
 def test_features_and_back(size: tuple[int, int]) -> None:
     frame = moving_frames(1, *size)[0]
-    picture = Picture.of(frame)
+    picture = FrameTensors.of(frame)
     for carrier in (torch.float32, torch.float64):
         y, uv = picture.features(carrier)
         assert y.dtype == carrier and y.shape[-2:] == (padded(size[0]), padded(size[1]))
@@ -30,14 +30,14 @@ def test_features_and_back(size: tuple[int, int]) -> None:
 def test_edges_are_repeated() -> None:
     y = np.array([[10, 20, 30]], np.uint8)
     chroma = np.array([[1, 2]], np.uint8)
-    luma, uv = Picture.of(Frame(y, chroma, chroma + 100)).padded()
+    luma, uv = FrameTensors.of(Frame(y, chroma, chroma + 100)).padded()
     assert luma[0, 0, 15].tolist() == [10, 20] + 14 * [30]
     assert uv[0, :, 7].tolist() == [[1] + 7 * [2], [101] + 7 * [102]]
 
 
 def test_units_are_32_samples_around_128() -> None:
     plane = np.array([[128, 160], [0, 255]], np.uint8)
-    y, _ = Picture.of(Frame(plane, plane[:1, :1], plane[:1, :1])).units()
+    y, _ = FrameTensors.of(Frame(plane, plane[:1, :1], plane[:1, :1])).units()
     assert y[0, 0, :2, :2].tolist() == [[0, 1], [-4, 127 / 32]]
 
 
@@ -50,5 +50,5 @@ def test_features_are_rounded_half_to_even_and_clipped() -> None:
 def test_changing_the_tensor_leaves_the_frame_alone() -> None:
     frame = moving_frames(1, 4, 4)[0]
     before = frame.crc32()
-    Picture.of(frame).y.zero_()
+    FrameTensors.of(frame).y.zero_()
     assert frame.crc32() == before

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from colorvid.config import InterConfig, IntraConfig
-from colorvid.frame import Frame
+from colorvid.frame import Frame, Size
 from colorvid.models.inter import motion_features
-from colorvid.models.planes import Picture
+from colorvid.models.planes import FrameTensors
 from colorvid.models.video import State, VideoModel
 from colorvid.motion.estimate import MotionSearch
 from tests import tiny
@@ -27,16 +27,16 @@ def code_clip(
     model: VideoModel, frames: list[Frame], key_quality: int = QUALITY
 ) -> tuple[list[State], tiny.SilentCoder]:
     """Code a clip as one group of pictures; gives all states and the coder."""
-    search = MotionSearch(frames[0].width, frames[0].height, CRF)
+    search = MotionSearch(frames[0].size, CRF)
     coder = tiny.SilentCoder()
     size = (frames[0].height, frames[0].width)
-    states = [model.code_key((coder, coder), Picture.of(frames[0]), size, key_quality)]
+    states = [model.code_key((coder, coder), FrameTensors.of(frames[0]), size, key_quality)]
     search.push(frames[0], key=True)
     for frame in frames[1:]:
         vectors = search.push(frame)
         assert vectors is not None
         coders = (coder, coder)
-        picture = Picture.of(frame)
+        picture = FrameTensors.of(frame)
         states.append(
             model.code_inter(coders, picture, torch.from_numpy(vectors), states[-1], QUALITY)
         )
@@ -64,13 +64,13 @@ def test_the_untrained_codec_is_the_dead_zone_transform() -> None:
     model = tiny.network(ends=0)
     frames = moving_frames(2, 80, 96)
     states, coder = code_clip(model, frames)
-    search = MotionSearch(96, 80, CRF)
+    search = MotionSearch(Size(96, 80), CRF)
     search.push(frames[0], key=True)
     vectors = search.push(frames[1])
     assert vectors is not None
     prediction, _ = model.predict(torch.from_numpy(vectors), states[0])
     luma = model.inter.luma
-    residual = Picture.of(frames[1]).units()[0] - prediction.units()[0]
+    residual = FrameTensors.of(frames[1]).units()[0] - prediction.units()[0]
     coefficients = luma.transform.analyse(residual) * 32
     step = luma.gains.table[QUALITY][None, :, None, None] / 64
     level = coefficients.sign() * torch.floor(coefficients.abs() / step + ROUNDING)

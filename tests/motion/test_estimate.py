@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from colorvid.errors import ConfigError
-from colorvid.frame import Frame, Plane, chroma_size
+from colorvid.frame import Frame, Plane, Size, chroma_size
 from colorvid.motion.estimate import MotionSearch, fill_holes
 from colorvid.motion.field import VECTOR_LIMIT, grid_shape
 
@@ -29,7 +29,7 @@ def grey(luma: Plane) -> Frame:
 
 def test_a_pan_is_found_at_once() -> None:
     world = texture(160, 192)
-    search = MotionSearch(128, 96, crf=10)
+    search = MotionSearch(Size(128, 96), crf=10)
     assert search.push(grey(world[20:116, 20:148])) is None
     found = search.push(grey(world[23:119, 15:143]))
     assert found is not None and found.dtype == np.int16 and found.shape == (12, 16, 2)
@@ -38,14 +38,14 @@ def test_a_pan_is_found_at_once() -> None:
 
 
 def test_key_frames_have_no_vectors() -> None:
-    search = MotionSearch(32, 32)
+    search = MotionSearch(Size(32, 32))
     keys = [False, False, True, False]
     results = [search.push(grey(texture(32, 32, n)), key) for n, key in enumerate(keys)]
     assert [result is None for result in results] == [True, False, True, False]
 
 
 def test_a_still_picture_has_no_motion() -> None:
-    search, frame = MotionSearch(48, 40), grey(texture(40, 48))
+    search, frame = MotionSearch(Size(48, 40)), grey(texture(40, 48))
     search.push(frame)
     found = search.push(frame)
     assert found is not None and not found.any()
@@ -53,7 +53,7 @@ def test_a_still_picture_has_no_motion() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (2, 2), (7, 15), (16, 16), (17, 33), (50, 18)])
 def test_odd_and_tiny_sizes(size: tuple[int, int]) -> None:
-    search = MotionSearch(size[1], size[0])
+    search = MotionSearch(Size(size[1], size[0]))
     search.push(grey(texture(*size)))
     found = search.push(grey(texture(*size, seed=1)))
     assert found is not None and found.shape == (*grid_shape(*size), 2)
@@ -62,7 +62,7 @@ def test_odd_and_tiny_sizes(size: tuple[int, int]) -> None:
 
 def test_the_same_input_gives_the_same_vectors() -> None:
     def run() -> bytes:
-        search = MotionSearch(80, 64, crf=30)
+        search = MotionSearch(Size(80, 64), crf=30)
         noise = [texture(64, 80, seed=n) for n in range(4)]
         fields = [search.push(grey(luma)) for luma in noise]
         return b"".join(field.tobytes() for field in fields if field is not None)
@@ -83,11 +83,11 @@ def test_holes_take_the_median_of_their_neighbours() -> None:
 
 def test_wrong_use_is_refused() -> None:
     with pytest.raises(ConfigError, match="crf 52 is not allowed; it must be 0..51"):
-        MotionSearch(16, 16, crf=52)
+        MotionSearch(Size(16, 16), crf=52)
     with pytest.raises(ConfigError, match="size is 0x16; each side must be 1..8192"):
-        MotionSearch(0, 16)
+        MotionSearch(Size(0, 16))
     with pytest.raises(ConfigError, match="got a frame of 16x8; it was opened for 8x16"):
-        MotionSearch(8, 16).push(grey(texture(8, 16)))
+        MotionSearch(Size(8, 16)).push(grey(texture(8, 16)))
 
 
 def test_search_does_not_load_torch() -> None:

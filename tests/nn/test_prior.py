@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from colorvid.config import BranchConfig
 from colorvid.exact.arithmetic import ExactArithmetic
 from colorvid.exact.layers import ExactLayer, use_arithmetic
 from colorvid.nn.prior import Prior, scale_of
@@ -13,7 +14,22 @@ QUALITY = torch.tensor([20])
 
 def prior(predict_mean: bool = True, conditions: int = 0) -> Prior:
     torch.manual_seed(2)
-    made = Prior(2, 2, 2, 12, 3, conditions, predict_mean=predict_mean)
+    config = BranchConfig(
+        planes=2,
+        block=2,
+        analysis_widths=None,
+        synthesis_widths=None,
+        prior_width=12,
+        prior_condition=conditions,
+        hyper=3,
+        context_steps=2,
+        predict_mean=predict_mean,
+        step_ratio=1.0,
+        rounding=0.5,
+        sample_weight=1.0,
+        rate_weight=0.0,
+    )
+    made = Prior(config)
     for layer in made.modules():
         if isinstance(layer, ExactLayer):
             layer.finalise()

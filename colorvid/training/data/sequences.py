@@ -28,7 +28,7 @@ from colorvid.entropy.tables import MAX_REACH
 from colorvid.errors import InputError
 from colorvid.frame import Frame
 from colorvid.models.inter import Context, motion_features
-from colorvid.models.planes import Picture
+from colorvid.models.planes import FrameTensors
 from colorvid.models.video import State, VideoModel
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.estimate import MotionEstimator
@@ -133,11 +133,11 @@ def code_clip(
 ) -> Iterator[Sample]:
     """Code a clip in a closed loop, as one group of pictures, and yield its inter frames."""
     step = quantiser_step(settings.quality_of(1))
-    estimator = MotionEstimator(frames[0].width, frames[0].height, step)
+    estimator = MotionEstimator(frames[0].size, step)
     motion_coder = MotionCoder()
     state: State | None = None
     for number, frame in enumerate(frames):
-        picture = Picture.of(frame)
+        picture = FrameTensors.of(frame)
         quality = settings.quality_of(number)
         if state is None:
             estimator.start(frame)
