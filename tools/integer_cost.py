@@ -103,7 +103,7 @@ def points(model: Model, network: VideoModel, still: Clip, qualities: Sequence[i
             (scores,) = score_frames([frame], [picture], still.spec)
             rate = bits / (frame.height * frame.width)
             names = {"codec": name, "clip": still.name, "quality": quality, "rate_bpp": rate}
-            rows.append({**scores, **names})
+            rows.append({**scores.as_dict(), **names})
     return rows
 
 

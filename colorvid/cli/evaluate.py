@@ -12,7 +12,7 @@ from colorvid.cli.options import add_work, frame_rate, numbers, one_or_more_of, 
 from colorvid.cli.terminal import Signals, progress_line, say, show
 from colorvid.errors import ConfigError
 from colorvid.evaluation.extra import EXTRA_CHOICES
-from colorvid.evaluation.frames import Row, write_csv
+from colorvid.evaluation.frames import ScoredFrame
 from colorvid.evaluation.triptych import SCALE_DE, TriptychWriter
 from colorvid.evaluation.video import (
     MATRICES,
@@ -24,6 +24,7 @@ from colorvid.evaluation.video import (
 )
 from colorvid.io.files import OutputFile, output_text
 from colorvid.io.opening import PIPE
+from colorvid.quality.log import write_log
 
 if TYPE_CHECKING:
     from colorvid.quality.color import ColorSpec
@@ -190,10 +191,10 @@ def _check_eval(options: Namespace) -> None:
             OutputFile(Path(path), overwrite=options.overwrite).discard()
 
 
-def _write_outputs(options: Namespace, rows: list[Row], text: str) -> None:
+def _write_outputs(options: Namespace, rows: list[ScoredFrame], text: str) -> None:
     """Write the files that were asked for."""
     if options.csv is not None:
-        write_csv(options.csv, rows, overwrite=options.overwrite)
+        write_log(options.csv, rows, overwrite=options.overwrite)
     if options.json is not None:
         with output_text(Path(options.json), overwrite=options.overwrite) as file:
             file.write(f"{text}\n")

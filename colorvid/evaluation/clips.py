@@ -17,7 +17,7 @@ from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_reader, open_writer
 from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL, RANGE_LIMITED
 from colorvid.quality.color import ColorSpec, Matrix, rgb_to_frame
-from colorvid.quality.log import color_spec
+from colorvid.quality.scores import color_spec
 
 CLIP_SUFFIXES = (".avi", ".mkv", ".mov", ".mp4", ".webm", ".y4m")
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")

@@ -24,7 +24,7 @@ from colorvid.evaluation.choices import (
 )
 from colorvid.evaluation.clips import is_still
 from colorvid.evaluation.codecs import Codec, ColorvidRun, model_identity
-from colorvid.evaluation.frames import write_csv
+from colorvid.evaluation.frames import ScoredFrame
 from colorvid.evaluation.origin import commit
 from colorvid.evaluation.plots import rate_distortion
 from colorvid.evaluation.tables import (
@@ -41,6 +41,7 @@ from colorvid.evaluation.tables import (
     write_tsv,
 )
 from colorvid.io.files import os_errors, output_text
+from colorvid.quality.log import write_log
 
 Row = dict[str, Any]
 
@@ -235,7 +236,7 @@ class Comparison:
         folder.mkdir()
         for row in self.points:
             path = folder / f"{row['clip']}-{row['codec']}-{row['quality']}.csv"
-            write_csv(path, row["per_frame"])
+            write_log(path, [ScoredFrame.of(frame) for frame in row["per_frame"]])
 
     def _draw(self, folder: Path) -> None:
         means = mean_curves(self.points)

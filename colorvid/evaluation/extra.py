@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from colorvid.evaluation.ciede_vmaf import ciede_vmaf
 from colorvid.evaluation.skvideo_measures import niqe, strred_pair
 from colorvid.frame import Frame
 from colorvid.quality.color import ColorSpec
-from colorvid.quality.metrics import Metric, Scores
+from colorvid.quality.metrics import Metric
+
+Scores = dict[str, float | None]
 
 EXTRA_METRICS: dict[str, Metric] = {
     "ciede_vmaf": Metric("dB", "higher"),
@@ -50,8 +51,8 @@ def extra_scorer(names: Sequence[str], spec: ColorSpec) -> Scorer:
     return score
 
 
-def strred(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """ST-RRED of a video from the rows of its frames: 0 for equal videos, lower is better.
+def strred(frames: Sequence[Mapping[str, float | None]]) -> float | None:
+    """ST-RRED of a video from the columns of its frames: 0 for equal videos, lower is better.
 
     Returns:
         Mean of the spatial parts times mean of the temporal ones over pairs of frames; ``None``
@@ -59,7 +60,8 @@ def strred(rows: Sequence[Mapping[str, Any]]) -> float | None:
     """
     means = []
     for column in EXTRA_CHOICES["strred"]:
-        values = [row[column] for row in rows if row.get(column) is not None]
+        found = (frame.get(column) for frame in frames)
+        values = [value for value in found if value is not None]
         if not values:
             return None
         means.append(statistics.fmean(values))

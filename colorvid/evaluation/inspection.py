@@ -12,7 +12,7 @@ from pathlib import Path
 
 from colorvid.errors import InputError
 from colorvid.evaluation.extra import EXTRA_METRICS, strred
-from colorvid.evaluation.frames import Row, score_frames
+from colorvid.evaluation.frames import ScoredFrame, score_frames
 from colorvid.evaluation.plots import figure
 from colorvid.evaluation.triptych import TriptychWriter
 from colorvid.evaluation.video import Colors, Video
@@ -50,7 +50,7 @@ def score_videos(
     extra: Sequence[str] = (),
     pictures: TriptychWriter | None = None,
     progress: Callable[[Progress], None] | None = None,
-) -> list[Row]:
+) -> list[ScoredFrame]:
     """Score every frame.
 
     Args:
@@ -61,7 +61,7 @@ def score_videos(
         progress: called after every frame.
 
     Returns:
-        The rows of `colorvid.evaluation.frames.score_frames`.
+        The frames as `colorvid.evaluation.frames.score_frames` gives them.
 
     Raises:
         InputError: sizes or numbers of frames differ, or a frame for ``pictures`` is not there.
@@ -70,14 +70,14 @@ def score_videos(
     originals, results = reference.frames, decoded.frames
     if pictures is not None:
         originals, results = pictures.originals(originals), pictures.decoded(results)
-    rows: list[Row] = []
+    rows: list[ScoredFrame] = []
     start, size = time.perf_counter(), 0
     scored = score_frames(
         originals, results, colors.spec, frame_bytes=decoded.frame_bytes, extra=extra
     )
     for row in scored:
         rows.append(row)
-        size += row["bytes"] or 0
+        size += row.size_bytes or 0
         if progress is not None:
             total = decoded.info.frames or reference.info.frames
             rate, seconds = decoded.rate or Fraction(1), time.perf_counter() - start
@@ -152,7 +152,9 @@ class Summary:
         return kbit_per_second(self.size_bytes, self.frames, self.fps)
 
 
-def summarise(reference: Video, decoded: Video, colors: Colors, rows: Sequence[Row]) -> Summary:
+def summarise(
+    reference: Video, decoded: Video, colors: Colors, rows: Sequence[ScoredFrame]
+) -> Summary:
     """Means, worst frames and the rate.
 
     Args:
@@ -171,17 +173,18 @@ def summarise(reference: Video, decoded: Video, colors: Colors, rows: Sequence[R
         frames=len(rows),
         fps=decoded.rate or reference.rate,
         colors=colors,
-        figures={name: _figure(name, rows) for name in rows[0] if name in _ALL_METRICS},
-        strred=strred(rows),
+        figures={name: _figure(name, rows) for name in rows[0].metrics},
+        strred=strred([row.extra for row in rows]),
         size_bytes=size,
         size_of="file" if decoded.whole else "packets",
         file_bytes=decoded.file_bytes,
     )
 
 
-def _figure(name: str, rows: Sequence[Row]) -> Figure | None:
+def _figure(name: str, rows: Sequence[ScoredFrame]) -> Figure | None:
     """Mean and worst value of a metric."""
-    known = [(row[name], row["frame"]) for row in rows if row[name] is not None]
+    found = [(row.figure(name), row.frame) for row in rows]
+    known = [(value, frame) for value, frame in found if value is not None]
     if not known:
         return None
     sign = 1 if _ALL_METRICS[name].better == "higher" else -1
@@ -238,7 +241,7 @@ def _why_none(name: str) -> str:
     return "needs two frames or more"
 
 
-def as_json(summary: Summary, rows: Sequence[Row]) -> str:
+def as_json(summary: Summary, rows: Sequence[ScoredFrame]) -> str:
     """Summary and rows as JSON; figures that do not exist are ``null``."""
     colors = summary.colors
     values = {
@@ -262,12 +265,12 @@ def as_json(summary: Summary, rows: Sequence[Row]) -> str:
             name: None if found is None else asdict(found) | asdict(_ALL_METRICS[name])
             for name, found in summary.figures.items()
         },
-        "rows": list(rows),
+        "rows": [row.as_dict() for row in rows],
     }
     return json.dumps(values, indent=1, allow_nan=False)
 
 
-def plot_frames(path: Path, rows: Sequence[Row], *, title: str = "") -> None:
+def plot_frames(path: Path, rows: Sequence[ScoredFrame], *, title: str = "") -> None:
     """Draw bits (where known), PSNR and dE00 of each frame, one panel above the other.
 
     Args:
@@ -279,19 +282,19 @@ def plot_frames(path: Path, rows: Sequence[Row], *, title: str = "") -> None:
         ColorvidError: matplotlib is missing.
         OutputError: the file cannot be written.
     """
-    numbers = [row["frame"] for row in rows]
+    numbers = [row.frame for row in rows]
     panels: list[tuple[str, tuple[str, ...]]] = [
         ("PSNR [dB]", ("psnr_y_db", "psnr_u_db", "psnr_v_db")),
         ("CIEDE2000", ("de00_mean", "de00_p95")),
     ]
-    bits = all(row["bytes"] is not None for row in rows)
+    bits = all(row.size_bytes is not None for row in rows)
     with figure(path, len(panels) + bits, 1, size=(8, 2.3)) as axes:
         if bits:
-            axes[0][0].bar(numbers, [8 * row["bytes"] for row in rows], width=0.9)
+            axes[0][0].bar(numbers, [8 * (row.size_bytes or 0) for row in rows], width=0.9)
             axes[0][0].set_ylabel("bits")
         for panel, (label, columns) in zip(axes[int(bits) :, 0], panels, strict=True):
             for column in columns:
-                panel.plot(numbers, [row[column] for row in rows], label=column)
+                panel.plot(numbers, [row.figure(column) for row in rows], label=column)
             panel.set_ylabel(label)
             panel.legend()
         axes[-1][0].set_xlabel("frame")

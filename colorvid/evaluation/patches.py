@@ -16,7 +16,8 @@ from colorvid.evaluation.plots import figure
 from colorvid.evaluation.runs import code_frames
 from colorvid.frame import Frame
 from colorvid.quality.color import frame_to_rgb
-from colorvid.quality.metrics import bits_per_pixel, score_frame
+from colorvid.quality.metrics import bits_per_pixel
+from colorvid.quality.scores import score_frame
 
 _PANEL_INCHES = 2.88
 _CAPTION_INCHES = 0.75
@@ -120,9 +121,9 @@ def show_patch(
     quality = nearest_quality(rate, qualities, bpp)
     rate(quality)
     reached, decoded = known[quality]
-    scores = score_frame(clip.frames[0], decoded, clip.spec)
-    psnr_db, de00 = scores["psnr_yuv611_db"], scores["de00_mean"]
-    assert psnr_db is not None and de00 is not None
+    scores = score_frame(clip.frames[0], decoded, clip.spec, ms_ssim_too=False)
+    psnr_db, de00 = scores.psnr_yuv611_db, scores.de00_mean
+    assert de00 is not None
     cut = patch.cut(frame_to_rgb(decoded, clip.spec))
     return Shown(name, quality, reached, psnr_db, de00, cut)
 

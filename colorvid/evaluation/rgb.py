@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from colorvid.frame import Frame
 from colorvid.quality.color import ColorSpec, frame_to_rgb, rgb_to_frame
-from colorvid.quality.metrics import QUALITY_CAP_DB, Metric, Scores, ms_ssim, ms_ssim_possible, psnr
+from colorvid.quality.metrics import QUALITY_CAP_DB, Metric, ms_ssim, ms_ssim_possible, psnr
 
 Picture = NDArray[np.uint8]
+Scores = dict[str, float | None]
 
 RGB_METRICS: dict[str, Metric] = {
     "psnr_rgb_db": Metric("dB", "higher"),

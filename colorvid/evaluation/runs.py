@@ -29,7 +29,8 @@ from colorvid.evaluation.rgb import score_frame_rgb
 from colorvid.frame import Frame
 from colorvid.io import open_reader
 from colorvid.io.files import os_errors, output_text
-from colorvid.quality.metrics import METRICS, Scores, bits_per_pixel, kbit_per_second, mean_scores
+from colorvid.quality.metrics import METRICS, bits_per_pixel, kbit_per_second
+from colorvid.quality.scores import FrameScores, mean_scores
 
 _CACHE_FORMAT = 2  # raise when the columns of a cached point change
 _MEASURING = (
@@ -167,7 +168,7 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row
             scores = score_frames(
                 clip.frames, reader, clip.spec, frame_bytes=sizes, extra=how.extra
             )
-            per_frame = list(scores)
+            per_frame = [frame.as_dict() for frame in scores]
         rgb = _score_rgb(clip, folder / "decoded.y4m") if how.rgb else {}
         if how.memory == "one" and quality == codec.qualities[0]:
             peaks = _code(codec.run, clip, quality, folder, alone=True).peaks
@@ -188,7 +189,7 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Row
     )
 
 
-def _score_rgb(clip: Clip, decoded: Path) -> Scores:
+def _score_rgb(clip: Clip, decoded: Path) -> dict[str, float | None]:
     """Figures of ``RGB_METRICS`` of the only frame of a file."""
     if clip.original is None:
         raise InputError(f"{clip.name} is no still; only stills have an original in RGB")
@@ -198,7 +199,8 @@ def _score_rgb(clip: Clip, decoded: Path) -> Scores:
 def _figures(clip: Clip, per_frame: Sequence[Row], coded: _Coded) -> Row:
     """What was measured, as columns of a point."""
     info, count, size_bytes = clip.info, len(clip.frames), sum(coded.encoded.frame_bytes)
-    scores = mean_scores({name: row[name] for name in METRICS} for row in per_frame)
+    frames = (FrameScores(**{name: row[name] for name in METRICS}) for row in per_frame)
+    scores = mean_scores(frames).as_dict()
     for name in per_frame[0].keys() - scores.keys() - {"frame", "bytes"}:  # extra metrics
         values = [row[name] for row in per_frame if row[name] is not None]
         scores[name] = statistics.fmean(values) if values else None

@@ -18,7 +18,7 @@ from colorvid.io import VideoInfo, open_reader
 from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL, RANGE_LIMITED, RANGE_UNKNOWN, UNSPECIFIED
 from colorvid.io.opening import PIPE
 from colorvid.quality.color import ColorSpec, Matrix, Siting
-from colorvid.quality.log import color_spec
+from colorvid.quality.scores import color_spec
 
 MATRICES = {"bt709": Matrix.BT709, "bt601": Matrix.BT601, "bt2020": Matrix.BT2020_NCL}
 RANGES = {"limited": RANGE_LIMITED, "full": RANGE_FULL}

@@ -9,9 +9,11 @@ import pytest
 
 from colorvid.errors import ConfigError, InputError, OutputError
 from colorvid.evaluation.extra import EXTRA_CHOICES, EXTRA_METRICS
-from colorvid.evaluation.frames import columns, score_frames, write_csv
+from colorvid.evaluation.frames import ScoredFrame, columns, score_frames
 from colorvid.quality.color import ColorSpec, Matrix
-from colorvid.quality.metrics import METRICS, score_frame
+from colorvid.quality.log import write_log
+from colorvid.quality.metrics import METRICS
+from colorvid.quality.scores import score_frame
 from tests.clips import moving_frames
 
 SPEC = ColorSpec(Matrix.BT601)
@@ -20,9 +22,9 @@ FIRST, SECOND = moving_frames(3, 24, 32), moving_frames(3, 24, 32, seed=1)
 
 def test_a_row_for_each_frame_in_the_order_of_the_columns() -> None:
     rows = list(score_frames(FIRST, SECOND, SPEC, frame_bytes=[70, 8, 9]))
-    assert [tuple(row) for row in rows] == [("frame", "bytes", *METRICS)] * 3
-    assert [(row["frame"], row["bytes"]) for row in rows] == [(0, 70), (1, 8), (2, 9)]
-    assert {name: rows[1][name] for name in METRICS} == score_frame(FIRST[1], SECOND[1], SPEC)
+    assert [tuple(row.as_dict()) for row in rows] == [("frame", "bytes", *METRICS)] * 3
+    assert [(row.frame, row.size_bytes) for row in rows] == [(0, 70), (1, 8), (2, 9)]
+    assert rows[1].scores == score_frame(FIRST[1], SECOND[1], SPEC)
 
 
 def test_frames_are_taken_one_by_one() -> None:
@@ -34,7 +36,7 @@ def test_frames_are_taken_one_by_one() -> None:
             yield frame
 
     rows = score_frames(source(), iter(SECOND), SPEC)  # type: ignore[arg-type]
-    assert next(rows)["bytes"] is None
+    assert next(rows).size_bytes is None
     assert taken == [0]
 
 
@@ -56,25 +58,39 @@ def test_coded_sizes_must_be_as_many_as_frames(sizes: list[int]) -> None:
 def test_extra_metrics_come_behind_the_others_and_only_on_request() -> None:
     assert not set(EXTRA_METRICS) & set(METRICS)
     row = next(score_frames(FIRST, SECOND, SPEC, extra=["ciede_vmaf"]))
-    assert tuple(row) == columns(["ciede_vmaf"]) == ("frame", "bytes", *METRICS, "ciede_vmaf")
+    assert (
+        tuple(row.as_dict())
+        == columns(["ciede_vmaf"])
+        == ("frame", "bytes", *METRICS, "ciede_vmaf")
+    )
     assert {column for names in EXTRA_CHOICES.values() for column in names} == set(EXTRA_METRICS)
     with pytest.raises(ConfigError, match="metric 'vmaf' is unknown; use ciede_vmaf"):
         next(score_frames(FIRST, SECOND, SPEC, extra=["vmaf"]))
 
 
+def test_a_line_gives_the_frame_back() -> None:
+    frames = score_frames(FIRST, SECOND, SPEC, frame_bytes=[70, 8, 9], extra=["ciede_vmaf"])
+    for frame in frames:
+        again = ScoredFrame.of(frame.as_dict())
+        assert again == frame and again.figure("ciede_vmaf") == frame.extra["ciede_vmaf"]
+        assert again.figure("psnr_y_db") == frame.scores.psnr_y_db
+    with pytest.raises(KeyError):
+        frame.figure("niqe")
+
+
 def test_csv_holds_the_rows(tmp_path: Path) -> None:
     path = tmp_path / "frames.csv"
     rows = list(score_frames(FIRST, SECOND, SPEC, frame_bytes=[70, 8, 9]))
-    write_csv(path, rows)
+    write_log(path, rows)
     with path.open(newline="", encoding="utf-8") as file:
         read = list(csv.DictReader(file))
-    assert list(read[0]) == list(rows[0])
+    assert list(read[0]) == list(rows[0].as_dict())
     assert [row["bytes"] for row in read] == ["70", "8", "9"]
     assert [float(row["de00_mean"]) for row in read] == pytest.approx(
-        [row["de00_mean"] for row in rows], abs=1e-6
+        [row.scores.de00_mean for row in rows], abs=1e-6
     )
     assert {row["ms_ssim_y"] for row in read} == {""}, "too small a picture"
     with pytest.raises(OutputError, match="frames.csv exists; pass overwrite=True"):
-        write_csv(path, rows, overwrite=False)
+        write_log(path, rows, overwrite=False)
     with pytest.raises(InputError, match="no frames to write"):
-        write_csv(path, [])
+        write_log(path, [])

@@ -34,7 +34,7 @@ def test_every_frame_is_told_to_the_progress() -> None:
     seen: list[Progress] = []
     coded = replace(video("b", seed=1), frame_bytes=[30, 20, 10])
     rows = score_videos(video("a"), coded, COLORS, progress=seen.append)
-    assert [row["bytes"] for row in rows] == [30, 20, 10]
+    assert [row.size_bytes for row in rows] == [30, 20, 10]
     assert [(p.frames, p.size_bytes, p.rate) for p in seen] == [
         (1, 30, 25),
         (2, 50, 25),
@@ -53,8 +53,10 @@ def test_what_cannot_be_compared_is_refused() -> None:
 def test_the_summary_has_means_worst_frames_and_the_rate() -> None:
     coded = replace(video("b", seed=1), frame_bytes=[30, 20, 10], file_bytes=100, whole=True)
     rows = score_videos(video("a"), coded, COLORS)
-    for row, value in zip(rows, (30.0, 20.0, 40.0), strict=True):
-        row["psnr_y_db"] = row["de00_mean"] = value
+    rows = [
+        replace(row, scores=replace(row.scores, psnr_y_db=value, de00_mean=value))
+        for row, value in zip(rows, (30.0, 20.0, 40.0), strict=True)
+    ]
     summary = summarise(video("a"), coded, COLORS, rows)
     luma, color = summary.figures["psnr_y_db"], summary.figures["de00_mean"]
     assert luma is not None and (luma.mean, luma.worst, luma.frame) == (30, 20, 1)

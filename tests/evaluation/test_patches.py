@@ -13,7 +13,8 @@ from colorvid.evaluation.clips import Clip, load
 from colorvid.evaluation.patches import Patch, draw_patches, nearest_quality, show_patch
 from colorvid.evaluation.runs import code_frames
 from colorvid.quality.color import frame_to_rgb
-from colorvid.quality.metrics import bits_per_pixel, score_frame
+from colorvid.quality.metrics import bits_per_pixel
+from colorvid.quality.scores import score_frame
 from tests.evaluation.sources import CoarseRun, colourful, moving_clip
 
 PATCH = Patch(8, 4, 32, 16)
@@ -72,8 +73,8 @@ def test_the_patch_is_that_of_the_decoded_file(still: Clip) -> None:
     assert shown.rate_bpp == pytest.approx(target)
     assert np.array_equal(shown.patch, frame_to_rgb(frames[0], still.spec)[4:20, 8:40])
     scores = score_frame(still.frames[0], frames[0], still.spec)
-    assert shown.psnr_yuv611_db == scores["psnr_yuv611_db"]
-    assert shown.de00_mean == scores["de00_mean"]
+    assert shown.psnr_yuv611_db == scores.psnr_yuv611_db
+    assert shown.de00_mean == scores.de00_mean
 
 
 def test_the_coarsest_is_taken_if_all_cost_more(still: Clip) -> None:
