@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from colorvid.evaluation.clips import Clip
-from colorvid.evaluation.patches import Patch, Shown, draw_patches
-from colorvid.evaluation.plots import rate_distortion
-from colorvid.evaluation.rgb import RGB_METRICS
-from colorvid.evaluation.tables import (
+from colorvid.evaluation.compare.clips import Clip
+from colorvid.evaluation.compare.patches import Patch, Shown, draw_patches
+from colorvid.evaluation.compare.rgb import RGB_METRICS
+from colorvid.evaluation.compare.tables import (
     AVERAGE,
     MEAN_CURVE,
     Row,
@@ -23,6 +22,7 @@ from colorvid.evaluation.tables import (
     names,
     write_tsv,
 )
+from colorvid.evaluation.plots import rate_distortion
 from colorvid.io.files import output_text
 from colorvid.quality.metrics import METRICS, bd_rate, ms_ssim_db
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from colorvid.cli.options import add_work, frame_rate, numbers, one_or_more_of, resolution, whole
 from colorvid.cli.terminal import Signals, progress_line, say, show
 from colorvid.errors import ConfigError
-from colorvid.evaluation.extra import EXTRA_CHOICES
-from colorvid.evaluation.frames import ScoredFrame
-from colorvid.evaluation.triptych import SCALE_DE, TriptychWriter
-from colorvid.evaluation.video import (
+from colorvid.evaluation.score.extra import EXTRA_CHOICES
+from colorvid.evaluation.score.frames import ScoredFrame
+from colorvid.evaluation.score.pictures import SCALE_DE, TriptychWriter
+from colorvid.evaluation.score.video import (
     MATRICES,
     RANGES,
     SITINGS,
@@ -105,7 +105,7 @@ def run_eval(options: Namespace, signals: Signals) -> int:
     Raises:
         ColorvidError: it failed.
     """
-    from colorvid.evaluation.inspection import (
+    from colorvid.evaluation.score.summary import (
         as_json,
         as_text,
         check_sizes,
@@ -199,6 +199,6 @@ def _write_outputs(options: Namespace, rows: list[ScoredFrame], text: str) -> No
         with output_text(Path(options.json), overwrite=options.overwrite) as file:
             file.write(f"{text}\n")
     if options.plot is not None:
-        from colorvid.evaluation.inspection import plot_frames
+        from colorvid.evaluation.score.summary import plot_frames
 
         plot_frames(Path(options.plot), rows, title=options.decoded)
