@@ -36,7 +36,7 @@ from colorvid.config import (  # noqa: E402
 from colorvid.errors import ColorvidError, ConfigError  # noqa: E402
 from colorvid.evaluation.compare.clips import find_sources  # noqa: E402
 from colorvid.evaluation.compare.codecs import Codec, ColorvidRun, Encoded  # noqa: E402
-from colorvid.evaluation.compare.origin import commit  # noqa: E402
+from colorvid.evaluation.compare.machine import commit  # noqa: E402
 from colorvid.evaluation.compare.runs import Measuring, run_all  # noqa: E402
 from colorvid.evaluation.compare.tables import (  # noqa: E402
     AVERAGE,

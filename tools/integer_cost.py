@@ -28,7 +28,7 @@ from colorvid.entropy.rans import CodeBook  # noqa: E402
 from colorvid.errors import ColorvidError, ConfigError  # noqa: E402
 from colorvid.evaluation.compare.choices import INTRA_QUALITIES  # noqa: E402
 from colorvid.evaluation.compare.clips import Clip, find_sources, load  # noqa: E402
-from colorvid.evaluation.compare.origin import commit  # noqa: E402
+from colorvid.evaluation.compare.machine import commit  # noqa: E402
 from colorvid.evaluation.compare.tables import BD_METRICS, bd_rates, markdown, write_tsv  # noqa: E402
 from colorvid.evaluation.score.frames import score_frames  # noqa: E402
 from colorvid.frame import Frame  # noqa: E402

@@ -12,8 +12,8 @@ from typing import get_args
 from colorvid.cli.options import numbers, one_or_more_of, whole
 from colorvid.cli.terminal import PointLine, Signals, say, show
 from colorvid.config import DEFAULT_GOP, QUALITIES, TUNES
-from colorvid.evaluation.compare.anchor_table import ANCHORS
 from colorvid.evaluation.compare.choices import (
+    ANCHORS,
     COMPARED_FRAMES,
     INTER_ANCHORS,
     INTER_QUALITIES,

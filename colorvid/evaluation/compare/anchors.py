@@ -10,6 +10,10 @@ file, and the decoded frames are read back from it.
 x264 and x265 take even sizes only: odd sizes are padded by repeating the last column or row and
 cropped after decoding. With one thread the encoders use no slices, wavefronts or frame threads,
 which costs them nothing in compression.
+
+JPEG files (ITU-T T.81) are written through Pillow's libjpeg, which takes chroma at full resolution
+and halves it with a 2x2 box filter. Each chroma sample is handed over four times, so that the
+filter gives back the very planes. Sample values are coded as they are, whatever their range.
 """
 
 from __future__ import annotations
@@ -29,10 +33,9 @@ import av
 import numpy as np
 from av.bitstream import BitStreamFilterContext
 
-from colorvid.errors import ConfigError, InputError
-from colorvid.evaluation.compare.anchor_table import ANCHORS as ANCHORS
+from colorvid.errors import ColorvidError, ConfigError, InputError
+from colorvid.evaluation.compare.choices import ANCHORS
 from colorvid.evaluation.compare.codecs import Codec, Encoded
-from colorvid.evaluation.compare.jpeg import jpeg_settings, write_jpegs
 from colorvid.frame import Frame, Plane, chroma_size
 from colorvid.io import VideoInfo, open_reader, open_writer
 
@@ -239,3 +242,49 @@ def _tame_svt() -> Iterator[None]:
             del os.environ["SVT_LOG"]
         else:
             os.environ["SVT_LOG"] = before
+
+
+def jpeg_settings(quality: int) -> dict[str, str]:
+    """Exact settings of a JPEG quality, 1..100, with the versions of Pillow and libjpeg.
+
+    Raises:
+        ColorvidError: Pillow is missing.
+    """
+    try:
+        import PIL
+        from PIL import Image, features
+    except ImportError:
+        raise ColorvidError(
+            "JPEG needs Pillow; install it with: pip install 'colorvid[eval]'"
+        ) from None
+    Image.preinit()  # loads its part for JPEG, so that no encoding has to
+    turbo = "libjpeg-turbo" if features.check_feature("libjpeg_turbo") else "libjpeg"
+    version = features.version_feature("libjpeg_turbo") or features.version_codec("jpg")
+    return {
+        "encoder": "jpeg",
+        "library": f"{turbo}-{version}",
+        "pillow": PIL.__version__,
+        "quality": str(quality),
+        "subsampling": "4:2:0",
+        "optimize": "1",
+    }
+
+
+def write_jpegs(frames: Iterable[Frame], path: Path, quality: int) -> list[int]:
+    """Write one JPEG file after the other into ``path``; gives the bytes of each."""
+    from PIL import Image
+
+    sizes: list[int] = []
+    with path.open("wb") as file:
+        for frame in frames:
+            chroma = (_at_full_size(plane, frame.y.shape) for plane in (frame.u, frame.v))
+            planes = [Image.fromarray(plane, "L") for plane in (frame.y, *chroma)]
+            image = Image.merge("YCbCr", planes)
+            image.save(file, "JPEG", quality=quality, subsampling="4:2:0", optimize=True)
+            sizes.append(file.tell() - sum(sizes))
+    return sizes
+
+
+def _at_full_size(plane: Plane, shape: tuple[int, ...]) -> Plane:
+    """Each sample four times, cut to the size of luma."""
+    return plane.repeat(2, axis=0).repeat(2, axis=1)[: shape[0], : shape[1]].copy()

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.config import PACKAGE_VERSION
-from colorvid.evaluation.compare.origin import source_digest
+from colorvid.evaluation.compare.machine import source_digest
 from colorvid.files.decode import decode_file
 from colorvid.files.encode import encode_file
 from colorvid.files.streams import probe

@@ -24,7 +24,7 @@ from colorvid.evaluation.compare.choices import (
 )
 from colorvid.evaluation.compare.clips import is_still
 from colorvid.evaluation.compare.codecs import Codec, ColorvidRun, model_identity
-from colorvid.evaluation.compare.origin import commit
+from colorvid.evaluation.compare.machine import commit
 from colorvid.evaluation.compare.tables import (
     BD_METRICS,
     DRIFT,

@@ -21,8 +21,7 @@ from colorvid.errors import ConfigError, InputError, OutputError
 from colorvid.evaluation.compare.choices import Memory
 from colorvid.evaluation.compare.clips import Clip, load, read_video, write_y4m
 from colorvid.evaluation.compare.codecs import Codec, Encoded, FileCodec
-from colorvid.evaluation.compare.origin import machine, run_id, source_digest
-from colorvid.evaluation.compare.process import call_alone
+from colorvid.evaluation.compare.machine import call_alone, machine, run_id, source_digest
 from colorvid.evaluation.compare.rgb import score_frame_rgb
 from colorvid.evaluation.score.frames import columns as frame_columns
 from colorvid.evaluation.score.frames import score_frames
@@ -37,7 +36,7 @@ _MEASURING = (
     *(f"quality/{name}.py" for name in ("ciede2000", "color", "metrics", "scores")),
     *(f"evaluation/score/{name}.py" for name in ("ciede_vmaf", "extra", "frames")),
     "evaluation/score/skvideo_measures.py",
-    *(f"evaluation/compare/{name}.py" for name in ("anchors", "jpeg", "rgb")),
+    *(f"evaluation/compare/{name}.py" for name in ("anchors", "rgb")),
 )
 """Source files that figures of a point depend on, whatever the codec."""
 

@@ -16,7 +16,7 @@ from colorvid.evaluation.compare import runs
 from colorvid.evaluation.compare.anchors import AnchorRun
 from colorvid.evaluation.compare.clips import Clip, load, write_y4m
 from colorvid.evaluation.compare.codecs import Codec, Encoded
-from colorvid.evaluation.compare.process import peak_memory_mb
+from colorvid.evaluation.compare.machine import peak_memory_mb
 from colorvid.evaluation.compare.rgb import limit, score_frame_rgb
 from colorvid.evaluation.compare.runs import (
     COLUMNS,
