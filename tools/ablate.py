@@ -34,11 +34,11 @@ from colorvid.config import (  # noqa: E402
     read_toml,
 )
 from colorvid.errors import ColorvidError, ConfigError  # noqa: E402
-from colorvid.evaluation.clips import find_sources  # noqa: E402
-from colorvid.evaluation.codecs import Codec, ColorvidRun, Encoded  # noqa: E402
-from colorvid.evaluation.origin import commit  # noqa: E402
-from colorvid.evaluation.runs import Measuring, run_all  # noqa: E402
-from colorvid.evaluation.tables import (  # noqa: E402
+from colorvid.evaluation.compare.clips import find_sources  # noqa: E402
+from colorvid.evaluation.compare.codecs import Codec, ColorvidRun, Encoded  # noqa: E402
+from colorvid.evaluation.compare.machine import commit  # noqa: E402
+from colorvid.evaluation.compare.runs import Measuring, run_all  # noqa: E402
+from colorvid.evaluation.compare.tables import (  # noqa: E402
     AVERAGE,
     BD_METRICS,
     bd_rates,

@@ -25,7 +25,7 @@ from colorvid.codec.encoder import Encoder, Timings
 from colorvid.codec.settings import EncoderSettings
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY
 from colorvid.errors import ColorvidError
-from colorvid.evaluation.origin import processor
+from colorvid.evaluation.compare.machine import processor
 from colorvid.files.streams import header_of, info_of
 from colorvid.frame import Frame, Plane, chroma_size
 from colorvid.io import VideoInfo, open_reader, open_writer

@@ -11,17 +11,17 @@ from colorvid.config import DEFAULT_QUALITY
 from colorvid.errors import ColorvidError
 from colorvid.io import open_reader
 from colorvid.io.opening import sample_clip
-from colorvid.quality.log import MeanScores, Scores, color_spec, score
 from colorvid.quality.metrics import bits_per_pixel
+from colorvid.quality.scores import FrameScores, MeanScores, color_spec, score_frame
 
 
-def scores_of_files(source: Path, decoded: Path, frames: int) -> Scores:
+def scores_of_files(source: Path, decoded: Path, frames: int) -> FrameScores:
     """Mean quality of a decoded file against the first ``frames`` frames of its source."""
     means = MeanScores()
     with open_reader(source, frames=frames) as original, open_reader(decoded) as result:
         spec = color_spec(original.info)
         for first, second in zip(original, result, strict=True):
-            means.add(score(first, second, spec))
+            means.add(score_frame(first, second, spec, ms_ssim_too=False))
     found = means.means()
     assert found is not None
     return found
@@ -42,9 +42,12 @@ def run(source: Path, folder: Path, frames: int, quality: int) -> str:
         ("quality", str(quality)),
         ("frames", str(encoded.frames)),
         ("rate", f"{encoded.kbps:.1f} kbit/s, {bpp:.4f} bits per pixel"),
-        ("PSNR Y / U / V", f"{scores.psnr_y:.2f} / {scores.psnr_u:.2f} / {scores.psnr_v:.2f} dB"),
-        ("PSNR YUV 6:1:1", f"{scores.psnr_yuv:.2f} dB"),
-        ("dE00", "not known" if scores.de00 is None else f"{scores.de00:.2f}"),
+        (
+            "PSNR Y / U / V",
+            f"{scores.psnr_y_db:.2f} / {scores.psnr_u_db:.2f} / {scores.psnr_v_db:.2f} dB",
+        ),
+        ("PSNR YUV 6:1:1", f"{scores.psnr_yuv611_db:.2f} dB"),
+        ("dE00", "not known" if scores.de00_mean is None else f"{scores.de00_mean:.2f}"),
         ("encode", f"{encoded.fps:.1f} frames per second"),
         ("decode", f"{result.fps:.1f} frames per second"),
         ("verified", f"{verified.frames} frames, {'all right' if verified.ok else 'DAMAGED'}"),

@@ -29,15 +29,17 @@ if __package__ in (None, ""):  # started as a program: find the tools as a packa
     sys.path.insert(0, str(ROOT))
 
 from colorvid.errors import ColorvidError, ConfigError, InputError, OutputError  # noqa: E402
-from colorvid.evaluation.anchor_table import ANCHORS  # noqa: E402
-from colorvid.evaluation.anchors import AnchorRun  # noqa: E402
-from colorvid.evaluation.choices import INTRA_QUALITIES  # noqa: E402
-from colorvid.evaluation.clips import Clip, load  # noqa: E402
-from colorvid.evaluation.codecs import Codec, ColorvidRun, FileCodec, model_identity  # noqa: E402
-from colorvid.evaluation.origin import commit  # noqa: E402
-from colorvid.evaluation.patches import Patch, Shown, show_patch  # noqa: E402
-from colorvid.evaluation.rgb import limit  # noqa: E402
-from colorvid.evaluation.runs import Measuring, Row, run_all  # noqa: E402
+from colorvid.evaluation.compare.anchors import AnchorRun  # noqa: E402
+from colorvid.evaluation.compare.choices import (  # noqa: E402
+    ANCHORS,
+    INTRA_QUALITIES,
+)
+from colorvid.evaluation.compare.clips import Clip, load  # noqa: E402
+from colorvid.evaluation.compare.codecs import Codec, ColorvidRun, FileCodec, model_identity  # noqa: E402
+from colorvid.evaluation.compare.machine import commit  # noqa: E402
+from colorvid.evaluation.compare.patches import Patch, Shown, show_patch  # noqa: E402
+from colorvid.evaluation.compare.rgb import limit  # noqa: E402
+from colorvid.evaluation.compare.runs import Measuring, Row, run_all  # noqa: E402
 from colorvid.io.files import os_errors  # noqa: E402
 from tools.kodak_report import Results, published_curves, write_report  # noqa: E402
 

@@ -26,11 +26,14 @@ from colorvid.cli.options import numbers, one_or_more_of, whole  # noqa: E402
 from colorvid.cli.terminal import Signals  # noqa: E402
 from colorvid.config import DEFAULT_GOP, TUNES  # noqa: E402
 from colorvid.errors import Aborted, ColorvidError, InputError, OutputError  # noqa: E402
-from colorvid.evaluation import uvg  # noqa: E402
-from colorvid.evaluation.anchor_table import ANCHORS  # noqa: E402
-from colorvid.evaluation.choices import INTER_QUALITIES, NO_ANCHORS  # noqa: E402
-from colorvid.evaluation.compare import Choice, check_folder, check_packages  # noqa: E402
-from colorvid.evaluation.runs import Measuring, Row, run_all  # noqa: E402
+from colorvid.evaluation.compare import uvg  # noqa: E402
+from colorvid.evaluation.compare.choices import (  # noqa: E402
+    ANCHORS,  # noqa: E402
+    INTER_QUALITIES,
+    NO_ANCHORS,
+)
+from colorvid.evaluation.compare.report import Choice, check_folder, check_packages  # noqa: E402
+from colorvid.evaluation.compare.runs import Measuring, Row, run_all  # noqa: E402
 from colorvid.io.files import os_errors  # noqa: E402
 from tools import uvg_synthetic as synthetic  # noqa: E402
 from tools.uvg_report import SYNTHETIC, UVG, Report  # noqa: E402

@@ -31,7 +31,7 @@ if __package__ in (None, ""):  # started as a program: find the tools as a packa
     sys.path.insert(0, str(ROOT))
 
 from colorvid.errors import ColorvidError, ConfigError  # noqa: E402
-from colorvid.evaluation.clips import load  # noqa: E402
+from colorvid.evaluation.compare.clips import load  # noqa: E402
 from colorvid.evaluation.impulse import channel_bits, impulse_responses  # noqa: E402
 from colorvid.evaluation.plots import figure  # noqa: E402
 from colorvid.models.modelfile import load_model  # noqa: E402

@@ -26,11 +26,11 @@ from colorvid.codec.encoder import Encoder  # noqa: E402
 from colorvid.codec.settings import EncoderSettings  # noqa: E402
 from colorvid.entropy.rans import CodeBook  # noqa: E402
 from colorvid.errors import ColorvidError, ConfigError  # noqa: E402
-from colorvid.evaluation.choices import INTRA_QUALITIES  # noqa: E402
-from colorvid.evaluation.clips import Clip, find_sources, load  # noqa: E402
-from colorvid.evaluation.frames import score_frames  # noqa: E402
-from colorvid.evaluation.origin import commit  # noqa: E402
-from colorvid.evaluation.tables import BD_METRICS, bd_rates, markdown, write_tsv  # noqa: E402
+from colorvid.evaluation.compare.choices import INTRA_QUALITIES  # noqa: E402
+from colorvid.evaluation.compare.clips import Clip, find_sources, load  # noqa: E402
+from colorvid.evaluation.compare.machine import commit  # noqa: E402
+from colorvid.evaluation.compare.tables import BD_METRICS, bd_rates, markdown, write_tsv  # noqa: E402
+from colorvid.evaluation.score.frames import score_frames  # noqa: E402
 from colorvid.frame import Frame  # noqa: E402
 from colorvid.models.branch import BranchOutput  # noqa: E402
 from colorvid.models.modelfile import Model, is_encoder, load_model  # noqa: E402
@@ -103,7 +103,7 @@ def points(model: Model, network: VideoModel, still: Clip, qualities: Sequence[i
             (scores,) = score_frames([frame], [picture], still.spec)
             rate = bits / (frame.height * frame.width)
             names = {"codec": name, "clip": still.name, "quality": quality, "rate_bpp": rate}
-            rows.append({**scores, **names})
+            rows.append({**scores.as_dict(), **names})
     return rows
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from colorvid.evaluation.clips import Clip
-from colorvid.evaluation.patches import Patch, Shown, draw_patches
-from colorvid.evaluation.plots import rate_distortion
-from colorvid.evaluation.rgb import RGB_METRICS
-from colorvid.evaluation.tables import (
+from colorvid.evaluation.compare.clips import Clip
+from colorvid.evaluation.compare.patches import Patch, Shown, draw_patches
+from colorvid.evaluation.compare.rgb import RGB_METRICS
+from colorvid.evaluation.compare.tables import (
     AVERAGE,
     MEAN_CURVE,
     Row,
@@ -22,8 +22,9 @@ from colorvid.evaluation.tables import (
     names,
     write_tsv,
 )
+from colorvid.evaluation.plots import rate_distortion
 from colorvid.io.files import output_text
-from colorvid.quality.metrics import METRICS, bd_rate, mean_scores, ms_ssim_db
+from colorvid.quality.metrics import METRICS, bd_rate, ms_ssim_db
 
 Curve = list[tuple[float, float]]
 
@@ -97,8 +98,11 @@ class Results:
 
     def limit(self) -> dict[str, float | None]:
         """Mean figures in RGB of the conversion to 4:2:0 and back."""
-        figures = [{key: row[key] for key in RGB_METRICS} for row in self.limits]
-        return mean_scores(figures)
+        means: dict[str, float | None] = {}
+        for key in RGB_METRICS:
+            values = [row[key] for row in self.limits]
+            means[key] = None if None in values else statistics.fmean(values)
+        return means
 
     def bd_rates(self) -> list[Row]:
         """BD-rates of colorvid against what was measured, and against published curves."""

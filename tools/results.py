@@ -33,7 +33,7 @@ if __package__ in (None, ""):  # started as a program: find the tools as a packa
 
 from colorvid.cli import main as cli  # noqa: E402
 from colorvid.config import TUNES  # noqa: E402
-from colorvid.evaluation.tables import AVERAGE, DRIFT, MEAN_CURVE, markdown  # noqa: E402
+from colorvid.evaluation.compare.tables import AVERAGE, DRIFT, MEAN_CURVE, markdown  # noqa: E402
 from tools import eval_kodak  # noqa: E402
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"

@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from colorvid.evaluation import uvg
-from colorvid.evaluation.compare import OWN, Comparison
+from colorvid.evaluation.compare import uvg
+from colorvid.evaluation.compare.published import DEFINITIONS, compare, load_curves, measured_points
+from colorvid.evaluation.compare.report import OWN, Comparison
+from colorvid.evaluation.compare.runs import Row
+from colorvid.evaluation.compare.tables import BD_METRICS, markdown, mean_curves, names, write_tsv
 from colorvid.evaluation.plots import Points, rate_distortion
-from colorvid.evaluation.published import DEFINITIONS, compare, load_curves, measured_points
-from colorvid.evaluation.runs import Row
-from colorvid.evaluation.tables import BD_METRICS, markdown, mean_curves, names, write_tsv
 from colorvid.io.files import output_text
 
 PUBLISHED = Path(__file__).with_name("published") / "uvg.json"
@@ -48,7 +48,7 @@ class Report:
         gop: int,
         left_out: Mapping[str, str],
     ) -> Report:
-        """Compare rows of `colorvid.evaluation.runs.run_all`."""
+        """Compare rows of `colorvid.evaluation.compare.runs.run_all`."""
         plain = Comparison.of(rows, model)
         marked = replace(plain, origin=plain.origin | {"data": data}, what=f"{data} sequence")
         return Report(marked, data, frames, gop, left_out)

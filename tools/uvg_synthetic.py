@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from colorvid.evaluation import uvg
-from colorvid.evaluation.clips import Clip
+from colorvid.evaluation.compare import uvg
+from colorvid.evaluation.compare.clips import Clip
 from colorvid.io import VideoInfo, open_writer
 from tools.bench import generated_frames
 

@@ -19,7 +19,7 @@ from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, TUNES
 from colorvid.files.decode import DecodeOptions, decode_file, verify_file
 from colorvid.files.encode import EncodeOptions, encode_file
 from colorvid.files.reports import DecodeReport
-from colorvid.quality.log import Scores
+from colorvid.quality.scores import FrameScores
 
 
 def add_commands(command: Command) -> None:
@@ -138,12 +138,12 @@ def _encode(options: Namespace, signals: Signals) -> int:
     return 0
 
 
-def _scores(scores: Scores) -> str:
+def _scores(scores: FrameScores) -> str:
     """Mean quality as one line."""
-    difference = "not known" if scores.de00 is None else f"{scores.de00:.3f}"
+    difference = "not known" if scores.de00_mean is None else f"{scores.de00_mean:.3f}"
     return (
-        f"PSNR Y {scores.psnr_y:.3f}, U {scores.psnr_u:.3f}, V {scores.psnr_v:.3f}, "
-        f"YUV 6:1:1 {scores.psnr_yuv:.3f} dB; dE00 {difference}"
+        f"PSNR Y {scores.psnr_y_db:.3f}, U {scores.psnr_u_db:.3f}, V {scores.psnr_v_db:.3f}, "
+        f"YUV 6:1:1 {scores.psnr_yuv611_db:.3f} dB; dE00 {difference}"
     )
 
 

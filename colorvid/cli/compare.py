@@ -12,8 +12,8 @@ from typing import get_args
 from colorvid.cli.options import Command, numbers, one_or_more_of, whole
 from colorvid.cli.terminal import PointLine, Signals, say, show
 from colorvid.config import DEFAULT_GOP, QUALITIES, TUNES
-from colorvid.evaluation.anchor_table import ANCHORS
-from colorvid.evaluation.choices import (
+from colorvid.evaluation.compare.choices import (
+    ANCHORS,
     COMPARED_FRAMES,
     INTER_ANCHORS,
     INTER_QUALITIES,
@@ -22,7 +22,7 @@ from colorvid.evaluation.choices import (
     NO_ANCHORS,
     Memory,
 )
-from colorvid.evaluation.extra import EXTRA_CHOICES
+from colorvid.evaluation.score.extra import EXTRA_CHOICES
 
 
 def add_commands(command: Command) -> None:
@@ -114,9 +114,9 @@ def run_compare(options: Namespace, signals: Signals) -> int:
     Raises:
         ColorvidError: an option, a source or a package is not what it must be.
     """
-    from colorvid.evaluation.clips import find_sources, load
-    from colorvid.evaluation.compare import Choice, Comparison, check_folder, check_packages
-    from colorvid.evaluation.runs import Measuring, run_all
+    from colorvid.evaluation.compare.clips import find_sources, load
+    from colorvid.evaluation.compare.report import Choice, Comparison, check_folder, check_packages
+    from colorvid.evaluation.compare.runs import Measuring, run_all
 
     check_packages()
     out = None if options.out is None else Path(options.out)
@@ -154,6 +154,6 @@ def _cache(options: Namespace) -> Path | None:
     """Folder for points, as the options say."""
     if options.no_cache:
         return None
-    from colorvid.evaluation.compare import default_cache
+    from colorvid.evaluation.compare.report import default_cache
 
     return default_cache() if options.cache is None else Path(options.cache)

@@ -19,10 +19,10 @@ from colorvid.cli.options import (
 )
 from colorvid.cli.terminal import Signals, progress_line, say, show
 from colorvid.errors import ConfigError
-from colorvid.evaluation.extra import EXTRA_CHOICES
-from colorvid.evaluation.frames import Row, write_csv
-from colorvid.evaluation.triptych import SCALE_DE, TriptychWriter
-from colorvid.evaluation.video import (
+from colorvid.evaluation.score.extra import EXTRA_CHOICES
+from colorvid.evaluation.score.frames import ScoredFrame
+from colorvid.evaluation.score.pictures import SCALE_DE, TriptychWriter
+from colorvid.evaluation.score.video import (
     MATRICES,
     RANGES,
     SITINGS,
@@ -32,6 +32,7 @@ from colorvid.evaluation.video import (
 )
 from colorvid.io.files import OutputFile, output_text
 from colorvid.io.opening import PIPE
+from colorvid.quality.log import write_log
 
 if TYPE_CHECKING:
     from colorvid.quality.color import ColorSpec
@@ -114,7 +115,7 @@ def run_eval(options: Namespace, signals: Signals) -> int:
     Raises:
         ColorvidError: it failed.
     """
-    from colorvid.evaluation.inspection import (
+    from colorvid.evaluation.score.summary import (
         as_json,
         as_text,
         check_sizes,
@@ -200,14 +201,14 @@ def _check_eval(options: Namespace) -> None:
             OutputFile(Path(path), overwrite=options.overwrite).discard()
 
 
-def _write_outputs(options: Namespace, rows: list[Row], text: str) -> None:
+def _write_outputs(options: Namespace, rows: list[ScoredFrame], text: str) -> None:
     """Write the files that were asked for."""
     if options.csv is not None:
-        write_csv(options.csv, rows, overwrite=options.overwrite)
+        write_log(options.csv, rows, overwrite=options.overwrite)
     if options.json is not None:
         with output_text(Path(options.json), overwrite=options.overwrite) as file:
             file.write(f"{text}\n")
     if options.plot is not None:
-        from colorvid.evaluation.inspection import plot_frames
+        from colorvid.evaluation.score.summary import plot_frames
 
         plot_frames(Path(options.plot), rows, title=options.decoded)

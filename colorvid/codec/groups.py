@@ -22,7 +22,8 @@ from colorvid.io.files import frame_bytes
 from colorvid.models.loading import model_for
 from colorvid.models.modelfile import Model
 from colorvid.quality.color import ColorSpec
-from colorvid.quality.log import FrameRow, Scores, score
+from colorvid.quality.log import FrameRow
+from colorvid.quality.scores import FrameScores, score_frame
 from colorvid.system import memory
 from colorvid.system.cores import one_torch_thread
 from colorvid.system.limits import most_workers
@@ -115,9 +116,9 @@ class _GroupEncoder:
         with enough_memory(frame.size):
             coded = self._encoder.push(frame)
         seconds = time.perf_counter() - start
-        scores: Scores | None = None
+        scores: FrameScores | None = None
         if self._scored:
-            scores = score(frame, coded.picture, self._spec)
+            scores = score_frame(frame, coded.picture, self._spec, ms_ssim_too=False)
         return EncodedFrame(coded.packet, FrameRow.of(coded.packet, coded.bits, scores, seconds))
 
 

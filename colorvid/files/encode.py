@@ -24,7 +24,8 @@ from colorvid.files.reports import EncodeReport, Progress
 from colorvid.files.streams import create_stream, header_of
 from colorvid.io import FrameReader, open_reader
 from colorvid.io.files import os_errors
-from colorvid.quality.log import FrameLog, MeanScores, color_spec, open_log
+from colorvid.quality.log import FrameLog, open_log
+from colorvid.quality.scores import MeanScores, color_spec
 from colorvid.system.interrupts import uninterrupted
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from colorvid.errors import DamagedStream, HashMismatch
-from colorvid.quality.log import Scores
 from colorvid.quality.metrics import kbit_per_second
+from colorvid.quality.scores import FrameScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class EncodeReport:
     size_bytes: int
     rate: Fraction
     seconds: float
-    scores: Scores | None
+    scores: FrameScores | None
     warnings: tuple[str, ...] = ()
 
     @property

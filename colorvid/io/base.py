@@ -66,6 +66,11 @@ class VideoInfo:
         if self.frames is not None:
             _check_int("number of frames", self.frames, 0, 2**63 - 1)
 
+    @property
+    def size(self) -> Size:
+        """Of the pictures, in luma samples."""
+        return Size(self.width, self.height)
+
 
 def _check_int(name: str, value: object, low: int, high: int) -> None:
     """Refuse anything but a plain integer from ``low`` to ``high``."""

@@ -1,94 +1,27 @@
-"""Figures of single frames, their means, and the CSV log."""
+"""The CSV log of ``encode --csv``, ``eval`` and ``compare``: a line for each frame."""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Protocol, TextIO
 
 from colorvid.bitstream import FrameType, Packet
 from colorvid.errors import ConfigError, InputError, OutputError
-from colorvid.frame import Frame
-from colorvid.io import VideoInfo
-from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL
 from colorvid.io.files import os_errors, output_text
-from colorvid.quality.color import ColorSpec, Siting, choose_matrix, frame_delta_e
-from colorvid.quality.metrics import QUALITY_CAP_DB, psnr, weighted_psnr
-
-_SITINGS: dict[str, Siting] = {"left": "left", "center": "center", "topleft": "topleft"}
+from colorvid.quality.scores import QUICK_METRICS, FrameScores
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Quality of a decoded frame, or means over frames.
+class LogRow(Protocol):
+    """What a line of the log is made of."""
 
-    Attributes:
-        psnr_y, psnr_u, psnr_v: dB, cut at 100 (which an exact copy counts for).
-        psnr_yuv: ``(6 Y + U + V) / 8``, dB.
-        de00: mean CIEDE2000 over pixels (k = 1); None if the matrix of the video is none of
-            BT.601, BT.709 and BT.2020. See `colorvid.quality.color` for the path to CIELAB.
-    """
-
-    psnr_y: float
-    psnr_u: float
-    psnr_v: float
-    psnr_yuv: float
-    de00: float | None
-
-
-def color_spec(info: VideoInfo) -> ColorSpec | None:
-    """How to see the colours of a video; None if its matrix is not supported.
-
-    What the video leaves open: BT.709 from 720 rows up, else BT.601; limited range. A siting other
-    than left, center and topleft is taken as left.
-    """
-    try:
-        matrix = choose_matrix(info.matrix, info.height)
-    except InputError:
-        return None
-    siting = _SITINGS.get(CHROMA_LOCATIONS[info.chroma_location], "left")
-    return ColorSpec(matrix, info.color_range == RANGE_FULL, siting)
-
-
-def score(source: Frame, decoded: Frame, spec: ColorSpec | None) -> Scores:
-    """Compare 8-bit planes of one size."""
-    planes = [psnr(a, b) for a, b in zip(source.planes, decoded.planes, strict=True)]
-    y, u, v = (min(value, QUALITY_CAP_DB) for value in planes)
-    difference = None
-    if spec is not None:
-        difference = float(frame_delta_e(source, decoded, spec).mean(dtype="float64"))
-    return Scores(y, u, v, weighted_psnr(planes), difference)
-
-
-class MeanScores:
-    """Running means of `Scores`."""
-
-    def __init__(self) -> None:
-        """Start without frames."""
-        self._sums = [0.0] * len(fields(Scores))
-        self._known = [True] * len(fields(Scores))
-        self._count = 0
-
-    def add(self, scores: Scores | None) -> None:
-        """Count a frame; None = it was not scored."""
-        if scores is None:
-            return
-        self._count += 1
-        for i, value in enumerate(astuple(scores)):
-            self._known[i] = self._known[i] and value is not None
-            self._sums[i] += value or 0.0
-
-    def means(self) -> Scores | None:
-        """Means over the scored frames; None if there are none."""
-        if self._count == 0:
-            return None
-        means = zip(self._sums, self._known, strict=True)
-        values: list[Any] = [total / self._count if known else None for total, known in means]
-        return Scores(*values)
+    def as_dict(self) -> Mapping[str, object]:
+        """Cells by column."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +50,12 @@ class FrameRow:
     bytes_motion: int
     bytes_side: int
     bytes_header: int
-    scores: Scores | None
+    scores: FrameScores | None
     seconds: float
 
     @staticmethod
     def of(
-        packet: Packet, bits: Mapping[str, float], scores: Scores | None, seconds: float
+        packet: Packet, bits: Mapping[str, float], scores: FrameScores | None, seconds: float
     ) -> FrameRow:
         """The row of a coded frame; ``bits`` of ``luma``, ``chroma`` and ``side``."""
         header = packet.header
@@ -144,6 +77,17 @@ class FrameRow:
             seconds=seconds,
         )
 
+    def as_dict(self) -> dict[str, object]:
+        """Cells by column, those of the scores in their place; MS-SSIM has no column here."""
+        scores = self.scores
+        row: dict[str, object] = {}
+        for field in fields(self):
+            if field.name == "scores":
+                row |= {n: None if scores is None else scores.figure(n) for n in QUICK_METRICS}
+            else:
+                row[field.name] = getattr(self, field.name)
+        return row
+
 
 def split_bytes(size: int, shares: list[float]) -> list[int]:
     """Split ``size`` in proportion to ``shares`` into whole numbers that add up to it.
@@ -161,37 +105,48 @@ def split_bytes(size: int, shares: list[float]) -> list[int]:
     return parts
 
 
-_ROW_FIELDS = [f.name for f in fields(FrameRow)]
-_SCORES_AT = _ROW_FIELDS.index("scores")
-COLUMNS = (
-    *_ROW_FIELDS[:_SCORES_AT],
-    *(f.name for f in fields(Scores)),
-    *_ROW_FIELDS[_SCORES_AT + 1 :],
-)
-"""Columns of the CSV log."""
+def _columns() -> tuple[str, ...]:
+    names = [field.name for field in fields(FrameRow)]
+    at = names.index("scores")
+    return (*names[:at], *QUICK_METRICS, *names[at + 1 :])
+
+
+COLUMNS = _columns()
+"""Columns of the log of an encoding."""
 
 
 class FrameLog:
-    """Writes the CSV log (RFC 4180, with a header line): one line for each frame."""
+    """Writes a CSV log (RFC 4180, with a header line): one line for each frame.
 
-    def __init__(self, file: TextIO, name: str) -> None:
-        """Write the header line to ``file``; ``name`` stands in messages."""
-        self._name = name
+    Floats have six digits behind the point; ``None`` becomes an empty field.
+    """
+
+    def __init__(self, file: TextIO, name: str, columns: Sequence[str] = COLUMNS) -> None:
+        """Write the header line to ``file``; ``name`` stands in messages.
+
+        Raises:
+            OutputError: that fails.
+        """
+        self._name, self._columns = name, columns
         self._writer = csv.writer(file)
         with os_errors(name, OutputError):
-            self._writer.writerow(COLUMNS)
+            self._writer.writerow(columns)
 
-    def write(self, row: FrameRow) -> None:
+    def write(self, row: LogRow) -> None:
         """Append a line; raises ``OutputError`` if that fails."""
-        parts = [getattr(row, name) for name in _ROW_FIELDS]
-        scores = [None] * len(fields(Scores)) if row.scores is None else astuple(row.scores)
-        cells = [*parts[:_SCORES_AT], *scores, *parts[_SCORES_AT + 1 :]]
+        cells = row.as_dict()
         with os_errors(self._name, OutputError):
-            self._writer.writerow(f"{c:.4f}" if isinstance(c, float) else c for c in cells)
+            self._writer.writerow(_cell(cells[column]) for column in self._columns)
+
+
+def _cell(value: object) -> object:
+    return f"{value:.6f}" if isinstance(value, float) else value
 
 
 @contextmanager
-def open_log(path: str | Path, *, overwrite: bool) -> Iterator[FrameLog]:
+def open_log(
+    path: str | Path, *, overwrite: bool, columns: Sequence[str] = COLUMNS
+) -> Iterator[FrameLog]:
     """A CSV log that appears under its name when the block ends well.
 
     Raises:
@@ -201,4 +156,23 @@ def open_log(path: str | Path, *, overwrite: bool) -> Iterator[FrameLog]:
     if str(path) == "-":
         raise ConfigError("csv=- is not allowed; give the name of a file")
     with output_text(Path(path), overwrite=overwrite) as file:
-        yield FrameLog(file, str(path))
+        yield FrameLog(file, str(path), columns)
+
+
+def write_log(path: str | Path, rows: Sequence[LogRow], *, overwrite: bool = True) -> None:
+    """Write a CSV log of rows with the same columns; it appears when it is complete.
+
+    Args:
+        path: the file.
+        rows: at least one.
+        overwrite: whether an existing file is replaced.
+
+    Raises:
+        OutputError: the file exists and must not be replaced, or cannot be written.
+        InputError: there are no rows.
+    """
+    if not rows:
+        raise InputError(f"{path}: no frames to write; give at least one")
+    with open_log(path, overwrite=overwrite, columns=tuple(rows[0].as_dict())) as log:
+        for row in rows:
+            log.write(row)

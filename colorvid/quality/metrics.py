@@ -1,15 +1,14 @@
 """Quality and rate of decoded pictures, and BD-rate between rate-quality curves.
 
 Everything is computed from integer planes as they come out of a decoder, never from floats that
-were not rounded. Colour differences follow :mod:`colorvid.quality.color`. ``METRICS`` names every
-figure with its unit and direction; :func:`score_frame` computes all of them for one frame, and
-:func:`mean_scores` averages them over frames (and, applied again, over clips).
+were not rounded. ``METRICS`` names every figure of a frame with its unit and direction;
+`colorvid.quality.scores` computes them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -18,10 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorvid.errors import ColorvidError, ConfigError, InputError
-from colorvid.frame import Frame
-from colorvid.quality.color import ColorSpec, frame_delta_e
-
-Scores = dict[str, float | None]
 
 QUALITY_CAP_DB = 100.0
 """Decibels that an exact copy (infinite PSNR) counts for in an average; higher values are cut."""
@@ -123,48 +118,6 @@ def ms_ssim_possible(plane: NDArray[np.uint8]) -> bool:
 def ms_ssim_db(value: float) -> float:
     """MS-SSIM as ``-10 log10(1 - value)`` dB, cut at ``QUALITY_CAP_DB``."""
     return QUALITY_CAP_DB if value >= 1 else min(-10 * math.log10(1 - value), QUALITY_CAP_DB)
-
-
-def score_frame(reference: Frame, decoded: Frame, spec: ColorSpec) -> Scores:
-    """Every figure of ``METRICS`` for one decoded frame.
-
-    PSNR is cut at ``QUALITY_CAP_DB`` so that averages stay finite. Both MS-SSIM entries are
-    ``None`` where luma is too small for it. ``de00_p95`` is the 95th percentile over pixels.
-
-    Raises:
-        InputError: the frames differ in size.
-    """
-    planes_db = [psnr(a, b) for a, b in zip(reference.planes, decoded.planes, strict=True)]
-    similarity = ms_ssim(reference.y, decoded.y) if ms_ssim_possible(reference.y) else None
-    difference = frame_delta_e(reference, decoded, spec)
-    y, u, v = (min(value, QUALITY_CAP_DB) for value in planes_db)
-    return {
-        "psnr_y_db": y,
-        "psnr_u_db": u,
-        "psnr_v_db": v,
-        "psnr_yuv611_db": weighted_psnr(planes_db),
-        "ms_ssim_y": similarity,
-        "ms_ssim_y_db": None if similarity is None else ms_ssim_db(similarity),
-        "de00_mean": float(difference.mean(dtype=np.float64)),
-        "de00_p95": float(np.percentile(difference, 95)),
-    }
-
-
-def mean_scores(scores: Iterable[Mapping[str, float | None]]) -> Scores:
-    """Arithmetic mean of each figure; ``None`` where any of the entries has none.
-
-    Raises:
-        InputError: there is nothing to average.
-    """
-    rows = list(scores)
-    if not rows:
-        raise InputError("no frames to score; give at least one")
-    result: Scores = {}
-    for name in rows[0]:
-        values = [row[name] for row in rows]
-        present = [value for value in values if value is not None]
-        result[name] = math.fsum(present) / len(rows) if len(present) == len(rows) else None
-    return result
 
 
 def bits_per_pixel(size_bytes: int, frames: int, height: int, width: int) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorvid.evaluation.clips import write_y4m
+from colorvid.evaluation.compare.clips import write_y4m
 from tests import tiny
 from tests.cli.test_main import command, one_error_line, run
 from tests.evaluation.sources import moving_clip

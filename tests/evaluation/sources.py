@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.evaluation.clips import Clip
-from colorvid.evaluation.codecs import Encoded
+from colorvid.evaluation.compare.clips import Clip
+from colorvid.evaluation.compare.codecs import Encoded
 from colorvid.frame import Frame, chroma_size
 from colorvid.io import VideoInfo, open_reader, open_writer
 from colorvid.io.files import read_packed_frame

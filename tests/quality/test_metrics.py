@@ -11,16 +11,13 @@ from colorvid.errors import ConfigError, InputError
 from colorvid.frame import Frame, Plane, chroma_size
 from colorvid.quality.color import ColorSpec, Matrix
 from colorvid.quality.metrics import (
-    METRICS,
     QUALITY_CAP_DB,
     bd_rate,
     bits_per_pixel,
     kbit_per_second,
-    mean_scores,
     ms_ssim,
     ms_ssim_db,
     psnr,
-    score_frame,
     weighted_psnr,
 )
 from tests.clips import moving_frames
@@ -43,16 +40,6 @@ def test_psnr_of_a_known_error_and_of_equal_planes() -> None:
     assert psnr(plane, plane + np.uint8(5)) == pytest.approx(10 * math.log10(255**2 / 25))
     black, white = np.zeros((2, 2), np.uint8), np.full((2, 2), 255, np.uint8)
     assert psnr(black, white) == psnr(white, black) == 0  # no wrap-around of u8
-
-
-def test_psnr_is_that_of_exact_integers() -> None:
-    one, two = noise(37, 23, 1), noise(37, 23, 2)
-    scores = score_frame(one, two, SPEC)
-    for name, a, b in zip("yuv", one.planes, two.planes, strict=True):
-        total = sum((int(x) - int(y)) ** 2 for x, y in zip(a.flat, b.flat, strict=True))
-        expected = 10 * math.log10(Fraction(255**2 * a.size, total))
-        assert psnr(a, b) == pytest.approx(expected, rel=1e-12)
-        assert scores[f"psnr_{name}_db"] == pytest.approx(expected, rel=1e-12)
 
 
 def test_psnr_refuses_planes_that_differ_or_are_not_8_bit() -> None:
@@ -112,25 +99,6 @@ def test_ms_ssim_is_that_of_an_independent_implementation(error: int) -> None:
     other = (plane + noise).clip(0, 255).astype(np.uint8)
     other[40:80, 50:120] = 90
     assert ms_ssim(plane, other) == pytest.approx(independent_ms_ssim(plane, other), abs=1e-5)
-
-
-def test_score_frame_fills_the_table_of_metrics() -> None:
-    frame, other = noise(33, 47, 1), noise(33, 47, 2)
-    scores = score_frame(frame, other, SPEC)
-    assert list(scores) == list(METRICS)
-    assert scores["ms_ssim_y"] is None
-    assert scores["ms_ssim_y_db"] is None
-    mean, p95 = scores["de00_mean"], scores["de00_p95"]
-    assert mean is not None and p95 is not None and 0 < mean < p95
-    large = score_frame(noise(162, 162), noise(162, 162), SPEC)
-    assert large["psnr_yuv611_db"] == large["ms_ssim_y_db"] == QUALITY_CAP_DB
-    assert large["de00_mean"] == 0
-
-
-def test_mean_scores_keeps_gaps() -> None:
-    assert mean_scores([{"a": 1.0, "b": None}, {"a": 3.0, "b": 1.0}]) == {"a": 2.0, "b": None}
-    with pytest.raises(InputError, match="no frames to score"):
-        mean_scores([])
 
 
 def test_rates() -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from colorvid.config import InterConfig, IntraConfig, from_table, lambda_of_quality
 from colorvid.errors import ConfigError
-from colorvid.evaluation.clips import STILL_SPEC, write_y4m
+from colorvid.evaluation.compare.clips import STILL_SPEC, write_y4m
 from colorvid.quality.color import frame_to_rgb
 from colorvid.training.data.sources import DataConfig
 from colorvid.training.loop.checkpoint import load_checkpoint

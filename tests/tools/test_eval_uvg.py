@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from colorvid.evaluation import runs, uvg
+from colorvid.evaluation.compare import runs, uvg
 from colorvid.io import VideoInfo, open_writer
 from tests.evaluation.sources import moving_frames
 from tools import eval_uvg

@@ -9,7 +9,7 @@ from PIL import Image
 
 from colorvid.codec.encoder import Encoder
 from colorvid.codec.settings import EncoderSettings
-from colorvid.evaluation.clips import STILL_SPEC
+from colorvid.evaluation.compare.clips import STILL_SPEC
 from colorvid.models.modelfile import load_model, save_model
 from colorvid.quality.color import frame_to_rgb
 from colorvid.training.export import assemble, make_tables

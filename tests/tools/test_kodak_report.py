@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from colorvid.evaluation.patches import Patch
-from colorvid.evaluation.tables import Row
+from colorvid.evaluation.compare.patches import Patch
+from colorvid.evaluation.compare.tables import Row
 from colorvid.quality.metrics import METRICS
 from tools.kodak_report import (
     PUBLISHED,

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from colorvid.config import TUNES
-from colorvid.evaluation.clips import write_y4m
-from colorvid.evaluation.codecs import Codec, model_identity
-from colorvid.evaluation.compare import Comparison
-from colorvid.evaluation.runs import Measuring, run_all
-from colorvid.evaluation.tables import DRIFT, write_tsv
+from colorvid.evaluation.compare.clips import write_y4m
+from colorvid.evaluation.compare.codecs import Codec, model_identity
+from colorvid.evaluation.compare.report import Comparison
+from colorvid.evaluation.compare.runs import Measuring, run_all
+from colorvid.evaluation.compare.tables import DRIFT, write_tsv
 from tests.evaluation.sources import CoarseRun, moving_clip
 from tools import results as tool
 from tools.results import (

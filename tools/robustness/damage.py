@@ -34,7 +34,7 @@ from colorvid.codec.groups import (
 )
 from colorvid.codec.settings import EncoderSettings  # noqa: E402
 from colorvid.errors import ColorvidError, HeaderError  # noqa: E402
-from colorvid.evaluation.tables import markdown, write_tsv  # noqa: E402
+from colorvid.evaluation.compare.tables import markdown, write_tsv  # noqa: E402
 from colorvid.files.concealment import Concealment  # noqa: E402
 from colorvid.files.streams import header_of  # noqa: E402
 from colorvid.frame import (

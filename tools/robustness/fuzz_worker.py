@@ -18,7 +18,7 @@ from pathlib import Path
 import hypothesis
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from colorvid.evaluation.process import peak_memory_mb
+from colorvid.evaluation.compare.machine import peak_memory_mb
 from tools.robustness.fuzz_targets import Target
 
 HEAP_BYTES = 6 << 30

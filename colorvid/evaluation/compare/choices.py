@@ -1,0 +1,63 @@
+"""What a comparison can be made of: reference encoders, qualities, what is measured.
+
+Nothing here loads a codec, so that ``colorvid compare --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+X26X_CRFS = (19, 23, 27, 31, 35, 39)
+SVT_CRFS = (23, 31, 39, 47, 55, 63)
+JPEG_QUALITIES = (95, 90, 80, 65, 50, 35, 20, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """One reference encoder.
+
+    Attributes:
+        encoder: name of the encoder in FFmpeg, or ``jpeg``.
+        qualities: of its curve, best first: constant rate factors (lower is better), or qualities
+            of JPEG (higher is better).
+        intra: every frame is a key frame.
+        low_delay: tuned for zero latency; no B frames, no lookahead.
+    """
+
+    encoder: str
+    qualities: tuple[int, ...]
+    intra: bool = False
+    low_delay: bool = False
+
+
+ANCHORS: dict[str, Anchor] = {
+    "x264-intra": Anchor("libx264", X26X_CRFS, intra=True),
+    "x265-intra": Anchor("libx265", X26X_CRFS, intra=True),
+    "svtav1-intra": Anchor("libsvtav1", SVT_CRFS, intra=True),
+    "jpeg": Anchor("jpeg", JPEG_QUALITIES, intra=True),
+    "x264-zl": Anchor("libx264", X26X_CRFS, low_delay=True),
+    "x265-zl": Anchor("libx265", X26X_CRFS, low_delay=True),
+    "x264": Anchor("libx264", X26X_CRFS),
+    "x265": Anchor("libx265", X26X_CRFS),
+    "svtav1": Anchor("libsvtav1", SVT_CRFS),
+}
+"""The reference encoders by name; `colorvid.evaluation.compare.anchors` runs them."""
+
+NO_ANCHORS = "none"
+INTRA_ANCHORS = ("x264-intra", "x265-intra")
+INTER_ANCHORS = ("x264-zl", "x265-zl")
+"""Compared with if nothing else is asked for."""
+
+INTRA_QUALITIES = (63, 52, 42, 32, 22)
+INTER_QUALITIES = (62, 52, 40, 28, 16)
+"""Qualities of colorvid that cover the curves of the anchors, best first."""
+
+COMPARED_FRAMES = 32
+
+Memory = Literal["all", "one", "none"]
+"""Where peak memory is measured.
+
+``all``: every encoding and every decoding has a process of its own, speeds are taken there too.
+``one``: the first quality of each codec and clip is run once more for it, in such processes.
+"""

@@ -1,0 +1,165 @@
+"""What a codec under test must do, and colorvid itself as one of them.
+
+All of them work from file to file: a ``.y4m`` source to a coded file, and that to a ``.y4m`` file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol
+
+from colorvid.bitstream.headers import STREAM_HEADER_BYTES
+from colorvid.config import PACKAGE_VERSION
+from colorvid.evaluation.compare.machine import source_digest
+from colorvid.files.decode import decode_file
+from colorvid.files.encode import encode_file
+from colorvid.files.streams import probe
+from colorvid.io import VideoInfo
+
+_NOT_CODEC = (
+    "cli/", "evaluation/", "training/", "__main__",
+)  # fmt: skip
+"""Starts of the names of files that change no bytes, no pictures and no speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What one encoding gave besides its file.
+
+    Attributes:
+        seconds: of the work alone, from the first frame that is read to the closed file; loading
+            libraries and models does not count.
+        frame_bytes: bytes of each frame, in display order; they add up to the file.
+    """
+
+    seconds: float
+    frame_bytes: list[int]
+
+
+class FileCodec(Protocol):
+    """Encodes and decodes files. Can be sent to a process: it may work in another one."""
+
+    @property
+    def suffix(self) -> str:
+        """Suffix of coded files, with the dot."""
+        ...
+
+    def settings(self, quality: int) -> dict[str, str]:
+        """All that defines the result besides the source: options, versions, weights."""
+        ...
+
+    def encode(self, source: Path, target: Path, quality: int) -> Encoded:
+        """Encode a ``.y4m`` file into ``target``, which does not exist yet."""
+        ...
+
+    def decode(self, coded: Path, target: Path, info: VideoInfo) -> float:
+        """Decode into a ``.y4m`` file of the video ``info``; gives the seconds of the work."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """A codec under test.
+
+    Attributes:
+        name: as printed.
+        qualities: quality settings of its curve, in any order.
+        run: does the work.
+    """
+
+    name: str
+    qualities: tuple[int, ...]
+    run: FileCodec
+
+
+@dataclass(frozen=True, slots=True)
+class ColorvidRun:
+    """colorvid through its own file interface.
+
+    Attributes:
+        gop: distance of key frames, in frames; 1 = intra only.
+        inter_quality: quality of inter frames; ``None`` = colorvid's own choice.
+        model: name of a released model or path of a model file.
+        threads: most GOPs to work on at once.
+    """
+
+    gop: int
+    inter_quality: int | None = None
+    model: str = "default"
+    threads: int = 1
+
+    @property
+    def suffix(self) -> str:
+        """``.clv``."""
+        return ".clv"
+
+    def settings(self, quality: int) -> dict[str, str]:
+        """Options, the identity of the model, and digests over its file and colorvid's source."""
+        return {
+            "encoder": "colorvid",
+            "version": PACKAGE_VERSION,
+            "source": codec_digest(),
+            "torch": version("torch"),
+            "model_id": model_identity(self.model),
+            "model_file": _file_digest(_model_path(self.model)),
+            "quality": str(quality),
+            "gop": str(self.gop),
+            "inter_quality": "auto" if self.inter_quality is None else str(self.inter_quality),
+            "threads": str(self.threads),
+        }
+
+    def encode(self, source: Path, target: Path, quality: int) -> Encoded:
+        """Encode a ``.y4m`` file; the index of the stream counts for the last frame."""
+        report = encode_file(
+            source,
+            target,
+            quality=quality,
+            gop=self.gop,
+            inter_quality=self.inter_quality,
+            model=self.model,
+            threads=self.threads,
+        )
+        stream = probe(target)
+        sizes = [frame.packet_bytes for frame in stream.frames]
+        sizes[0] += STREAM_HEADER_BYTES
+        sizes[-1] += stream.index_bytes
+        return Encoded(report.seconds, sizes)
+
+    def decode(self, coded: Path, target: Path, info: VideoInfo) -> float:
+        """Decode into a ``.y4m`` file."""
+        report = decode_file(coded, target, model=self.model, threads=self.threads)
+        return report.seconds
+
+
+@lru_cache(maxsize=1)
+def codec_digest() -> str:
+    """Digest over the source files that make colorvid's streams and pictures, 12 digits."""
+    return source_digest(lambda name: not name.startswith(_NOT_CODEC))
+
+
+@lru_cache(maxsize=8)
+def model_identity(name: str) -> str:
+    """Identity of a model by name or path, in hexadecimal.
+
+    Raises:
+        ModelMismatch: there is no such model.
+    """
+    from colorvid.models.modelfile import load_model
+
+    return load_model(name).identity.hex()
+
+
+def _model_path(name: str) -> Path:
+    from colorvid.models.modelfile import find_model
+
+    return find_model(name)
+
+
+@lru_cache(maxsize=8)
+def _file_digest(path: Path) -> str:
+    """Digest over a file, 12 digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

@@ -1,0 +1,46 @@
+"""colorvid as a codec under test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import colorvid
+from colorvid.errors import ModelMismatch
+from colorvid.evaluation.compare.clips import read_video, write_y4m
+from colorvid.evaluation.compare.codecs import ColorvidRun, codec_digest, model_identity
+from colorvid.quality.metrics import psnr
+from tests import tiny
+from tests.evaluation.sources import moving_clip
+
+
+def test_colorvid_is_run_through_its_file_interface(tmp_path: Path) -> None:
+    clip, run = moving_clip(3), ColorvidRun(gop=2)
+    source, coded, result = tmp_path / "a.y4m", tmp_path / "a.clv", tmp_path / "b.y4m"
+    write_y4m(source, clip)
+    encoded = run.encode(source, coded, 20)
+    assert run.decode(coded, result, clip.info) > 0 and encoded.seconds > 0
+    stream = colorvid.probe(coded)
+    assert [frame.is_key for frame in stream.frames] == [True, False, True]
+    assert sum(encoded.frame_bytes) == coded.stat().st_size
+    assert encoded.frame_bytes[1] == stream.frames[1].packet_bytes
+    decoded = read_video(result, 3).frames
+    assert psnr(clip.frames[2].y, decoded[2].y) > 20
+
+
+def test_settings_name_model_and_source(tmp_path: Path) -> None:
+    identity = tiny.save(tmp_path / "tiny.safetensors")
+    tiny.save(tmp_path / "other.safetensors", seed=1)
+    run = ColorvidRun(8, model=str(tmp_path / "tiny.safetensors"))
+    settings = run.settings(40)
+    assert settings["model_id"] == identity.hex()
+    assert settings["source"] == codec_digest()
+    assert (settings["quality"], settings["gop"], settings["inter_quality"]) == ("40", "8", "auto")
+    other = ColorvidRun(8, model=str(tmp_path / "other.safetensors")).settings(40)
+    assert other["model_file"] != settings["model_file"]
+
+
+def test_a_model_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ModelMismatch, match="nowhere"):
+        model_identity("nowhere")

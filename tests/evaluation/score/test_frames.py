@@ -1,0 +1,96 @@
+"""Scores frame by frame: rows, unequal videos, CSV files."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from colorvid.errors import ConfigError, InputError, OutputError
+from colorvid.evaluation.score.extra import EXTRA_CHOICES, EXTRA_METRICS
+from colorvid.evaluation.score.frames import ScoredFrame, columns, score_frames
+from colorvid.quality.color import ColorSpec, Matrix
+from colorvid.quality.log import write_log
+from colorvid.quality.metrics import METRICS
+from colorvid.quality.scores import score_frame
+from tests.clips import moving_frames
+
+SPEC = ColorSpec(Matrix.BT601)
+FIRST, SECOND = moving_frames(3, 24, 32), moving_frames(3, 24, 32, seed=1)
+
+
+def test_a_row_for_each_frame_in_the_order_of_the_columns() -> None:
+    rows = list(score_frames(FIRST, SECOND, SPEC, frame_bytes=[70, 8, 9]))
+    assert [tuple(row.as_dict()) for row in rows] == [("frame", "bytes", *METRICS)] * 3
+    assert [(row.frame, row.size_bytes) for row in rows] == [(0, 70), (1, 8), (2, 9)]
+    assert rows[1].scores == score_frame(FIRST[1], SECOND[1], SPEC)
+
+
+def test_frames_are_taken_one_by_one() -> None:
+    taken = []
+
+    def source() -> object:
+        for index, frame in enumerate(FIRST):
+            taken.append(index)
+            yield frame
+
+    rows = score_frames(source(), iter(SECOND), SPEC)  # type: ignore[arg-type]
+    assert next(rows).size_bytes is None
+    assert taken == [0]
+
+
+def test_unequal_numbers_of_frames_are_named_on_either_side() -> None:
+    with pytest.raises(
+        InputError, match="reference has 3 frames, the decoded video 1; .*--frames 1"
+    ):
+        list(score_frames(FIRST, SECOND[:1], SPEC))
+    with pytest.raises(InputError, match="reference has 0 frames, the decoded video 3"):
+        list(score_frames([], SECOND, SPEC))
+
+
+@pytest.mark.parametrize("sizes", [[1, 2], [1, 2, 3, 4]])
+def test_coded_sizes_must_be_as_many_as_frames(sizes: list[int]) -> None:
+    with pytest.raises(InputError, match=f"{len(sizes)} coded sizes for 3 frames"):
+        list(score_frames(FIRST, SECOND, SPEC, frame_bytes=sizes))
+
+
+def test_extra_metrics_come_behind_the_others_and_only_on_request() -> None:
+    assert not set(EXTRA_METRICS) & set(METRICS)
+    row = next(score_frames(FIRST, SECOND, SPEC, extra=["ciede_vmaf"]))
+    assert (
+        tuple(row.as_dict())
+        == columns(["ciede_vmaf"])
+        == ("frame", "bytes", *METRICS, "ciede_vmaf")
+    )
+    assert {column for names in EXTRA_CHOICES.values() for column in names} == set(EXTRA_METRICS)
+    with pytest.raises(ConfigError, match="metric 'vmaf' is unknown; use ciede_vmaf"):
+        next(score_frames(FIRST, SECOND, SPEC, extra=["vmaf"]))
+
+
+def test_a_line_gives_the_frame_back() -> None:
+    frames = score_frames(FIRST, SECOND, SPEC, frame_bytes=[70, 8, 9], extra=["ciede_vmaf"])
+    for frame in frames:
+        again = ScoredFrame.of(frame.as_dict())
+        assert again == frame and again.figure("ciede_vmaf") == frame.extra["ciede_vmaf"]
+        assert again.figure("psnr_y_db") == frame.scores.psnr_y_db
+    with pytest.raises(KeyError):
+        frame.figure("niqe")
+
+
+def test_csv_holds_the_rows(tmp_path: Path) -> None:
+    path = tmp_path / "frames.csv"
+    rows = list(score_frames(FIRST, SECOND, SPEC, frame_bytes=[70, 8, 9]))
+    write_log(path, rows)
+    with path.open(newline="", encoding="utf-8") as file:
+        read = list(csv.DictReader(file))
+    assert list(read[0]) == list(rows[0].as_dict())
+    assert [row["bytes"] for row in read] == ["70", "8", "9"]
+    assert [float(row["de00_mean"]) for row in read] == pytest.approx(
+        [row.scores.de00_mean for row in rows], abs=1e-6
+    )
+    assert {row["ms_ssim_y"] for row in read} == {""}, "too small a picture"
+    with pytest.raises(OutputError, match="frames.csv exists; pass overwrite=True"):
+        write_log(path, rows, overwrite=False)
+    with pytest.raises(InputError, match="no frames to write"):
+        write_log(path, [])
