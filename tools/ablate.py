@@ -48,7 +48,7 @@ from colorvid.evaluation.tables import (  # noqa: E402
 from colorvid.io import VideoInfo  # noqa: E402
 from colorvid.models.modelfile import save_model  # noqa: E402
 from colorvid.training.export import assemble, make_tables, run_config  # noqa: E402
-from tools.train import train_run  # noqa: E402
+from colorvid.training.recipe import Recipe  # noqa: E402
 
 Row = dict[str, Any]
 BASE = "base"
@@ -141,7 +141,7 @@ class Ablations:
         return found
 
     def changed(self, row: str) -> dict[str, Any]:
-        """The training configuration of a row, as `tools.train` takes it."""
+        """The training configuration of a row, as `Recipe` takes it."""
         result = {"kind": self.table["kind"]}
         for part in ("data", "model", "loss", "schedule"):
             changes = {} if row == BASE else self.table["rows"][row].get(part, {})
@@ -161,8 +161,8 @@ class Ablations:
                 if not (run / path.name).exists():
                     os.link(path, run / path.name)
         start = self.table.get("start")
-        where = f"{self.name} {row}"
-        train_run(table, where, self.data, run, runs=self.runs, start=start and self.runs / start)
+        recipe = Recipe(table, f"{self.name} {row}", self.data, self.runs)
+        recipe.train(run, start=start and self.runs / start)
         return run
 
     def codec(self, row: str) -> Codec:

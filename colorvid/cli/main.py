@@ -9,9 +9,11 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from colorvid.cli.bench import add_bench
 from colorvid.cli.compare import add_compare
 from colorvid.cli.evaluate import add_eval
 from colorvid.cli.options import add_device, add_work, frame_rate, resolution, whole
+from colorvid.cli.train import add_curves, add_export, add_train
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, PACKAGE_VERSION, QUALITIES, TUNES
 from colorvid.errors import ColorvidError, ConfigError, InputError, OutOfMemory, OutputError
 
@@ -62,6 +64,10 @@ def make_parser() -> argparse.ArgumentParser:
         "name", nargs="?", default=TUNES[0],
         help=f"{', '.join(TUNES)} or a model file (default: {TUNES[0]})",
     )  # fmt: skip
+    add_bench(_command(commands, "bench", "measure speed, and where the time goes"))
+    add_train(_command(commands, "train", "train a model, or go on training"))
+    add_export(_command(commands, "export", "turn training runs into a model file"))
+    add_curves(_command(commands, "curves", "plot the logs of training runs"))
     return parser
 
 
@@ -231,7 +237,7 @@ def _run(argv: Sequence[str] | None, signals: Any) -> int:
     _check_pipes(options)
     from colorvid.cli import coding as commands
 
-    return commands.run(options, signals)
+    return int(getattr(options, "handler", commands.run)(options, signals))
 
 
 def _check_pipes(options: argparse.Namespace) -> None:

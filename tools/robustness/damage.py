@@ -34,6 +34,7 @@ from colorvid.codec.groups import (
 )
 from colorvid.codec.settings import EncoderSettings  # noqa: E402
 from colorvid.errors import ColorvidError, HeaderError  # noqa: E402
+from colorvid.evaluation.generated import generated_frames  # noqa: E402
 from colorvid.evaluation.tables import markdown, write_tsv  # noqa: E402
 from colorvid.files.concealment import Concealment  # noqa: E402
 from colorvid.files.streams import header_of  # noqa: E402
@@ -45,7 +46,6 @@ from colorvid.io import VideoInfo  # noqa: E402
 from colorvid.models.loading import model_on  # noqa: E402
 from colorvid.models.modelfile import Model  # noqa: E402
 from colorvid.system.cores import one_torch_thread  # noqa: E402
-from tools.bench import generated_frames  # noqa: E402
 from tools.robustness.container import container  # noqa: E402
 
 WIDTH, HEIGHT = 64, 48
