@@ -18,7 +18,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Train a model as a TOML file says. A run that was stopped goes on from its last\n"
         "checkpoint when the same command is given again. Several processes, one for each GPU\n"
-        "with --device cuda: torchrun --nproc-per-node N -m colorvid train ..."
+        "with --device cuda: torchrun --nproc-per-node N -m -- colorvid train ..."
     )
     parser.add_argument("config", type=Path, metavar="CONFIG", help="TOML file of the stage")
     parser.add_argument(

@@ -184,7 +184,7 @@ def test_pictures_are_read_once_and_cropped(data: Path) -> None:
 def test_two_processes_from_the_command_line(data: Path) -> None:
     path, run = config(data, "inter"), data / "runs" / "inter"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", "-m", "colorvid", "train", str(path)]
+    command += ["--nproc-per-node", "2", "-m", "--", "colorvid", "train", str(path)]
     command += ["--data", str(data), "--run", str(run)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
