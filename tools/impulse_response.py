@@ -17,8 +17,12 @@ and V scaled to a quarter of the range, which no colour exceeds.
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from colorvid.cli.tool import run_tool
+
+    run_tool(__file__)
+
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,16 +30,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).resolve().parents[1]
-if __package__ in (None, ""):  # started as a program: find the tools as a package
-    sys.path.insert(0, str(ROOT))
-
-from colorvid.errors import ColorvidError, ConfigError  # noqa: E402
-from colorvid.evaluation.compare.clips import load  # noqa: E402
-from colorvid.evaluation.impulse import channel_bits, impulse_responses  # noqa: E402
-from colorvid.evaluation.plots import figure  # noqa: E402
-from colorvid.models.modelfile import load_model  # noqa: E402
-from colorvid.quality.color import ColorSpec  # noqa: E402
+from colorvid.cli.tool import errors_in_one_line, tool_parser
+from colorvid.errors import ConfigError
+from colorvid.evaluation.compare.clips import load
+from colorvid.evaluation.impulse import channel_bits, impulse_responses
+from colorvid.evaluation.plots import figure
+from colorvid.models.modelfile import load_model
+from colorvid.quality.color import ColorSpec
 
 Picture = NDArray[np.float64]
 BLOCK_PX = 16
@@ -48,9 +49,7 @@ _LEVELS = 32  # shades drawn: what differs by less is noise, and keeps the file 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Command line to options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     add = parser.add_argument
     add("image", type=Path, help="picture whose bits order the channels")
     add("-o", "--output", type=Path, required=True, help=".png or .svg")
@@ -150,16 +149,8 @@ def _show(panel: Any, picture: Picture, labels: Sequence[str]) -> None:
     panel.set_frame_on(False)
 
 
+@errors_in_one_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    options = parse(arguments)
-    try:
-        draw(options)
-    except ColorvidError as error:
-        print(f"impulse_response [error]: {error}", file=sys.stderr)
-        return error.exit_code
+    draw(parse(arguments))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

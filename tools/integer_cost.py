@@ -9,8 +9,11 @@ Prints BD-rates of the integers against the floats; ``--out FILE.tsv`` keeps the
 
 from __future__ import annotations
 
-import argparse
-import sys
+if __name__ == "__main__":
+    from colorvid.cli.tool import run_tool
+
+    run_tool(__file__)
+
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,27 +21,24 @@ from typing import Any
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parents[1]
-if __package__ in (None, ""):  # started as a program: find the tools as a package
-    sys.path.insert(0, str(ROOT))
-
-from colorvid.codec.encoder import Encoder  # noqa: E402
-from colorvid.codec.settings import EncoderSettings  # noqa: E402
-from colorvid.entropy.rans import CodeBook  # noqa: E402
-from colorvid.errors import ColorvidError, ConfigError  # noqa: E402
-from colorvid.evaluation.compare.choices import INTRA_QUALITIES  # noqa: E402
-from colorvid.evaluation.compare.clips import Clip, find_sources, load  # noqa: E402
-from colorvid.evaluation.compare.machine import commit  # noqa: E402
-from colorvid.evaluation.compare.tables import BD_METRICS, bd_rates, markdown, write_tsv  # noqa: E402
-from colorvid.evaluation.score.frames import score_frames  # noqa: E402
-from colorvid.frame import Frame  # noqa: E402
-from colorvid.models.branch import BranchOutput  # noqa: E402
-from colorvid.models.modelfile import Model, is_encoder, load_model  # noqa: E402
-from colorvid.models.planes import FEATURES_PER_SAMPLE, FrameTensors, from_features  # noqa: E402
-from colorvid.models.video import VideoModel  # noqa: E402
-from colorvid.nn.prior import INDEX, SCALES  # noqa: E402
-from colorvid.nn.transforms import UNIT  # noqa: E402
-from colorvid.training.export import load_run  # noqa: E402
+from colorvid.cli.tool import errors_in_one_line, tool_parser
+from colorvid.codec.encoder import Encoder
+from colorvid.codec.settings import EncoderSettings
+from colorvid.entropy.rans import CodeBook
+from colorvid.errors import ConfigError
+from colorvid.evaluation.compare.choices import INTRA_QUALITIES
+from colorvid.evaluation.compare.clips import Clip, find_sources, load
+from colorvid.evaluation.compare.machine import commit
+from colorvid.evaluation.compare.tables import BD_METRICS, bd_rates, markdown, write_tsv
+from colorvid.evaluation.score.frames import score_frames
+from colorvid.frame import Frame
+from colorvid.models.branch import BranchOutput
+from colorvid.models.modelfile import Model, is_encoder, load_model
+from colorvid.models.planes import FEATURES_PER_SAMPLE, FrameTensors, from_features
+from colorvid.models.video import VideoModel
+from colorvid.nn.prior import INDEX, SCALES
+from colorvid.nn.transforms import UNIT
+from colorvid.training.export import load_run
 
 Row = dict[str, Any]
 FLOATS, INTEGERS = "floats", "integers"
@@ -122,29 +122,20 @@ def compare(
     return table, model
 
 
+@errors_in_one_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of images")
     parser.add_argument("--intra", type=Path, required=True, help="run of the intra codec")
     parser.add_argument("--model", default="default", help="model file, or name of a released one")
     parser.add_argument("--every", type=int, default=6, help="take every N-th image (default: 6)")
     parser.add_argument("--out", type=Path, help="TSV file to write")
     options = parser.parse_args(arguments)
-    try:
-        sources = find_sources([options.data])[:: max(1, options.every)]
-        table, model = compare(options.model, options.intra, sources, INTRA_QUALITIES)
-        print(markdown(table))
-        if options.out is not None:
-            origin = {"commit": commit(), "model_id": model.identity.hex()}
-            write_tsv(options.out, [row | origin for row in table])
-    except ColorvidError as error:
-        print(f"integer_cost [error]: {error}", file=sys.stderr)
-        return error.exit_code
+    sources = find_sources([options.data])[:: max(1, options.every)]
+    table, model = compare(options.model, options.intra, sources, INTRA_QUALITIES)
+    print(markdown(table))
+    if options.out is not None:
+        origin = {"commit": commit(), "model_id": model.identity.hex()}
+        write_tsv(options.out, [row | origin for row in table])
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

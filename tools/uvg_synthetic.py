@@ -7,8 +7,8 @@ from pathlib import Path
 
 from colorvid.evaluation.compare import uvg
 from colorvid.evaluation.compare.clips import Clip
+from colorvid.evaluation.generated import generated_frames
 from colorvid.io import VideoInfo, open_writer
-from tools.bench import generated_frames
 
 SIZE = (192, 112)
 """Width and height, luma samples."""

@@ -49,11 +49,13 @@ class Signals:
 
     Attributes:
         received: name of the signal; None so far.
+        outcome: what a signal leaves behind, for the message.
     """
 
     def __init__(self) -> None:
         """Nothing is installed before the ``with`` block."""
         self.received: str | None = None
+        self.outcome = "no output file was written or changed"
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
@@ -83,7 +85,7 @@ class Signals:
     def error(self) -> Aborted:
         """What to tell about the signal."""
         name = self.received or "SIGINT"
-        return Aborted(f"aborted by {name}; no output file was written or changed")
+        return Aborted(f"aborted by {name}; {self.outcome}")
 
 
 class _Line:

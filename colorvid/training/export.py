@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,13 +15,14 @@ from tqdm import tqdm
 
 from colorvid.config import InterConfig, IntraConfig, from_table
 from colorvid.entropy.tables import MAX_REACH, Tables, tables_of
+from colorvid.exact.layers import Bound
 from colorvid.frame import Frame
 from colorvid.models.branch import COSTED
-from colorvid.models.modelfile import branch_of, load_model
+from colorvid.models.modelfile import branch_of, load_model, prove_model, save_model
 from colorvid.models.video import VideoModel
 from colorvid.nn.prior import SCALES, scale_of
 from colorvid.training.data.sequences import code_clip, draw_settings, tally_coders
-from colorvid.training.data.sources import Source
+from colorvid.training.data.sources import Source, find_sources
 from colorvid.training.loop.checkpoint import load_checkpoint
 from colorvid.training.loop.weights import restored_part
 from colorvid.training.tasks.rate import BranchRate
@@ -31,6 +32,8 @@ Config = TypeVar("Config", IntraConfig, InterConfig)
 FAMILY_WEIGHT = 400.0
 TAIL = 2e-5
 """Probability of an escape at which a table ends."""
+_COUNT_EVERY = 7  # of a folder of clips, one in seven is coded to count symbols
+_COUNT_FRAMES = 8  # of each of them
 
 
 def averaged_weights(run: Path, part: str) -> dict[str, Tensor]:
@@ -181,7 +184,7 @@ def make_tables(
         for name, (_, latents) in tables.items():
             costs = torch.from_numpy(latents.costs(COSTED))
             branch_of(model, name).set_symbol_bits(costs)
-        counts = count_symbols(model, clips, 8, turn)
+        counts = count_symbols(model, clips, _COUNT_FRAMES, turn)
         for name, rate in rates.items():
             tables[name] = (tables[name][0], latent_tables(rate, counts[name]))
     return tables
@@ -209,3 +212,46 @@ def assemble(
     model.finalise()
     model.requires_grad_(False)
     return model, rates
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export has made.
+
+    Attributes:
+        identity: of the model file, 16 bytes.
+        layers: number of layers whose sums are proved exact.
+        tightest: the layer that comes closest to its bound.
+    """
+
+    identity: bytes
+    layers: int
+    tightest: Bound
+
+
+def export(
+    output: Path,
+    intra: Path,
+    inter: Path | None = None,
+    chroma_offset: tuple[int, int] | None = None,
+    clips: Path | None = None,
+) -> Exported:
+    """Write the model file ``output``: integer weights, proved bounds, tables.
+
+    Args:
+        output: file to write.
+        intra, inter, chroma_offset: see `assemble`.
+        clips: folder of clips and pictures to count symbols on; without it tables follow the
+            distributions of the training alone.
+
+    Raises:
+        InputError: a run has no checkpoint, or ``clips`` holds nothing.
+        ConfigError: a bound does not hold.
+        OutputError: ``output`` cannot be written.
+    """
+    model, rates = assemble(intra, inter, chroma_offset)
+    proved = prove_model(model)
+    tightest = max(proved, key=lambda bound: bound.largest / bound.allowed)
+    counted = find_sources(clips)[::_COUNT_EVERY] if clips else []
+    identity = save_model(output, model, make_tables(model, rates, counted))
+    return Exported(identity, len(proved), tightest)

@@ -11,10 +11,14 @@ the whole stream decodes to.
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from colorvid.cli.tool import run_tool
+
+    run_tool(__file__)
+
 import argparse
 import io
 import random
-import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -22,31 +26,23 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-if __package__ in (None, ""):  # started as a program: find the tools as a package
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from colorvid.bitstream import ClvReader, Damage, Packet  # noqa: E402
-from colorvid.bitstream.headers import STREAM_HEADER_BYTES  # noqa: E402
-from colorvid.codec.encoder import Encoder  # noqa: E402
-from colorvid.codec.groups import (
-    DecodedRecord,  # noqa: E402
-    decode_records,  # noqa: E402
-)
-from colorvid.codec.settings import EncoderSettings  # noqa: E402
-from colorvid.errors import ColorvidError, HeaderError  # noqa: E402
-from colorvid.evaluation.compare.tables import markdown, write_tsv  # noqa: E402
-from colorvid.files.concealment import Concealment  # noqa: E402
-from colorvid.files.streams import header_of  # noqa: E402
-from colorvid.frame import (
-    Frame,  # noqa: E402
-    Size,  # noqa: E402
-)
-from colorvid.io import VideoInfo  # noqa: E402
-from colorvid.models.loading import model_on  # noqa: E402
-from colorvid.models.modelfile import Model  # noqa: E402
-from colorvid.system.cores import one_torch_thread  # noqa: E402
-from tools.bench import generated_frames  # noqa: E402
-from tools.robustness.container import container  # noqa: E402
+from colorvid.bitstream import ClvReader, Damage, Packet
+from colorvid.bitstream.headers import STREAM_HEADER_BYTES
+from colorvid.cli.tool import errors_in_one_line, tool_parser
+from colorvid.codec.encoder import Encoder
+from colorvid.codec.groups import DecodedRecord, decode_records
+from colorvid.codec.settings import EncoderSettings
+from colorvid.errors import ColorvidError, HeaderError
+from colorvid.evaluation.compare.tables import markdown, write_tsv
+from colorvid.evaluation.generated import generated_frames
+from colorvid.files.concealment import Concealment
+from colorvid.files.streams import header_of
+from colorvid.frame import Frame, Size
+from colorvid.io import VideoInfo
+from colorvid.models.loading import model_on
+from colorvid.models.modelfile import Model
+from colorvid.system.cores import one_torch_thread
+from tools.robustness.container import container
 
 WIDTH, HEIGHT = 64, 48
 Record = Packet | Damage
@@ -235,32 +231,25 @@ def sweep(frames: int, gop: int, quality: int, flipped: int, step: int, seed: in
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line to options."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = tool_parser(__doc__)
     parser.add_argument("--frames", type=int, default=16, help="default: 16")
     parser.add_argument("--gop", type=int, default=4, help="default: 4")
     parser.add_argument("--quality", type=int, default=20, help="default: 20")
     parser.add_argument("--flips", type=int, default=10_000, help="default: 10000")
-    parser.add_argument("--step", type=int, default=1, help="cut at every so many bytes")
+    parser.add_argument("--step", type=int, default=1, help="bytes from cut to cut (default: 1)")
     parser.add_argument("--seed", type=int, default=1, help="decides the flips (default: 1)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table as TSV too")
     return parser.parse_args(arguments)
 
 
+@errors_in_one_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; 0 if damage was always noticed and cost no more frames than it must."""
     o = parse(arguments)
-    try:
-        result = sweep(o.frames, o.gop, o.quality, o.flips, o.step, o.seed)
-    except ColorvidError as error:
-        print(f"damage: {error}", file=sys.stderr)
-        return error.exit_code
+    result = sweep(o.frames, o.gop, o.quality, o.flips, o.step, o.seed)
     print(f"{o.frames} frames in {len(result.data)} bytes, GOP {o.gop}, seed {o.seed}")
     print(markdown(result.rows))
     if o.out is not None:
         write_tsv(o.out, result.rows)
     faults = ("not noticed", "wrong frames", "missed frames")
     return int(any(row[fault] for row in result.rows for fault in faults))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,10 +13,14 @@ that takes too long, or one that takes too much memory. The same seed gives the 
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from colorvid.cli.tool import run_tool
+
+    run_tool(__file__)
+
 import argparse
 import importlib
 import multiprocessing
-import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -26,11 +30,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-if __package__ in (None, ""):  # started as a program: find the tools as a package
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from tools.robustness.fuzz_targets import HeaderTarget, InputTarget, PacketTarget, Target  # noqa: E402
-from tools.robustness.fuzz_worker import Board, Cases, Finding, work  # noqa: E402
+from colorvid.cli.tool import errors_in_one_line, tool_parser
+from tools.robustness.fuzz_targets import HeaderTarget, InputTarget, PacketTarget, Target
+from tools.robustness.fuzz_worker import Board, Cases, Finding, work
 
 SHARES = {"header": 24, "packet": 30, "entropy": 20, "input": 23, "stream": 2.5, "api": 0.5}
 """Targets, and how many of 100 cases of ``all`` each gets: they differ much in speed."""
@@ -116,9 +118,7 @@ class Supervisor:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Command line to options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument("target", choices=[*SHARES, "all"])
     parser.add_argument("--cases", type=int, default=10_000, help="default: 10000")
     parser.add_argument("--seed", type=int, default=1, help="decides all cases (default: 1)")
@@ -159,6 +159,7 @@ def replay(name: str, path: Path) -> int:
     return int(finding is not None)
 
 
+@errors_in_one_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; 0 if nothing is found."""
     options = parse(arguments)
@@ -175,7 +176,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cases, seconds = sum(o.cases for o in outcomes), sum(o.seconds for o in outcomes)
     print(f"seed {options.seed}: {cases} cases, {seconds:.0f} s, {found} findings")
     return int(found > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

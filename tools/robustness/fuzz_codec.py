@@ -26,6 +26,7 @@ from colorvid.codec.settings import EncoderSettings
 from colorvid.entropy.binary import BinaryDecoder, BinaryEncoder
 from colorvid.entropy.rans import MAX_SYMBOL, SymbolReader, SymbolWriter
 from colorvid.errors import ColorvidError, DamagedStream, HeaderError
+from colorvid.evaluation.generated import generated_frames
 from colorvid.files.concealment import Concealment
 from colorvid.frame import Size
 from colorvid.io import VideoInfo, open_writer
@@ -33,7 +34,6 @@ from colorvid.models.loading import model_on
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.field import VECTOR_LIMIT
 from colorvid.system.limits import check_picture
-from tools.bench import generated_frames
 from tools.robustness.damage import coded_stream
 from tools.robustness.fuzz_mutate import repair
 from tools.robustness.fuzz_targets import (

@@ -6,17 +6,22 @@ while it works; the run fails if the last third of its work needs more than the 
 
 from __future__ import annotations
 
-import argparse
+if __name__ == "__main__":
+    from colorvid.cli.tool import run_tool
+
+    run_tool(__file__)
+
 import hashlib
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from colorvid.cli.tool import errors_in_one_line, tool_parser
 from colorvid.errors import ColorvidError
 
 WIDTH, HEIGHT, PERIOD = 64, 48, 24
@@ -176,11 +181,13 @@ def crowd(folder: Path, jobs: int, count: int) -> float:
     for verb, given, suffix in (("encode", source, ".clv"), ("decode", None, ".y4m")):
         given = given or folder / "alone.clv"
         options = ("-y", "--threads", 1)
-        subprocess.run(command(verb, given, "-o", folder / f"alone{suffix}", *options), check=True)
+        alone = folder / f"alone{suffix}"
+        if subprocess.run(command(verb, given, "-o", alone, *options)).returncode:
+            raise ColorvidError(f"{verb}: failed alone")
         names = [folder / f"{number}{suffix}" for number in range(jobs)]
         running = [subprocess.Popen(command(verb, given, "-o", n, *options)) for n in names]
         failed = sum(process.wait() != 0 for process in running)
-        expected = digest(folder / f"alone{suffix}")
+        expected = digest(alone)
         different = sum(digest(name) != expected for name in names if name.exists())
         if failed or different:
             raise ColorvidError(f"{verb}: {failed} of {jobs} failed, {different} differ")
@@ -200,30 +207,23 @@ def table(used: dict[str, Usage], count: int) -> str:
     return "\n".join(lines)
 
 
-def main(argv: list[str] | None = None) -> int:
+@errors_in_one_line
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for and print the figures; 1 if something grows, fails or differs."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = tool_parser(__doc__)
     parser.add_argument("--frames", type=int, default=10_000, help="of the long run; 0 = none")
     parser.add_argument("--jobs", type=int, default=50, help="processes at once; 0 = none")
     parser.add_argument("--job-frames", type=int, default=8, help="frames of each of them")
     parser.add_argument("--threads", type=int, default=1, help="of the long run")
-    options = parser.parse_args(argv)
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            if options.frames:
-                used = endurance(folder, options.frames, options.threads)
-                print(table(used, options.frames))
-                for what in (name for name, found in used.items() if found.grown()):
-                    raise ColorvidError(f"{what}: needs more and more memory or files")
-            if options.jobs:
-                seconds = crowd(folder, options.jobs, options.job_frames)
-                print(f"{options.jobs} at once, encode and decode: {seconds:.0f} s, all the same")
-    except (ColorvidError, subprocess.CalledProcessError) as error:
-        print(f"load: {error}", file=sys.stderr)
-        return 1
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if options.frames:
+            used = endurance(folder, options.frames, options.threads)
+            print(table(used, options.frames))
+            for what in (name for name, found in used.items() if found.grown()):
+                raise ColorvidError(f"{what}: needs more and more memory or files")
+        if options.jobs:
+            seconds = crowd(folder, options.jobs, options.job_frames)
+            print(f"{options.jobs} at once, encode and decode: {seconds:.0f} s, all the same")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from colorvid.evaluation.generated import generated_frames
 from colorvid.models.loading import model_on
-from tools.bench import generated_frames
 from tools.robustness import damage
 from tools.robustness.damage import Layout, Sweep, coded_stream, main
 

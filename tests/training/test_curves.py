@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from colorvid.cli.main import main
 from colorvid.errors import InputError
+from colorvid.training import curves
 from tests.training import runs
-from tools import curves
 
 HEADER = "step,loss,bpp_y,bpp_yz,bpp_uv,bpp_uvz,psnr_y,psnr_uv,norm\n"
 
@@ -50,7 +50,7 @@ def test_means_are_centred_and_shrink_at_the_ends() -> None:
     assert curves.smoothed(values, 1).tolist() == values.tolist()
 
 
-def test_runs_are_plotted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_are_plotted(tmp_path: Path) -> None:
     first = tmp_path / "first"
     trainer = runs.intra_trainer(first, runs.schedule(51))
     trainer.step = 49
@@ -58,12 +58,11 @@ def test_runs_are_plotted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     rows = [f"{step},{100 / step},1,0,1,0,30,40,1" for step in range(50, 2000, 50)]
     second = write_log(tmp_path / "second", *rows)
     output = tmp_path / "curves.svg"
-    monkeypatch.setattr(sys, "argv", ["curves", str(first), str(second), "-o", str(output)])
-    curves.main()
+    assert main(["curves", str(first), str(second), "-o", str(output)]) == 0
     drawn = output.read_text()
     assert drawn.count('id="axes_') == 4
     assert drawn.count("stroke: #1f77b4") >= 8 and drawn.count("stroke: #ff7f0e") >= 8
-    curves.main()
+    assert main(["curves", str(first), str(second), "-o", str(output)]) == 0
     assert output.read_text() == drawn
 
 
@@ -72,6 +71,7 @@ def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     run = tmp_path / "run"
     run.mkdir()
     (run / "log.csv").write_text(text)
+    assert main(["curves", str(run), "-o", str(tmp_path / "a.svg")]) == InputError.exit_code
     with pytest.raises(InputError, match=r"run.log.csv: no log of a training run, or without a "):
         curves.read_log(run)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,57 +12,26 @@ from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-import colorvid
 from colorvid.bitstream import ClvReader, ClvWriter, Packet
-from colorvid.cli.options import resolution
 from colorvid.codec.decoder import Decoder
 from colorvid.codec.encoder import Encoder, Timings
 from colorvid.codec.settings import EncoderSettings
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY
-from colorvid.errors import ColorvidError
+from colorvid.config import PACKAGE_VERSION
 from colorvid.evaluation.compare.machine import processor
-from colorvid.files.streams import header_of, info_of
-from colorvid.frame import Frame, Plane, chroma_size
+from colorvid.evaluation.generated import generated_frames
+from colorvid.files.decode import decode_file
+from colorvid.files.encode import encode_file
+from colorvid.files.streams import header_of, info_of, probe
 from colorvid.io import VideoInfo, open_reader, open_writer
 from colorvid.models.loading import model_on
 from colorvid.models.modelfile import Model
 from colorvid.system.cores import available_cores, one_torch_thread
 
-Samples = NDArray[np.float64]
 Stages = dict[str, float]
 """Seconds by stage."""
-
-
-def generated_frames(count: int, width: int, height: int, seed: int = 7) -> Iterator[Frame]:
-    """A textured background that pans, a square that moves the other way, and a little noise."""
-    random = np.random.default_rng(seed)
-    background = _texture(random, height + count, width + 2 * count)
-    square = _texture(random, height // 3 + 1, width // 3 + 1)
-    for index in range(count):
-        y = background[index : index + height, 2 * index : 2 * index + width].copy()
-        rows, columns = square.shape
-        left = (width - columns) * (count - index) // count
-        y[rows : 2 * rows, left : left + columns] = square[: height - rows]
-        y = y + random.normal(0, 1.5, y.shape)
-        chroma = chroma_size(height, width)
-        u = 128 + (y[::2, ::2][: chroma[0], : chroma[1]] - 128) / 4
-        yield Frame(_samples(y), _samples(u), _samples(256 - u))
-
-
-def _texture(random: np.random.Generator, rows: int, columns: int) -> Samples:
-    """Smooth noise around 128, float64."""
-    noise = random.normal(0, 1, (rows + 16, columns + 16)).cumsum(0).cumsum(1)
-    box = noise[16:, 16:] - noise[:-16, 16:] - noise[16:, :-16] + noise[:-16, :-16]
-    smooth: Samples = 128 + box * 2.5
-    return smooth
-
-
-def _samples(values: Samples) -> Plane:
-    samples: Plane = np.clip(np.rint(values), 0, 255).astype(np.uint8, order="C")
-    return samples
+WORKERS = (1, 2)
+"""Numbers of workers whose speed is measured."""
+_RATE = Fraction(25)
 
 
 def machine(model: Model) -> str:
@@ -74,7 +41,7 @@ def machine(model: Model) -> str:
     return (
         f"machine   {processor()}, {available_cores()} of {os.cpu_count()} cores, "
         f"{platform.system()}\n"
-        f"versions  colorvid {colorvid.__version__}, Python {platform.python_version()}, "
+        f"versions  colorvid {PACKAGE_VERSION}, Python {platform.python_version()}, "
         f"{versions}\n"
         f"model     {model.identity.hex()}"
     )
@@ -144,22 +111,28 @@ def _share(name: str, stages: Stages, frames: int) -> str:
 
 
 def bench(source: Path, folder: Path, settings: EncoderSettings) -> Iterator[str]:
-    """Lines of the report on one clip."""
+    """Lines of the report on one clip.
+
+    Args:
+        source: the clip, best a .y4m file, so that no other codec is measured.
+        folder: for the coded and the decoded clip.
+        settings: quality and distance of key frames.
+    """
     stream, decoded = folder / "coded.clv", folder / "decoded.y4m"
     model = model_on("cpu", "default")
     yield machine(model)
     with one_torch_thread():
         encoding = encode_stages(model, source, stream, settings)
         decoding = decode_stages(model, stream, decoded)
-    frames = len(colorvid.probe(stream).frames)
+    frames = len(probe(stream).frames)
     yield f"clip      {source.name}, {frames} frames, quality {settings.quality}"
     yield f"{'':<10}{'encode':>12}{'decode':>12}"
-    for workers in (1, 2):
-        encoded = colorvid.encode_file(
+    for workers in WORKERS:
+        encoded = encode_file(
             source, stream, quality=settings.quality, gop=settings.gop, threads=workers,
             overwrite=True,
         )  # fmt: skip
-        result = colorvid.decode_file(stream, decoded, threads=workers, overwrite=True)
+        result = decode_file(stream, decoded, threads=workers, overwrite=True)
         name = f"{workers} worker{'s' if workers > 1 else ''}"
         yield f"{name:<10}{encoded.fps:>8.1f} fps{result.fps:>8.1f} fps"
     yield "one worker, each frame:"
@@ -167,34 +140,27 @@ def bench(source: Path, folder: Path, settings: EncoderSettings) -> Iterator[str
     yield _share("decode", decoding, frames)
 
 
-def main() -> int:
-    """Run the benchmark; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clip", type=Path, help="video to code (default: a generated one)")
-    parser.add_argument("--size", type=resolution, default=(352, 288), help="of the generated clip")
-    parser.add_argument("--frames", type=int, default=64, help="frames (default: 64)")
-    parser.add_argument(
-        "--quality", type=int, default=DEFAULT_QUALITY, help="0..63, higher is better"
-    )
-    parser.add_argument(
-        "--gop", type=int, default=DEFAULT_GOP, help="frames from key frame to key frame"
-    )
-    options = parser.parse_args()
-    try:
-        with tempfile.TemporaryDirectory() as name:
-            source = Path(name) / f"{options.clip.stem if options.clip else 'generated'}.y4m"
-            if options.clip:
-                _copy(options.clip, source, options.frames)
-            else:
-                width, height = options.size
-                _write(source, VideoInfo(width, height, Fraction(25)), options)
-            settings = EncoderSettings(quality=options.quality, gop=options.gop)
-            for line in bench(source, Path(name), settings):
-                print(line, flush=True)
-    except ColorvidError as error:
-        print(f"bench [error]: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+def run(
+    clip: Path | None, frames: int, size: tuple[int, int], settings: EncoderSettings
+) -> Iterator[str]:
+    """Lines of the report on ``frames`` frames of a clip, or of a generated one.
+
+    Args:
+        clip: what to code; None = a generated clip.
+        frames: number of frames.
+        size: width and height of the generated clip, luma samples.
+        settings: quality and distance of key frames.
+
+    Raises:
+        InputError: the clip cannot be read, or it is shorter.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        source = Path(name) / f"{clip.stem if clip else 'generated'}.y4m"
+        if clip is not None:
+            _copy(clip, source, frames)
+        else:
+            _write(source, VideoInfo(*size, _RATE), frames)
+        yield from bench(source, Path(name), settings)
 
 
 def _copy(clip: Path, target: Path, frames: int) -> None:
@@ -204,12 +170,8 @@ def _copy(clip: Path, target: Path, frames: int) -> None:
             writer.write(frame)
 
 
-def _write(target: Path, info: VideoInfo, options: argparse.Namespace) -> None:
+def _write(target: Path, info: VideoInfo, frames: int) -> None:
     """Write the generated clip."""
     with open_writer(target, info) as writer:
-        for frame in generated_frames(options.frames, info.width, info.height):
+        for frame in generated_frames(frames, info.width, info.height):
             writer.write(frame)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,19 +1,14 @@
-"""Plot training runs: ``python tools/curves.py RUN... -o FILE.svg``.
-
-Loss, bits per pixel and PSNR of Y and of UV over the steps, as logged (thin) and smoothed.
-"""
+"""Plots of training runs: loss, bits per pixel and PSNR over the steps, logged and smoothed."""
 
 from __future__ import annotations
 
-import argparse
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.errors import ColorvidError, InputError
+from colorvid.errors import InputError
 from colorvid.evaluation.plots import figure
 from colorvid.io.files import os_errors
 
@@ -76,23 +71,3 @@ def plot(path: Path, logs: dict[str, dict[str, Curve]], width: int) -> None:
             panel.set_xlabel("step")
             panel.set_ylabel(label)
         axes[0][0].legend()
-
-
-def main() -> int:
-    """Parse arguments and plot; gives the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a run")
-    parser.add_argument("-o", "--output", type=Path, required=True, help=".svg or .png to write")
-    parser.add_argument("--width", type=int, default=21, help="rows of the log that are averaged")
-    arguments = parser.parse_args()
-    try:
-        logs = {str(run): read_log(run) for run in arguments.runs}
-        plot(arguments.output, logs, arguments.width)
-    except ColorvidError as error:
-        print(f"curves [error]: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

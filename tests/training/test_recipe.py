@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from colorvid.cli.main import main
 from colorvid.codec.encoder import Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.config import CodecConfig, InterConfig, IntraConfig, from_table, read_toml
@@ -23,11 +24,12 @@ from colorvid.training.data.sources import DataConfig
 from colorvid.training.export import assemble, averaged_weights, make_tables, run_config
 from colorvid.training.loop.checkpoint import load_checkpoint
 from colorvid.training.loop.trainer import ScheduleConfig, Trainer
+from colorvid.training.recipe import KINDS, Recipe
 from colorvid.training.tasks.inter import InterTask
 from tests import tiny
 from tests.clips import moving_frames
-from tools import train
 
+ROOT = Path(__file__).parents[2]
 CONFIG = """
 kind = "{kind}"
 [data]
@@ -66,29 +68,22 @@ def config(folder: Path, kind: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", train.KINDS)
-def test_training_from_the_command_line(
-    data: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_from_the_command_line(data: Path, kind: str) -> None:
     path, run = config(data, kind), data / "runs" / kind
     arguments = ["train", str(path), "--data", str(data), "--run", str(run)]
     for until, reached in (("2", 2), ("9", 3)):
-        monkeypatch.setattr(sys, "argv", [*arguments, "--until", until])
-        assert train.main() == 0
+        assert main([*arguments, "--until", until]) == 0
         assert load_checkpoint(run)["step"] == reached
 
 
-def test_errors_are_one_line(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_errors_are_one_line(data: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path, empty = config(data, "intra"), data / "empty"
     (empty / "clips").mkdir(parents=True)
-    monkeypatch.setattr(
-        sys, "argv", ["train", str(path), "--data", str(empty), "--run", str(data / "run")]
-    )
-    assert train.main() == InputError.exit_code
-    line = capsys.readouterr().err
-    assert line.startswith(f"train [error]: {empty / 'clips'}: no training data; expected pic")
+    arguments = ["train", str(path), "--data", str(empty), "--run", str(data / "run")]
+    assert main(arguments) == InputError.exit_code
+    line = capfd.readouterr().err
+    assert line.startswith(f"colorvid [error]: {empty / 'clips'}: no training data; expected pic")
     assert line.count("\n") == 1
 
 
@@ -96,7 +91,7 @@ def test_unknown_keys_of_the_data_are_refused(data: Path) -> None:
     table = read_toml(config(data, "inter"))
     table["data"]["folder"] = "clips"
     with pytest.raises(ConfigError, match="x: unknown key 'folder'; allowed are folders, frames"):
-        train.make_task(table, "x", data, data, data)
+        Recipe(table, "x", data, data).task(data)
 
 
 def test_unknown_kinds_are_refused(data: Path) -> None:
@@ -104,7 +99,7 @@ def test_unknown_kinds_are_refused(data: Path) -> None:
     with pytest.raises(
         ConfigError, match="x: kind 'stills' is unknown; allowed are intra, inter, unrolled, joint$"
     ):
-        train.make_task(table, "x", data, data, data)
+        Recipe(table, "x", data, data).task(data)
 
 
 def test_networks_in_the_loop_begin_with_trained_runs(data: Path) -> None:
@@ -113,13 +108,13 @@ def test_networks_in_the_loop_begin_with_trained_runs(data: Path) -> None:
     for number, kind in enumerate(("intra", "inter")):
         plan = ScheduleConfig(steps=1, batch=2, crop=32, late_crop=32, seed=number)
         table = read_toml(config(data, kind))
-        Trainer(train.make_task(table, "x", data, data, runs), plan, runs / kind).run()
+        Trainer(Recipe(table, "x", data, runs).task(data), plan, runs / kind).run()
     table = read_toml(config(data, "joint"))
     table["data"]["models"] = {"intra": "intra", "inter": "inter"}
     table["model"] |= {"chroma_offset": 16, "luma_synthesis": [8, 8], "intra": {"chroma_offset": 3}}
     for kind in ("unrolled", "joint"):
         (runs / kind).mkdir()
-        task = train.make_task(table | {"kind": kind}, "x", data, runs / kind, runs)
+        task = Recipe(table | {"kind": kind}, "x", data, runs).task(runs / kind)
         inter = task.config.inter if isinstance(task.config, CodecConfig) else task.config
         assert isinstance(inter, InterConfig) and inter.luma_synthesis == (8, 8)
         assert inter.chroma_offset == 16
@@ -135,7 +130,7 @@ def test_networks_in_the_loop_begin_with_trained_runs(data: Path) -> None:
 
 
 def test_a_model_file_codes_the_data_and_is_trained_on(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """As `configs/inter_finish.toml` does with the released model."""
     runs = data / "runs"
@@ -150,8 +145,7 @@ def test_a_model_file_codes_the_data_and_is_trained_on(
     path = data / "more.toml"
     path.write_text(text.replace("[model]", "\n".join((models, *lines))))
     arguments = [str(path), "--data", str(data), "--start", str(runs / "released.safetensors")]
-    monkeypatch.setattr(sys, "argv", ["train", *arguments, "--run", str(runs / "more")])
-    assert train.main() == 0, capsys.readouterr().err
+    assert main(["train", *arguments, "--run", str(runs / "more")]) == 0, capfd.readouterr().err
     state = load_checkpoint(runs / "more")
     assert state["step"] == 3
     name = "model.luma.prior.trunk.0.enter.weight"
@@ -160,7 +154,7 @@ def test_a_model_file_codes_the_data_and_is_trained_on(
 
 
 def test_inter_frames_of_a_clip_become_samples(data: Path) -> None:
-    task = train.make_task(read_toml(config(data, "inter")), "x", data, data, data)
+    task = Recipe.read(config(data, "inter"), data, data).task(data)
     assert isinstance(task, InterTask)
     assert len(task.sequences.entries) >= 1
     sample = task.sequences.sample(0)
@@ -190,18 +184,17 @@ def test_pictures_are_read_once_and_cropped(data: Path) -> None:
 def test_two_processes_from_the_command_line(data: Path) -> None:
     path, run = config(data, "inter"), data / "runs" / "inter"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", "--", "tools/train.py", str(path)]
+    command += ["--nproc-per-node", "2", "-m", "--", "colorvid", "train", str(path)]
     command += ["--data", str(data), "--run", str(run)]
-    root = Path(train.__file__).parents[1]
-    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert load_checkpoint(run)["step"] == 3
 
 
 def test_the_quick_recipe_learns_and_becomes_a_codec(tmp_path: Path) -> None:
     """Two dozen steps of a tiny model, and the inter codec untrained."""
-    table = read_toml(Path(train.__file__).parents[1] / "configs" / "quick.toml")
+    table = read_toml(ROOT / "configs" / "quick.toml")
     table["model"] = dataclasses.asdict(tiny.INTRA)
     pictures = tmp_path / "pictures"
     pictures.mkdir()
@@ -213,7 +206,7 @@ def test_the_quick_recipe_learns_and_becomes_a_codec(tmp_path: Path) -> None:
     torch.manual_seed(0)
     run = tmp_path / "run"
     run.mkdir()
-    trainer = Trainer(train.make_task(table, "quick.toml", pictures, run, tmp_path), plan, run)
+    trainer = Trainer(Recipe(table, "quick.toml", pictures, tmp_path).task(run), plan, run)
 
     def loss() -> float:
         with torch.no_grad():

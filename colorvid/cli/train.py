@@ -1,0 +1,120 @@
+"""The commands of training, ``train``, ``export`` and ``curves``: options and what they do."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import Namespace
+from pathlib import Path
+
+from colorvid.cli.options import Command, whole
+from colorvid.cli.terminal import Signals, show
+
+CURVE_WIDTH = 21
+"""Rows of a log that ``curves`` averages."""
+
+
+def add_commands(command: Command) -> None:
+    """Add the commands of this family."""
+    _add_train(command("train", "train a model, or go on training"))
+    _add_export(command("export", "turn training runs into a model file"))
+    _add_curves(command("curves", "plot the logs of training runs"))
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    """Options of ``colorvid train``."""
+    parser.description = (
+        "Train a model as a TOML file says. A run that was stopped goes on from its last\n"
+        "checkpoint when the same command is given again. Several processes, one for each GPU\n"
+        "with --device cuda: torchrun --nproc-per-node N -m -- colorvid train ..."
+    )
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="TOML file of the stage")
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="folder of the training data"
+    )
+    parser.add_argument(
+        "--run", type=Path, required=True, metavar="DIR", help="folder for checkpoint and log"
+    )
+    parser.add_argument("--until", type=whole(0), metavar="STEP", help="stop after this step")
+    parser.add_argument(
+        "--start", type=Path, metavar="RUN", help="run, or model file, whose weights to start from"
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="where to train (default: cpu)"
+    )
+    parser.set_defaults(run=_train)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    """Options of ``colorvid export``."""
+    parser.description = (
+        "Turn training runs into a model file: weights become integers, the bound of every\n"
+        "sum is proved, and tables for the entropy coder are made."
+    )
+    parser.add_argument(
+        "--intra", type=Path, required=True, metavar="RUN",
+        help="run of the intra codec, or a model file",
+    )  # fmt: skip
+    parser.add_argument(
+        "--inter", type=Path, metavar="RUN",
+        help="run of the inter codec, or a model file (default: untrained)",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="model file to write"
+    )
+    parser.add_argument(
+        "--clips", type=Path, metavar="DIR",
+        help="folder of clips and pictures to count symbols on",
+    )  # fmt: skip
+    parser.add_argument(
+        "--chroma-offset", type=int, nargs=2, metavar=("INTRA", "INTER"),
+        help="quality indices that chroma is coded above luma (default: those of the runs)",
+    )  # fmt: skip
+    parser.set_defaults(run=_export)
+
+
+def _add_curves(parser: argparse.ArgumentParser) -> None:
+    """Options of ``colorvid curves``."""
+    parser.description = (
+        "Plot the logs of training runs: loss, bits per pixel and PSNR of Y and of UV over the\n"
+        "steps, as logged (thin) and smoothed."
+    )
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a run")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help=".svg or .png to write"
+    )
+    parser.add_argument(
+        "--width", type=whole(1), default=CURVE_WIDTH, metavar="N",
+        help=f"rows of the log that are averaged (default: {CURVE_WIDTH})",
+    )  # fmt: skip
+    parser.set_defaults(run=_curves)
+
+
+def _train(options: Namespace, signals: Signals) -> int:
+    from colorvid.training.recipe import Recipe
+
+    signals.outcome = "give the same command to go on from the last checkpoint"
+    recipe = Recipe.read(options.config, options.data, options.run.parent)
+    recipe.train(options.run, options.device, options.start, options.until)
+    return 0
+
+
+def _export(options: Namespace, signals: Signals) -> int:
+    from colorvid.training.export import export
+
+    offsets = options.chroma_offset and tuple(options.chroma_offset)
+    report = export(options.output, options.intra, options.inter, offsets, options.clips)
+    size = options.output.stat().st_size
+    tightest = report.tightest
+    show(f"{options.output}: model {report.identity.hex()}, {size} bytes")
+    show(
+        f"{report.layers} layers proved; tightest {tightest.layer}, "
+        f"{tightest.largest} of {tightest.allowed}"
+    )
+    return 0
+
+
+def _curves(options: Namespace, signals: Signals) -> int:
+    from colorvid.training.curves import plot, read_log
+
+    plot(options.output, {str(run): read_log(run) for run in options.runs}, options.width)
+    return 0
