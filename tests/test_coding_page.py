@@ -21,15 +21,17 @@ from colorvid.entropy.tables import Tables
 from colorvid.errors import DamagedStream
 from colorvid.exact.arithmetic import ExactArithmetic
 from colorvid.exact.layers import ChannelScale, Conv
+from colorvid.frame import chroma_size
 from colorvid.models.branch import LATENT
-from colorvid.models.modelfile import RELEASED, find_model
+from colorvid.models.modelfile import find_model
 from colorvid.models.planes import from_features
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.compensate import compensate
+from colorvid.motion.field import Vectors, grid_shape
 from colorvid.nn.steps import context_steps, places
 from colorvid.nn.transforms import BlockTransform
 from tests import second_decoder as second
-from tests.conformance.cases import CASES, TINY, expected, model, stream
+from tests.conformance.cases import CASES, MODELS, TINY, expected, model, stream
 
 PAGE = Path(__file__).parents[1] / "docs" / "coding.md"
 EXACT = ExactArithmetic()
@@ -231,18 +233,55 @@ def decode(path: Path, coder: second.ModelFile) -> int:
     return len(packets)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_the_second_decoder_decodes_the_streams_of_the_tiny_model(case: str) -> None:
-    path = stream("tiny", case)
-    assert decode(path, second_model("tiny")) == len(expected()[path.stem]["frames"])
+BRIEF = [(name, case) for name in MODELS for case in CASES if name == "tiny" or case == "moving"]
+REST = [(name, case) for name in MODELS for case in CASES if (name, case) not in BRIEF]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", RELEASED)
-def test_the_second_decoder_decodes_the_streams_of_released_models(name: str, case: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "case"), BRIEF + [pytest.param(*pair, marks=pytest.mark.slow) for pair in REST]
+)
+def test_the_second_decoder_decodes_the_conformance_set(name: str, case: str) -> None:
     path = stream(name, case)
     assert decode(path, second_model(name)) == len(expected()[path.stem]["frames"])
+
+
+def random_fields(shape: tuple[int, int], seed: int) -> list[Vectors]:
+    """Still, moving as one, patched, noisy and extreme fields, mixed and in any order."""
+    random = np.random.default_rng(seed)
+    tall, wide = shape
+    patches = random.integers(-9, 10, ((tall + 1) // 2, wide, 2)).repeat(2, 0)[:tall]
+    kinds = [
+        np.zeros((*shape, 2), int),
+        np.full((*shape, 2), (3, -17)),
+        patches,
+        random.integers(-300, 301, (*shape, 2)),
+        random.choice([-2047, 0, 2047], (*shape, 2)),
+    ]
+    places = random.integers(0, 9, shape) // 2  # 0 to 4; the last kind is rarer
+    kinds.append(np.take_along_axis(np.stack(kinds), places[None, ..., None], 0)[0])
+    return [kinds[k].astype(np.int16) for k in random.permutation([*range(6), 0, 2, 5])]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 4), (5, 2), (6, 9), (11, 12)])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_second_decoder_reads_any_field(shape: tuple[int, int], seed: int) -> None:
+    coder, other = MotionCoder(), second.Motion(*shape)
+    for field in random_fields(shape, seed):
+        encoder = BinaryEncoder()
+        coder.code(encoder, field, shape)
+        data = encoder.finish() if field.any() else b""
+        np.testing.assert_array_equal(other.read(data), field)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (17, 9), (24, 41)])
+def test_the_second_decoder_predicts_alike(size: tuple[int, int]) -> None:
+    random, half = np.random.default_rng(5), chroma_size(*size)
+    planes = [random.integers(0, 256, s).astype(np.uint8) for s in (size, half, half)]
+    field = random.integers(-2047, 2048, (*grid_shape(*size), 2)) >> random.integers(0, 9)
+    y, u, v = (torch.from_numpy(p) for p in planes)
+    expected_planes = compensate((y, u, v), torch.from_numpy(field))
+    for number, (plane, wanted) in enumerate(zip(planes, expected_planes, strict=True)):
+        assert second.predict(plane, field, number > 0).tolist() == wanted.tolist()
 
 
 def test_the_second_decoder_knows_nothing_of_the_package() -> None:
