@@ -1,0 +1,762 @@
+"""A second decoder, written from ``docs/coding.md`` alone, in plain Python and NumPy.
+
+It shows that the page suffices, so it imports nothing of the package; the caller brings the header
+and the packets. Names are those of the page. It is slow and meant for small pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Vector = tuple[int, int]
+Context = list[int]
+
+BRANCHES = {
+    "intra.luma": (1, 16),
+    "intra.chroma": (2, 8),
+    "inter.luma": (1, 8),
+    "inter.chroma": (2, 4),
+}
+"""Planes and block of each branch."""
+DTYPES = {"I8": "<i1", "I16": "<i2", "I32": "<i4", "F32": "<f4", "F16": "<f2"}
+NAMES = {"I8": "torch.int8", "I16": "torch.int16", "I32": "torch.int32", "F32": "torch.float32"}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "intra": {
+        "luma_widths": [96, 192],
+        "chroma_widths": [48, 96],
+        "luma_prior": 192,
+        "chroma_prior": 96,
+        "luma_hyper": 48,
+        "chroma_hyper": 24,
+        "synthesis_blocks": 1,
+        "context_steps": 5,
+        "chroma_from_luma": True,
+        "chroma_offset": 0,
+        "attention": True,
+        "dct": True,
+    },
+    "inter": {
+        "luma_synthesis": None,
+        "chroma_synthesis": None,
+        "luma_prior": 96,
+        "chroma_prior": 48,
+        "luma_hyper": 8,
+        "chroma_hyper": 4,
+        "context_steps": 2,
+        "chroma_from_luma": True,
+        "chroma_offset": 0,
+        "context": True,
+    },
+}
+ENCODER_ONLY = {
+    "rate_weight",
+    "analysis_blocks",
+    "luma_analysis",
+    "chroma_analysis",
+    "rounding",
+}
+
+
+class Refused(Exception):
+    """What a decoder must refuse or report."""
+
+
+def up(size: int, step: int) -> int:
+    """``ceil(size / step)``."""
+    return -(-size // step)
+
+
+def unshuffle(x: Array, r: int) -> Array:
+    """See the page."""
+    c, h, w = x.shape
+    parts = x.reshape(c, h // r, r, w // r, r).transpose(0, 2, 4, 1, 3)
+    return parts.reshape(c * r * r, h // r, w // r)
+
+
+def shuffle(x: Array, r: int) -> Array:
+    """See the page."""
+    c, h, w = x.shape
+    parts = x.reshape(c // (r * r), r, r, h, w).transpose(0, 3, 1, 4, 2)
+    return parts.reshape(c // (r * r), h * r, w * r)
+
+
+def concat(*parts: Array) -> Array:
+    """Join along the channels."""
+    return np.concatenate(parts)
+
+
+def limit(x: Array, largest: int = 2047) -> Array:
+    """Clip to both sides of zero."""
+    return np.clip(x, -largest, largest)
+
+
+def add(a: Array, b: Array) -> Array:
+    """Sum of features; a row of a quality table goes to every place of its channel."""
+    return limit(a + (b if b.ndim == 3 else b[:, None, None]))
+
+
+def leaky(x: Array) -> Array:
+    """Slope 1/8 below zero."""
+    return np.where(x >= 0, x, np.rint(x / 8).astype(np.int64))
+
+
+def gate(u: Array, v: Array) -> Array:
+    """``u`` times an opening from 0 to 1."""
+    return np.rint(u * np.clip(v + 512, 0, 1024) / 1024).astype(np.int64)
+
+
+def requantise(total: Array, factor: Array, largest: int) -> Array:
+    """One float32 product, rounded to an integer and clipped."""
+    product = total.astype(np.float32) * factor.astype(np.float32)[:, None, None]
+    return limit(np.rint(product).astype(np.float64), largest).astype(np.int64)
+
+
+def conv1x1(x: Array, weight: Array, bias: Array, factor: Array, largest: int = 2047) -> Array:
+    """A 1x1 layer; float64 carries the integers."""
+    flat = weight[:, :, 0, 0].astype(np.float64) @ x.reshape(len(x), -1).astype(np.float64)
+    total = flat.reshape(-1, *x.shape[1:]) + bias[:, None, None]
+    return requantise(total, factor, largest)
+
+
+def depthwise(x: Array, weight: Array, bias: Array, factor: Array) -> Array:
+    """A depthwise layer."""
+    k = weight.shape[-1]
+    padded = np.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2)))
+    total = np.zeros(x.shape, np.int64) + bias[:, None, None]
+    for i, j in np.ndindex(k, k):
+        part = padded[:, i : i + x.shape[1], j : j + x.shape[2]]
+        total += weight[:, 0, i, j].astype(np.int64)[:, None, None] * part
+    return requantise(total, factor, 2047)
+
+
+class ModelFile:
+    """A model file: configuration, tensors, identity, bounds."""
+
+    def __init__(self, data: bytes) -> None:
+        """Read and check.
+
+        Raises:
+            Refused: not a model that can be decoded with.
+        """
+        size = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8 : 8 + size])
+        metadata = header.pop("__metadata__")
+        if metadata.get("format") != "colorvid-model-2":
+            raise Refused("format of the model")
+        self.tensors: dict[str, Array] = {}
+        self.names = {n: NAMES.get(e["dtype"], "") for n, e in header.items()}
+        for name, entry in header.items():
+            first, last = entry["data_offsets"]
+            values = np.frombuffer(data[8 + size + first : 8 + size + last], DTYPES[entry["dtype"]])
+            self.tensors[name] = values.reshape(entry["shape"])
+        written = json.loads(metadata["config"])
+        for kind, table in written.items():
+            if set(table) - set(DEFAULTS[kind]) - ENCODER_ONLY:
+                raise Refused(f"key of the configuration of {kind}")
+        self.config = {kind: {**DEFAULTS[kind], **written[kind]} for kind in DEFAULTS}
+        self.identity = self._identity(written)
+        self.rows = {
+            f"{branch}.{kind}": self._rows(f"tables.{branch}.{kind}")
+            for branch in BRANCHES
+            for kind in ("hyper", "latents")
+        }
+        self._check_bounds()
+
+    @staticmethod
+    def _is_encoder(name: str) -> bool:
+        return bool({"analysis", "hyper_analysis"} & set(name.split(".")))
+
+    def _identity(self, written: dict[str, dict[str, Any]]) -> bytes:
+        needed = {
+            kind: {k: v for k, v in table.items() if k not in ENCODER_ONLY}
+            for kind, table in written.items()
+        }
+        digest = hashlib.sha256(json.dumps(needed, sort_keys=True).encode())
+        for name in sorted(self.tensors):
+            if not self._is_encoder(name):
+                tensor = self.tensors[name]
+                shape = tuple(int(n) for n in tensor.shape)
+                digest.update(f"\n{name} {self.names[name]} {shape}\n".encode())
+                digest.update(tensor.tobytes())
+        return digest.digest()[:16]
+
+    def _rows(self, name: str) -> list[list[int]]:
+        """The frequency tables of one kind."""
+        cdf, sizes = self.tensors[f"{name}.cdf"], self.tensors[f"{name}.sizes"]
+        rows = [cdf[i, :size].tolist() for i, size in enumerate(sizes.tolist())]
+        for row, size in zip(rows, sizes.tolist(), strict=True):
+            rising = all(a < b for a, b in zip(row, row[1:], strict=False))
+            fits = size % 2 == 1 and 3 <= size <= cdf.shape[1]
+            if not (fits and rising and row[0] == 0 and row[-1] == 65536):
+                raise Refused(f"table of {name}")
+        return rows
+
+    def _check_bounds(self) -> None:
+        for name, weight in self.tensors.items():
+            layer, _, part = name.rpartition(".")
+            if part == "weight_int":
+                largest = 127 if layer.endswith("hyper_synthesis.up1") else 2047
+                sums = np.abs(weight.astype(np.int64)).sum(axis=(1, 2, 3)) * largest
+                sums += np.abs(self.tensors[f"{layer}.bias_int"].astype(np.int64))
+                finite = np.isfinite(self.tensors[f"{layer}.factor"]).all()
+                if sums.max() >= 2**24 or not finite:
+                    raise Refused(f"bound of {layer}")
+        for branch in BRANCHES:
+            basis = np.abs(self.tensors[f"{branch}.transform.basis_int"].astype(np.int64))
+            largest = int(self.tensors[f"{branch}.gains.table"].max()) * (16 * 2047 + 8191)
+            if int(basis.sum(axis=0).max()) * largest > 2**53:
+                raise Refused(f"bound of {branch}.transform")
+
+    def layer(self, name: str, x: Array, largest: int = 2047) -> Array:
+        """Apply a convolution."""
+        parts = (self.tensors[f"{name}.{p}"] for p in ("weight_int", "bias_int", "factor"))
+        weight, bias, factor = parts
+        if weight.shape[-1] > 1:
+            return depthwise(x, weight, bias, factor)
+        return conv1x1(x, weight, bias, factor, largest)
+
+    def quality(self, name: str, q: int) -> Array:
+        """A row of a quality table."""
+        return self.tensors[f"{name}.quality.table"][q].astype(np.int64)
+
+    def block(self, name: str, x: Array) -> Array:
+        """A residual block."""
+        inner = leaky(self.layer(f"{name}.enter", x))
+        x = add(x, self.layer(f"{name}.leave", self.layer(f"{name}.context", inner)))
+        u, v = np.split(self.layer(f"{name}.expand", x), 2)
+        return add(x, self.layer(f"{name}.project", gate(u, v)))
+
+    def attention(self, name: str, x: Array) -> Array:
+        """Gated attention."""
+        mask = self.layer(f"{name}.mask_near", self.layer(f"{name}.mask_enter", x))
+        mask = self.layer(f"{name}.mask_far", leaky(mask))
+        mask = self.layer(f"{name}.mask_leave", mask)
+        gated = gate(self.block(f"{name}.trunk", x), mask)
+        return add(x, self.layer(f"{name}.project", gated))
+
+    def scale(self, branch: str, y: Array) -> Array:
+        """Latents as features."""
+        factor = np.float32(16) * self.tensors[f"{branch}.scale.scale"][:, 0, 0]
+        return requantise(y, factor, 2047)
+
+    def inverse(self, branch: str, y: Array, q: int) -> Array:
+        """Inverse quantisation and transform."""
+        planes, b = BRANCHES[branch]
+        _, h, w = y.shape
+        step = self.tensors[f"{branch}.gains.table"][q].astype(np.float64)
+        coefficients = (y * step[:, None, None]).reshape(planes, b * b, h * w)
+        basis = self.tensors[f"{branch}.transform.basis_int"].astype(np.float64)
+        samples = basis.T @ coefficients
+        features = limit(np.rint(samples / 2**22)).astype(np.int64)
+        return shuffle(features.reshape(planes * b * b, h, w), b)
+
+    def synthesis(self, branch: str, picture: Array, q: int, condition: Array | None) -> Array:
+        """The correction of the linear picture."""
+        kind, _, plane = branch.partition(".")
+        config = self.config[kind]
+        if kind == "inter" and config[f"{plane}_synthesis"] is None:
+            return picture
+        name, r = f"{branch}.synthesis", BRANCHES[branch][1] // 2
+        x = unshuffle(picture, r)
+        x = x if condition is None else concat(x, condition)
+        x = add(self.layer(f"{name}.enter", x), self.quality(name, q))
+        x = self.block(f"{name}.first.0", x)
+        d = self.layer(f"{name}.down", unshuffle(x, 2))
+        for n in range(config.get("synthesis_blocks", 0)):
+            d = self.block(f"{name}.deep.{n}", d)
+        attending = config.get("attention", True)
+        d = (self.attention if attending else self.block)(f"{name}.coarse", d)
+        x = add(x, shuffle(self.layer(f"{name}.up", d), 2))
+        x = self.block(f"{name}.last.1", self.block(f"{name}.last.0", x))
+        return add(picture, shuffle(self.layer(f"{name}.leave", x), r))
+
+    def hyper_synthesis(self, name: str, z: Array, size: tuple[int, int]) -> Array:
+        """Hyper-latents to features."""
+        x = shuffle(self.layer(f"{name}.up1", z), 2)
+        x = shuffle(self.layer(f"{name}.up2", self.block(f"{name}.middle.0", x)), 2)
+        return x[:, : size[0], : size[1]]
+
+
+class RansReader:
+    """The symbols of one frame."""
+
+    def __init__(self, data: bytes) -> None:
+        """Start at the first byte."""
+        self.data, self.at = data, 8
+        self.x = int.from_bytes(data[:8], "little")
+
+    def _refill(self) -> None:
+        if self.x < 2**31:
+            word = int.from_bytes(self.data[self.at : self.at + 4], "little")
+            self.x, self.at = self.x << 32 | word, self.at + 4
+
+    def _nibble(self) -> int:
+        k = self.x % 16
+        self.x >>= 4
+        self._refill()
+        return k
+
+    def symbol(self, cdf: Sequence[int]) -> int:
+        """The next symbol."""
+        if not self.data:
+            return 0
+        size, slot = len(cdf), self.x % 65536
+        v = bisect_right(cdf, slot) - 1
+        self.x = (cdf[v + 1] - cdf[v]) * (self.x >> 16) + slot - cdf[v]
+        self._refill()
+        if v == size - 2:
+            v = self._escape(size)
+        return max(-2047, min(2047, v - (size - 3) // 2))
+
+    def _escape(self, size: int) -> int:
+        n = k = self._nibble()
+        while k == 15:
+            k = self._nibble()
+            n += k
+        if n > 3:
+            raise Refused("escape")
+        raw = sum(self._nibble() << 4 * j for j in range(n))
+        return -(raw >> 1) - 1 if raw % 2 else (raw >> 1) + size - 2
+
+
+def steps_of(count: int, block: int, planes: int) -> list[tuple[str, list[int], int, int]]:
+    """Context steps: name, channels, parity of the sum, parity of the row; -1 = any."""
+    area = block * block
+    every = list(range(planes * area))
+    if count == 1:
+        return [("all", every, -1, -1)]
+    if count == 2:
+        return [("first", every, 0, -1), ("second", every, 1, -1)]
+    border = block // 2 * (block // 2 + 1) // 2
+    low = [c for c in every if c % area < border]
+    high = [c for c in every if c % area >= border]
+    return [
+        ("low_first", low, 0, 0),
+        ("low_second", low, 0, 1),
+        ("low_third", low, 1, -1),
+        ("high_first", high, 0, -1),
+        ("high_second", high, 1, -1),
+    ]
+
+
+def in_step(step: tuple[str, list[int], int, int], h: int, w: int) -> list[tuple[int, int, int]]:
+    """Places ``(j, row, column)`` of a step in coding order; j counts its channels."""
+    _, channels, parity, row_parity = step
+    return [
+        (j, row, column)
+        for j, c in enumerate(channels)
+        for row in range(h)
+        for column in range(w)
+        if parity in (-1, (c + row + column) % 2) and row_parity in (-1, row % 2)
+    ]
+
+
+class BinaryReader:
+    """The binary range decoder."""
+
+    SHIFT = [1] + [2] * 3 + [3] * 6 + [4] * 11 + [5] * 23 + [6]
+
+    def __init__(self, data: bytes) -> None:
+        """Start at the first byte."""
+        self.data, self.at, self.range = data, 4, 2**32 - 1
+        self.code = int.from_bytes((data + bytes(4))[:4], "big")
+
+    def _renormalise(self) -> None:
+        while self.range < 2**24:
+            byte = self.data[self.at] if self.at < len(self.data) else 0
+            self.code = (self.code << 8 | byte) % 2**32
+            self.range, self.at = self.range << 8, self.at + 1
+
+    def bit(self, context: Context) -> int:
+        """One bit with an adaptive context ``[p, n]``."""
+        p, n = context
+        bound = self.range * p >> 16
+        one = self.code < bound
+        if one:
+            self.range, p = bound, p + (65536 - p >> self.SHIFT[n])
+        else:
+            self.code, self.range = self.code - bound, self.range - bound
+            p -= p >> self.SHIFT[n]
+        context[:] = p, min(n + 1, 44)
+        self._renormalise()
+        return int(one)
+
+    def plain(self, count: int) -> int:
+        """Bits without a context."""
+        value = 0
+        while count:
+            size = min(count, 8)
+            self.range >>= size
+            part = min(self.code // self.range, 2**size - 1)
+            self.code -= self.range * part
+            self._renormalise()
+            value, count = value << size | part, count - size
+        return value
+
+    def magnitude(self, group: list[Context]) -> int:
+        """An Exp-Golomb number."""
+        length = 0
+        while length < 12 and self.bit(group[length]):
+            length += 1
+        if not length:
+            return 0
+        first = self.bit(group[12 + length])
+        return 2**length - 1 + (first << length - 1) + self.plain(length - 1)
+
+    def finish(self) -> None:
+        """All bytes must be used."""
+        if not len(self.data) <= self.at <= len(self.data) + 4:
+            raise Refused("size of the motion section")
+
+
+def median(left: Vector | None, above: Vector | None, right: Vector | None) -> Vector:
+    """The guess from three neighbours."""
+    if above is None and right is None:
+        return left or (0, 0)
+    there = [v for v in (left, above, right) if v is not None]
+    if len(there) == 1:
+        return there[0]
+    three = [v or (0, 0) for v in (left, above, right)]
+    return sorted(v[0] for v in three)[1], sorted(v[1] for v in three)[1]
+
+
+class Motion:
+    """Reads the fields of one group of pictures after the other."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        """For fields of ``rows`` x ``columns`` blocks."""
+        self.rows, self.columns = rows, columns
+        self.reset()
+
+    def reset(self) -> None:
+        """At a key frame."""
+        self.skip, self.uniform = self._new(36), self._new(3)
+        self.pair, self.in_rows = self._new(1), self._new(1)
+        self.merge = [[self._new(5) for _ in range(4)] for _ in range(6)]
+        self.sign = self._new(2)
+        self.zero = [self._new(5) for _ in range(4)]
+        self.size = [[self._new(25) for _ in range(5)] for _ in range(4)]
+        self.before: dict[Vector, int] | None = None
+
+    @staticmethod
+    def _new(count: int) -> list[Context]:
+        return [[32768, 0] for _ in range(count)]
+
+    def read(self, data: bytes) -> Array:
+        """The field of the next frame, ``(rows, columns, 2)``."""
+        self.bits = BinaryReader(data)
+        self.vectors: dict[Vector, Vector] = {}
+        self.modes: dict[Vector, int] = {}
+        self.energies: dict[Vector, int] = {}
+        for at in np.ndindex(up(self.rows, 2), up(self.columns, 2)):
+            if data:
+                self._macroblock(*at)
+            else:
+                self._still(*at)
+        if data:
+            self.bits.finish()
+        self.before = self.modes
+        field = [[self.vectors[i, j] for j in range(self.columns)] for i in range(self.rows)]
+        return np.array(field, np.int64)
+
+    def _skip_context(self, m: int, n: int, neighbours: tuple[Vector | None, ...]) -> Context:
+        """Which context says whether a macroblock is skipped."""
+        left, above, right = neighbours
+        t = 2 if self.before is None else int(self.before[m, n] > 0)
+        a = 18 * (median(left, above, right) == (0, 0)) + 9 * (left == above == right) + 3 * t
+        a += (self.modes.get((m, n - 1), 0) > 0) + (self.modes.get((m - 1, n), 0) > 0)
+        return self.skip[a]
+
+    def _neighbours(self, m: int, n: int) -> tuple[Vector | None, ...]:
+        top, first = 2 * m, 2 * n
+        v = self.vectors.get
+        right = v((top - 1, first + 2))
+        right = v((top - 1, first - 1)) if right is None else right
+        return v((top, first - 1)), v((top - 1, first)), right
+
+    def _fill(self, places: list[Vector], vector: Vector) -> None:
+        self.vectors.update(dict.fromkeys(places, vector))
+
+    def _still(self, m: int, n: int) -> None:
+        """A skipped macroblock of an empty section; its context adapts to the 1."""
+        context = self._skip_context(m, n, self._neighbours(m, n))
+        p, count = context
+        context[:] = p + (65536 - p >> BinaryReader.SHIFT[count]), min(count + 1, 44)
+        self._fill([(2 * m + i, 2 * n + j) for i, j in np.ndindex(2, 2)], (0, 0))
+        self.modes[m, n] = self.energies[m, n] = 0
+
+    def _macroblock(self, m: int, n: int) -> None:
+        neighbours = self._neighbours(m, n)
+        left, above, right = neighbours
+        guess = median(left, above, right)
+        places = [(2 * m + i, 2 * n + j) for i, j in np.ndindex(2, 2)]
+        self.energies[m, n] = 0
+        if self.bits.bit(self._skip_context(m, n, neighbours)):
+            self._fill(places, guess)
+            self.modes[m, n] = 0
+            return
+        beside = self.modes.get((m, n - 1), 0), self.modes.get((m - 1, n), 0)
+        near = self.energies.get((m, n - 1), 0) + self.energies.get((m - 1, n), 0)
+        self.level, self.here = bisect_right((1, 3, 8, 20), near), (m, n)
+        if self.bits.bit(self.uniform[(beside[0] > 1) + (beside[1] > 1)]):
+            self.modes[m, n] = 1
+            self._fill(places, self._vector(0, guess, [guess, left, above, right], guess))
+            return
+        self.modes[m, n] = 2
+        if not self.bits.bit(self.pair[0]):
+            self._quarters(places)
+        elif self.bits.bit(self.in_rows[0]):
+            self._rows(places, guess)
+        else:
+            self._columns(places, guess)
+
+    def _rows(self, places: list[Vector], guess: Vector) -> None:
+        i, j = places[0]
+        v = self.vectors.get
+        base = v((i - 1, j), guess)
+        top = self._vector(1, base, [base, v((i, j - 1)), v((i - 1, j + 2))], None)
+        self._fill(places[:2], top)
+        low = v((i + 1, j - 1))
+        base = top if low is None else low
+        self._fill(places[2:], self._vector(2, base, [low, guess], top))
+
+    def _columns(self, places: list[Vector], guess: Vector) -> None:
+        i, j = places[0]
+        v = self.vectors.get
+        base = v((i, j - 1), guess)
+        first = self._vector(3, base, [base, v((i - 1, j)), guess], None)
+        self._fill(places[::2], first)
+        right = v((i - 1, j + 2), v((i - 1, j)))
+        base = guess if right is None else right
+        candidates = [right, v((i - 1, j + 1)), guess]
+        self._fill(places[1::2], self._vector(4, base, candidates, first))
+
+    def _quarters(self, places: list[Vector]) -> None:
+        v = self.vectors.get
+        for number, (i, j) in enumerate(places):
+            left, above = v((i, j - 1)), v((i - 1, j))
+            right = v((i - 1, j + 1), v((i - 1, j - 1)))
+            if number == 3:
+                right = v(places[0])
+            base = median(left, above, right)
+            vector = self._vector(5, base, [left, above, right, base], None)
+            self._fill([(i, j)], vector)
+
+    def _vector(
+        self, kind: int, base: Vector, candidates: list[Vector | None], excluded: Vector | None
+    ) -> Vector:
+        seen = [] if excluded is None else [excluded]
+        result = None
+        for order, candidate in enumerate(candidates):
+            if candidate is None or candidate in seen:
+                continue
+            if self.bits.bit(self.merge[kind][order][len(seen)]):
+                result = candidate
+                break
+            seen.append(candidate)
+        if result is None:
+            dy = self._component(0)
+            dx = self._component(1 + min(abs(dy), 2))
+            result = base[0] + dy, base[1] + dx
+        if max(abs(result[0]), abs(result[1])) > 2047:
+            raise Refused("vector")
+        difference = abs(result[0] - base[0]) + abs(result[1] - base[1])
+        self.energies[self.here] = max(self.energies[self.here], difference)
+        return result
+
+    def _component(self, k: int) -> int:
+        if not self.bits.bit(self.zero[k][self.level]):
+            return 0
+        negative = self.bits.bit(self.sign[min(k, 1)])
+        size = self.bits.magnitude(self.size[k][self.level]) + 1
+        return -size if negative else size
+
+
+LUMA_TAPS = [
+    [0, 0, 0, 64, 0, 0, 0, 0],
+    [-1, 4, -10, 58, 17, -5, 1, 0],
+    [-1, 4, -11, 40, 40, -11, 4, -1],
+]
+CHROMA_TAPS = [
+    [0, 64, 0, 0],
+    [-2, 58, 10, -2],
+    [-4, 54, 16, -2],
+    [-6, 46, 28, -4],
+    [-4, 36, 36, -4],
+]
+LUMA_TAPS += [LUMA_TAPS[1][::-1]]
+CHROMA_TAPS += [CHROMA_TAPS[f][::-1] for f in (3, 2, 1)]
+LUMA_WEIGHTS = [1, 3, 5, 7, 9, 11, 13, 15, 15, 13, 11, 9, 7, 5, 3, 1]
+CHROMA_WEIGHTS = [1, 3, 5, 7, 7, 5, 3, 1]
+
+
+def predict(ref: Array, field: Array, chroma: bool) -> Array:
+    """Motion compensation of a plane."""
+    taps, weights = (CHROMA_TAPS, CHROMA_WEIGHTS) if chroma else (LUMA_TAPS, LUMA_WEIGHTS)
+    size, bits, shift = (4, 3, 3) if chroma else (8, 4, 2)
+    count, window = len(taps[0]), np.array(weights)
+    rows, columns = ref.shape
+    extended = np.pad(field, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    tall, wide = extended.shape[0] * size, extended.shape[1] * size
+    total = np.zeros((tall + 2 * size, wide + 2 * size), np.int64)
+    for r, c in np.ndindex(*extended.shape[:2]):
+        dy, dx = (int(d) for d in extended[r, c])
+        # The window's first sample in the plane; total begins size + size / 2 before it.
+        y, x = (r - 1) * size - size // 2, (c - 1) * size - size // 2
+        reach = np.arange(2 * size + count - 1) - count // 2 + 1
+        at_row = np.clip(y + (dy >> shift) + reach, 0, rows - 1)
+        at_column = np.clip(x + (dx >> shift) + reach, 0, columns - 1)
+        s = ref[np.ix_(at_row, at_column)].astype(np.int64)
+        fy, fx = taps[dy & (1 << shift) - 1], taps[dx & (1 << shift) - 1]
+        across = sum(fx[t] * s[:, t : t + 2 * size] for t in range(count))
+        own = sum(fy[t] * across[t : t + 2 * size] for t in range(count)) + 128 >> 8
+        oy, ox = y + 3 * size // 2, x + 3 * size // 2
+        total[oy : oy + 2 * size, ox : ox + 2 * size] += window[:, None] * window * own
+    begin = 3 * size // 2
+    inner = total[begin : begin + rows, begin : begin + columns]
+    blended: Array = np.clip(inner + 2 ** (3 + 2 * bits) >> 4 + 2 * bits, 0, 255)
+    return blended
+
+
+def unevenness(field: Array, h: int, w: int) -> Array:
+    """``M``: differences to the four neighbours, on the padded grid."""
+    rows, columns, _ = field.shape
+    m = np.zeros((4, h, w), np.int64)
+    across = np.minimum(np.abs(np.diff(field, axis=1)).max(axis=2), 255)
+    down = np.minimum(np.abs(np.diff(field, axis=0)).max(axis=2), 255)
+    m[0, :rows, 1:columns] = across
+    m[1, :rows, : columns - 1] = across
+    m[2, 1:rows, :columns] = down
+    m[3, : rows - 1, :columns] = down
+    return m
+
+
+class SecondDecoder:
+    """Decodes the packets of one stream."""
+
+    def __init__(self, model: ModelFile, height: int, width: int) -> None:
+        """For pictures of ``height`` x ``width``."""
+        self.model, self.size = model, (height, width)
+        self.padded = up(height, 16) * 16, up(width, 16) * 16
+        self.motion = Motion(up(height, 8), up(width, 8))
+        self.picture: list[Array] | None = None
+
+    def push(self, packet: Any) -> list[Array]:
+        """Y, U and V of the next packet.
+
+        Raises:
+            Refused: what a decoder must report.
+        """
+        reader = RansReader(packet.latents)
+        if packet.frame_type == 0:
+            planes = self._key(reader, packet.quality)
+        elif self.picture is None:
+            raise Refused("no picture to predict from")
+        else:
+            planes = self._inter(reader, packet.quality, self.motion.read(packet.motion))
+        self.picture = self._samples(*planes)
+        if zlib.crc32(b"".join(p.tobytes() for p in self.picture)) != packet.frame_crc:
+            self.picture = None
+            raise Refused("CRC-32 of the picture")
+        return self.picture
+
+    def _key(self, reader: RansReader, q: int) -> tuple[Array, Array]:
+        m, config = self.model, self.model.config["intra"]
+        qc = min(63, max(0, q + config["chroma_offset"]))
+        self.motion.reset()
+        h, w = self.padded[0] // 8, self.padded[1] // 8
+        self.symbols = np.zeros((64, h, w), np.int64), np.zeros((32, h, w), np.int64)
+        y = self._latents(reader, "intra.luma", q, None)
+        condition = m.scale("intra.luma", y) if config["chroma_from_luma"] else None
+        uv = self._latents(reader, "intra.chroma", qc, condition)
+        luma = m.synthesis("intra.luma", m.inverse("intra.luma", y, q), q, None)
+        chroma = m.inverse("intra.chroma", uv, qc)
+        return luma, m.synthesis("intra.chroma", chroma, qc, unshuffle(luma, 8))
+
+    def _inter(self, reader: RansReader, q: int, field: Array) -> tuple[Array, Array]:
+        m, config = self.model, self.model.config["inter"]
+        qc = min(63, max(0, q + config["chroma_offset"]))
+        py, puv = self._predict(field)
+        motion = 8 * unevenness(field, self.padded[0] // 8, self.padded[1] // 8)
+        before = [limit(256 * s) for s in self.symbols]
+        seen = [unshuffle(py, 8), unshuffle(puv, 4)]
+        known = [[*seen, s, motion] if config["context"] else [] for s in before]
+        y = self._latents(reader, "inter.luma", q, concat(*known[0]) if known[0] else None)
+        picture = add(py, m.inverse("inter.luma", y, q))
+        luma = m.synthesis("inter.luma", picture, q, unshuffle(py, 4))
+        if config["chroma_from_luma"]:
+            known[1].append(m.scale("inter.luma", y))
+        uv = self._latents(reader, "inter.chroma", qc, concat(*known[1]) if known[1] else None)
+        picture = add(puv, m.inverse("inter.chroma", uv, qc))
+        condition = concat(unshuffle(puv, 2), unshuffle(luma, 4))
+        self.symbols = y // 16, uv // 16
+        return luma, m.synthesis("inter.chroma", picture, qc, condition)
+
+    def _predict(self, field: Array) -> tuple[Array, Array]:
+        """The prediction, padded, as features."""
+        assert self.picture is not None
+        features = []
+        for number, plane in enumerate(self.picture):
+            p = predict(plane, field, number > 0)
+            tall, wide = (s // (2 if number else 1) for s in self.padded)
+            margins = ((0, tall - p.shape[0]), (0, wide - p.shape[1]))
+            features.append(8 * (np.pad(p, margins, mode="edge") - 128))
+        return features[0][None], np.stack(features[1:])
+
+    def _latents(self, reader: RansReader, branch: str, q: int, condition: Array | None) -> Array:
+        """Decode the latents of a branch."""
+        m, name = self.model, f"{branch}.prior"
+        kind, _, plane = branch.partition(".")
+        planes, block = BRANCHES[branch]
+        cell = 16 if kind == "intra" else 8
+        h, w = self.padded[0] // cell, self.padded[1] // cell
+        hyper = m.rows[f"{branch}.hyper"]
+        z = np.array([[reader.symbol(row) for _ in range(up(h, 4) * up(w, 4))] for row in hyper])
+        z = limit(z.reshape(len(hyper), up(h, 4), up(w, 4)), 127)
+        f = m.hyper_synthesis(f"{name}.hyper_synthesis", z, (h, w))
+        f = add(f, m.quality(name, q))
+        if condition is not None:
+            f = add(f, m.layer(f"{name}.condition", condition))
+        f = m.block(f"{name}.trunk.1", m.block(f"{name}.trunk.0", f))
+        y = np.zeros((planes * block * block, h, w), np.int64)
+        count = m.config[kind]["context_steps"]
+        for number, step in enumerate(steps_of(count, block, planes)):
+            if number:
+                f = add(f, m.layer(f"{name}.context.{step[0]}", m.scale(branch, y)))
+                f = m.block(f"{name}.refine.{step[0]}.0", f)
+            self._step(reader, branch, step, f, y)
+        return y
+
+    def _step(
+        self,
+        reader: RansReader,
+        branch: str,
+        step: tuple[str, list[int], int, int],
+        f: Array,
+        y: Array,
+    ) -> None:
+        """Decode the latents of one context step into ``y``."""
+        m, tables = self.model, self.model.rows[f"{branch}.latents"]
+        index = np.clip(m.layer(f"{branch}.prior.index_heads.{step[0]}", f), 0, 63)
+        mean = np.zeros_like(index)
+        if branch.startswith("intra"):
+            mean = m.layer(f"{branch}.prior.mean_heads.{step[0]}", f, 8191)
+        for j, row, column in in_step(step, *y.shape[1:]):
+            i = int(index[j, row, column])
+            s = reader.symbol(tables[i]) if i else 0
+            y[step[1][j], row, column] = 16 * s + mean[j, row, column]
+
+    def _samples(self, y: Array, uv: Array) -> list[Array]:
+        """The decoded picture."""
+        h, w = self.size
+        parts = (y[0, :h, :w], *uv[:, : up(h, 2), : up(w, 2)])
+        return [np.clip(np.rint(p / 8) + 128, 0, 255).astype(np.uint8) for p in parts]
