@@ -125,11 +125,19 @@ class Packet:
             latents_bytes=len(self.latents),
         )
 
+    @property
+    def size_bytes(self) -> int:
+        """Size in the file: header and sections."""
+        return len(self._head()) + self.header.payload_bytes
+
     def to_bytes(self) -> bytes:
         """The packet as it lies in the file."""
-        head = PACKET_HEADER.pack({**dataclasses.asdict(self.header), "packet_crc": 0}, HeaderError)
-        covered = b"".join((head[_CRC_START:], *self.sections))
+        covered = b"".join((self._head()[_CRC_START:], *self.sections))
         return PACKET_MARKER + zlib.crc32(covered).to_bytes(4, "little") + covered
+
+    def _head(self) -> bytes:
+        """The packed header, still without its CRC."""
+        return PACKET_HEADER.pack({**dataclasses.asdict(self.header), "packet_crc": 0}, HeaderError)
 
 
 @dataclass(frozen=True, slots=True)

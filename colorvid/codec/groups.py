@@ -164,13 +164,13 @@ class _GroupDecoder:
         self._decoder = Decoder(model, size)
         self._lost = True
 
-    def __call__(self, item: tuple[Packet | Damage, int]) -> DecodedRecord:
-        """Decode a packet, given with its size, or take note of damage."""
-        record, size = item
+    def __call__(self, record: Packet | Damage) -> DecodedRecord:
+        """Decode a packet, or take note of damage."""
         if isinstance(record, Damage):
             lost = 0 if record.lost is None else len(record.lost)
             self._lost = self._lost or record.lost is None or lost > 0
             return DecodedRecord(None, lost=lost, problem=str(record))
+        size = record.size_bytes
         if self._lost and not record.is_key:
             return DecodedRecord(None, size, lost=1)
         try:
@@ -185,7 +185,7 @@ class _GroupDecoder:
 
 def decode_records(
     model: Model,
-    records: Iterable[tuple[Packet | Damage, int]],
+    records: Iterable[Packet | Damage],
     size: Size,
     gop: int,
     *,
@@ -197,7 +197,7 @@ def decode_records(
 
     Args:
         model: see `colorvid.models.loading.model_for`.
-        records: packets and damage, each with the bytes of the packet.
+        records: packets and damage, as `colorvid.bitstream.ClvReader` yields them.
         size: of the frames.
         gop: frames of a group as the header states them; 0 = not said.
         threads: most workers; 0 = one for each core.
@@ -207,12 +207,17 @@ def decode_records(
     workers, depth = _plan(threads, gop, size, _PACKET_BYTES)
     return parallel.map_groups(
         records,
-        lambda item: isinstance(item[0], Packet) and item[0].is_key,
+        lambda record: isinstance(record, Packet) and record.is_key,
         lambda: _GroupDecoder(model, size),
         workers=workers,
         depth=depth,
-        weigh=lambda item: max(1.0, item[1] / item_bytes),
+        weigh=lambda record: _weight(record, item_bytes),
     )
+
+
+def _weight(record: Packet | Damage, item_bytes: int) -> float:
+    """As how many items of this size a record counts, at least 1."""
+    return max(1.0, record.size_bytes / item_bytes) if isinstance(record, Packet) else 1.0
 
 
 def decode_stream(
@@ -237,7 +242,6 @@ def decode_stream(
     """
     header = reader.header
     ready = model if isinstance(model, Model) else model_for(header.model_id, device, model)
-    records = ((record, reader.packet_bytes) for record in reader)
     return _one_thread_each(
-        decode_records(ready, records, header.size, header.gop_length, threads=threads)
+        decode_records(ready, reader, header.size, header.gop_length, threads=threads)
     )

@@ -59,7 +59,7 @@ class FrameRow:
     ) -> FrameRow:
         """The row of a coded frame; ``bits`` of ``luma``, ``chroma`` and ``side``."""
         header = packet.header
-        size = len(packet.to_bytes())
+        size = packet.size_bytes
         luma, chroma, side = split_bytes(
             header.latents_bytes, [bits[name] for name in ("luma", "chroma", "side")]
         )

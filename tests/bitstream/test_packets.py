@@ -39,7 +39,7 @@ def test_small_packet_has_14_bytes_of_header(number: int) -> None:
             frame_type=frame_type, quality=63, frame_number=number, frame_crc=2**32 - 1,
             latents=bytes(100),
         )  # fmt: skip
-        assert len(small.to_bytes()) == 14 + 100
+        assert len(small.to_bytes()) == small.size_bytes == 14 + 100
 
 
 def test_both_sections_may_be_empty() -> None:

@@ -32,13 +32,15 @@ def test_frames_to_packets_and_back_with_damage_between() -> None:
             encoded = list(results)
         assert [item.packet.is_key for item in encoded] == [True, False, True, False, True]
         assert [item.row.scores for item in encoded] == [None] * 5
-        records: list[tuple[Packet | Damage, int]] = [(item.packet, 7) for item in encoded]
-        records[0] = (Damage("hole", 60, range(0, 1)), 0)
-        records[4:4] = [(Damage("noise", 99, range(0)), 0)]
+        records: list[Packet | Damage] = [item.packet for item in encoded]
+        records[0] = Damage("hole", 60, range(0, 1))
+        records[4:4] = [Damage("noise", 99, range(0))]
         with closing(groups.decode_records(model, records, Size(20, 18), 2)) as results:
             decoded = list(results)
     good = [item.frame is not None for item in decoded]
     assert good == [False, False, True, True, False, True]
+    sizes = [item.packet.size_bytes for item in encoded]
+    assert [item.size_bytes for item in decoded] == [0, *sizes[1:4], 0, sizes[4]]
     assert [item.lost for item in decoded] == [1, 1, 0, 0, 0, 0]
     assert [item.problem is not None for item in decoded] == [True, *[False] * 3, True, False]
     for item, source in zip(decoded[2:4], encoded[2:4], strict=True):

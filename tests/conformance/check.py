@@ -59,8 +59,7 @@ def decode(path: Path, ready: Model, workers: int) -> list[str]:
     with open(path, "rb") as file:
         reader = ClvReader(file)
         header = reader.header
-        records = ((record, reader.packet_bytes) for record in reader)
-        decoded = decode_records(ready, records, header.size, header.gop_length, threads=workers)
+        decoded = decode_records(ready, reader, header.size, header.gop_length, threads=workers)
         return [d.problem if d.frame is None else d.frame.sha256() for d in decoded]
 
 

@@ -86,7 +86,7 @@ def check_sizes(wanted: list[tuple[int, int]]) -> None:
             with closing(
                 groups.encode_frames(model, settings, frames, frames[0].size, threads=1)
             ) as coded:
-                packets: list[tuple[Packet | Damage, int]] = [(c.packet, 0) for c in coded]
+                packets: list[Packet | Damage] = [c.packet for c in coded]
             with closing(
                 groups.decode_records(model, packets, frames[0].size, 2, threads=1)
             ) as decoded:

@@ -47,7 +47,7 @@ def test_row_of_a_packet_adds_up_to_its_bytes() -> None:
     row = FrameRow.of(coded, {"luma": 40.0, "chroma": 20.0, "side": 20.0}, None, 0.5)
     assert (row.frame, row.type, row.quality, row.seconds) == (3, "inter", 26, 0.5)
     assert (row.bytes_luma, row.bytes_chroma, row.bytes_side, row.bytes_motion) == (5, 3, 2, 2)
-    assert row.bytes == len(coded.to_bytes()) == 12 + row.bytes_header
+    assert row.bytes == coded.size_bytes == len(coded.to_bytes()) == 12 + row.bytes_header
 
 
 def test_log_has_the_columns_and_leaves_unknown_scores_empty() -> None:

@@ -126,9 +126,8 @@ class Sweep:
 
     def _decode_all(self, group: Sequence[Record]) -> list[DecodedRecord]:
         """Decode records from a fresh start, which is also how it is after a loss."""
-        records = ((r, len(r.to_bytes()) if isinstance(r, Packet) else 0) for r in group)
         size = Size(WIDTH, HEIGHT)
-        with closing(decode_records(self._model, records, size, 0, threads=1)) as decoded:
+        with closing(decode_records(self._model, group, size, 0, threads=1)) as decoded:
             return list(decoded)
 
     def add(self, kind: str, copies: Iterable[Copy]) -> None:
