@@ -9,10 +9,10 @@ from enum import IntEnum
 
 from colorvid.bitstream.fields import U32_MAX, Buffer, Field, FieldTable, constant, fields_of, item
 from colorvid.bitstream.headers import MAX_PAYLOAD_BYTES
+from colorvid.config import QUALITIES
 from colorvid.errors import DamagedStream, HeaderError
 
 PACKET_MARKER = b"\xf5P"
-MAX_QUALITY = 63
 MAX_FRAME_NUMBER = U32_MAX - 1  # so that the number of frames fits 32 bits
 SECTIONS = ("motion", "latents")
 _CRC_START = 6  # the packet CRC covers everything behind itself
@@ -29,7 +29,7 @@ class FrameType(IntEnum):
 class PacketHeader:
     """What stands before the payload of a packet; values are those of ``PACKET_HEADER``."""
 
-    quality: int = item("u6", "quality index", 0, MAX_QUALITY, bit=0)
+    quality: int = item("u6", "quality index", 0, QUALITIES - 1, bit=0)
     frame_type: int = item("u1", "0 = intra (key frame), 1 = inter", 0, 1, bit=6)
     frame_crc: int = item("u32", "CRC-32 of the decoded rows of Y, U and V")
     frame_number: int = item("varint", "frames since the start of the stream", 0, MAX_FRAME_NUMBER)

@@ -22,6 +22,9 @@ from colorvid.exact.arithmetic import FEATURE, SUM_LIMIT, Arithmetic, FloatArith
 CENTRE_RATE = 0.05
 """Share by which a step of training moves `Conv.centre` to what it has just seen."""
 KNOTS = 9
+"""Knots of a curve over the quality index."""
+WEIGHT_LIMIT = 127
+"""Largest magnitude of an integer weight."""
 DOUBLE_LIMIT = 2**53
 """No partial sum of a float64 layer may exceed this."""
 
@@ -117,7 +120,7 @@ class Conv(ExactLayer):
     def weight_scale(self) -> Tensor:
         """Value of one weight step for each output channel, ``(outputs, 1, 1, 1)``."""
         weight = self.weight.detach().float()
-        largest = weight.abs().amax(dim=(1, 2, 3)) / 127
+        largest = weight.abs().amax(dim=(1, 2, 3)) / WEIGHT_LIMIT
         reach = weight.abs().sum(dim=(1, 2, 3)) * self.source.limit
         reach = reach + self.bias.detach().abs() * self.source.steps
         taps = weight[0].numel()
@@ -167,7 +170,7 @@ class Conv(ExactLayer):
     def finalise(self) -> None:
         """See `ExactLayer.finalise`."""
         scale = self.weight_scale()
-        self.weight_int.copy_(torch.round(self.weight / scale).clamp(-127, 127))
+        self.weight_int.copy_(torch.round(self.weight / scale).clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT))
         bias = self._corrected_bias(self.weight_int * scale)
         self.bias_int.copy_(torch.round(bias * self.source.steps / scale.flatten()))
         self.factor.copy_(scale.flatten() * (self.target.steps / self.source.steps))

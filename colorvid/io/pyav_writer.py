@@ -22,7 +22,6 @@ _CONTAINERS = {
     ".mp4": ("mp4", *_H264),
     ".mov": ("mov", *_H264),
 }
-SUFFIXES = tuple(_CONTAINERS)
 
 
 class PyAvWriter(FrameWriter):

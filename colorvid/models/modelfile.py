@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from colorvid.bitstream.headers import MODEL_ID_BYTES
 from colorvid.config import TUNES, InterConfig, IntraConfig, from_table
 from colorvid.entropy.rans import MAX_SYMBOL, CodeBook
 from colorvid.entropy.tables import Tables
@@ -84,7 +85,7 @@ def identity_of(config: str, tensors: dict[str, Tensor]) -> bytes:
         tensor = tensors[name].contiguous()
         digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.numpy().tobytes())
-    return digest.digest()[:16]
+    return digest.digest()[:MODEL_ID_BYTES]
 
 
 def model_tensors(

@@ -17,11 +17,10 @@ import numpy as np
 
 from colorvid.entropy.binary import BinaryCoder, States, new_states
 from colorvid.errors import DamagedStream
-from colorvid.motion.field import VECTOR_LIMIT, Quad, Vector, Vectors, median, quads
+from colorvid.motion.field import VECTOR_LIMIT, ZERO, Quad, Vector, Vectors, median, quads
 
 Cells = list[Vector | None]
 
-_ZERO: Vector = (0, 0)
 _SKIPPED, _UNIFORM, _SPLIT = 0, 1, 2
 
 # Kinds of partitions, for the contexts of the merge flags.
@@ -164,7 +163,7 @@ class Walk:
         near, up = modes[here - 1], modes[here - wide - 1]
         context = _AT_SKIP + (near > 0) + (up > 0)
         context += 6 if self.before is None else 3 * (self.before[here] > 0)
-        context += 9 * (left == above == right) + 18 * (guess == _ZERO)
+        context += 9 * (left == above == right) + 18 * (guess == ZERO)
         skipped = None if quad is None else int(quad == (guess, guess, guess, guess))
         if self.code(skipped, self.states, context):
             cells[at] = cells[at + 1] = cells[at + stride] = cells[at + stride + 1] = guess

@@ -11,7 +11,7 @@ from colorvid.errors import ConfigError
 Vectors = NDArray[np.int16]
 Vector = tuple[int, int]
 Quad = tuple[Vector, Vector, Vector, Vector]
-_ZERO: Vector = (0, 0)
+ZERO: Vector = (0, 0)
 
 BLOCK = INTER_BLOCK
 """Side of a motion block in luma samples."""
@@ -42,12 +42,12 @@ def grid_shape(height: int, width: int) -> tuple[int, int]:
 def median(left: Vector | None, above: Vector | None, right: Vector | None) -> Vector:
     """The guess of ITU-T H.264 8.4.1.3 from three neighbours, None where there is none."""
     if above is None and right is None:
-        return _ZERO if left is None else left
+        return ZERO if left is None else left
     if left is None or above is None or right is None:
         there = [vector for vector in (left, above, right) if vector is not None]
         if len(there) == 1:
             return there[0]
-        left, above, right = left or _ZERO, above or _ZERO, right or _ZERO
+        left, above, right = left or ZERO, above or ZERO, right or ZERO
     if left == above:
         return left
     return (

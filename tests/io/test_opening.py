@@ -122,7 +122,7 @@ def test_existing_output_is_kept(tmp_path: Path, suffix: str) -> None:
     path.write_bytes(b"precious")
     with pytest.raises(OutputError) as caught:
         open_writer(path, INFO)
-    assert str(caught.value) == f"{path} exists; pass -y to overwrite"
+    assert str(caught.value) == f"{path} exists; pass overwrite=True to overwrite"
     with open_writer(path, INFO, overwrite=True) as writer:
         writer.write(FRAMES[0])
         assert path.read_bytes() == b"precious"
