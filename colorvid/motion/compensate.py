@@ -87,7 +87,7 @@ _CHROMA = _Kind(
 def compensate(
     reference: tuple[Tensor, Tensor, Tensor], vectors: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Predict a frame from the previous one.
+    """Predict a frame from the previous one; in the native core where it takes such planes.
 
     Args:
         reference: planes Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``, or the same with a
@@ -107,6 +107,13 @@ def compensate(
     native = core()
     if native is not None and all(_is_plain(plane) for plane in reference):
         return _compensate_natively(native, reference, vectors)
+    return compensate_in_torch(reference, vectors)
+
+
+def compensate_in_torch(
+    reference: tuple[Tensor, Tensor, Tensor], vectors: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`compensate` without the native core."""
     y, u, v = compensate_with_gradient(reference, vectors)
     return y.to(torch.uint8), u.to(torch.uint8), v.to(torch.uint8)
 

@@ -131,7 +131,7 @@ def core() -> Core | None:
     if isinstance(library, str):
         _warn(library)
         return None
-    return _chosen(wanted)
+    return at_level(wanted)
 
 
 def describe() -> str:
@@ -141,15 +141,21 @@ def describe() -> str:
     library = _library()
     if isinstance(library, str):
         return f"no native core: {library}"
-    found = _chosen(os.environ.get(VARIABLE, "1"))
+    found = at_level(os.environ.get(VARIABLE, "1"))
     return f"native core with {found.level.name.lower()} kernels"
 
 
 @lru_cache(maxsize=8)
-def _chosen(wanted: str) -> Core:
-    """The library at the level that the value of the variable asks for."""
+def at_level(wanted: str) -> Core:
+    """The core with the kernels that a value of ``COLORVID_NATIVE`` other than 0 asks for.
+
+    Raises:
+        ConfigError: there is no such value or no usable library, or this machine does not have
+            the level.
+    """
     functions = _library()
-    assert not isinstance(functions, str)
+    if isinstance(functions, str):
+        raise ConfigError(f"no native core: {functions}")
     highest = Level(functions["level"]())
     names = {"1": highest} | {level.name.lower(): level for level in Level if level <= highest}
     if wanted not in names:
