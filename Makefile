@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+CORE := $(wildcard colorvid/native/CMakeLists.txt colorvid/native/src/*)
 
 .PHONY: demo test check clean
 
@@ -32,11 +33,12 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-# Editable, so that a change of the source needs no second installation.
-$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+# Editable, so that a change of the source needs no second installation, unless it is that of the
+# native core.
+$(VENV)/installed: pyproject.toml $(CORE) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[eval]'
 	touch $@
 
-$(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
+$(VENV)/installed-dev: pyproject.toml $(CORE) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/installed

@@ -19,6 +19,7 @@ RANKS = (
     ("errors",),
     ("frame", "config"),
     ("system",),
+    ("native",),
     ("io", "bitstream", "entropy", "exact"),
     ("quality", "nn"),
     ("motion",),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
 import torch
 
 from colorvid.bitstream import Packet
 from colorvid.codec.encoder import Timings
 from colorvid.config import MAX_SIDE, is_whole
-from colorvid.entropy.binary import BinaryDecoder, BinaryEncoder
 from colorvid.entropy.rans import SymbolReader
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
 from colorvid.exact.guard import exact_torch, prove
@@ -18,8 +16,8 @@ from colorvid.frame import Frame, Size
 from colorvid.models.modelfile import Model
 from colorvid.models.planes import padded
 from colorvid.models.video import State
-from colorvid.motion.coding import MotionCoder
-from colorvid.motion.field import Vectors, grid_shape
+from colorvid.motion.field import grid_shape
+from colorvid.motion.native import motion_coder
 
 
 class Decoder:
@@ -38,7 +36,7 @@ class Decoder:
         self.model, self.size = model, size
         self.timings = Timings()
         self._state: State | None = None
-        self._motion = MotionCoder()
+        self._motion = motion_coder()
 
     def push(self, packet: Packet) -> Frame:
         """Decode the next packet and compare its picture with the hash in the packet.
@@ -82,7 +80,8 @@ class Decoder:
             self._state = network.code_key(coders, None, self.size.shape, packet.quality)
         else:
             assert self._state is not None
-            vectors = torch.from_numpy(self._read_motion(packet.motion)).to(network.device)
+            field = self._motion.decode(packet.motion, grid_shape(*self.size.shape))
+            vectors = torch.from_numpy(field).to(network.device)
             motion = time.perf_counter() - start
             self._state = network.code_inter(coders, None, vectors, self._state, packet.quality)
         entropy = coders[0].seconds + coders[1].seconds
@@ -90,14 +89,3 @@ class Decoder:
         self.timings.entropy += entropy
         self.timings.networks += time.perf_counter() - start - motion - entropy
         return self._state.picture.frame()
-
-    def _read_motion(self, data: bytes) -> Vectors:
-        """Vectors of a frame; no bytes mean that nothing moves."""
-        shape = grid_shape(*self.size.shape)
-        if not data:
-            still = np.zeros((*shape, 2), np.int16)
-            return self._motion.code(BinaryEncoder(), still, shape)
-        decoder = BinaryDecoder(data)
-        vectors = self._motion.code(decoder, None, shape)
-        decoder.finish()
-        return vectors

@@ -20,14 +20,13 @@ import torch
 
 from colorvid.codec.settings import EncoderSettings
 from colorvid.config import quantiser_step
-from colorvid.entropy.binary import BinaryEncoder
 from colorvid.frame import Frame
 from colorvid.models.branch import Coder
 from colorvid.models.planes import FrameTensors
 from colorvid.models.video import State, VideoModel
-from colorvid.motion.coding import MotionCoder
 from colorvid.motion.estimate import MotionEstimator
 from colorvid.motion.field import Vectors
+from colorvid.motion.native import motion_coder
 
 C = TypeVar("C", bound=Coder)
 
@@ -72,7 +71,7 @@ class ClosedLoop:
         self._since_key = 0
         self._state: State | None = None
         self._estimator: MotionEstimator | None = None
-        self._motion = MotionCoder()
+        self._motion = motion_coder()
 
     def push(self, frame: Frame, coders: Callable[[str], tuple[C, C]]) -> CodedStep[C]:
         """Code the next frame.
@@ -113,15 +112,9 @@ class ClosedLoop:
         start = time.perf_counter()
         reference = before.picture.y.cpu().numpy()
         vectors = self._estimator.estimate(frame, reference, self._motion)
-        motion = self._code_motion(vectors)
+        motion = self._motion.encode(vectors)
         seconds = time.perf_counter() - start
         source = FrameTensors.of(frame, self._network.device)
         field = torch.from_numpy(vectors).to(self._network.device)
         after = self._network.code_inter(coders, source, field, before, quality)
         return CodedStep(quality, source, before, vectors, motion, after, coders, seconds)
-
-    def _code_motion(self, vectors: Vectors) -> bytes:
-        """Bytes of a vector field; none if nothing moves, though the contexts adapt then too."""
-        coder = BinaryEncoder()
-        self._motion.code(coder, vectors, (vectors.shape[0], vectors.shape[1]))
-        return coder.finish() if vectors.any() else b""

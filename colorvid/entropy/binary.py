@@ -230,12 +230,7 @@ class BinaryDecoder(BinaryCoder):
         Raises:
             DamagedStream: bytes are missing or left over.
         """
-        size = len(self._data)
-        if not size <= self._at <= size + _FLUSH_BYTES:
-            raise DamagedStream(
-                f"range-coded data is damaged: {size} bytes, but the decoder stands at byte "
-                f"{self._at} (allowed: {size} to {size + _FLUSH_BYTES})"
-            )
+        check_end(len(self._data), self._at)
 
     def _shift_in(self) -> None:
         """Take bytes until the range is wide again."""
@@ -244,3 +239,16 @@ class BinaryDecoder(BinaryCoder):
             self._code = ((self._code << 8) | byte) & _MASK
             self._range <<= 8
             self._at += 1
+
+
+def check_end(size: int, position: int) -> None:
+    """Check that a decoder that stands at byte ``position`` has read all of ``size`` bytes.
+
+    Raises:
+        DamagedStream: bytes are missing or left over.
+    """
+    if not size <= position <= size + _FLUSH_BYTES:
+        raise DamagedStream(
+            f"range-coded data is damaged: {size} bytes, but the decoder stands at byte "
+            f"{position} (allowed: {size} to {size + _FLUSH_BYTES})"
+        )

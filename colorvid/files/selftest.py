@@ -21,7 +21,6 @@ from torch import Tensor
 
 from colorvid.bitstream import ClvReader, Packet
 from colorvid.codec.decoder import Decoder
-from colorvid.entropy.binary import BinaryDecoder
 from colorvid.entropy.rans import CodeBook, SymbolReader
 from colorvid.entropy.tables import Tables
 from colorvid.errors import ColorvidError, DamagedStream, HashMismatch, ModelMismatch
@@ -31,10 +30,13 @@ from colorvid.models.modelfile import RELEASED, Model, find_model, load_model, p
 from colorvid.models.planes import FrameTensors
 from colorvid.models.video import State
 from colorvid.motion.coding import MotionCoder
-from colorvid.motion.compensate import compensate
+from colorvid.motion.compensate import compensate, compensate_in_torch
 from colorvid.motion.field import VECTOR_LIMIT, grid_shape
+from colorvid.motion.native import AnyMotionCoder, motion_coder
+from colorvid.native.core import core, describe
 
 HEIGHT, WIDTH = 51, 67
+Planes = tuple[Tensor, Tensor, Tensor]
 CARRIERS = (torch.float32, torch.float64)
 _QUALITY = 40
 
@@ -81,12 +83,12 @@ def picture(device: str) -> FrameTensors:
     return FrameTensors(*planes)
 
 
-def motion_sha256(device: str) -> str:
+def motion_sha256(device: str, predict: Callable[[Planes, Tensor], Planes] = compensate) -> str:
     """SHA-256 of a prediction from `picture` by `vectors`, in hexadecimal digits."""
     start = picture(device)
     field = torch.from_numpy(vectors(grid_shape(HEIGHT, WIDTH))).to(device)
     with exact_torch():
-        predicted = FrameTensors(*compensate((start.y, start.u, start.v), field))
+        predicted = FrameTensors(*predict((start.y, start.u, start.v), field))
     return predicted.frame().sha256()
 
 
@@ -146,9 +148,16 @@ def run(device: str = "cpu") -> Iterator[str]:
     yield from _arithmetic(device)
     yield _check("entropy decoder: symbols from fixed bytes", _symbols, list(_SYMBOLS))
     field = vectors(_VECTORS_SHAPE).tolist()
-    yield _check("motion decoder: vectors from fixed bytes", _read_vectors, field)
+    yield _check("motion decoder: vectors from fixed bytes", lambda: _read(MotionCoder()), field)
     title = "motion compensation: a picture by fixed vectors"
-    yield _check(title, lambda: motion_sha256(device), _MOTION_SHA256)
+    in_torch = partial(motion_sha256, device, compensate_in_torch)
+    yield _check(title, in_torch, _MOTION_SHA256)
+    yield describe()
+    if core() is not None:
+        native = "native core: vectors from fixed bytes"
+        yield _check(native, lambda: _read(motion_coder()), field)
+        native = "native core: a picture by fixed vectors"
+        yield _check(native, partial(motion_sha256, "cpu", compensate), _MOTION_SHA256)
     for name in RELEASED:
         yield from _released(name, device)
     yield "all right: this machine decodes exactly"
@@ -202,12 +211,9 @@ def _symbols() -> list[int]:
     return values
 
 
-def _read_vectors() -> object:
-    """What the range decoder and the motion coder make of `_VECTORS`."""
-    decoder = BinaryDecoder(bytes.fromhex(_VECTORS))
-    field = MotionCoder().code(decoder, None, _VECTORS_SHAPE)
-    decoder.finish()
-    return field.tolist()
+def _read(coder: AnyMotionCoder) -> object:
+    """What a motion coder makes of `_VECTORS`."""
+    return coder.decode(bytes.fromhex(_VECTORS), _VECTORS_SHAPE).tolist()
 
 
 def _released(name: str, device: str) -> Iterator[str]:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from typing import NoReturn
 
 import numpy as np
 
-from colorvid.entropy.binary import BinaryCoder, States, new_states
+from colorvid.entropy.binary import BinaryCoder, BinaryDecoder, BinaryEncoder, States, new_states
 from colorvid.errors import DamagedStream
 from colorvid.motion.field import VECTOR_LIMIT, ZERO, Quad, Vector, Vectors, median, quads
 
@@ -57,6 +58,36 @@ class MotionCoder:
         self._states: States = new_states(_CONTEXTS)
         self._before: list[int] | None = None
         self._shape = (0, 0)
+
+    def encode(self, vectors: Vectors) -> bytes:
+        """The bytes of a field; none if nothing moves, though the contexts adapt then too.
+
+        Args:
+            vectors: int16 ``(rows, columns, 2)``, components within +-2047.
+
+        Raises:
+            ConfigError: a vector is out of range.
+        """
+        coder = BinaryEncoder()
+        self.code(coder, vectors, (vectors.shape[0], vectors.shape[1]))
+        return coder.finish() if vectors.any() else b""
+
+    def decode(self, data: bytes, shape: tuple[int, int]) -> Vectors:
+        """The field that `encode` was given.
+
+        Args:
+            data: its bytes, or any damaged form of them.
+            shape: ``(rows, columns)`` of the grid, each at least 1.
+
+        Raises:
+            DamagedStream: the bytes decode to a vector out of range, or are too few or too many.
+        """
+        if not data:
+            return self.code(BinaryEncoder(), np.zeros((*shape, 2), np.int16), shape)
+        coder = BinaryDecoder(data)
+        vectors = self.code(coder, None, shape)
+        coder.finish()
+        return vectors
 
     def code(self, coder: BinaryCoder, vectors: Vectors | None, shape: tuple[int, int]) -> Vectors:
         """Write a field, or read one.
@@ -285,9 +316,7 @@ class _Partition:
         self._note(abs(dy) + abs(dx))
         result = guess[0] + dy, guess[1] + dx
         if not (abs(result[0]) <= VECTOR_LIMIT and abs(result[1]) <= VECTOR_LIMIT):
-            raise DamagedStream(
-                f"motion vector {result} is not allowed; components are within +-{VECTOR_LIMIT}"
-            )
+            refuse_vector(result)
         return result
 
     def _note(self, difference: int) -> None:
@@ -306,3 +335,14 @@ class _Partition:
             None if value is None else abs(value) - 1, states, base, _PREFIX
         )
         return -size - 1 if sign else size + 1
+
+
+def refuse_vector(vector: Vector) -> NoReturn:
+    """Say that a stream holds a vector that is out of range.
+
+    Raises:
+        DamagedStream: always.
+    """
+    raise DamagedStream(
+        f"motion vector {vector} is not allowed; components are within +-{VECTOR_LIMIT}"
+    )

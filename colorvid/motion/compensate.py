@@ -28,6 +28,8 @@ from colorvid.motion.field import (
     VECTOR_LIMIT,
     grid_shape,
 )
+from colorvid.native import motion as native_motion
+from colorvid.native.core import Core, core
 
 _CHUNK = 1024  # blocks filtered together; keeps the working set inside the second-level cache
 
@@ -85,7 +87,7 @@ _CHROMA = _Kind(
 def compensate(
     reference: tuple[Tensor, Tensor, Tensor], vectors: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Predict a frame from the previous one.
+    """Predict a frame from the previous one; in the native core where it takes such planes.
 
     Args:
         reference: planes Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``, or the same with a
@@ -101,8 +103,34 @@ def compensate(
     Raises:
         ConfigError: shapes do not fit together.
     """
+    _check_shapes(*reference, vectors)
+    native = core()
+    if native is not None and all(_is_plain(plane) for plane in reference):
+        return _compensate_natively(native, reference, vectors)
+    return compensate_in_torch(reference, vectors)
+
+
+def compensate_in_torch(
+    reference: tuple[Tensor, Tensor, Tensor], vectors: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`compensate` without the native core."""
     y, u, v = compensate_with_gradient(reference, vectors)
     return y.to(torch.uint8), u.to(torch.uint8), v.to(torch.uint8)
+
+
+def _is_plain(plane: Tensor) -> bool:
+    """Whether the native core takes such a plane: 8 bits, on the CPU, no batch."""
+    return plane.dtype == torch.uint8 and plane.device.type == "cpu" and plane.dim() == 2
+
+
+def _compensate_natively(
+    native: Core, reference: tuple[Tensor, Tensor, Tensor], vectors: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`compensate` in the native core."""
+    field = vectors.cpu().to(torch.int32).clamp(-VECTOR_LIMIT, VECTOR_LIMIT).to(torch.int16)
+    y, u, v = (plane.numpy() for plane in reference)
+    y, u, v = native_motion.compensate(native, (y, u, v), field.numpy())
+    return torch.from_numpy(y), torch.from_numpy(u), torch.from_numpy(v)
 
 
 def compensate_with_gradient(

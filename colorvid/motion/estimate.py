@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from colorvid.config import MAX_SIDE
 from colorvid.errors import ConfigError
 from colorvid.frame import Frame, Plane, Size
-from colorvid.motion.coding import MotionCoder
 from colorvid.motion.field import BLOCK, VECTOR_LIMIT, Vectors, grid_shape
+from colorvid.motion.native import AnyMotionCoder
 from colorvid.motion.simplify import simplify
 
 _MACROBLOCK = 16
@@ -211,7 +211,7 @@ class MotionEstimator:
         """Take the key frame."""
         self._search.push(frame, key=True)
 
-    def estimate(self, frame: Frame, reference: Plane, coder: MotionCoder) -> Vectors:
+    def estimate(self, frame: Frame, reference: Plane, coder: AnyMotionCoder) -> Vectors:
         """Vectors int16 ``(ceil(H/8), ceil(W/8), 2)`` from the previous frame as it is decoded.
 
         Args:

@@ -56,8 +56,12 @@ def median(left: Vector | None, above: Vector | None, right: Vector | None) -> V
     )
 
 
-def quads(vectors: Vectors, shape: tuple[int, int]) -> list[Quad]:
-    """The vectors of each macroblock in raster order; odd edges repeat the last block."""
+def check_field(vectors: Vectors, shape: tuple[int, int]) -> None:
+    """Refuse a field that cannot be coded.
+
+    Raises:
+        ConfigError: the field has another shape than ``(*shape, 2)`` or a vector out of range.
+    """
     if vectors.shape != (*shape, 2):
         raise ConfigError(f"vector field has shape {vectors.shape}; the grid needs {(*shape, 2)}")
     if np.abs(vectors.astype(np.int32)).max() > VECTOR_LIMIT:
@@ -65,6 +69,11 @@ def quads(vectors: Vectors, shape: tuple[int, int]) -> list[Quad]:
             f"vector field reaches {np.abs(vectors.astype(np.int32)).max()} quarter samples; "
             f"components are within +-{VECTOR_LIMIT}"
         )
+
+
+def quads(vectors: Vectors, shape: tuple[int, int]) -> list[Quad]:
+    """The vectors of each macroblock in raster order; odd edges repeat the last block."""
+    check_field(vectors, shape)
     even = np.pad(vectors, ((0, shape[0] % 2), (0, shape[1] % 2), (0, 0)), mode="edge")
     rows = [[(y, x) for y, x in row] for row in even.tolist()]
     return [

@@ -15,8 +15,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from colorvid.entropy.binary import STATE_BITS, BinaryCoder, BinaryEncoder, States
+from colorvid.errors import ConfigError
 from colorvid.frame import Plane
-from colorvid.motion.coding import MotionCoder
 from colorvid.motion.field import (
     BLOCK,
     LUMA_RAMP,
@@ -26,9 +26,12 @@ from colorvid.motion.field import (
     Quad,
     Vector,
     Vectors,
+    check_field,
+    grid_shape,
     median,
     quads,
 )
+from colorvid.motion.native import AnyMotionCoder, NativeMotionCoder
 
 _SIDE = 2 * BLOCK
 _REACH = BLOCK // 2  # samples that a block's vector predicts beyond each of its edges
@@ -40,10 +43,11 @@ _RING = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
 _MARGIN = 32  # samples kept around the picture; vectors that point farther see the margin
 _SHARE_SHIFT = STATE_BITS - 10
 _BITS = [-math.log2((index + 0.5) / 1024) for index in range(1024)]
+_PRICES = np.array(_BITS)
 
 
 def simplify(
-    vectors: Vectors, current: Plane, previous: Plane, weight: float, coder: MotionCoder
+    vectors: Vectors, current: Plane, previous: Plane, weight: float, coder: AnyMotionCoder
 ) -> Vectors:
     """Replace vectors by cheaper ones where ``error + weight * bits`` falls.
 
@@ -62,7 +66,13 @@ def simplify(
 
     Returns:
         The simplified field, same shape and type.
+
+    Raises:
+        ConfigError: the field and the planes do not fit together, or a vector is out of range.
     """
+    _check_sizes(vectors, current, previous)
+    if isinstance(coder, NativeMotionCoder):
+        return coder.simplify(vectors, (current, previous), weight, _PRICES)
     errors = _Errors(current, previous)
     shape = (vectors.shape[0], vectors.shape[1])
     wanted = quads(vectors, shape)
@@ -85,6 +95,15 @@ def simplify(
         walk.use(real)
         walk.macroblock(at, here, best if len(choices) > 1 else choices[0])
     return walk.field()
+
+
+def _check_sizes(vectors: Vectors, current: Plane, previous: Plane) -> None:
+    """Refuse planes of different sizes, and a field that is not theirs."""
+    if current.shape != previous.shape:
+        raise ConfigError(
+            f"the reference has shape {previous.shape}; it must be {current.shape} as the picture"
+        )
+    check_field(vectors, grid_shape(*current.shape))
 
 
 def _window_weights() -> NDArray[np.float32]:

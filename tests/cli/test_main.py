@@ -11,6 +11,7 @@ import pytest
 
 import colorvid
 from colorvid.cli.main import main
+from colorvid.native.core import describe
 from tests.clips import moving_frames
 from tests.conftest import CodedClip, read_clip, write_clip
 
@@ -194,7 +195,7 @@ def test_unexpected_error_is_one_line_with_a_hint(
 
 def test_help_and_version(capfd: pytest.CaptureFixture[str]) -> None:
     assert run("--version") == 0
-    assert capfd.readouterr().out == f"colorvid {colorvid.__version__}\n"
+    assert capfd.readouterr().out == f"colorvid {colorvid.__version__} ({describe()})\n"
     for name in ("encode", "decode", "info", "verify", "selftest", "model"):
         assert run(name, "--help") == 0
         text = capfd.readouterr().out

@@ -1,5 +1,7 @@
 """Motion compensation against a per-sample model in plain integers."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,12 @@ from numpy.typing import NDArray
 from colorvid.errors import ConfigError
 from colorvid.frame import chroma_size
 from colorvid.motion import compensate as module
-from colorvid.motion.compensate import _constants, compensate, compensate_with_gradient
+from colorvid.motion.compensate import (
+    _constants,
+    compensate,
+    compensate_in_torch,
+    compensate_with_gradient,
+)
 from colorvid.motion.field import grid_shape
 
 LUMA = {
@@ -29,6 +36,7 @@ CHROMA = {
 }
 SIZES = [(1, 1), (2, 2), (5, 9), (8, 8), (17, 33), (24, 16)]
 Triple = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+Predict = Callable[[Triple, torch.Tensor], Triple]
 
 
 def sixteenths(plane: list[list[int]], y: int, x: int, move: list[int], luma: bool) -> int:
@@ -87,11 +95,12 @@ def moves(height: int, width: int, seed: int, reach: int) -> NDArray[np.int16]:
     return rng.integers(-reach, reach + 1, (*grid_shape(height, width), 2)).astype(np.int16)
 
 
+@pytest.mark.parametrize("predict", [compensate, compensate_in_torch])
 @pytest.mark.parametrize("reach", [0, 9, 60, 2047])
 @pytest.mark.parametrize("size", SIZES)
-def test_agrees_with_the_model(size: tuple[int, int], reach: int) -> None:
+def test_agrees_with_the_model(size: tuple[int, int], reach: int, predict: Predict) -> None:
     reference, field = picture(*size, reach), moves(*size, reach, reach)
-    predicted = compensate(reference, torch.from_numpy(field))
+    predicted = predict(reference, torch.from_numpy(field))
     for plane, source, luma in zip(predicted, reference, (True, False, False), strict=True):
         assert plane.dtype == torch.uint8
         np.testing.assert_array_equal(plane.numpy(), model(source.numpy(), field, luma))
@@ -123,8 +132,8 @@ def test_many_blocks_equal_few() -> None:
     """A picture of several chunks of blocks agrees with its upper left corner."""
     reference, field = picture(320, 320, 2), torch.from_numpy(moves(320, 320, 2, 8))
     y, u, v = reference
-    corner = compensate((y[:64, :64], u[:32, :32], v[:32, :32]), field[:8, :8])
-    for whole, part in zip(compensate(reference, field), corner, strict=True):
+    corner = compensate_in_torch((y[:64, :64], u[:32, :32], v[:32, :32]), field[:8, :8])
+    for whole, part in zip(compensate_in_torch(reference, field), corner, strict=True):
         inner = part.shape[0] // 2
         assert torch.equal(whole[:inner, :inner], part[:inner, :inner])
 
@@ -168,7 +177,7 @@ def test_training_may_follow_a_decoder_in_the_same_process() -> None:
     _constants.cache_clear()
     reference, field = batch(37, 50, torch.float32)
     with torch.inference_mode():
-        compensate(reference, field)
+        compensate_in_torch(reference, field)
     compensate_with_gradient(reference, field)[0].sum().backward()
 
 

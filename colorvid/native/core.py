@@ -1,0 +1,196 @@
+"""Finding, choosing and calling the native core.
+
+The core is a shared library of plain C functions (`src/api.h`), called through ctypes, which
+releases the interpreter lock. It gives the same integers as the Python path, which stays as the
+reference and takes over where there is no library. The environment variable ``COLORVID_NATIVE``
+chooses: ``0`` the Python path, ``plain`` or ``avx2`` kernels up to that level, ``1`` or nothing the
+best that this machine has.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorvid.errors import ConfigError
+
+INTERFACE = 1
+"""What `colorvid_interface` must answer; see `src/api.h`."""
+VARIABLE = "COLORVID_NATIVE"
+_ABSENT = "install a C++ compiler and then colorvid again"
+
+_HANDLE = ctypes.c_void_p
+_INT = ctypes.c_int
+_SIZE = ctypes.c_size_t
+_ARRAY = ctypes.c_void_p
+_PLACE = ctypes.POINTER(ctypes.c_void_p)
+
+_FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "interface": (_INT, ()),
+    "level": (_INT, ()),
+    "motion_new": (_HANDLE, ()),
+    "motion_free": (None, (_HANDLE,)),
+    "motion_reset": (None, (_HANDLE,)),
+    "motion_encode": (_INT, (_HANDLE, _ARRAY, _INT, _INT, _PLACE, ctypes.POINTER(_SIZE))),
+    "motion_decode": (_INT, (_HANDLE, ctypes.c_char_p, _SIZE, _INT, _INT, _ARRAY, _ARRAY)),
+    "simplify": (
+        _INT,
+        (_INT, _HANDLE, _ARRAY, _INT, _INT, _ARRAY, _ARRAY, _INT, _INT)
+        + (ctypes.c_double, _ARRAY, _ARRAY),
+    ),
+    "compensate": (_INT, (_INT, _INT, _ARRAY, _INT, _INT, _ARRAY, _INT, _INT, _ARRAY)),
+    "kernel_filter_line": (None, (_INT, _ARRAY, ctypes.c_ssize_t, _ARRAY, _ARRAY, _INT)),
+    "kernel_window_errors": (
+        None,
+        (_INT, _ARRAY, ctypes.c_ssize_t, _ARRAY, ctypes.c_ssize_t, _ARRAY),
+    ),
+    "kernel_predict": (
+        None,
+        (_INT, _INT, _ARRAY, ctypes.c_ssize_t, _ARRAY, _ARRAY, _ARRAY, ctypes.c_ssize_t),
+    ),
+    "kernel_round_line": (None, (_INT, _ARRAY, _INT, _ARRAY, _INT)),
+}
+"""Result and arguments of each function of `src/api.h`, without its prefix."""
+
+
+class Level(IntEnum):
+    """Sets of instructions that kernels are written for, as `src/cpu.h` numbers them."""
+
+    PLAIN = 0
+    AVX2 = 1
+
+
+class Status(IntEnum):
+    """What functions of the core return, as `src/api.h` numbers them."""
+
+    FINE = 0
+    OUT_OF_MEMORY = 1
+    WRONG_ARGUMENT = 2
+    WRONG_VECTOR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The library, and the level of the kernels to use.
+
+    Attributes:
+        functions: the functions of `src/api.h` by name, without their prefix.
+        level: passed to the functions that take one.
+    """
+
+    functions: dict[str, Callable[..., Any]]
+    level: Level
+
+    def call(self, name: str, *arguments: Any) -> Status:
+        """Call a function that returns a status.
+
+        Raises:
+            MemoryError: the memory does not suffice.
+            ConfigError: the function refuses its arguments.
+        """
+        status = Status(self.functions[name](*arguments))
+        if status is Status.OUT_OF_MEMORY:
+            raise MemoryError(f"native core: {name} has no memory")
+        if status is Status.WRONG_ARGUMENT:
+            raise ConfigError(
+                f"native core: {name} refuses its arguments; sizes must fit together and vectors "
+                "must be in range"
+            )
+        return status
+
+
+def pointer(array: NDArray[Any], dtype: type[np.generic]) -> int:
+    """Address of a C-contiguous array of ``dtype``; the caller keeps the array alive."""
+    assert array.dtype == dtype and array.flags.c_contiguous
+    return array.ctypes.data
+
+
+def core() -> Core | None:
+    """The native core, or None where the Python path is to be used.
+
+    Logs one warning for a process if there is no usable library.
+
+    Raises:
+        ConfigError: ``COLORVID_NATIVE`` has another value than the ones above, or asks for a level
+            that this machine does not have.
+    """
+    wanted = os.environ.get(VARIABLE, "1")
+    if wanted == "0":
+        return None
+    library = _library()
+    if isinstance(library, str):
+        _warn(library)
+        return None
+    return at_level(wanted)
+
+
+def describe() -> str:
+    """What `core` gives, in a few words: for the version and the self-test."""
+    if os.environ.get(VARIABLE) == "0":
+        return f"native core switched off by {VARIABLE}=0"
+    library = _library()
+    if isinstance(library, str):
+        return f"no native core: {library}"
+    found = at_level(os.environ.get(VARIABLE, "1"))
+    return f"native core with {found.level.name.lower()} kernels"
+
+
+@lru_cache(maxsize=8)
+def at_level(wanted: str) -> Core:
+    """The core with the kernels that a value of ``COLORVID_NATIVE`` other than 0 asks for.
+
+    Raises:
+        ConfigError: there is no such value or no usable library, or this machine does not have
+            the level.
+    """
+    functions = _library()
+    if isinstance(functions, str):
+        raise ConfigError(f"no native core: {functions}")
+    highest = Level(functions["level"]())
+    names = {"1": highest} | {level.name.lower(): level for level in Level if level <= highest}
+    if wanted not in names:
+        raise ConfigError(
+            f"{VARIABLE} is {wanted!r}; this machine allows 0, {', '.join(sorted(names))}"
+        )
+    return Core(functions, names[wanted])
+
+
+@lru_cache(maxsize=1)
+def _library() -> dict[str, Callable[..., Any]] | str:
+    """The functions of the library, or why there are none."""
+    # The finder of imports knows where the library lies in every kind of installation.
+    found = importlib.util.find_spec("colorvid.native._core")
+    if found is None or found.origin is None:
+        return f"colorvid was installed without it; {_ABSENT}"
+    try:
+        library = ctypes.CDLL(found.origin)
+        functions = {name: _function(library, name) for name in _FUNCTIONS}
+    except (OSError, AttributeError) as error:
+        return f"it cannot be loaded ({error}); {_ABSENT}"
+    interface = functions["interface"]()
+    if interface != INTERFACE:
+        return f"it has interface {interface}, this colorvid needs {INTERFACE}; {_ABSENT}"
+    return functions
+
+
+def _function(library: ctypes.CDLL, name: str) -> Callable[..., Any]:
+    result, arguments = _FUNCTIONS[name]
+    function = getattr(library, f"colorvid_{name}")
+    function.restype, function.argtypes = result, arguments
+    return function  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=1)
+def _warn(reason: str) -> None:
+    """Say once a process that everything takes the slow path."""
+    logging.getLogger("colorvid").warning("colorvid runs without its native core: %s", reason)

@@ -1,0 +1,90 @@
+"""The core is found, chosen by the environment, and missed in one line."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from colorvid.errors import ConfigError
+from colorvid.native import core as module
+from colorvid.native.core import INTERFACE, VARIABLE, Core, Level, Status, at_level, core, describe
+from colorvid.native.motion import MotionState
+from tests.native.sources import SOURCES
+
+
+@pytest.fixture
+def without_library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As after an installation without a compiler."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    for cached in (module._library, module.at_level, module._warn):
+        cached.cache_clear()
+    yield
+    monkeypatch.undo()
+    for cached in (module._library, module.at_level, module._warn):
+        cached.cache_clear()
+
+
+def test_the_core_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert isinstance(core(), Core), describe()
+    assert re.fullmatch(r"native core with (plain|avx2) kernels", describe())
+
+
+def test_the_environment_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "plain")
+    chosen = core()
+    assert chosen is not None and chosen.level is Level.PLAIN
+    monkeypatch.setenv(VARIABLE, "0")
+    assert core() is None and describe() == "native core switched off by COLORVID_NATIVE=0"
+    monkeypatch.setenv(VARIABLE, "fast")
+    with pytest.raises(ConfigError, match="COLORVID_NATIVE is 'fast'; this machine allows 0, 1, "):
+        core()
+
+
+@pytest.mark.usefixtures("without_library")
+def test_a_missing_core_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "colorvid"):
+        assert core() is None and core() is None
+    [record] = caplog.records
+    assert "\n" not in record.getMessage()
+    assert "runs without its native core" in record.getMessage()
+    assert "install a C++ compiler and then colorvid again" in describe()
+    with pytest.raises(ConfigError, match="no native core"):
+        at_level("plain")
+
+
+@pytest.mark.usefixtures("without_library")
+def test_a_library_of_another_interface_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "INTERFACE", INTERFACE + 1)
+    assert f"it has interface {INTERFACE}, this colorvid needs {INTERFACE + 1}" in describe()
+
+
+def test_python_and_cpp_agree_on_numbers() -> None:
+    functions = set(re.findall(r"\bcolorvid_(\w+)\(", (SOURCES / "api.h").read_text()))
+    assert functions == set(module._FUNCTIONS)
+    levels = re.search(r"enum class Level : int \{(.*?)\}", (SOURCES / "cpu.h").read_text())
+    assert levels is not None
+    assert dict(re.findall(r"(\w+) = (\d+)", levels[1])) == {
+        level.name.lower(): str(level.value) for level in Level
+    }
+    states = (SOURCES / "api.h").read_text().split("enum Status : int {")[1].split("};")[0]
+    assert [int(n) for n in re.findall(r"= (\d+)", states)] == [s.value for s in Status]
+
+
+def test_wrong_arguments_are_refused() -> None:
+    state = MotionState(at_level("1"))
+    with pytest.raises(ConfigError, match="motion_encode refuses its arguments"):
+        state.encode(np.full((2, 2, 2), 2048, np.int16))
+    with pytest.raises(ConfigError, match="motion_encode refuses its arguments"):
+        state.encode(np.zeros((0, 2, 2), np.int16))
+    plane, prices = np.zeros((17, 9), np.uint8), np.zeros(1024)
+    with pytest.raises(ConfigError, match="simplify refuses its arguments"):
+        state.simplify(np.zeros((2, 2, 2), np.int16), (plane, plane), 1.0, prices)
+    with pytest.raises(ConfigError, match="simplify refuses its arguments"):
+        state.simplify(np.zeros((3, 2, 2), np.int16), (plane, plane), float("nan"), prices)
