@@ -1,10 +1,13 @@
 """What is written down in more than one place must agree."""
 
 import ast
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +63,24 @@ def test_readme_and_ci_name_targets_of_the_makefile() -> None:
         assert used and set(used) <= targets, name
 
 
-def test_weights_and_types_are_part_of_the_package() -> None:
-    data = project()["tool"]["setuptools"]["package-data"]["colorvid"]
-    assert {"py.typed", "weights/*.safetensors", "weights/*.clv", "weights/*.json"} <= set(data)
+def test_weights_and_types_are_part_of_the_package(tmp_path: Path) -> None:
+    """A wheel without the native core, built in a moment, has all that is not code."""
+    program = (
+        "import sys\nfrom scikit_build_core.build import build_wheel\n"
+        "print(build_wheel(sys.argv[1], {'wheel.cmake': 'false'}))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        inside = {name for name in wheel.namelist() if name.startswith("colorvid/")}
+    have = {
+        path.relative_to(ROOT).as_posix()
+        for pattern in ("**/*.py", "py.typed", "weights/*")
+        for path in (ROOT / "colorvid").glob(pattern)
+    }
+    assert {"colorvid/py.typed", "colorvid/weights/default.safetensors"} < have
+    assert inside == have
     assert (ROOT / "LICENSE").read_text().startswith("BSD 3-Clause License")
 
 
@@ -79,3 +97,28 @@ def test_the_demo_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for line in lines:
         assert main(line[1:]) == 0, line
     assert (tmp_path / "demo" / "bikes.y4m").stat().st_size > 2 * 640 * 272
+
+
+def test_a_compiler_is_asked_for_only_where_there_is_none() -> None:
+    program = "import build_backend as b; print(*b.get_requires_for_build_wheel())"
+    for compiler, wanted in ((None, False), ("no-such-compiler", True)):
+        if compiler is None and not shutil.which("c++"):
+            continue
+        environment = {k: v for k, v in os.environ.items() if k != "CXX"}
+        environment |= {"CXX": compiler} if compiler else {}
+        command = [sys.executable, "-c", program]
+        path = {"PYTHONPATH": str(ROOT / "tools")}
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment | path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert ("ziglang" in done.stdout) == wanted
+
+
+def test_the_core_is_compiled_anew_when_its_source_changes() -> None:
+    """`make` knows the files of the core; the wheel has the library and not its source."""
+    assert "$(wildcard colorvid/native/CMakeLists.txt colorvid/native/src/*)" in (
+        ROOT / "Makefile"
+    ).read_text(encoding="utf-8")
+    excluded = project()["tool"]["scikit-build"]["wheel"]["exclude"]
+    assert {"colorvid/native/src/*", "colorvid/native/CMakeLists.txt"} == set(excluded)
