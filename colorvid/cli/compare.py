@@ -20,7 +20,10 @@ from colorvid.evaluation.compare.choices import (
     INTRA_ANCHORS,
     INTRA_QUALITIES,
     NO_ANCHORS,
+    Choice,
     Memory,
+    check_packages,
+    default_cache,
 )
 from colorvid.evaluation.score.extra import EXTRA_CHOICES
 
@@ -115,8 +118,9 @@ def run_compare(options: Namespace, signals: Signals) -> int:
         ColorvidError: an option, a source or a package is not what it must be.
     """
     from colorvid.evaluation.compare.clips import find_sources, load
-    from colorvid.evaluation.compare.report import Choice, Comparison, check_folder, check_packages
-    from colorvid.evaluation.compare.runs import Measuring, run_all
+    from colorvid.evaluation.compare.points import Measuring
+    from colorvid.evaluation.compare.report import Comparison, check_folder
+    from colorvid.evaluation.compare.running import run_all
 
     check_packages()
     out = None if options.out is None else Path(options.out)
@@ -142,8 +146,8 @@ def run_compare(options: Namespace, signals: Signals) -> int:
         say("with several jobs the speeds cannot be compared; pass --jobs 1 for them", "warning")
     shown = not (options.quiet or options.no_progress)
     with closing(PointLine(signals, shown=shown)) as line:
-        rows = run_all(codecs, sources, frames, how, progress=line)
-    comparison = Comparison.of(rows, options.model)
+        points = run_all(codecs, sources, frames, how, progress=line)
+    comparison = Comparison.of(points, options.model)
     if out is not None:
         comparison.write(out)
     show(comparison.as_markdown().rstrip("\n"))
@@ -154,6 +158,4 @@ def _cache(options: Namespace) -> Path | None:
     """Folder for points, as the options say."""
     if options.no_cache:
         return None
-    from colorvid.evaluation.compare.report import default_cache
-
     return default_cache() if options.cache is None else Path(options.cache)

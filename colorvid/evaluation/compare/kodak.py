@@ -1,34 +1,45 @@
-"""Figures and tables of ``tools/eval_kodak.py``, and the published curves beside them."""
+"""The 24 Kodak images: what ``tools/eval_kodak.py`` writes, beside published curves."""
 
 from __future__ import annotations
 
-import json
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from colorvid.evaluation.compare.clips import Clip
-from colorvid.evaluation.compare.patches import Patch, Shown, draw_patches
-from colorvid.evaluation.compare.rgb import RGB_METRICS
+from colorvid.evaluation.compare.choices import OWN
+from colorvid.evaluation.compare.panels import (
+    RGB_COLUMNS,
+    Limit,
+    ShownPatch,
+    draw_rgb,
+    published_name,
+    rgb_panels,
+)
+from colorvid.evaluation.compare.patches import draw_patches
+from colorvid.evaluation.compare.points import Point
+from colorvid.evaluation.compare.published import PublishedCurve, compare
+from colorvid.evaluation.compare.rgb import RGB_METRICS, RgbScores, mean_rgb
 from colorvid.evaluation.compare.tables import (
     AVERAGE,
     MEAN_CURVE,
-    Row,
+    BdFigure,
+    Curve,
+    MeanPoint,
     bd_table,
+    distinct,
     markdown,
     mean_curves,
-    names,
+    of_codec,
+    percent_cell,
+    plotted,
     write_tsv,
 )
 from colorvid.evaluation.plots import rate_distortion
 from colorvid.io.files import output_text
-from colorvid.quality.metrics import METRICS, bd_rate, ms_ssim_db
+from colorvid.quality.metrics import METRICS
 
-Curve = list[tuple[float, float]]
-
-PUBLISHED = Path(__file__).parent / "published" / "kodak.json"
+IMAGES = tuple(f"kodim{number:02d}" for number in range(1, 25))
 DRAWN = ("colorvid", "jpeg", "x265-intra", "svtav1-intra")
 """Curves of the first figure; what else was measured is in the tables alone."""
 MOST_BPP = 2.0
@@ -68,88 +79,47 @@ NOT_PUBLISHED_NOTE = """\
 Published curves are means over all 24 images; they are left out, as not all were measured."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Results:
     """Everything that was measured.
 
     Attributes:
-        rows: a point for each image, codec and quality.
+        points: one for each image, codec and quality, with figures in RGB.
         missing: names of images that were asked for and are not there.
-        limits: figures in RGB of each image converted to 4:2:0 and back.
-        published: curves to compare with, see `published_curves`; may be empty.
-        clip: the image of the patch, if it is there.
-        patch: what was cut out of it.
-        shown: what each codec makes of the patch.
+        limits: of each image.
+        published: curves to compare with; may be empty.
+        patch: one image as the codecs show it, if it is there.
         origin: ``model_id`` and ``commit``.
     """
 
-    rows: list[Row]
+    points: list[Point]
     missing: list[str]
-    limits: list[Row]
-    published: dict[str, list[Row]]
-    clip: Clip | None
-    patch: Patch
-    shown: list[Shown]
+    limits: list[Limit]
+    published: list[PublishedCurve]
+    patch: ShownPatch | None
     origin: dict[str, str]
 
-    def means(self, codec: str) -> list[Row]:
-        """Mean over the images of each quality of a codec."""
-        return [row for row in mean_curves(self.rows) if row["codec"] == codec]
+    def codecs(self) -> list[str]:
+        """Names of all codecs, colorvid first."""
+        return distinct(point.codec for point in self.points)
 
-    def limit(self) -> dict[str, float | None]:
+    def limit(self) -> RgbScores:
         """Mean figures in RGB of the conversion to 4:2:0 and back."""
-        means: dict[str, float | None] = {}
-        for key in RGB_METRICS:
-            values = [row[key] for row in self.limits]
-            means[key] = None if None in values else statistics.fmean(values)
-        return means
+        return mean_rgb(one.scores for one in self.limits)
 
-    def bd_rates(self) -> list[Row]:
+    def bd_rates(self) -> list[BdFigure]:
         """BD-rates of colorvid against what was measured, and against published curves."""
-        anchors = [name for name in names(self.rows, "codec") if name != "colorvid"]
-        measured = bd_table(self.rows, "colorvid", anchors)
-        return measured + published_bd(self.means("colorvid"), self.published)
+        anchors = [name for name in self.codecs() if name != OWN]
+        measured = bd_table(self.points, OWN, anchors)
+        return measured + published_bd(of_codec(self.points, OWN), self.published)
 
 
-def published_curves(path: Path = PUBLISHED) -> dict[str, list[Row]]:
-    """Published mean curves by name of the codec, a row for each point; the file explains them."""
-    keys = ("rate_bpp", *RGB_METRICS)
-    curves: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["curves"]
-    result = {}
-    for name, curve in curves.items():
-        points = zip(*(curve[key] for key in keys), strict=True)
-        result[f"{name} (published)"] = [dict(zip(keys, p, strict=True)) for p in points]
-    return result
-
-
-def rgb_curves(rows: Sequence[Mapping[str, Any]]) -> dict[str, Curve]:
-    """Points ``(rate_bpp, quality)`` of mean rows; MS-SSIM in dB of the mean."""
-    similar = [(r["rate_bpp"], r["ms_ssim_rgb"]) for r in rows if r.get("ms_ssim_rgb") is not None]
-    return {
-        "psnr_rgb_db": [(row["rate_bpp"], row["psnr_rgb_db"]) for row in rows],
-        "ms_ssim_rgb_db": [(rate, ms_ssim_db(value)) for rate, value in similar],
-    }
-
-
-def published_bd(test: Sequence[Row], published: Mapping[str, Sequence[Row]]) -> list[Row]:
-    """BD-rates of colorvid's mean rows against each published curve, as `bd_table` has them."""
-    own = rgb_curves(test)
-    table = []
-    for name, rows in published.items():
-        for metric, points in rgb_curves(rows).items():
-            result = bd_rate(points, own[metric])
-            table.append(
-                {
-                    "test": "colorvid",
-                    "anchor": name,
-                    "metric": metric,
-                    "clip": MEAN_CURVE,
-                    "bd_rate_percent": result.percent,
-                    "overlap_share": result.overlap,
-                    "refused_because": result.reason,
-                }
-            )
-    return table
+def published_bd(own: Sequence[Point], curves: Sequence[PublishedCurve]) -> list[BdFigure]:
+    """BD-rates of colorvid's mean curve against each published curve."""
+    return [
+        BdFigure(OWN, published_name(rate.curve), rate.curve.figure, MEAN_CURVE, rate.result)
+        for rate in compare(own, curves)
+    ]
 
 
 def write_report(results: Results, folder: Path) -> str:
@@ -158,14 +128,15 @@ def write_report(results: Results, folder: Path) -> str:
     Raises:
         OutputError: a file cannot be written.
     """
-    points = [{key: _short(row[key]) for key in POINT_COLUMNS} for row in results.rows]
-    write_tsv(folder / "points.tsv", [row | results.origin for row in points])
-    write_tsv(folder / "limit.tsv", [row | results.origin for row in results.limits])
+    rows = [point.as_row() for point in results.points]
+    short = [{key: _short(row[key]) for key in POINT_COLUMNS} for row in rows]
+    write_tsv(folder / "points.tsv", [row | results.origin for row in short])
+    write_tsv(folder / "limit.tsv", [one.as_row() | results.origin for one in results.limits])
     write_tsv(folder / "settings.tsv", _settings(results))
     table = results.bd_rates()
     if table:
-        rows = [{k: _short(v) for k, v in r.items()} | results.origin for r in table]
-        write_tsv(folder / "bdrate.tsv", rows)
+        rows = [{k: _short(v) for k, v in figure.as_row().items()} for figure in table]
+        write_tsv(folder / "bdrate.tsv", [row | results.origin for row in rows])
     _draw(results, folder)
     text = _tables(results, table)
     with output_text(folder / "tables.md", overwrite=True) as file:
@@ -178,36 +149,31 @@ def _short(value: object) -> object:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def _settings(results: Results) -> list[Row]:
+def _settings(results: Results) -> list[dict[str, Any]]:
     """One row for each codec and quality."""
-    found = {(r["codec"], r["quality"]): r for r in results.rows}
+    found = {(point.codec, point.quality): point.as_row() for point in results.points}
     keys = ("codec", "quality", "machine", "settings")
     return [{key: row[key] for key in keys} | results.origin for row in found.values()]
 
 
 def _draw(results: Results, folder: Path) -> None:
     """All three figures, as far as there is something to draw."""
-    drawn = [name for name in DRAWN if name in names(results.rows, "codec")]
-    means = {name: results.means(name) for name in drawn}
+    drawn = [name for name in DRAWN if name in results.codecs()]
+    means = {name: of_codec(mean_curves(results.points), name) for name in drawn}
     count = len(results.limits)
     planes = {
-        metric: {name: [(r["rate_bpp"], r[metric]) for r in rows] for name, rows in means.items()}
+        metric: {name: plotted(points, metric) for name, points in means.items()}
         for metric in PANELS
-        if all(row.get(metric) is not None for rows in means.values() for row in rows)
+        if all(p.figure(metric) is not None for points in means.values() for p in points)
     }
     title = f"Kodak, mean over {count} images, 4:2:0 planes"
     rate_distortion(folder / "figure2-yuv.svg", _cut(planes), title=title)
-    curves = {name: rgb_curves(rows) for name, rows in (means | results.published).items()}
-    limits = {m: p[0][1] for m, p in rgb_curves([{"rate_bpp": 0, **results.limit()}]).items() if p}
-    rate_distortion(
-        folder / "figure2-rgb.svg",
-        _cut({m: {name: curve[m] for name, curve in curves.items()} for m in limits}),
-        title=f"Kodak, mean over {count} images, against the RGB original",
-        dashed=results.published,
-        limits={metric: ("4:2:0 alone", value) for metric, value in limits.items()},
-    )
-    if results.clip is not None:
-        draw_patches(folder / "figure3.png", results.clip, results.patch, results.shown)
+    title = f"Kodak, mean over {count} images, against the RGB original"
+    curves = _cut(rgb_panels(results.points, drawn, results.published))
+    draw_rgb(folder / "figure2-rgb.svg", curves, results.limits, results.published, title)
+    if results.patch is not None:
+        shown = results.patch
+        draw_patches(folder / "figure3.png", shown.clip, shown.patch, shown.shown)
 
 
 def _cut(panels: Mapping[str, Mapping[str, Curve]]) -> dict[str, dict[str, Curve]]:
@@ -222,82 +188,73 @@ def _cut(panels: Mapping[str, Mapping[str, Curve]]) -> dict[str, dict[str, Curve
     }
 
 
-def _tables(results: Results, table: Sequence[Row]) -> str:
+def _tables(results: Results, table: Sequence[BdFigure]) -> str:
     """The text of ``tables.md``."""
-    machines = "; ".join(names(results.rows, "machine"))
+    machines = "; ".join(distinct(point.machine for point in results.points))
     count = len(results.limits)
     missing = f" Missing: {', '.join(results.missing)}." if results.missing else ""
     bound = results.limit()
-    similarity = bound["ms_ssim_rgb"]
+    similarity = bound.ms_ssim_rgb
     note = RGB_NOTE.format(
-        psnr=bound["psnr_rgb_db"],
+        psnr=bound.psnr_rgb_db,
         similarity="-" if similarity is None else f"{similarity:.4f}",
     )
-    means = mean_curves(results.rows)
+    means = mean_curves(results.points)
     plane_keys = ("codec", "quality", "rate_bpp", *METRICS)
-    rgb_keys = ("codec", "quality", "rate_bpp", *RGB_METRICS)
-    own_rates = [row for row in table if row["anchor"] not in results.published]
-    other_rates = [row for row in table if row["anchor"] in results.published]
+    own_rates = [figure for figure in table if not _rgb(figure)]
+    other_rates = [figure for figure in table if _rgb(figure)]
     parts = [
         f"# Kodak: {count} images\n\n"
         + INTRODUCTION.format(machine=machines, **results.origin)
         + missing,
         "## Planes\n\n![Rate and quality of the planes](figure2-yuv.svg)",
         _means_table(means, plane_keys),
-        _bd_table("BD-rate of colorvid, mean over the images", own_rates, AVERAGE),
+        _bd_markdown("BD-rate of colorvid, mean over the images", own_rates, AVERAGE),
         f"## RGB\n\n![Rate and quality in RGB](figure2-rgb.svg)\n\n{note}",
         PUBLISHED_NOTE if results.published else NOT_PUBLISHED_NOTE,
-        _means_table(means, rgb_keys),
-        _bd_table("BD-rate of colorvid between mean curves", other_rates, MEAN_CURVE),
-        _patch_table(results),
+        _means_table(means, RGB_COLUMNS),
+        _bd_markdown("BD-rate of colorvid between mean curves", other_rates, MEAN_CURVE),
+        _patch_section(results.patch),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _means_table(means: Sequence[Row], keys: Sequence[str]) -> str:
-    return markdown([{key: row.get(key) for key in keys} for row in means])
+def _rgb(figure: BdFigure) -> bool:
+    """Whether a BD-rate is one against a published curve."""
+    return figure.metric not in METRICS
 
 
-def _bd_table(title: str, table: Sequence[Row], clip: str) -> str:
+def _means_table(means: Sequence[MeanPoint], keys: Sequence[str]) -> str:
+    rows = [point.as_row() for point in means]
+    return markdown([{key: row.get(key) for key in keys} for row in rows])
+
+
+def _bd_markdown(title: str, table: Sequence[BdFigure], clip: str) -> str:
     """One line for each codec: BD-rate and overlap of each metric; a dash where refused."""
+    chosen = [figure for figure in table if figure.clip == clip]
     lines = []
-    for anchor in names(table, "anchor"):
-        line: Row = {"against": anchor}
-        for row in table:
-            if (row["anchor"], row["clip"]) == (anchor, clip):
-                value, overlap = row["bd_rate_percent"], row["overlap_share"]
-                cell = "-" if value is None else f"{value:+.1f} % ({overlap:.2f})"
-                line[BD_TITLES[row["metric"]]] = cell
-        lines.append(line)
+    for anchor in distinct(figure.anchor for figure in chosen):
+        cells = {BD_TITLES[f.metric]: percent_cell(f.result) for f in chosen if f.anchor == anchor}
+        lines.append({"against": anchor} | cells)
     if not lines:
         return ""
     refused = {
-        f"{row['anchor']}, {BD_TITLES[row['metric']]}: {row['refused_because']}"
-        for row in table
-        if row["clip"] == clip and row["refused_because"]
+        f"{figure.anchor}, {BD_TITLES[figure.metric]}: {figure.result.reason}"
+        for figure in chosen
+        if figure.result.reason
     }
     note = "".join(f"\n\nRefused: {reason}." for reason in sorted(refused))
     head = f"{title} (overlap in brackets; negative: colorvid needs fewer bits):"
     return f"{head}\n\n{markdown(lines)}{note}"
 
 
-def _patch_table(results: Results) -> str:
-    if results.clip is None:
+def _patch_section(shown: ShownPatch | None) -> str:
+    if shown is None:
         return ""
-    p = results.patch
-    lines = [
-        {
-            "codec": s.codec,
-            "quality": s.quality,
-            "rate_bpp": s.rate_bpp,
-            "psnr_yuv611_db": s.psnr_yuv611_db,
-            "de00_mean": s.de00_mean,
-        }
-        for s in results.shown
-    ]
+    p = shown.patch
     return (
-        f"## A patch of {results.clip.name}\n\n![The same patch from each codec](figure3.png)\n\n"
+        f"## A patch of {shown.clip.name}\n\n![The same patch from each codec](figure3.png)\n\n"
         f"{p.width}x{p.height} samples at {p.x}, {p.y}. Each codec at its best setting that does "
         "not exceed the rate asked for; rate, PSNR YUV and dE00 are those of the whole "
-        f"picture.\n\n{markdown(lines)}"
+        f"picture.\n\n{shown.as_markdown()}"
     )
