@@ -81,6 +81,8 @@ INTER_QUALITIES = (62, 52, 40, 28, 16)
 """Qualities of colorvid that cover the curves of the anchors, best first."""
 
 COMPARED_FRAMES = 32
+PATCH_BPP = 0.4
+"""Rate of patches that are shown, bits per pixel, unless another is asked for."""
 
 Memory = Literal["all", "one", "none"]
 """Where peak memory is measured.
@@ -171,5 +173,5 @@ def default_cache() -> Path:
         else:
             base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
-        raise ConfigError("there is no home directory; pass --cache DIR or --no-cache") from None
+        raise ConfigError("there is no home directory; pass cache=DIR, or keep no points") from None
     return base / "colorvid-cache"

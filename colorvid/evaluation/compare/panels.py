@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from colorvid.errors import InputError
-from colorvid.evaluation.compare.choices import OWN
+from colorvid.errors import ConfigError, InputError
+from colorvid.evaluation.compare.choices import OWN, PATCH_BPP, rising_settings
 from colorvid.evaluation.compare.clips import Clip
-from colorvid.evaluation.compare.patches import Patch, Shown, draw_patches
+from colorvid.evaluation.compare.codecs import Codec
+from colorvid.evaluation.compare.patches import Patch, Shown, draw_patches, show_patch
 from colorvid.evaluation.compare.points import Point
 from colorvid.evaluation.compare.published import (
     RGB_DEFINITIONS,
@@ -240,6 +241,62 @@ class Beside:
         for one in self.patches:
             path = folder / f"patch-{one.clip.name}.png"
             draw_patches(path, one.clip, one.patch, one.shown)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a user wants beside a comparison.
+
+    Attributes:
+        published: curves of others.
+        rgb: compare stills with their originals in RGB; all sources must be stills.
+        patches: rectangles to show, by the name of the still.
+        bpp: rate of the patches, bits per pixel.
+    """
+
+    published: tuple[PublishedCurve, ...] = ()
+    rgb: bool = False
+    patches: Mapping[str, Patch] = field(default_factory=dict)
+    bpp: float = PATCH_BPP
+
+    def check(self, clips: Iterable[Clip]) -> None:
+        """Refuse what would only fail at the end; reads every clip.
+
+        Raises:
+            InputError: a clip that must be a still is none.
+            ConfigError: a patch does not lie inside, or belongs to no clip.
+        """
+        names = []
+        for clip in clips:
+            names.append(clip.name)
+            if self.rgb and clip.original is None:
+                raise InputError(f"{clip.name} is no still; rgb=True is for stills only")
+            if clip.name in self.patches:
+                if clip.original is None:
+                    raise InputError(f"{clip.name} is no still; patches are shown of stills only")
+                self.patches[clip.name].cut(clip.original)
+        for name in self.patches.keys() - set(names):
+            raise ConfigError(f"a patch of {name} is wanted; sources are {', '.join(names)}")
+
+    def beside(self, codecs: Sequence[Codec], clips: Iterable[Clip]) -> Beside:
+        """Code the patches, and measure what 4:2:0 alone costs.
+
+        Args:
+            codecs: colorvid and anchors by their usual names.
+            clips: that `check` has accepted.
+        """
+        limits, patches = [], []
+        for clip in clips:
+            if self.rgb:
+                limits.append(Limit.of(clip))
+            if clip.name in self.patches:
+                patch = self.patches[clip.name]
+                shown = [
+                    show_patch(c.name, c.run, rising_settings(c.name), clip, patch, self.bpp)
+                    for c in codecs
+                ]
+                patches.append(ShownPatch(clip, patch, tuple(shown)))
+        return Beside(self.published, tuple(limits), tuple(patches))
 
 
 def _rows(points: Sequence[Point]) -> list[dict[str, Any]]:

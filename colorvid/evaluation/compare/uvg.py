@@ -55,7 +55,7 @@ def check(path: Path, frames: int, size: tuple[int, int] = SIZE) -> None:
     """
     count = _raw_frames(path, size) if _is_raw(path) else _tagged_frames(path, size)
     if count is not None and count < frames:
-        raise InputError(f"{path}: has {count} frames; {frames} are needed, or --frames {count}")
+        raise InputError(f"{path}: has {count} frames; {frames} are needed, or frames={count}")
 
 
 def _is_raw(path: Path) -> bool:
