@@ -37,7 +37,8 @@ from colorvid.errors import ConfigError
 from colorvid.evaluation.compare.clips import find_sources
 from colorvid.evaluation.compare.codecs import Codec, ColorvidRun, Encoded
 from colorvid.evaluation.compare.machine import commit
-from colorvid.evaluation.compare.runs import Measuring, run_all
+from colorvid.evaluation.compare.points import Measuring, Point
+from colorvid.evaluation.compare.running import run_all
 from colorvid.evaluation.compare.tables import (
     AVERAGE,
     BD_METRICS,
@@ -184,13 +185,13 @@ class Ablations:
         save_model(path, network, make_tables(network, rates, []))
         return Codec(row, qualities, ColorvidRun(gop, model=str(path)))
 
-    def points(self, row: str) -> list[Row]:
+    def points(self, row: str) -> list[Point]:
         """Code all material with a row's codec."""
         sources = find_sources([self.data / self.material.folder])[:: self.material.every]
         how = Measuring(cache=self.runs / "ablation" / "points")
         return run_all([self.codec(row)], sources, self.material.frames, how)
 
-    def compare(self, row: str, base: list[Row]) -> Row:
+    def compare(self, row: str, base: list[Point]) -> Row:
         """The figures of a row against the points of the base."""
         points = self.points(row)
         both = [*base, *points]
@@ -211,23 +212,23 @@ class Ablations:
         }
 
 
-def cost(points: Sequence[Row]) -> float:
+def cost(points: Sequence[Point]) -> float:
     """Mean of ``log(bits per pixel + lambda * error)``, the loss of training, of coded files.
 
     The error is the squared one of Y, U and V, weighted 6:1:1; a difference of 0.01 is one percent.
     """
     costs = []
     for point in points:
-        errors = [10 ** (-point[f"psnr_{plane}_db"] / 10) for plane in "yuv"]
+        planes = point.scores.psnr_y_db, point.scores.psnr_u_db, point.scores.psnr_v_db
+        errors = [10 ** (-psnr / 10) for psnr in planes]
         error = (6 * errors[0] + errors[1] + errors[2]) / 8
-        costs.append(math.log(point["rate_bpp"] + lambda_of_quality(point["quality"]) * error))
+        costs.append(math.log(point.rate_bpp + lambda_of_quality(point.quality) * error))
     return statistics.fmean(costs)
 
 
-def _identity(points: Sequence[Row]) -> str:
+def _identity(points: Sequence[Point]) -> str:
     """Identity of the model that coded the points, as their settings have it."""
-    settings = dict(str(item).split("=", 1) for item in points[0]["settings"].split(" "))
-    return settings["model_id"]
+    return points[0].settings.get("model_id") or ""
 
 
 def keep(path: Path, rows: Sequence[Row]) -> None:

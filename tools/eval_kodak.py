@@ -19,47 +19,47 @@ With ``--cache`` a run that was stopped goes on where it was.
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from colorvid.cli.tool import run_tool
+
+    run_tool(__file__)
+
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from colorvid.cli.tool import errors_in_one_line, tool_parser
+from colorvid.errors import ConfigError, InputError, OutputError
+from colorvid.evaluation.compare.anchors import AnchorRun
+from colorvid.evaluation.compare.choices import ANCHORS, INTRA_QUALITIES, OWN, rising_settings
+from colorvid.evaluation.compare.clips import load
+from colorvid.evaluation.compare.codecs import Codec, ColorvidRun, FileCodec, model_identity
+from colorvid.evaluation.compare.kodak import IMAGES, Results, write_report
+from colorvid.evaluation.compare.machine import commit
+from colorvid.evaluation.compare.panels import Limit, ShownPatch
+from colorvid.evaluation.compare.patches import Patch, show_patch
+from colorvid.evaluation.compare.points import Measuring
+from colorvid.evaluation.compare.published import load_curves
+from colorvid.evaluation.compare.running import run_all
+from colorvid.io.files import os_errors
+
 ROOT = Path(__file__).resolve().parents[1]
-if __package__ in (None, ""):  # started as a program: find the tools as a package
-    sys.path.insert(0, str(ROOT))
-
-from colorvid.errors import ColorvidError, ConfigError, InputError, OutputError  # noqa: E402
-from colorvid.evaluation.compare.anchors import AnchorRun  # noqa: E402
-from colorvid.evaluation.compare.choices import (  # noqa: E402
-    ANCHORS,
-    INTRA_QUALITIES,
-)
-from colorvid.evaluation.compare.clips import Clip, load  # noqa: E402
-from colorvid.evaluation.compare.codecs import Codec, ColorvidRun, FileCodec, model_identity  # noqa: E402
-from colorvid.evaluation.compare.machine import commit  # noqa: E402
-from colorvid.evaluation.compare.patches import Patch, Shown, show_patch  # noqa: E402
-from colorvid.evaluation.compare.rgb import limit  # noqa: E402
-from colorvid.evaluation.compare.runs import Measuring, Row, run_all  # noqa: E402
-from colorvid.io.files import os_errors  # noqa: E402
-from tools.kodak_report import Results, published_curves, write_report  # noqa: E402
-
-IMAGES = tuple(f"kodim{number:02d}" for number in range(1, 25))
+PUBLISHED = ROOT / "tools" / "published" / "kodak.json"
 SUFFIXES = (".png", ".webp")
 STILL_ANCHORS = ("jpeg", "x265-intra", "svtav1-intra", "x264-intra")
-SHOWN = {"colorvid": range(64), "jpeg": range(1, 101), "x265-intra": range(51, -1, -1)}
-"""Codecs of the patch, and their settings in order of rising rate."""
+SHOWN = (OWN, "jpeg", "x265-intra")
+"""Codecs of the patch."""
 PATCH = Patch(300, 150, 144, 144)
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Command line to options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of the images")
     add("--images", type=_words, default=IMAGES, help="names, instead of all 24")
-    add("--limit", type=int, help="only the first so many of them")
+    add("--limit", type=int, help="only the first of them, this number")
     add("--qualities", type=_numbers, default=INTRA_QUALITIES, help="of colorvid")
     add("--anchors", type=_words, default=STILL_ANCHORS, help="other encoders")
     add("--model", default="default", help="released model, or path of a model file")
@@ -107,17 +107,8 @@ def runs_of(options: argparse.Namespace) -> dict[str, FileCodec]:
     return runs | {name: AnchorRun(name, keyint=1) for name in options.anchors}
 
 
-def limit_of(path: Path) -> Row:
-    """Figures in RGB of an image converted to 4:2:0 and back."""
-    clip = load(path, None)
-    assert clip.original is not None  # it is a still
-    return {"clip": clip.name, **limit(clip.original, clip.spec)}
-
-
-def patch_of(
-    options: argparse.Namespace, runs: Mapping[str, FileCodec]
-) -> tuple[Clip | None, list[Shown]]:
-    """The image of figure 3 and what the codecs make of it; nothing if it is missing.
+def patch_of(options: argparse.Namespace, runs: Mapping[str, FileCodec]) -> ShownPatch | None:
+    """The image of figure 3 as the codecs show it; None if it is missing.
 
     Raises:
         ConfigError: the patch does not lie inside.
@@ -125,14 +116,14 @@ def patch_of(
     path = find_images(options.data, [options.image])[options.image]
     if path is None:
         tell(f"figure 3 is left out: {options.image} is missing; choose another --image")
-        return None, []
+        return None
     clip, shown = load(path, None), []
-    for name, qualities in SHOWN.items():
-        if name in runs:
-            found = show_patch(name, runs[name], qualities, clip, options.patch, options.bpp)
-            tell(f"figure 3: {name} {found.quality}, {found.rate_bpp:.3f} bpp")
-            shown.append(found)
-    return clip, shown
+    for name in (name for name in SHOWN if name in runs):
+        settings = rising_settings(name)
+        found = show_patch(name, runs[name], settings, clip, options.patch, options.bpp)
+        tell(f"figure 3: {name} {found.quality}, {found.rate_bpp:.3f} bpp")
+        shown.append(found)
+    return ShownPatch(clip, options.patch, tuple(shown))
 
 
 def measure(options: argparse.Namespace) -> Results:
@@ -152,8 +143,8 @@ def measure(options: argparse.Namespace) -> Results:
         )
     if missing:
         tell(f"missing, left out: {', '.join(missing)}")
-    clip, shown = patch_of(options, runs)
-    rows = run_all(
+    patch = patch_of(options, runs)
+    points = run_all(
         [
             Codec(name, ANCHORS[name].qualities if name in ANCHORS else options.qualities, run)
             for name, run in runs.items()
@@ -163,30 +154,22 @@ def measure(options: argparse.Namespace) -> Results:
         Measuring(cache=options.cache, rgb=True),
         progress=lambda done, total, what: tell(f"{done}/{total}: {what}") if done else None,
     )
+    complete = {path.stem for path in paths} == set(IMAGES)
     return Results(
-        rows=rows,
+        points=points,
         missing=missing,
-        limits=[limit_of(path) for path in paths],
-        published=published_curves() if {p.stem for p in paths} == set(IMAGES) else {},
-        clip=clip,
-        patch=options.patch,
-        shown=shown,
+        limits=[Limit.of(load(path, None)) for path in paths],
+        published=load_curves(PUBLISHED) if complete else [],
+        patch=patch,
         origin={"commit": commit(), "model_id": model_identity(options.model)},
     )
 
 
+@errors_in_one_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = parse(arguments)
-    try:
-        with os_errors(str(options.out), OutputError):
-            options.out.mkdir(parents=True, exist_ok=True)
-        print(write_report(measure(options), options.out), end="")
-    except ColorvidError as error:
-        tell(f"eval_kodak [error]: {error}")
-        return error.exit_code
+    with os_errors(str(options.out), OutputError):
+        options.out.mkdir(parents=True, exist_ok=True)
+    print(write_report(measure(options), options.out), end="")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,6 +9,11 @@ it was when the same command is given again. docs/uvg.md tells more.
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from colorvid.cli.tool import run_tool
+
+    run_tool(__file__)
+
 import argparse
 import sys
 import tempfile
@@ -17,27 +22,28 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-if __package__ in (None, ""):  # started as a program: find the tools as a package
-    sys.path.insert(0, str(ROOT))
-
-from colorvid.cli.main import Parser  # noqa: E402
-from colorvid.cli.options import numbers, one_or_more_of, whole  # noqa: E402
-from colorvid.cli.terminal import Signals  # noqa: E402
-from colorvid.config import DEFAULT_GOP, TUNES  # noqa: E402
-from colorvid.errors import Aborted, ColorvidError, InputError, OutputError  # noqa: E402
-from colorvid.evaluation.compare import uvg  # noqa: E402
-from colorvid.evaluation.compare.choices import (  # noqa: E402
-    ANCHORS,  # noqa: E402
+from colorvid.cli.main import Parser
+from colorvid.cli.options import in_words_of_options, numbers, one_or_more_of, whole
+from colorvid.cli.terminal import Signals
+from colorvid.config import DEFAULT_GOP, TUNES
+from colorvid.errors import Aborted, ColorvidError, InputError, OutputError
+from colorvid.evaluation.compare import uvg
+from colorvid.evaluation.compare.choices import (
+    ANCHORS,
     INTER_QUALITIES,
     NO_ANCHORS,
+    Choice,
+    check_packages,
 )
-from colorvid.evaluation.compare.report import Choice, check_folder, check_packages  # noqa: E402
-from colorvid.evaluation.compare.runs import Measuring, Row, run_all  # noqa: E402
-from colorvid.io.files import os_errors  # noqa: E402
-from tools import uvg_synthetic as synthetic  # noqa: E402
-from tools.uvg_report import SYNTHETIC, UVG, Report  # noqa: E402
+from colorvid.evaluation.compare.points import Measuring, Point
+from colorvid.evaluation.compare.published import load_curves
+from colorvid.evaluation.compare.report import Comparison, check_folder
+from colorvid.evaluation.compare.running import run_all
+from colorvid.evaluation.compare.uvg_report import SYNTHETIC, UVG, Report, marked
+from colorvid.io.files import os_errors
 
+ROOT = Path(__file__).resolve().parents[1]
+PUBLISHED = ROOT / "tools" / "published" / "uvg.json"
 FRAMES = 96
 DEFAULT_ANCHORS = ("x264", "x265")
 VIDEO_ANCHORS = tuple(name for name, anchor in ANCHORS.items() if not anchor.intra)
@@ -85,7 +91,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="measure the peak memory of all points, of one of each curve, or not (default)",
     )  # fmt: skip
     options = parser.parse_args(arguments)
-    usual = (synthetic.FRAMES, synthetic.GOP) if options.synthetic else (FRAMES, DEFAULT_GOP)
+    usual = (
+        (uvg.SYNTHETIC_FRAMES, uvg.SYNTHETIC_GOP) if options.synthetic else (FRAMES, DEFAULT_GOP)
+    )
     options.frames, options.gop = options.frames or usual[0], options.gop or usual[1]
     options.cache = options.cache or options.out / "cache"
     return options
@@ -100,7 +108,7 @@ def data_folder(options: argparse.Namespace) -> Iterator[Path]:
     """The folder of sequences; with ``--synthetic`` a temporary one, filled."""
     if options.synthetic:
         with tempfile.TemporaryDirectory(prefix="colorvid-synthetic-") as name:
-            synthetic.write_sequences(Path(name), options.frames)
+            uvg.write_synthetic(Path(name), options.frames)
             yield Path(name)
     else:
         yield options.data
@@ -118,8 +126,8 @@ def usable(
         ConfigError: the name of a sequence is unknown.
         InputError: none can be used.
     """
-    size = synthetic.SIZE if options.synthetic else uvg.SIZE
-    every = synthetic.SEQUENCES if options.synthetic else uvg.SEQUENCES
+    size = uvg.SYNTHETIC_SIZE if options.synthetic else uvg.SIZE
+    every = uvg.SYNTHETIC_SEQUENCES if options.synthetic else uvg.SEQUENCES
     chosen = uvg.choose(every if options.sequences is None else options.sequences)
     files, missing = uvg.find(folder, chosen, size)
     good: list[Path] = []
@@ -135,7 +143,7 @@ def usable(
     return good, missing, refused
 
 
-def run(files: Sequence[Path], options: argparse.Namespace, say: Say) -> list[Row]:
+def run(files: Sequence[Path], options: argparse.Namespace, say: Say) -> list[Point]:
     """Every point of every codec on every sequence.
 
     Raises:
@@ -149,7 +157,7 @@ def run(files: Sequence[Path], options: argparse.Namespace, say: Say) -> list[Ro
         threads=options.threads,
     )
     how = Measuring(cache=options.cache, memory=options.memory, jobs=options.jobs)
-    loader = synthetic.load if options.synthetic else uvg.load
+    loader = uvg.load_synthetic if options.synthetic else uvg.load
     start = time.monotonic()
 
     def progress(done: int, total: int, what: str) -> None:
@@ -182,19 +190,20 @@ def evaluate(options: argparse.Namespace, say: Say) -> dict[str, str]:
             say(f"[warning]: {name} is left out: {reason}")
         with os_errors(str(options.out), OutputError):
             options.out.mkdir(parents=True, exist_ok=True)
-        rows = run(files, options, say)
-    report = Report.of(
-        rows,
-        options.model,
-        data=SYNTHETIC if options.synthetic else UVG,
+        points = run(files, options, say)
+    data = SYNTHETIC if options.synthetic else UVG
+    report = Report(
+        marked(Comparison.of(points, options.model), data),
+        data,
         frames=options.frames,
         gop=options.gop,
         left_out=missing | refused,
+        curves=load_curves(PUBLISHED),
     )
     report.write(options.out)
     print(report.as_markdown())
-    kept = sum(row["cached"] for row in rows)
-    say(f"{len(rows)} points, {kept} of them kept from before; written to {options.out}")
+    kept = sum(point.cached for point in points)
+    say(f"{len(points)} points, {kept} of them kept from before; written to {options.out}")
     return refused
 
 
@@ -211,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             cache = options.cache
             refused = evaluate(options, say)
         except ColorvidError as error:
-            say(f"[error]: {error}")
+            say(f"[error]: {in_words_of_options(str(error))}")
             return error.exit_code
         except KeyboardInterrupt:
             say(
@@ -223,7 +232,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"[error]: left out: {', '.join(refused)}; see the warnings")
         return InputError.exit_code
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -15,6 +15,7 @@ if __name__ == "__main__":
     run_tool(__file__)
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,6 @@ from colorvid.evaluation.compare.choices import INTRA_QUALITIES
 from colorvid.evaluation.compare.clips import Clip, find_sources, load
 from colorvid.evaluation.compare.machine import commit
 from colorvid.evaluation.compare.tables import BD_METRICS, bd_rates, markdown, write_tsv
-from colorvid.evaluation.score.frames import score_frames
 from colorvid.frame import Frame
 from colorvid.models.branch import BranchOutput
 from colorvid.models.modelfile import Model, is_encoder, load_model
@@ -38,6 +38,7 @@ from colorvid.models.planes import FEATURES_PER_SAMPLE, FrameTensors, from_featu
 from colorvid.models.video import VideoModel
 from colorvid.nn.prior import INDEX, SCALES
 from colorvid.nn.transforms import UNIT
+from colorvid.quality.scores import FrameScores, score_frame
 from colorvid.training.loop.weights import load_run
 
 Row = dict[str, Any]
@@ -90,9 +91,26 @@ def code_floats(
     return bits, picture.frame()
 
 
-def points(model: Model, network: VideoModel, still: Clip, qualities: Sequence[int]) -> list[Row]:
-    """A row for each quality and each of the two codecs."""
-    frame, rows = still.frames[0], []
+@dataclass(frozen=True, slots=True)
+class StillPoint:
+    """A codec at one quality on one still."""
+
+    codec: str
+    clip: str
+    quality: int
+    rate_bpp: float
+    scores: FrameScores
+
+    def figure(self, column: str) -> float | None:
+        """The rate, or a figure of ``METRICS``, by its column."""
+        return self.rate_bpp if column == "rate_bpp" else self.scores.figure(column)
+
+
+def points(
+    model: Model, network: VideoModel, still: Clip, qualities: Sequence[int]
+) -> list[StillPoint]:
+    """A point for each quality and each of the two codecs."""
+    frame, found = still.frames[0], []
     for quality in qualities:
         coded = Encoder(model, EncoderSettings(quality=quality, gop=1)).push(frame)
         results = {
@@ -100,11 +118,10 @@ def points(model: Model, network: VideoModel, still: Clip, qualities: Sequence[i
             INTEGERS: (sum(coded.bits.values()), coded.picture),
         }
         for name, (bits, picture) in results.items():
-            (scores,) = score_frames([frame], [picture], still.spec)
+            scores = score_frame(frame, picture, still.spec)
             rate = bits / (frame.height * frame.width)
-            names = {"codec": name, "clip": still.name, "quality": quality, "rate_bpp": rate}
-            rows.append({**scores.as_dict(), **names})
-    return rows
+            found.append(StillPoint(name, still.name, quality, rate, scores))
+    return found
 
 
 def compare(

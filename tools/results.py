@@ -16,25 +16,29 @@ links), in ``README.md`` (averages) and in the model cards (those of the model).
 
 from __future__ import annotations
 
-import argparse
+if __name__ == "__main__":
+    from colorvid.cli.tool import run_tool
+
+    run_tool(__file__)
+
 import csv
 import shutil
 import statistics
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-if __package__ in (None, ""):  # started as a program: find the tools as a package
-    sys.path.insert(0, str(ROOT))
+from colorvid.cli import main as cli
+from colorvid.cli.tool import errors_in_one_line, tool_parser
+from colorvid.config import TUNES
+from colorvid.evaluation.compare.points import DRIFT
+from colorvid.evaluation.compare.tables import AVERAGE, MEAN_CURVE, markdown
+from tools import eval_kodak
 
-from colorvid.cli import main as cli  # noqa: E402
-from colorvid.config import TUNES  # noqa: E402
-from colorvid.evaluation.compare.tables import AVERAGE, DRIFT, MEAN_CURVE, markdown  # noqa: E402
-from tools import eval_kodak  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
+
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 METRICS = {
@@ -274,11 +278,10 @@ def publish(root: Path = ROOT) -> None:
     replace_block(root / "README.md", summary(results))
 
 
+@errors_in_one_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument("--data", type=Path, help="measure on DATA/kodak and DATA/dev first")
     parser.add_argument("--cache", type=Path, help="folder that keeps points")
     options = parser.parse_args(arguments)
@@ -288,7 +291,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return code
     publish()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from colorvid.cli.options import Command, numbers, one_or_more_of, whole
 from colorvid.cli.terminal import PointLine, Signals, say, show
 from colorvid.config import DEFAULT_GOP, QUALITIES, TUNES
+from colorvid.errors import ConfigError
 from colorvid.evaluation.compare.choices import (
     ANCHORS,
     COMPARED_FRAMES,
@@ -20,9 +21,18 @@ from colorvid.evaluation.compare.choices import (
     INTRA_ANCHORS,
     INTRA_QUALITIES,
     NO_ANCHORS,
+    PATCH_BPP,
+    Choice,
     Memory,
+    check_packages,
+    default_cache,
 )
 from colorvid.evaluation.score.extra import EXTRA_CHOICES
+
+if TYPE_CHECKING:
+    from colorvid.evaluation.compare.clips import Clip
+    from colorvid.evaluation.compare.panels import Wanted
+    from colorvid.evaluation.compare.patches import Patch
 
 
 def add_commands(command: Command) -> None:
@@ -70,7 +80,57 @@ def add_commands(command: Command) -> None:
         "--metrics", type=one_or_more_of(EXTRA_CHOICES), default=(), metavar="NAMES",
         help=f"further metrics: {', '.join(EXTRA_CHOICES)}; several with commas",
     )  # fmt: skip
+    _add_beside(parser)
     _add_running(parser)
+
+
+def _add_beside(parser: argparse.ArgumentParser) -> None:
+    """What stands beside the comparison on request."""
+    parser.add_argument(
+        "--published", nargs="+", default=(), metavar="FILE",
+        help="curves of others to set beside, as in tools/published; each is compared by its own "
+        "definition of quality, if these are the clips that it is about",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rgb", action="store_true",
+        help="compare decoded stills with their originals in RGB too, with what 4:2:0 alone costs",
+    )  # fmt: skip
+    parser.add_argument(
+        "--patches", type=_patch, nargs="+", default=(), metavar="STILL:X,Y,WIDTH,HEIGHT",
+        help="show this part of a still as each codec has it at the rate of --bpp; pictures go to "
+        "--out",
+    )  # fmt: skip
+    parser.add_argument(
+        "--bpp", type=_rate, default=PATCH_BPP, metavar="RATE",
+        help=f"most bits per pixel of the stills of --patches (default: {PATCH_BPP})",
+    )  # fmt: skip
+
+
+def _patch(text: str) -> tuple[str, Patch]:
+    """Type of an option: the name of a still, and a rectangle in it."""
+    from colorvid.evaluation.compare.patches import Patch
+
+    name, _, rectangle = text.rpartition(":")
+    try:
+        patch = Patch.parse(rectangle)
+    except ValueError:
+        name = ""
+    if not name:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be STILL:X,Y,WIDTH,HEIGHT, as in kodim05:300,150,144,144"
+        )
+    return name, patch
+
+
+def _rate(text: str) -> float:
+    """Type of an option: a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number above 0, as in 0.4")
+    return value
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
@@ -115,15 +175,46 @@ def run_compare(options: Namespace, signals: Signals) -> int:
         ColorvidError: an option, a source or a package is not what it must be.
     """
     from colorvid.evaluation.compare.clips import find_sources, load
-    from colorvid.evaluation.compare.report import Choice, Comparison, check_folder, check_packages
-    from colorvid.evaluation.compare.runs import Measuring, run_all
+    from colorvid.evaluation.compare.points import Measuring
+    from colorvid.evaluation.compare.report import Comparison, check_folder
+    from colorvid.evaluation.compare.running import run_all
 
     check_packages()
     out = None if options.out is None else Path(options.out)
     if out is not None:
         check_folder(out, overwrite=options.overwrite)
     sources = find_sources([Path(source) for source in options.sources])
-    choice = Choice(
+    codecs, frames = _choice(options).codecs(sources), options.frames or None
+    wanted = _wanted(options)
+    how = Measuring(
+        cache=_cache(options),
+        memory=options.memory,
+        extra=options.metrics,
+        rgb=options.rgb,
+        jobs=options.jobs,
+    )
+
+    def clips() -> Iterator[Clip]:
+        for source in sources:
+            yield load(source, frames)
+            signals.check()
+
+    wanted.check(clips())  # what is wrong with the last one is reported before the first is coded
+    if options.jobs > 1 and not options.quiet:
+        say("with several jobs the speeds cannot be compared; pass --jobs 1 for them", "warning")
+    shown = not (options.quiet or options.no_progress)
+    with closing(PointLine(signals, shown=shown)) as line:
+        points = run_all(codecs, sources, frames, how, progress=line)
+    comparison = Comparison.of(points, options.model, wanted.beside(codecs, clips()))
+    if out is not None:
+        comparison.write(out)
+    show(comparison.as_markdown().rstrip("\n"))
+    return 0
+
+
+def _choice(options: Namespace) -> Choice:
+    """Codecs and their settings, as the options say."""
+    return Choice(
         gop=options.gop,
         anchors=options.anchors,
         qualities=options.qualities,
@@ -131,29 +222,29 @@ def run_compare(options: Namespace, signals: Signals) -> int:
         model=options.model,
         threads=options.threads,
     )
-    codecs, frames = choice.codecs(sources), options.frames or None
-    how = Measuring(
-        cache=_cache(options), memory=options.memory, extra=options.metrics, jobs=options.jobs
+
+
+def _wanted(options: Namespace) -> Wanted:
+    """What stands beside, as the options say.
+
+    Raises:
+        InputError: a file of published curves cannot be read.
+    """
+    from colorvid.evaluation.compare.panels import Wanted
+    from colorvid.evaluation.compare.published import load_curves
+
+    if options.patches and options.out is None:
+        raise ConfigError("--patches makes pictures; give --out DIR for them too")
+    return Wanted(
+        published=tuple(c for file in options.published for c in load_curves(Path(file))),
+        rgb=options.rgb,
+        patches=dict(options.patches),
+        bpp=options.bpp,
     )
-    for source in sources:  # what is wrong with the last one is told before the first is coded
-        load(source, frames)
-        signals.check()
-    if options.jobs > 1 and not options.quiet:
-        say("with several jobs the speeds cannot be compared; pass --jobs 1 for them", "warning")
-    shown = not (options.quiet or options.no_progress)
-    with closing(PointLine(signals, shown=shown)) as line:
-        rows = run_all(codecs, sources, frames, how, progress=line)
-    comparison = Comparison.of(rows, options.model)
-    if out is not None:
-        comparison.write(out)
-    show(comparison.as_markdown().rstrip("\n"))
-    return 0
 
 
 def _cache(options: Namespace) -> Path | None:
     """Folder for points, as the options say."""
     if options.no_cache:
         return None
-    from colorvid.evaluation.compare.report import default_cache
-
     return default_cache() if options.cache is None else Path(options.cache)

@@ -17,7 +17,8 @@ Command = Callable[[str, str], argparse.ArgumentParser]
 _OPTIONS = {
     f.name: f.name.replace("_", "-") for f in (*fields(EncodeOptions), *fields(DecodeOptions))
 }
-_OPTIONS |= {"rate": "fps", "inter_quality": "inter-quality"}
+_OPTIONS |= {"rate": "fps", "inter_quality": "inter-quality", "matrix": "colormatrix"}
+_OPTIONS |= {name: name for name in ("at", "cache", "rgb")}
 _PARAMETER = re.compile(rf"(?<![^\s(])({'|'.join(_OPTIONS)})=(\S+)")
 
 
@@ -29,7 +30,7 @@ def in_words_of_options(message: str) -> str:
 
     def option(match: re.Match[str]) -> str:
         name, value = _OPTIONS[match[1]], match[2]
-        return f"{name}{value[4:]}" if value.startswith("True") else f"{name} {value}"
+        return f"--{name}{value[4:]}" if value.startswith("True") else f"--{name} {value}"
 
     return _PARAMETER.sub(option, message)
 

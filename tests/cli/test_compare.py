@@ -16,8 +16,9 @@ from PIL import Image
 from colorvid.evaluation.compare.clips import write_y4m
 from tests import tiny
 from tests.cli.test_main import command, one_error_line, run
-from tests.evaluation.sources import moving_clip
+from tests.evaluation.sources import colourful, moving_clip
 
+ROOT = Path(__file__).parents[2]
 QUICK = ("--memory", "none", "--frames", 2)
 
 
@@ -83,6 +84,30 @@ def test_stills_are_coded_as_key_frames(
     assert [point["quality"] for point in points[:3]] == ["30", "95", "90"]
 
 
+def test_what_stands_beside_on_request(
+    model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    still = tmp_path / "kodim05.png"
+    Image.fromarray(colourful(64, 80)).save(still)
+    out, published = tmp_path / "out", ROOT / "tools" / "published" / "kodak.json"
+    options = ("--anchors", "jpeg", "--qualities", 30, "--no-cache", "--memory", "none")
+    wanted = ("--rgb", "--patches", "kodim05:8,8,32,16", "--bpp", 2, "--published", published)
+    assert run("compare", still, *options, "--model", model, *wanted, "--out", out) == 0
+    text = capfd.readouterr().out
+    for part in (
+        "### RGB",
+        "vtm is refused: published only as the mean over all sequences; some are not here.",
+        "### A patch of kodim05",
+    ):
+        assert part in text
+    points = read(out / "points.tsv")
+    (limit,) = read(out / "limit.tsv")
+    assert all(float(p["psnr_rgb_db"]) < float(limit["psnr_rgb_db"]) + 0.1 for p in points)
+    made = {path.name for path in out.iterdir()}
+    assert made >= {"rd-rgb.svg", "published.tsv", "patch-kodim05.png"}
+    assert "published.svg" not in made, "nothing can be compared with"
+
+
 def test_memory_and_speed_are_those_of_processes_of_their_own(
     clips: Path, model: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -107,6 +132,18 @@ WRONG = [
     (("CLIP", "CLIP2"), 2, "are both called one; rename one of them"),
     (("CLIP", "--cache", "x", "--no-cache"), 1, "not allowed with argument"),
     (("BROKEN",), 2, "broken.png: is no image that can be read"),
+    (("CLIP", "--frames", "2", "--rgb"), 2, "one is no still; --rgb is for stills only"),
+    (("CLIP", "--published", "nowhere.json"), 2, "nowhere.json: No such file or directory"),
+    (("CLIP", "--patches", "one:1,2,3"), 1, "'one:1,2,3' must be STILL:X,Y,WIDTH,HEIGHT, as in"),
+    (("CLIP", "--patches", "1,2,3,4"), 1, "'1,2,3,4' must be STILL:X,Y,WIDTH,HEIGHT, as in"),
+    (("CLIP", "--patches", "one:1,2,3,4"), 1, "--patches makes pictures; give --out DIR"),
+    (
+        ("CLIP", "--patches", "two:1,2,3,4", "--out", "x"),
+        1,
+        "a patch of two is wanted; sources are",
+    ),
+    (("CLIP", "--bpp", "0"), 1, "'0' must be a number above 0, as in 0.4"),
+    (("CLIP", "--bpp", "much"), 1, "'much' must be a number above 0, as in 0.4"),
 ]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.tasks.loss import LossConfig
 from tests import tiny
 from tests.clips import moving_frames
+from tests.evaluation.compare import made_points
 from tests.evaluation.sources import moving_clip
 from tests.training.runs import intra_trainer, schedule
 from tools.ablate import BASE, PATTERN, Ablations, Material, SteadyRun, cost, main
@@ -113,10 +115,12 @@ def test_other_files_are_refused(tmp_path: Path, text: str, message: str) -> Non
 
 
 def test_cost_is_the_logarithm_of_rate_and_error() -> None:
-    point = {"quality": 20, "rate_bpp": 0.5, "psnr_y_db": 30.0, "psnr_u_db": 40, "psnr_v_db": 40}
+    scores = made_points.scores(30.0, psnr_u_db=40.0, psnr_v_db=40.0)
+    point = made_points.point("base", "a", 20, 0.5, scores=scores)
     error = (6 * 1e-3 + 2 * 1e-4) / 8
     assert cost([point]) == pytest.approx(math.log(0.5 + lambda_of_quality(20) * error))
-    cheaper = point | {"rate_bpp": 0.5 * 0.98 - 0.02 * lambda_of_quality(20) * error}
+    rate = 0.5 * 0.98 - 0.02 * lambda_of_quality(20) * error
+    cheaper = replace(point, rate_bpp=rate)
     assert cost([cheaper]) - cost([point]) == pytest.approx(math.log(0.98))
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from colorvid.evaluation.compare.kodak import IMAGES
 from tests.evaluation.sources import colourful
-from tools.eval_kodak import IMAGES, find_images, main
+from tools.eval_kodak import find_images, main
 
 QUICK = ("--qualities", "8,24,40,56", "--anchors", "jpeg")
 REAL = os.environ.get("COLORVID_KODAK", "")

@@ -15,12 +15,16 @@ from typing import Any
 
 import pytest
 
-from colorvid.evaluation.compare import runs, uvg
+from colorvid.evaluation.compare import points, uvg
+from colorvid.evaluation.compare.points import Point
+from colorvid.evaluation.compare.published import load_curves
+from colorvid.evaluation.compare.report import Comparison
+from colorvid.evaluation.compare.uvg_report import Report, marked
 from colorvid.io import VideoInfo, open_writer
+from tests.evaluation.compare import made_points
 from tests.evaluation.sources import moving_frames
 from tools import eval_uvg
-from tools.eval_uvg import ROOT, main
-from tools.uvg_report import Report
+from tools.eval_uvg import PUBLISHED, ROOT, main
 
 TRIAL = ["--synthetic", "--frames", "2", "--sequences", "Beauty,HoneyBee"]
 TRIAL += ["--qualities", "60,45,30,10", "--anchors", "x264"]
@@ -60,13 +64,13 @@ def test_a_killed_run_goes_on_and_marks_everything_as_synthetic(
 ) -> None:
     kept = {path: path.stat().st_mtime_ns for path in (stopped / "cache").glob("*.json")}
     measured: list[int] = []
-    measure = runs.measure_point
+    measure = points.measure_point
 
-    def counted(*arguments: Any) -> runs.Row:
+    def counted(*arguments: Any) -> Point:
         measured.append(1)
         return measure(*arguments)
 
-    monkeypatch.setattr(runs, "measure_point", counted)
+    monkeypatch.setattr(points, "measure_point", counted)
     assert main([*TRIAL, "--out", str(stopped)]) == 0
     assert 3 <= len(kept) < POINTS
     assert len(measured) == POINTS - len(kept)
@@ -145,28 +149,27 @@ def test_bad_and_missing_sequences_are_named_and_the_rest_is_evaluated(
     assert list(json.loads((out / "uvg.json").read_text())["left_out"])[-1] == "YachtRide"
 
 
-def _point(clip: str, quality: int, luma: float, rate: float) -> runs.Row:
+def _point(clip: str, quality: int, luma: float, rate: float) -> Point:
     """A point of colorvid with even frames."""
-    scores = {"psnr_y_db": luma, "psnr_u_db": luma + 4, "psnr_v_db": luma + 5}
-    return {column: 1.0 for column in runs.COLUMNS} | scores | {
-        "codec": "colorvid", "clip": clip, "quality": quality, "rate_bpp": rate, "settings": "a=1",
-        "psnr_yuv611_db": (6 * luma + 2 * luma + 9) / 8, "run": "1", "jobs": 1, "machine": "m",
-        "per_frame": [{"frame": 0, "bytes": 9} | scores] * 2,
-    }  # fmt: skip
+    scores = made_points.scores(luma, psnr_u_db=luma + 4, psnr_v_db=luma + 5)
+    frames = made_points.frames(scores, scores)
+    return made_points.point("colorvid", clip, quality, rate, scores=scores, per_frame=frames)
 
 
 def test_all_seven_are_compared_with_published_curves(tmp_path: Path) -> None:
     curve = [(10, 34.0, 0.01), (30, 37.0, 0.03), (50, 40.0, 0.1), (60, 42.0, 0.3)]
-    rows = [_point(name, *point) for name in uvg.SEQUENCES for point in curve]
-    report = Report.of(rows, "default", data="UVG", frames=96, gop=32, left_out={})
+    every = [_point(name, *point) for name in uvg.SEQUENCES for point in curve]
+    comparison = marked(Comparison.of(every, "default"), "UVG")
+    report = Report(comparison, "UVG", 96, 32, {}, load_curves(PUBLISHED))
     report.write(tmp_path)
-    by_name = {row["published"]: row for row in report.published}
-    compared = {name for name, row in by_name.items() if row["bd_rate_percent"] is not None}
+    by_name = {rate.curve.name: rate.result for rate in report.published}
+    compared = {name for name, bd in by_name.items() if bd.percent is not None}
     assert set(by_name) - compared == {"ssf2020 (its authors)"}
     x264 = by_name["x264 medium zerolatency (CompressAI)"]
     vtm = by_name["VTM 17.0 low-delay B (DCVC)"]
-    assert vtm["bd_rate_percent"] > x264["bd_rate_percent"]
-    assert vtm["overlap_share"] > 0.9
+    assert vtm.percent is not None and x264.percent is not None
+    assert vtm.percent > x264.percent
+    assert vtm.overlap > 0.9
     text = (tmp_path / "uvg.md").read_text()
     assert "indicative only" in text
     assert "frames and key frames differ" in text

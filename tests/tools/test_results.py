@@ -6,9 +6,10 @@ import pytest
 from colorvid.config import TUNES
 from colorvid.evaluation.compare.clips import write_y4m
 from colorvid.evaluation.compare.codecs import Codec, model_identity
+from colorvid.evaluation.compare.points import DRIFT, Measuring
 from colorvid.evaluation.compare.report import Comparison
-from colorvid.evaluation.compare.runs import Measuring, run_all
-from colorvid.evaluation.compare.tables import DRIFT, write_tsv
+from colorvid.evaluation.compare.running import run_all
+from colorvid.evaluation.compare.tables import write_tsv
 from tests.evaluation.sources import CoarseRun, moving_clip
 from tools import results as tool
 from tools.results import (

@@ -1,16 +1,37 @@
 """What a comparison can be made of: reference encoders, qualities, what is measured.
 
-Nothing here loads a codec, so that ``colorvid compare --help`` answers at once.
+No codec is loaded before one is chosen, so that ``colorvid compare --help`` answers at once.
 """
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from colorvid.config import DEFAULT_GOP, QUALITIES
+from colorvid.errors import ColorvidError, ConfigError
+
+if TYPE_CHECKING:
+    from colorvid.evaluation.compare.codecs import Codec
+
+OWN = "colorvid"
+"""Name of colorvid among the codecs."""
 
 X26X_CRFS = (19, 23, 27, 31, 35, 39)
 SVT_CRFS = (23, 31, 39, 47, 55, 63)
 JPEG_QUALITIES = (95, 90, 80, 65, 50, 35, 20, 10)
+_RISING = {
+    "libx264": range(51, -1, -1),
+    "libx265": range(51, -1, -1),
+    "libsvtav1": range(63, -1, -1),
+    "jpeg": range(1, 101),
+}
+"""All settings of an encoder, in order of rising rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +65,12 @@ ANCHORS: dict[str, Anchor] = {
 }
 """The reference encoders by name; `colorvid.evaluation.compare.anchors` runs them."""
 
+
+def rising_settings(codec: str) -> range:
+    """All settings of colorvid or of an anchor by its name, in order of rising rate."""
+    return range(QUALITIES) if codec == OWN else _RISING[ANCHORS[codec].encoder]
+
+
 NO_ANCHORS = "none"
 INTRA_ANCHORS = ("x264-intra", "x265-intra")
 INTER_ANCHORS = ("x264-zl", "x265-zl")
@@ -54,6 +81,8 @@ INTER_QUALITIES = (62, 52, 40, 28, 16)
 """Qualities of colorvid that cover the curves of the anchors, best first."""
 
 COMPARED_FRAMES = 32
+PATCH_BPP = 0.4
+"""Rate of patches that are shown, bits per pixel, unless another is asked for."""
 
 Memory = Literal["all", "one", "none"]
 """Where peak memory is measured.
@@ -61,3 +90,88 @@ Memory = Literal["all", "one", "none"]
 ``all``: every encoding and every decoding has a process of its own, speeds are taken there too.
 ``one``: the first quality of each codec and clip is run once more for it, in such processes.
 """
+
+_PACKAGES = ("bjontegaard", "matplotlib", "PIL", "pytorch_msssim")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a user chooses; ``None`` = by the sources.
+
+    Attributes:
+        gop: distance of key frames; by default 1 if all sources are stills, else 32.
+        anchors: names of ``ANCHORS``, or ``none`` alone; by default intra ones with a ``gop`` of 1,
+            else low-delay ones.
+        qualities: of colorvid, 0..63.
+        inter_quality: of colorvid's inter frames; ``None`` = colorvid's own choice.
+        model: of colorvid.
+        threads: of every codec.
+    """
+
+    gop: int | None = None
+    anchors: tuple[str, ...] | None = None
+    qualities: tuple[int, ...] | None = None
+    inter_quality: int | None = None
+    model: str = "default"
+    threads: int = 1
+
+    def codecs(self, sources: Sequence[Path]) -> list[Codec]:
+        """colorvid, then the anchors.
+
+        Raises:
+            ConfigError: an anchor is unknown or a quality is not allowed.
+            ModelMismatch: there is no such model.
+        """
+        from colorvid.evaluation.compare.anchors import AnchorRun
+        from colorvid.evaluation.compare.clips import is_still
+        from colorvid.evaluation.compare.codecs import Codec, ColorvidRun
+
+        gop = self.gop or (1 if all(is_still(path) for path in sources) else DEFAULT_GOP)
+        anchors = self.anchors or (INTRA_ANCHORS if gop == 1 else INTER_ANCHORS)
+        if NO_ANCHORS in anchors:
+            if len(anchors) > 1:
+                raise ConfigError(f"anchors are {', '.join(anchors)}; {NO_ANCHORS} stands alone")
+            anchors = ()
+        chosen = self.qualities or (INTRA_QUALITIES if gop == 1 else INTER_QUALITIES)
+        for quality in chosen:
+            if not 0 <= quality < QUALITIES:
+                raise ConfigError(
+                    f"quality {quality} is not allowed; it must be 0..{QUALITIES - 1}"
+                )
+        own = ColorvidRun(gop, self.inter_quality, self.model, self.threads)
+        own.settings(0)  # an unknown model is reported now
+        return [
+            Codec(OWN, tuple(sorted(chosen, reverse=True)), own),
+            *(AnchorRun(name, gop, self.threads).codec() for name in anchors),
+        ]
+
+
+def check_packages() -> None:
+    """Refuse to start what would fail at the end.
+
+    Raises:
+        ColorvidError: a package of the extra ``eval`` is missing.
+    """
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise ColorvidError(
+            f"comparing needs {', '.join(missing)}; install it with: pip install 'colorvid[eval]'"
+        )
+
+
+def default_cache() -> Path:
+    """Folder for points in the user's cache directory of the platform (XDG on Linux).
+
+    Raises:
+        ConfigError: there is no home directory.
+    """
+    try:
+        if sys.platform == "win32":
+            base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        elif sys.platform == "darwin":
+            base = Path.home() / "Library" / "Caches"
+        else:
+            base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        raise ConfigError("there is no home directory; pass cache=DIR, or keep no points") from None
+    return base / "colorvid-cache"

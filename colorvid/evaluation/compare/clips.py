@@ -150,7 +150,7 @@ def read_video(
         info, decoded = reader.info, list(reader)
     if frames is not None and len(decoded) < frames:
         raise InputError(
-            f"{path} has {len(decoded)} frames; {frames} are needed, or --frames {len(decoded)}"
+            f"{path} has {len(decoded)} frames; {frames} are needed, or frames={len(decoded)}"
         )
     spec = color_spec(info)
     if spec is None:

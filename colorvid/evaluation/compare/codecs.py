@@ -6,6 +6,7 @@ All of them work from file to file: a ``.y4m`` source to a coded file, and that 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -20,9 +21,7 @@ from colorvid.files.encode import encode_file
 from colorvid.files.streams import probe
 from colorvid.io import VideoInfo
 
-_NOT_CODEC = (
-    "cli/", "evaluation/", "training/", "__main__",
-)  # fmt: skip
+_NOT_CODEC = ("cli/", "evaluation/", "quality/", "training/", "__main__")
 """Starts of the names of files that change no bytes, no pictures and no speed."""
 
 
@@ -38,6 +37,36 @@ class Encoded:
 
     seconds: float
     frame_bytes: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a codec was set: options, versions, models; prints as ``name=value name=value``.
+
+    Attributes:
+        items: names and values in their order; neither holds a space.
+    """
+
+    items: tuple[tuple[str, str], ...]
+
+    @staticmethod
+    def of(values: Mapping[str, str]) -> Settings:
+        """From what `FileCodec.settings` gives."""
+        return Settings(tuple(values.items()))
+
+    @staticmethod
+    def parse(text: str) -> Settings:
+        """From the printed form."""
+        parts = (item.partition("=") for item in text.split(" "))
+        return Settings(tuple((name, value) for name, _, value in parts))
+
+    def __str__(self) -> str:
+        """In one line."""
+        return " ".join(f"{name}={value}" for name, value in self.items)
+
+    def get(self, name: str) -> str | None:
+        """The value of a setting; None if the codec has no such setting."""
+        return dict(self.items).get(name)
 
 
 class FileCodec(Protocol):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from colorvid.errors import ConfigError, InputError
 from colorvid.evaluation.compare.clips import Clip
 from colorvid.evaluation.compare.codecs import FileCodec
-from colorvid.evaluation.compare.runs import code_frames
+from colorvid.evaluation.compare.points import code_frames
 from colorvid.evaluation.plots import figure
 from colorvid.frame import Frame
 from colorvid.quality.color import frame_to_rgb

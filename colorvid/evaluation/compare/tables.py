@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import csv
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+from colorvid.evaluation.compare.points import DRIFT, PEAKS, RATIOS, Point
 from colorvid.evaluation.compare.rgb import RGB_METRICS
 from colorvid.evaluation.score.extra import EXTRA_METRICS
 from colorvid.io.files import output_text
 from colorvid.quality.metrics import METRICS, BdRate, bd_rate
 
-Row = dict[str, Any]
-
 BD_METRICS = ("psnr_y_db", "psnr_yuv611_db", "ms_ssim_y_db", "de00_mean")
 """Figures that BD-rates are taken over; where lower is better, over the negated figure."""
-
-RATIOS = {"encode_ratio": "encode_fps", "decode_ratio": "decode_fps"}
-"""Speeds relative to a reference, and the speeds they are made of."""
-PEAKS = ("encode_peak_mb", "decode_peak_mb")
-DRIFT = "psnr_y_drift_db"
-"""Change of quality along a group of pictures, see `with_drift`."""
 DRIFT_FRAMES = 8
 CURVE_COLUMNS = (
     *("rate_bpp", "rate_kbps"),
@@ -36,70 +30,178 @@ CURVE_COLUMNS = (
 AVERAGE = "average"
 MEAN_CURVE = "mean curve"
 
-
-def names(rows: Sequence[Row], column: str) -> list[str]:
-    """Distinct values of a column, in order of appearance."""
-    return list(dict.fromkeys(row[column] for row in rows))
+Curve = list[tuple[float, float]]
+"""Pairs of a rate and a quality."""
 
 
-def with_ratios(rows: Sequence[Row], reference: str) -> list[Row]:
-    """Points with the columns of ``RATIOS``: speed over that of ``reference`` on the same clip.
+class Rated(Protocol):
+    """What has a place on a curve: a `Point`, a `MeanPoint`, or a point of a tool's own."""
+
+    @property
+    def codec(self) -> str:
+        """Name of the codec."""
+        ...
+
+    @property
+    def quality(self) -> int:
+        """Setting of the codec."""
+        ...
+
+    @property
+    def rate_bpp(self) -> float:
+        """Bits per luma sample."""
+        ...
+
+    def figure(self, column: str) -> float | None:
+        """A figure by its column; ``None`` = there is none."""
+        ...
+
+
+class RatedClip(Rated, Protocol):
+    """The same on one clip."""
+
+    @property
+    def clip(self) -> str:
+        """Name of the clip."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MeanPoint:
+    """A codec at one quality over all clips.
+
+    Attributes:
+        codec: name.
+        quality: setting of the codec.
+        clips: how many.
+        figures: by column; ``None`` where no clip has one.
+    """
+
+    codec: str
+    quality: int
+    clips: int
+    figures: Mapping[str, float | None]
+
+    @property
+    def rate_bpp(self) -> float:
+        """Mean of the rates, bits per luma sample."""
+        rate = self.figures["rate_bpp"]
+        assert rate is not None
+        return rate
+
+    def figure(self, column: str) -> float | None:
+        """A figure by its column; ``None`` = no clip has it."""
+        return self.figures.get(column)
+
+    def as_row(self) -> dict[str, Any]:
+        """Everything by column."""
+        names = {"codec": self.codec, "quality": self.quality, "clips": self.clips}
+        return names | dict(self.figures)
+
+
+@dataclass(frozen=True, slots=True)
+class BdFigure:
+    """One BD-rate of a table.
+
+    Attributes:
+        test, anchor: names of the codecs.
+        metric: column that stands for quality.
+        clip: name, ``AVERAGE`` or ``MEAN_CURVE``.
+        result: the figure, or why there is none.
+    """
+
+    test: str
+    anchor: str
+    metric: str
+    clip: str
+    result: BdRate
+
+    def as_row(self) -> dict[str, Any]:
+        """Everything by column."""
+        return {
+            "test": self.test,
+            "anchor": self.anchor,
+            "metric": self.metric,
+            "clip": self.clip,
+            "bd_rate_percent": self.result.percent,
+            "overlap_share": self.result.overlap,
+            "refused_because": self.result.reason,
+        }
+
+
+R = TypeVar("R", bound=Rated)
+
+
+def distinct(values: Iterable[str]) -> list[str]:
+    """Each value once, in order of appearance."""
+    return list(dict.fromkeys(values))
+
+
+def with_ratios(points: Sequence[Point], reference: str) -> list[Point]:
+    """Points with their speeds relative to that of ``reference`` on the same clip.
 
     The speed of the reference is that of all its points on the clip, frames over seconds. Only
     points of one run, hence of one machine, are compared, and none that were measured while
     others were: the ratio is ``None`` there, also for points from a cache that another run filled.
     """
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        if row["codec"] == reference and row["jobs"] == 1:
-            groups.setdefault((row["clip"], row["run"]), []).append(row)
+    groups: dict[tuple[str, str], list[Point]] = {}
+    for point in points:
+        if point.codec == reference and point.jobs == 1:
+            groups.setdefault((point.clip, point.run), []).append(point)
     result = []
-    for row in rows:
-        others = groups.get((row["clip"], row["run"]), []) if row["jobs"] == 1 else []
-        ratios = {
-            ratio: row[speed] / statistics.harmonic_mean([other[speed] for other in others])
-            if others
-            else None
-            for ratio, speed in RATIOS.items()
-        }
-        result.append(row | ratios)
+    for point in points:
+        others = groups.get((point.clip, point.run), []) if point.jobs == 1 else []
+        encode = _ratio(point.encode.fps, [other.encode.fps for other in others])
+        decode = _ratio(point.decode.fps, [other.decode.fps for other in others])
+        result.append(
+            replace(
+                point,
+                encode=replace(point.encode, ratio=encode),
+                decode=replace(point.decode, ratio=decode),
+            )
+        )
     return result
 
 
-def with_drift(rows: Sequence[Row], gop: int) -> list[Row]:
-    """Points with the column `DRIFT`: PSNR of Y late in the first group of pictures minus early.
+def _ratio(fps: float, others: Sequence[float]) -> float | None:
+    return fps / statistics.harmonic_mean(others) if others else None
+
+
+def with_drift(points: Sequence[Point], gop: int) -> list[Point]:
+    """Points with their drift: PSNR of Y late in the first group of pictures minus early.
 
     That is the mean of its last `DRIFT_FRAMES` frames minus that of the first ones behind the key
     frame, in dB; ``None`` if the group, ``gop`` frames or the whole clip, is too short for both.
     What the clip shows changes too: compare with other codecs on the same clip.
     """
     result = []
-    for row in rows:
-        values = [frame["psnr_y_db"] for frame in row["per_frame"][:gop]]
+    for point in points:
+        values = [frame.scores.psnr_y_db for frame in point.per_frame[:gop]]
         first, last = values[1 : 1 + DRIFT_FRAMES], values[-DRIFT_FRAMES:]
         long = len(values) > 2 * DRIFT_FRAMES
         drift = statistics.fmean(last) - statistics.fmean(first) if long else None
-        result.append(row | {DRIFT: drift})
+        result.append(replace(point, drift_db=drift))
     return result
 
 
-def mean_curves(rows: Sequence[Row]) -> list[Row]:
-    """One row per codec and quality: each figure over the clips that have it.
+def mean_curves(points: Sequence[Rated], columns: Sequence[str] = CURVE_COLUMNS) -> list[MeanPoint]:
+    """One point per codec and quality: each figure over the clips that have it.
 
     That is the mean; of the ratios of ``RATIOS`` the geometric mean, and of peaks the highest.
     A column in which no point has a figure is left out.
     """
-    columns = [c for c in CURVE_COLUMNS if any(row.get(c) is not None for row in rows)]
-    groups: dict[tuple[str, Any], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row["codec"], row["quality"]), []).append(row)
+    known = [c for c in columns if any(point.figure(c) is not None for point in points)]
+    groups: dict[tuple[str, int], list[Rated]] = {}
+    for point in points:
+        groups.setdefault((point.codec, point.quality), []).append(point)
     result = []
     for (codec, quality), members in groups.items():
-        mean: Row = {"codec": codec, "quality": quality, "clips": len(members)}
-        for column in columns:
-            values = [m[column] for m in members if m.get(column) is not None]
-            mean[column] = _summary(column)(values) if values else None
-        result.append(mean)
+        figures: dict[str, float | None] = {}
+        for column in known:
+            found = (member.figure(column) for member in members)
+            values = [value for value in found if value is not None]
+            figures[column] = _summary(column)(values) if values else None
+        result.append(MeanPoint(codec, quality, len(members), figures))
     return result
 
 
@@ -110,13 +212,24 @@ def _summary(column: str) -> Callable[[list[float]], float]:
     return max if column in PEAKS else statistics.fmean
 
 
-def curve(rows: Sequence[Row], metric: str) -> list[tuple[float, float]]:
-    """Points ``(rate_bpp, quality)`` with quality rising; without points that lack the figure."""
+def plotted(points: Iterable[Rated], metric: str) -> Curve:
+    """Pairs ``(rate_bpp, figure)`` as they are; points that lack the figure are left out."""
+    found = ((point.rate_bpp, point.figure(metric)) for point in points)
+    return [(rate, value) for rate, value in found if value is not None]
+
+
+def curve(points: Iterable[Rated], metric: str) -> Curve:
+    """The same with quality rising: a figure where lower is better is negated."""
     sign = 1 if METRICS[metric].better == "higher" else -1
-    return [(row["rate_bpp"], sign * row[metric]) for row in rows if row[metric] is not None]
+    return [(rate, sign * value) for rate, value in plotted(points, metric)]
 
 
-def bd_rates(rows: Sequence[Row], test: str, anchor: str, metric: str) -> dict[str, BdRate]:
+def of_codec(points: Iterable[R], codec: str) -> list[R]:
+    """The points of one codec."""
+    return [point for point in points if point.codec == codec]
+
+
+def bd_rates(points: Sequence[RatedClip], test: str, anchor: str, metric: str) -> dict[str, BdRate]:
     """BD-rate of ``test`` against ``anchor`` per clip, then averaged in two ways.
 
     Returns:
@@ -124,10 +237,10 @@ def bd_rates(rows: Sequence[Row], test: str, anchor: str, metric: str) -> dict[s
         overlap is the smallest of theirs); under ``"mean curve"`` the BD-rate between curves
         of mean rate and mean quality over the clips that have the figure.
     """
-    usable = [row for row in rows if row[metric] is not None]
+    usable = [point for point in points if point.figure(metric) is not None]
     result: dict[str, BdRate] = {}
-    for clip in names(rows, "clip"):
-        here = [row for row in usable if row["clip"] == clip]
+    for clip in distinct(point.clip for point in points):
+        here = [point for point in usable if point.clip == clip]
         if here:
             result[clip] = _compare(here, test, anchor, metric)
         else:  # MS-SSIM of a small picture
@@ -141,60 +254,46 @@ def bd_rates(rows: Sequence[Row], test: str, anchor: str, metric: str) -> dict[s
         average = BdRate(percent, min(bd.overlap for bd in valid))
     else:
         average = BdRate(None, 0.0, "no clip has a BD-rate")
-    return result | {
-        AVERAGE: average,
-        MEAN_CURVE: _compare(mean_curves(usable), test, anchor, metric),
-    }
+    means = mean_curves(usable, ("rate_bpp", metric))
+    return result | {AVERAGE: average, MEAN_CURVE: _compare(means, test, anchor, metric)}
 
 
-def _compare(rows: Sequence[Row], test: str, anchor: str, metric: str) -> BdRate:
-    chosen = ([row for row in rows if row["codec"] == name] for name in (anchor, test))
-    first, second = (curve(points, metric) for points in chosen)
+def _compare(points: Sequence[Rated], test: str, anchor: str, metric: str) -> BdRate:
+    first, second = (curve(of_codec(points, name), metric) for name in (anchor, test))
     return bd_rate(first, second)
 
 
-def bd_table(rows: Sequence[Row], test: str, anchors: Sequence[str]) -> list[Row]:
-    """BD-rates of ``test`` against every anchor: one row per anchor, metric and clip."""
-    table = []
-    for anchor in anchors:
-        for metric in BD_METRICS:
-            for clip, result in bd_rates(rows, test, anchor, metric).items():
-                table.append(
-                    {
-                        "test": test,
-                        "anchor": anchor,
-                        "metric": metric,
-                        "clip": clip,
-                        "bd_rate_percent": result.percent,
-                        "overlap_share": result.overlap,
-                        "refused_because": result.reason,
-                    }
-                )
-    return table
+def bd_table(points: Sequence[RatedClip], test: str, anchors: Sequence[str]) -> list[BdFigure]:
+    """BD-rates of ``test`` against every anchor: one for each anchor, metric and clip."""
+    return [
+        BdFigure(test, anchor, metric, clip, result)
+        for anchor in anchors
+        for metric in BD_METRICS
+        for clip, result in bd_rates(points, test, anchor, metric).items()
+    ]
 
 
-def bd_markdown(table: Sequence[Row]) -> str:
+def bd_markdown(table: Sequence[BdFigure]) -> str:
     """BD-rates as Markdown, one table per anchor; a dash stands for a refused figure."""
     parts = []
-    for anchor in names(table, "anchor"):
-        part = [row for row in table if row["anchor"] == anchor]
-        lines: list[Row] = []
-        for clip in names(part, "clip"):
-            line: Row = {"clip": clip}
-            for row in part:
-                if row["clip"] == clip:
-                    line[row["metric"]] = _percent(row)
-            lines.append(line)
-        title = f"BD-rate of {part[0]['test']} against {anchor} (overlap in brackets)"
-        refused = sorted({r["refused_because"] for r in part if r["refused_because"]})
+    for anchor in distinct(figure.anchor for figure in table):
+        part = [figure for figure in table if figure.anchor == anchor]
+        lines: list[dict[str, str]] = []
+        for clip in distinct(figure.clip for figure in part):
+            found = {f.metric: percent_cell(f.result) for f in part if f.clip == clip}
+            lines.append({"clip": clip} | found)
+        title = f"BD-rate of {part[0].test} against {anchor} (overlap in brackets)"
+        refused = sorted({f.result.reason for f in part if f.result.reason})
         note = "".join(f"\nRefused: {reason}." for reason in refused)
         parts.append(f"### {title}\n\n{markdown(lines)}{note}")
     return "\n\n".join(parts)
 
 
-def _percent(row: Row) -> str:
-    value = row["bd_rate_percent"]
-    return "-" if value is None else f"{value:+.1f} % ({row['overlap_share']:.2f})"
+def percent_cell(result: BdRate) -> str:
+    """A BD-rate with its overlap, as tables show it; a dash where it is refused."""
+    if result.percent is None:
+        return "-"
+    return f"{result.percent:+.1f} % ({result.overlap:.2f})"
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -20,8 +20,9 @@ from pathlib import Path
 
 from colorvid.errors import ConfigError, InputError
 from colorvid.evaluation.compare.clips import Clip, read_video
+from colorvid.evaluation.generated import generated_frames
 from colorvid.frame import Size
-from colorvid.io import open_reader
+from colorvid.io import VideoInfo, open_reader, open_writer
 from colorvid.io.files import frame_bytes, os_errors
 
 SEQUENCES = (
@@ -54,7 +55,7 @@ def check(path: Path, frames: int, size: tuple[int, int] = SIZE) -> None:
     """
     count = _raw_frames(path, size) if _is_raw(path) else _tagged_frames(path, size)
     if count is not None and count < frames:
-        raise InputError(f"{path}: has {count} frames; {frames} are needed, or --frames {count}")
+        raise InputError(f"{path}: has {count} frames; {frames} are needed, or frames={count}")
 
 
 def _is_raw(path: Path) -> bool:
@@ -176,3 +177,25 @@ def _advice(name: str, paths: Sequence[Path], size: tuple[int, int]) -> str:
             tool = "7z x" if path.suffix.lower() == ".7z" else "unzip"
             return f"{path} is an archive; unpack it: {tool} {path.name}"
     return f"not found; expected {file_names(name, size)[0]}"
+
+
+SYNTHETIC_SIZE = (192, 112)
+SYNTHETIC_SEQUENCES = SEQUENCES[:3]
+SYNTHETIC_FRAMES, SYNTHETIC_GOP = 12, 6
+"""Small generated sequences in the place of UVG, so that its evaluation can be tried anywhere."""
+
+
+def write_synthetic(folder: Path, frames: int) -> None:
+    """Write ``SYNTHETIC_SEQUENCES`` as archives of UVG unpack, with their size in the name."""
+    for seed, name in enumerate(SYNTHETIC_SEQUENCES):
+        path = folder / name / file_names(name, SYNTHETIC_SIZE)[0]
+        path.parent.mkdir()
+        with open_writer(path, VideoInfo(*SYNTHETIC_SIZE, RATE)) as writer:
+            for frame in generated_frames(frames, *SYNTHETIC_SIZE, seed=seed):
+                writer.write(frame)
+
+
+def load_synthetic(path: Path, frames: int | None) -> Clip:
+    """Read a sequence as UVG's are; ``synthetic`` stands in its name, and so in every table."""
+    clip = load(path, frames)
+    return replace(clip, name=f"synthetic-{clip.name}")

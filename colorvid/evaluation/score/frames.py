@@ -143,5 +143,5 @@ def _counts_differ(
     ]
     return InputError(
         f"the reference has {counts[0]} frames, the decoded video {counts[1]}; compare videos "
-        f"of one length, or the first {min(counts)} frames with --frames {min(counts)}"
+        f"of one length, or the first {min(counts)} frames with frames={min(counts)}"
     )

@@ -78,7 +78,7 @@ def _measure(name: str) -> Any:
     except ImportError as error:
         raise ColorvidError(
             f"the metrics strred and niqe do not work here ({error}); they need scikit-video "
-            "1.1.11, Pillow and a SciPy below 2, or leave them out of --metrics"
+            "1.1.11, Pillow and a SciPy below 2, or leave them out of the metrics"
         ) from error
     loaded.np = pyramid.np = _Numpy()
     if name == "niqe":
@@ -99,7 +99,7 @@ def _check_side(name: str, plane: Plane, least: int) -> None:
         height, width = plane.shape
         raise InputError(
             f"luma of {width}x{height} is too small for {name}; both sides must be {least} "
-            f"samples or more, so leave {name} out of --metrics"
+            f"samples or more, so leave {name} out of the metrics"
         )
 
 

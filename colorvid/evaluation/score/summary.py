@@ -86,7 +86,7 @@ def score_videos(
         raise InputError(f"{reference.name} and {decoded.name} hold no frame")
     if pictures is not None and pictures.missing:
         raise InputError(
-            f"--at names frame {min(pictures.missing)}; the videos have {len(rows)} frames, "
+            f"at={min(pictures.missing)} is no frame of these videos; they have {len(rows)}, "
             f"numbered 0 to {len(rows) - 1}"
         )
     return rows

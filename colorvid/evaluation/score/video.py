@@ -234,8 +234,8 @@ def choose_colors(
     spec = color_spec(replace(reference, **values))
     if spec is None:
         raise InputError(
-            f"matrix coefficients {values['matrix']} (ITU-T H.273) are not supported; name those "
-            f"to take with --colormatrix, one of {', '.join(MATRICES)}"
+            f"matrix coefficients {values['matrix']} (ITU-T H.273) are not supported; pass "
+            f"matrix=NAME with one of {', '.join(MATRICES)}"
         )
     if SITINGS[spec.siting] != values["chroma_location"]:
         origin["siting"] = "assumed"

@@ -19,7 +19,7 @@ def test_y4m_comes_back_as_written(tmp_path: Path, size: tuple[int, int]) -> Non
     write_y4m(path, clip)
     assert read_video(path, None).digest() == clip.digest()
     assert len(read_video(path, 2).frames) == 2
-    with pytest.raises(InputError, match="has 3 frames; 9 are needed, or --frames 3"):
+    with pytest.raises(InputError, match="has 3 frames; 9 are needed, or frames=3"):
         read_video(path, 9)
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from colorvid.errors import ConfigError, InputError
 from colorvid.evaluation.compare.clips import Clip, load
 from colorvid.evaluation.compare.patches import Patch, draw_patches, nearest_quality, show_patch
-from colorvid.evaluation.compare.runs import code_frames
+from colorvid.evaluation.compare.points import code_frames
 from colorvid.quality.color import frame_to_rgb
 from colorvid.quality.metrics import bits_per_pixel
 from colorvid.quality.scores import score_frame

@@ -1,11 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from colorvid.evaluation.compare.points import DRIFT, Point, Work
 from colorvid.evaluation.compare.tables import (
     AVERAGE,
-    DRIFT,
     MEAN_CURVE,
     bd_markdown,
     bd_rates,
@@ -17,40 +17,41 @@ from colorvid.evaluation.compare.tables import (
     with_ratios,
     write_tsv,
 )
+from colorvid.quality.scores import FrameScores
+from tests.evaluation.compare.made_points import frames as made_frames
+from tests.evaluation.compare.made_points import point, scores
 
 RATES = (0.1, 0.2, 0.4, 0.8)
 
 
-def rows(codec: str, clip: str, factor: float, similarity: bool = True) -> list[dict[str, Any]]:
+def curve_of(codec: str, clip: str, factor: float, similarity: bool = True) -> list[Point]:
     return [
-        {
-            "codec": codec,
-            "clip": clip,
-            "quality": q,
-            "rate_bpp": rate * factor,
-            "rate_kbps": rate * factor * 100,
-            "psnr_y_db": 30.0 + 3 * q,
-            "psnr_u_db": 35.0 + 3 * q,
-            "psnr_v_db": 35.0 + 3 * q,
-            "psnr_yuv611_db": 31.0 + 3 * q,
-            "ms_ssim_y": 0.9 if similarity else None,
-            "ms_ssim_y_db": 10.0 + q if similarity else None,
-            "de00_mean": 4.0 - q,
-            "de00_p95": 8.0 - q,
-            "encode_fps": 10.0 * factor,
-            "decode_fps": 20.0,
-            "run": "today",
-            "jobs": 1,
-        }
+        point(
+            codec,
+            clip,
+            q,
+            rate * factor,
+            scores=FrameScores(
+                psnr_y_db=30.0 + 3 * q,
+                psnr_u_db=35.0 + 3 * q,
+                psnr_v_db=35.0 + 3 * q,
+                psnr_yuv611_db=31.0 + 3 * q,
+                ms_ssim_y=0.9 if similarity else None,
+                ms_ssim_y_db=10.0 + q if similarity else None,
+                de00_mean=4.0 - q,
+                de00_p95=8.0 - q,
+            ),
+            encode=Work(10.0 * factor),
+        )
         for q, rate in enumerate(RATES)
     ]
 
 
 POINTS = [
-    *rows("test", "a", 0.5),
-    *rows("anchor", "a", 1.0),
-    *rows("test", "small", 2.0, similarity=False),
-    *rows("anchor", "small", 1.0, similarity=False),
+    *curve_of("test", "a", 0.5),
+    *curve_of("anchor", "a", 1.0),
+    *curve_of("test", "small", 2.0, similarity=False),
+    *curve_of("anchor", "small", 1.0, similarity=False),
 ]
 
 
@@ -61,7 +62,10 @@ def test_average_is_the_mean_of_the_clips_and_not_the_mean_curve() -> None:
     assert result[AVERAGE].percent == pytest.approx(25)
     assert result[MEAN_CURVE].percent == pytest.approx(25)  # mean rates: 1.25 against 1
     uneven = bd_rates(
-        [*POINTS, *rows("test", "b", 0.2), *rows("anchor", "b", 0.1)], "test", "anchor", "psnr_y_db"
+        [*POINTS, *curve_of("test", "b", 0.2), *curve_of("anchor", "b", 0.1)],
+        "test",
+        "anchor",
+        "psnr_y_db",
     )
     assert uneven[AVERAGE].percent == pytest.approx((-50 + 100 + 100) / 3)
     assert uneven[MEAN_CURVE].percent == pytest.approx(100 * (2.7 / 2.1 - 1))
@@ -75,45 +79,46 @@ def test_clips_without_a_figure_are_refused_and_left_out_of_both_averages() -> N
 
 
 def test_colour_difference_counts_downwards() -> None:
-    assert curve(rows("test", "a", 1.0), "de00_mean")[-1] == (0.8, -1.0)
+    assert curve(curve_of("test", "a", 1.0), "de00_mean")[-1] == (0.8, -1.0)
     assert bd_rates(POINTS, "test", "anchor", "de00_mean")["a"].percent == pytest.approx(-50)
 
 
 def test_mean_curves_average_over_clips() -> None:
     means = mean_curves(POINTS)
-    assert [(m["codec"], m["quality"], m["clips"]) for m in means[:2]] == [
+    assert [(m.codec, m.quality, m.clips) for m in means[:2]] == [
         ("test", 0, 2),
         ("test", 1, 2),
     ]
-    assert means[0]["rate_bpp"] == pytest.approx(0.125)
-    assert means[0]["ms_ssim_y"] == 0.9
+    assert means[0].rate_bpp == pytest.approx(0.125)
+    assert means[0].figure("ms_ssim_y") == 0.9
+    assert means[0].as_row()["ms_ssim_y"] == 0.9 and "niqe" not in means[0].figures
 
 
 def test_speeds_are_ratios_within_one_run() -> None:
     points = with_ratios(POINTS, "anchor")
-    ratios = {(row["codec"], row["clip"]): row["encode_ratio"] for row in points}
+    ratios = {(one.codec, one.clip): one.encode.ratio for one in points}
     assert ratios[("test", "a")] == pytest.approx(0.5)
     assert ratios[("anchor", "a")] == pytest.approx(1)
     assert ratios[("test", "small")] == pytest.approx(2)
-    assert mean_curves(points)[0]["encode_ratio"] == pytest.approx(1)  # geometric
-    earlier = [row | {"run": "yesterday"} if row["codec"] == "test" else row for row in POINTS]
-    crowded = [row | {"jobs": 2} for row in POINTS]
+    assert mean_curves(points)[0].figure("encode_ratio") == pytest.approx(1)  # geometric
+    earlier = [replace(p, run="yesterday") if p.codec == "test" else p for p in POINTS]
+    crowded = [replace(p, jobs=2) for p in POINTS]
     for others in (with_ratios(earlier, "anchor")[:4], with_ratios(crowded, "anchor")):
-        assert all(row["encode_ratio"] is row["decode_ratio"] is None for row in others)
-    assert mean_curves(with_ratios(earlier, "anchor"))[0]["encode_ratio"] is None
+        assert all(p.encode.ratio is p.decode.ratio is None for p in others)
+    assert mean_curves(with_ratios(earlier, "anchor"))[0].figure("encode_ratio") is None
 
 
 def test_a_slow_point_of_the_reference_counts_by_its_time() -> None:
-    reference = [row | {"encode_fps": fps} for row, fps in zip(POINTS[:2], (10, 30), strict=True)]
-    ratios = [row["encode_ratio"] for row in with_ratios(reference, "test")]
+    reference = [replace(p, encode=Work(fps)) for p, fps in zip(POINTS[:2], (10, 30), strict=True)]
+    ratios = [p.encode.ratio for p in with_ratios(reference, "test")]
     assert ratios == pytest.approx([10 / 15, 30 / 15])  # the same frames at 10 and 30 fps
 
 
 def test_peaks_are_the_highest_of_all_clips() -> None:
     peaks: list[float | None] = [100.0, 300.0, None]
-    points = [POINTS[0] | {"encode_peak_mb": peak} for peak in peaks]
-    assert mean_curves(points)[0]["encode_peak_mb"] == 300
-    assert "decode_peak_mb" not in mean_curves(points)[0]
+    points = [replace(POINTS[0], encode=Work(1.0, peak_mb=peak)) for peak in peaks]
+    assert mean_curves(points)[0].figure("encode_peak_mb") == 300
+    assert "decode_peak_mb" not in mean_curves(points)[0].figures
 
 
 def test_tables_show_refusals_with_their_reason() -> None:
@@ -139,5 +144,6 @@ def test_drift_compares_the_ends_of_the_first_group(
 ) -> None:
     """The key frame does not count."""
     values = [99.0] + [40.0 - n for n in range(frames - 1)]
-    row = {"codec": "a", "per_frame": [{"psnr_y_db": value} for value in values]}
-    assert [r[DRIFT] for r in with_drift([row], gop)] == [drift]
+    one = point("a", "b", 1, 0.1, per_frame=made_frames(*(scores(value) for value in values)))
+    (found,) = with_drift([one], gop)
+    assert found.drift_db == found.figure(DRIFT) == drift

@@ -92,7 +92,7 @@ def test_nothing_found_is_one_error_with_the_expected_names(tmp_path: Path) -> N
 
 def test_a_cut_raw_file_and_a_short_one_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "cut.yuv")
-    with pytest.raises(InputError, match=r"cut.yuv: has 3 frames; 4 are needed, or --frames 3"):
+    with pytest.raises(InputError, match=r"cut.yuv: has 3 frames; 4 are needed, or frames=3"):
         check(path, 4, SMALL)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(

@@ -41,9 +41,7 @@ def test_frames_are_taken_one_by_one() -> None:
 
 
 def test_unequal_numbers_of_frames_are_named_on_either_side() -> None:
-    with pytest.raises(
-        InputError, match="reference has 3 frames, the decoded video 1; .*--frames 1"
-    ):
+    with pytest.raises(InputError, match="reference has 3 frames, the decoded video 1; .*frames=1"):
         list(score_frames(FIRST, SECOND[:1], SPEC))
     with pytest.raises(InputError, match="reference has 0 frames, the decoded video 3"):
         list(score_frames([], SECOND, SPEC))

@@ -1,0 +1,155 @@
+"""Measures all points of a comparison, keeps them on disk, on one core or several."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from colorvid.errors import OutputError
+from colorvid.evaluation.compare import points
+from colorvid.evaluation.compare.clips import Clip, load
+from colorvid.evaluation.compare.codecs import Codec
+from colorvid.evaluation.compare.machine import source_digest
+from colorvid.evaluation.compare.points import Measuring, Point, temporary_folder
+from colorvid.io.files import os_errors, output_text
+
+_CACHE_FORMAT = 3  # raise when the columns of a cached point change
+_MEASURING = (
+    *(f"quality/{name}.py" for name in ("ciede2000", "color", "metrics", "scores")),
+    *(f"evaluation/score/{name}.py" for name in ("ciede_vmaf", "extra", "frames")),
+    "evaluation/score/skvideo_measures.py",
+    *(f"evaluation/compare/{name}.py" for name in ("anchors", "points", "rgb")),
+)
+"""Source files that figures of a point depend on, whatever the codec."""
+
+Progress = Callable[[int, int, str], None]
+"""Gets the number of finished points, that of all points, and a name for the one just finished."""
+Loader = Callable[[Path, int | None], Clip]
+Task = tuple[Codec, Path, int]
+
+
+def run_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Point:
+    """Measure one point, or take the stored result, whose ``cached`` is then ``True``.
+
+    A stored result is taken if samples, settings (with versions, model and source code), metrics,
+    their source code and the way of measuring memory are the same. It keeps the speeds, machine
+    and run it had.
+    """
+    if how.cache is None:
+        return points.measure_point(codec, clip, quality, how)
+    path = how.cache / f"{_key(codec, clip, quality, how)}.json"
+    stored = _stored(path)
+    if stored is not None:
+        return replace(stored, clip=clip.name, cached=True)
+    point = points.measure_point(codec, clip, quality, how)
+    with os_errors(str(how.cache), OutputError):
+        how.cache.mkdir(parents=True, exist_ok=True)
+    with output_text(path, overwrite=True) as file:
+        json.dump(point.as_json(), file)
+    return point
+
+
+def _key(codec: Codec, clip: Clip, quality: int, how: Measuring) -> str:
+    """Name of a stored point: a digest over everything that it depends on."""
+    memory = "none" if how.memory == "one" and quality != codec.qualities[0] else how.memory
+    settings, extra = codec.run.settings(quality), sorted(how.extra)
+    identity = [_CACHE_FORMAT, _digest(), codec.name, settings, clip.digest(), extra, memory]
+    if how.rgb and clip.original is not None:
+        identity.append(hashlib.sha256(clip.original.tobytes()).hexdigest())
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=1)
+def _digest() -> str:
+    """Digest over what measures."""
+    return source_digest(lambda name: name in _MEASURING)
+
+
+def _stored(path: Path) -> Point | None:
+    """A stored point; ``None`` if it is not there or not whole."""
+    try:
+        return Point.of(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def run_all(
+    codecs: Sequence[Codec],
+    sources: Iterable[Path],
+    frames: int | None,
+    how: Measuring,
+    *,
+    progress: Progress = lambda done, total, what: None,
+    loader: Loader = load,
+) -> list[Point]:
+    """Every quality of every codec on every source, by clip, then by codec.
+
+    Args:
+        codecs: what to run.
+        sources: clips or still images.
+        frames: first frames of a clip to code; ``None`` = all.
+        how: measuring, cache and number of processes; with one job everything is done here, save
+            what needs a process of its own.
+        progress: called after each point; before the first with 0. What it raises ends the run.
+        loader: reads a source; must be importable by its name.
+    """
+    tasks = [(c, source, quality) for source in sources for c in codecs for quality in c.qualities]
+    progress(0, len(tasks), "")
+    with temporary_folder(how.temporary) as folder:  # also what an interrupted point leaves goes
+        how = replace(how, temporary=folder)
+        if how.jobs > 1:
+            return _in_parallel(tasks, frames, how, progress, loader)
+        found: list[Point] = []
+        for task in tasks:
+            found.append(_run_task(task, frames, how, loader))
+            progress(len(found), len(tasks), _name(task))
+        return found
+
+
+def _name(task: Task) -> str:
+    codec, source, quality = task
+    return f"{source.stem}, {codec.name} {quality}"
+
+
+def _run_task(task: Task, frames: int | None, how: Measuring, loader: Loader) -> Point:
+    codec, source, quality = task
+    return run_point(codec, loader(source, frames), quality, how)
+
+
+def _in_parallel(
+    tasks: Sequence[Task],
+    frames: int | None,
+    how: Measuring,
+    progress: Progress,
+    loader: Loader,
+) -> list[Point]:
+    """Points in several processes, which end when this function is left in any way."""
+    others = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(how.jobs, mp_context=context, initializer=_obey)
+    try:
+        futures = {pool.submit(_run_task, task, frames, how, loader): task for task in tasks}
+        for done, future in enumerate(as_completed(futures), 1):
+            future.result()
+            progress(done, len(tasks), _name(futures[future]))
+        return [future.result() for future in futures]
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _obey() -> None:
+    """In a worker: Ctrl-C is for the caller, who ends the workers in a way that cleans up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
