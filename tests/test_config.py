@@ -14,7 +14,7 @@ from colorvid.config import (
 )
 from colorvid.errors import ConfigError
 from colorvid.training.data.sources import DataConfig
-from colorvid.training.loop.trainer import ScheduleConfig
+from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.tasks.loss import LossConfig
 from colorvid.training.tasks.unrolled import UnrollConfig
 

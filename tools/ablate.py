@@ -47,7 +47,8 @@ from colorvid.evaluation.compare.tables import (
 )
 from colorvid.io import VideoInfo
 from colorvid.models.modelfile import save_model
-from colorvid.training.export import assemble, make_tables, run_config
+from colorvid.training.export import assemble, make_tables
+from colorvid.training.loop.weights import run_config
 from colorvid.training.recipe import Recipe
 
 Row = dict[str, Any]

@@ -38,7 +38,7 @@ from colorvid.models.planes import FEATURES_PER_SAMPLE, FrameTensors, from_featu
 from colorvid.models.video import VideoModel
 from colorvid.nn.prior import INDEX, SCALES
 from colorvid.nn.transforms import UNIT
-from colorvid.training.export import load_run
+from colorvid.training.loop.weights import load_run
 
 Row = dict[str, Any]
 FLOATS, INTEGERS = "floats", "integers"

@@ -5,103 +5,30 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
-from colorvid.config import InterConfig, IntraConfig, from_table
+from colorvid.config import InterConfig, IntraConfig
 from colorvid.entropy.tables import MAX_REACH, Tables, tables_of
 from colorvid.exact.layers import Bound
 from colorvid.frame import Frame
 from colorvid.models.branch import COSTED
-from colorvid.models.modelfile import branch_of, load_model, prove_model, save_model
+from colorvid.models.modelfile import branch_of, prove_model, save_model
 from colorvid.models.video import VideoModel
 from colorvid.nn.prior import SCALES, scale_of
 from colorvid.training.data.sequences import code_clip, draw_settings, tally_coders
 from colorvid.training.data.sources import Source, find_sources
-from colorvid.training.loop.checkpoint import load_checkpoint
-from colorvid.training.loop.weights import restored_part
+from colorvid.training.loop.weights import fresh_rates, load_run, run_config
 from colorvid.training.tasks.rate import BranchRate
-
-Config = TypeVar("Config", IntraConfig, InterConfig)
 
 FAMILY_WEIGHT = 400.0
 TAIL = 2e-5
 """Probability of an escape at which a table ends."""
 _COUNT_EVERY = 7  # of a folder of clips, one in seven is coded to count symbols
 _COUNT_FRAMES = 8  # of each of them
-
-
-def averaged_weights(run: Path, part: str) -> dict[str, Tensor]:
-    """Averaged weights of a training run by name; of a joint run those of ``part``.
-
-    Args:
-        run: its folder, or a model file, see `restored_part`.
-        part: ``intra`` or ``inter``.
-
-    Raises:
-        InputError: the run has no checkpoint.
-        ModelMismatch: the file is no model.
-    """
-    if run.is_file():
-        return restored_part(run, part).state_dict()
-    state = load_checkpoint(run)
-    weights: dict[str, Tensor] = state["average"]
-    return _part(weights, part) if part in state["config"] else weights
-
-
-def run_config(kind: type[Config], run: Path) -> Config:
-    """The configuration that ``run`` trained a model of, `IntraConfig` or `InterConfig`.
-
-    ``run`` may be a model file too.
-
-    Raises:
-        InputError: the run has no checkpoint.
-        ConfigError: the run is of the other kind.
-        ModelMismatch: the file is no model.
-    """
-    if run.is_file():
-        network = load_model(str(run)).network
-        made = network.intra.config if kind is IntraConfig else network.inter.config
-        assert isinstance(made, kind)
-        return made
-    table = load_checkpoint(run)["config"]
-    table = table.get("intra" if kind is IntraConfig else "inter", table)
-    config: Config = from_table(kind, table, str(run))
-    return config
-
-
-def _part(weights: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Tensors below ``name``, without that prefix."""
-    prefix = f"{name}."
-    return {k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)}
-
-
-def load_run(model: VideoModel, part: str, run: Path) -> dict[str, BranchRate]:
-    """Put the averaged weights of ``run`` into ``part`` of the model: ``intra`` or ``inter``.
-
-    Returns:
-        The rate models of its branches, by branch name as in `BRANCHES`.
-    """
-    weights = averaged_weights(run, part)
-    getattr(model, part).load_state_dict(_part(weights, "model"))
-    rates = fresh_rates(model, part)
-    for name, rate in rates.items():
-        branch = name.removeprefix(f"{part}.")
-        rate.bottleneck.load_state_dict(_part(weights, f"{branch}.bottleneck"))
-        branch_of(model, name).set_symbol_bits(rate.symbol_bits())
-    return rates
-
-
-def fresh_rates(model: VideoModel, part: str) -> dict[str, BranchRate]:
-    """Rate models of the branches of ``part`` as before training, by branch name."""
-    names = [f"{part}.{branch}" for branch in ("luma", "chroma")]
-    sizes = {name: branch_of(model, name).config for name in names}
-    return {n: BranchRate(c.hyper, means=c.predict_mean) for n, c in sizes.items()}
 
 
 def _trim(pmf: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,10 +14,11 @@ from colorvid.models.video import VideoModel
 from colorvid.training.data.pictures import PictureStore
 from colorvid.training.data.sequences import SequenceStore
 from colorvid.training.data.sources import DataConfig
-from colorvid.training.export import averaged_weights, load_run, run_config
 from colorvid.training.group import joined
 from colorvid.training.loop.gradients import Task
-from colorvid.training.loop.trainer import ScheduleConfig, Trainer
+from colorvid.training.loop.schedule import ScheduleConfig
+from colorvid.training.loop.trainer import Trainer
+from colorvid.training.loop.weights import averaged_weights, load_run, run_config
 from colorvid.training.tasks.inter import InterTask
 from colorvid.training.tasks.intra import IntraTask
 from colorvid.training.tasks.loss import LossConfig

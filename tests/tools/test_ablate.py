@@ -13,7 +13,7 @@ from colorvid.evaluation.compare.clips import STILL_SPEC, write_y4m
 from colorvid.quality.color import frame_to_rgb
 from colorvid.training.data.sources import DataConfig
 from colorvid.training.loop.checkpoint import load_checkpoint
-from colorvid.training.loop.trainer import ScheduleConfig
+from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.tasks.loss import LossConfig
 from tests import tiny
 from tests.clips import moving_frames

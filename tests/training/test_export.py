@@ -10,12 +10,15 @@ import torch
 from colorvid.codec.decoder import Decoder
 from colorvid.codec.encoder import Encoder
 from colorvid.codec.settings import EncoderSettings
+from colorvid.config import IntraConfig
 from colorvid.errors import ConfigError, InputError
 from colorvid.frame import Size
 from colorvid.models.modelfile import BRANCHES, load_model, prove_model, save_model
+from colorvid.models.video import VideoModel
 from colorvid.nn.prior import scale_of
 from colorvid.training import export
 from colorvid.training.data.sequences import TallyCoder
+from colorvid.training.loop import weights
 from colorvid.training.tasks.rate import BranchRate
 from tests import tiny
 from tests.clips import moving_frames
@@ -32,7 +35,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def assembled(folder: Path) -> tuple[export.VideoModel, dict[str, BranchRate]]:
+def assembled(folder: Path) -> tuple[VideoModel, dict[str, BranchRate]]:
     """What the tool assembles from the runs."""
     network, rates = export.assemble(folder / "intra", folder / "inter")
     assert network.intra.config == tiny.INTRA and network.inter.config == tiny.INTER
@@ -77,7 +80,7 @@ def test_the_export_chooses_how_fine_chroma_is(finished: Path) -> None:
 def test_exported_integers_follow_the_trained_network(finished: Path, offset: int) -> None:
     network, _ = export.assemble(finished / "intra", finished / "inter", (offset, offset))
     task = runs.intra_trainer(finished / "intra", runs.schedule(6)).task
-    task.networks.load_state_dict(export.averaged_weights(finished / "intra", "intra"))
+    task.networks.load_state_dict(weights.averaged_weights(finished / "intra", "intra"))
     frame = runs.pictures(finished / "intra").crop(0, 0, 0, 32)
     task.networks["model"].config = network.intra.config  # type: ignore[index]
     y = (torch.from_numpy(frame[0].copy()).float()[None, None] - 128) / 32
@@ -140,12 +143,12 @@ def test_a_joint_run_gives_both_parts(finished: Path) -> None:
 
 def test_a_run_of_the_other_kind_is_refused(finished: Path) -> None:
     with pytest.raises(ConfigError, match="inter: unknown key 'luma_analysis'; allowed are "):
-        export.run_config(export.IntraConfig, finished / "inter")
+        weights.run_config(IntraConfig, finished / "inter")
 
 
 def test_a_run_without_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="checkpoint: no checkpoint there; train first"):
-        export.averaged_weights(tmp_path, "intra")
+        weights.averaged_weights(tmp_path, "intra")
 
 
 @pytest.mark.parametrize("means", [False, True])

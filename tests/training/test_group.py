@@ -18,7 +18,8 @@ from colorvid.training.data.pictures import PictureStore
 from colorvid.training.data.sequences import SequenceStore
 from colorvid.training.data.sources import DataConfig
 from colorvid.training.loop.checkpoint import load_checkpoint
-from colorvid.training.loop.trainer import ScheduleConfig, Trainer
+from colorvid.training.loop.schedule import ScheduleConfig
+from colorvid.training.loop.trainer import Trainer
 from colorvid.training.tasks.inter import InterTask
 from colorvid.training.tasks.intra import IntraTask
 from colorvid.training.tasks.loss import LossConfig

@@ -21,9 +21,11 @@ from colorvid.io import VideoInfo, open_writer
 from colorvid.models.modelfile import load_model, save_model
 from colorvid.training.data.pictures import PictureStore, picture_batch
 from colorvid.training.data.sources import DataConfig
-from colorvid.training.export import assemble, averaged_weights, make_tables, run_config
+from colorvid.training.export import assemble, make_tables
 from colorvid.training.loop.checkpoint import load_checkpoint
-from colorvid.training.loop.trainer import ScheduleConfig, Trainer
+from colorvid.training.loop.schedule import ScheduleConfig
+from colorvid.training.loop.trainer import Trainer
+from colorvid.training.loop.weights import averaged_weights, run_config
 from colorvid.training.recipe import KINDS, Recipe
 from colorvid.training.tasks.inter import InterTask
 from tests import tiny

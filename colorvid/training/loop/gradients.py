@@ -6,19 +6,25 @@ longer than the GPU needs to run them; a CUDA graph starts them all at once.
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorvid.config import CodecConfig, InterConfig, IntraConfig
 from colorvid.exact.arithmetic import FloatArithmetic
 from colorvid.exact.layers import use_arithmetic
+from colorvid.training import group
 from colorvid.training.tasks.loss import Figures
 
 _WARM_UP = 3
 """Steps before recording: constants are made and kept, libraries choose their kernels."""
+_TIMINGS = 3  # of a convolution, to time it
+_WORTH = 2.0  # what bfloat16 may cost on a CPU, in the time of float32
 
 
 class Task(Protocol):
@@ -102,3 +108,31 @@ class Gradients:
             self._figures = self._compute(self._batch)
         self._recorded = [(p, p.grad) for p in self._task.networks.parameters()]
         torch.cuda.set_rng_state(random, self._device)
+
+
+def bfloat16_pays(device: str) -> bool:
+    """Whether convolutions of this device take at most twice as long in bfloat16 as in float32.
+
+    A CPU without instructions for bfloat16 emulates it, up to a hundred times slower. It is
+    measured, in a fraction of a second, and all processes get the same answer. The wide margin
+    keeps chance out of it, so that a machine always trains in the same type. GPUs are believed.
+    """
+    if torch.device(device).type != "cpu":
+        return True
+    ratio = torch.tensor(seconds(torch.bfloat16) / seconds(torch.float32)).log()
+    group.average([ratio])
+    return bool(ratio <= math.log(_WORTH))
+
+
+def seconds(kind: torch.dtype) -> float:
+    """Seconds that a 1x1 and a depthwise convolution take on the CPU in ``kind``, the best try."""
+    x = torch.ones((2, 96, 32, 32), dtype=kind).contiguous(memory_format=torch.channels_last)
+    mixing = torch.ones((96, 96, 1, 1), dtype=kind)
+    smoothing = torch.ones((96, 1, 3, 3), dtype=kind)
+    best = float("inf")
+    with torch.no_grad():
+        for _ in range(_TIMINGS):
+            start = time.perf_counter()
+            F.conv2d(F.conv2d(x, mixing), smoothing, padding=1, groups=96)
+            best = min(best, time.perf_counter() - start)
+    return best

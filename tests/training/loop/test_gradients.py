@@ -13,7 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from colorvid.nn.steps import coded
-from colorvid.training.loop.trainer import ScheduleConfig, Trainer
+from colorvid.training.loop.schedule import ScheduleConfig
+from colorvid.training.loop.trainer import Trainer
 from colorvid.training.tasks import delta_e
 from colorvid.training.tasks.loss import Figures, LossConfig
 from tests.training import runs

@@ -14,8 +14,9 @@ import torch
 from colorvid.errors import ConfigError
 from colorvid.exact.arithmetic import FloatArithmetic
 from colorvid.exact.layers import ExactLayer
-from colorvid.training.loop import precision
-from colorvid.training.loop.trainer import ScheduleConfig, Trainer
+from colorvid.training.loop import gradients
+from colorvid.training.loop.schedule import ScheduleConfig
+from colorvid.training.loop.trainer import Trainer
 from colorvid.training.tasks.inter import InterTask
 from colorvid.training.tasks.loss import LossConfig, rate_distortion, squared_error
 from tests import tiny
@@ -86,7 +87,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
 
 def test_a_run_does_not_go_on_with_another_optimiser(tmp_path: Path) -> None:
     runs.intra_trainer(tmp_path, runs.schedule(4)).run(until=1)
-    with pytest.raises(ConfigError, match="is not of optimiser 'soap', .* --start "):
+    with pytest.raises(ConfigError, match="is not of optimiser 'soap', .* start="):
         runs.intra_trainer(tmp_path, runs.schedule(4, optimiser="soap"))
     assert runs.intra_trainer(tmp_path, runs.schedule(4)).step == 1
 
@@ -190,7 +191,7 @@ def autocast_seen(trainer: Trainer) -> list[bool]:
 
 def machine_with(monkeypatch: pytest.MonkeyPatch, *, ratio: float) -> None:
     """Make bfloat16 take ``ratio`` times as long as float32."""
-    monkeypatch.setattr(precision, "seconds", {torch.bfloat16: ratio, torch.float32: 1.0}.get)
+    monkeypatch.setattr(gradients, "seconds", {torch.bfloat16: ratio, torch.float32: 1.0}.get)
 
 
 def test_bfloat16_ends_where_rounding_begins(
@@ -226,8 +227,8 @@ def test_bfloat16_may_take_twice_as_long(
     monkeypatch: pytest.MonkeyPatch, ratio: float, pays: bool
 ) -> None:
     machine_with(monkeypatch, ratio=ratio)
-    assert precision.bfloat16_pays("cpu") == pays
-    assert precision.bfloat16_pays("cuda"), "not asked where nothing can be measured"
+    assert gradients.bfloat16_pays("cpu") == pays
+    assert gradients.bfloat16_pays("cuda"), "not asked where nothing can be measured"
 
 
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32])
@@ -243,5 +244,5 @@ def test_convolutions_are_timed_in_the_type_in_question(
         return plain(x, *rest, **options)
 
     monkeypatch.setattr(torch.nn.functional, "conv2d", slow)
-    assert precision.seconds(kind) >= 0.02, "both convolutions of a try"
+    assert gradients.seconds(kind) >= 0.02, "both convolutions of a try"
     assert set(seen) == {kind}
