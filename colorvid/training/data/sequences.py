@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,17 +21,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from colorvid.codec.loop import ClosedLoop
 from colorvid.codec.settings import EncoderSettings
-from colorvid.config import QUALITIES, quantiser_step
-from colorvid.entropy.binary import BinaryEncoder
+from colorvid.config import QUALITIES
 from colorvid.entropy.tables import MAX_REACH
 from colorvid.errors import InputError
 from colorvid.frame import Frame
 from colorvid.models.inter import Context, motion_features
 from colorvid.models.planes import FrameTensors
 from colorvid.models.video import State, VideoModel
-from colorvid.motion.coding import MotionCoder
-from colorvid.motion.estimate import MotionEstimator
 from colorvid.motion.field import Vectors
 from colorvid.nn.prior import SCALES
 from colorvid.nn.transforms import UNIT
@@ -131,36 +129,39 @@ def draw_settings(generator: np.random.Generator) -> EncoderSettings:
 def code_clip(
     model: VideoModel, frames: list[Frame], settings: EncoderSettings, coders: Coders
 ) -> Iterator[Sample]:
-    """Code a clip in a closed loop, as one group of pictures, and yield its inter frames."""
-    step = quantiser_step(settings.quality_of(1))
-    estimator = MotionEstimator(frames[0].size, step)
-    motion_coder = MotionCoder()
-    state: State | None = None
-    for number, frame in enumerate(frames):
-        picture = FrameTensors.of(frame)
-        quality = settings.quality_of(number)
-        if state is None:
-            estimator.start(frame)
-            state = model.code_key(coders["intra"], picture, (frame.height, frame.width), quality)
-            continue
-        field = estimator.estimate(frame, state.picture.y.numpy(), motion_coder)
-        motion_coder.code(BinaryEncoder(), field, (field.shape[0], field.shape[1]))
-        vectors = torch.from_numpy(field)
-        prediction, context = model.predict(vectors, state)
-        planes = (
-            p.to(torch.uint8)[0].numpy()
-            for shown in (picture, prediction, state.picture)
-            for p in shown.padded()
-        )
-        y, uv, y_predicted, uv_predicted, y_reference, uv_reference = planes
-        luma, chroma = (
-            s[0].clamp(-127, 127).to(torch.int8).numpy() for s in (context.luma, context.chroma)
-        )
-        yield Sample(
-            y[0], uv, y_predicted[0], uv_predicted, y_reference[0], uv_reference, luma, chroma,
-            _on_padded_grid(field, y.shape[1] // 8, y.shape[2] // 8),
-        )  # fmt: skip
-        state = model.code_inter(coders["inter"], picture, vectors, state, quality)
+    """Code a clip in the encoder's closed loop, as one group of pictures; yields its inter frames.
+
+    Args:
+        model: finalised, in exact arithmetic.
+        frames: of one size.
+        settings: qualities; the clip is one group of pictures, whatever they say.
+        coders: count the symbols of all frames.
+    """
+    loop = ClosedLoop(model, replace(settings, gop=max(1, len(frames))))
+    for frame in frames:
+        step = loop.push(frame, coders.__getitem__)
+        if step.before is not None and step.vectors is not None:
+            prediction, _ = model.predict(torch.from_numpy(step.vectors), step.before)
+            yield _sample(step.source, prediction, step.before, step.vectors)
+
+
+def _sample(
+    source: FrameTensors, prediction: FrameTensors, before: State, vectors: Vectors
+) -> Sample:
+    """What is kept of an inter frame; its reference and symbols are what ``before`` left."""
+    planes = (
+        p.to(torch.uint8)[0].numpy()
+        for shown in (source, prediction, before.picture)
+        for p in shown.padded()
+    )
+    y, uv, y_predicted, uv_predicted, y_reference, uv_reference = planes
+    luma, chroma = (
+        s[0].clamp(-127, 127).to(torch.int8).numpy() for s in (before.luma, before.chroma)
+    )
+    return Sample(
+        y[0], uv, y_predicted[0], uv_predicted, y_reference[0], uv_reference, luma, chroma,
+        _on_padded_grid(vectors, y.shape[1] // 8, y.shape[2] // 8),
+    )  # fmt: skip
 
 
 def _on_padded_grid(field: Vectors, rows: int, columns: int) -> NDArray[np.int16]:
