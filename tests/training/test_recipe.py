@@ -27,7 +27,7 @@ from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.loop.trainer import Trainer
 from colorvid.training.loop.weights import averaged_weights, run_config
 from colorvid.training.recipe import KINDS, Recipe
-from colorvid.training.tasks.inter import InterTask
+from colorvid.training.tasks.single import InterTask
 from tests import tiny
 from tests.clips import moving_frames
 

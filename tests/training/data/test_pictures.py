@@ -7,14 +7,14 @@ import pytest
 from numpy.typing import NDArray
 
 from colorvid.errors import ConfigError, InputError
-from colorvid.training.data import (
+from colorvid.training.data.pictures import (
     PictureStore,
     draw_places,
     draw_qualities,
     picture_batch,
     scaled_down,
 )
-from colorvid.training.sources import DataConfig
+from colorvid.training.data.sources import DataConfig
 
 
 def gradient_store(sizes: list[tuple[int, int, int]], config: DataConfig) -> PictureStore:
