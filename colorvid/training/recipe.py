@@ -19,9 +19,8 @@ from colorvid.training.loop.gradients import Task
 from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.loop.trainer import Trainer
 from colorvid.training.loop.weights import averaged_weights, load_run, run_config
-from colorvid.training.tasks.inter import InterTask
-from colorvid.training.tasks.intra import IntraTask
 from colorvid.training.tasks.loss import LossConfig
+from colorvid.training.tasks.single import InterTask, IntraTask
 from colorvid.training.tasks.unrolled import JointTask, UnrollConfig, UnrolledTask
 
 KINDS = ("intra", "inter", "unrolled", "joint")

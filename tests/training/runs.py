@@ -19,9 +19,8 @@ from colorvid.training.data.sequences import (
 from colorvid.training.data.sources import DataConfig
 from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.loop.trainer import Trainer
-from colorvid.training.tasks.inter import InterTask
-from colorvid.training.tasks.intra import IntraTask
 from colorvid.training.tasks.loss import LossConfig
+from colorvid.training.tasks.single import InterTask, IntraTask
 from colorvid.training.tasks.unrolled import JointTask, UnrollConfig, UnrolledTask
 from tests import tiny
 from tests.clips import moving_frames

@@ -20,9 +20,8 @@ from colorvid.training.data.sources import DataConfig
 from colorvid.training.loop.checkpoint import load_checkpoint
 from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.loop.trainer import Trainer
-from colorvid.training.tasks.inter import InterTask
-from colorvid.training.tasks.intra import IntraTask
 from colorvid.training.tasks.loss import LossConfig
+from colorvid.training.tasks.single import InterTask, IntraTask
 from colorvid.training.tasks.unrolled import JointTask
 from tests import tiny
 from tests.children import PATIENCE, SERVER

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from colorvid.codec.loop import ClosedLoop
 from colorvid.codec.settings import EncoderSettings
-from colorvid.config import QUALITIES
+from colorvid.config import INTER_BLOCK, INTRA_BLOCK, QUALITIES
 from colorvid.entropy.tables import MAX_REACH
 from colorvid.errors import InputError
 from colorvid.frame import Frame
@@ -37,7 +37,9 @@ from colorvid.training import group
 from colorvid.training.data.pictures import Entry, draw_places, open_store
 from colorvid.training.data.sources import DataConfig, Planes
 
-CELL = 16
+CELL = INTRA_BLOCK
+"""Luma samples; crops lie on multiples of it, and it is what of them counts or not."""
+_LATENTS = (INTER_BLOCK**2, 2 * (INTER_BLOCK // 2) ** 2)  # channels of luma and of chroma
 
 
 class TallyCoder:
@@ -101,16 +103,18 @@ class Sample:
         return [getattr(self, name) for name in self.__slots__]
 
 
-STRIDES = (1, 2, 1, 2, 1, 2, 8, 8, 8)
+STRIDES = (1, 2, 1, 2, 1, 2, INTER_BLOCK, INTER_BLOCK, INTER_BLOCK)
 """Luma samples to a position of each array of a sample."""
 
 
 def sample_layout(height: int, width: int) -> list[tuple[tuple[int, ...], type[np.generic]]]:
     """Shapes and types of the arrays of a sample of padded luma size."""
-    full, half, cells = (height, width), (2, height // 2, width // 2), (height // 8, width // 8)
+    full, half = (height, width), (2, height // 2, width // 2)
+    cells = (height // INTER_BLOCK, width // INTER_BLOCK)
     planes: list[tuple[tuple[int, ...], type[np.generic]]] = [(full, np.uint8), (half, np.uint8)]
     coded: list[tuple[tuple[int, ...], type[np.generic]]]
-    coded = [((64, *cells), np.int8), ((32, *cells), np.int8), ((2, *cells), np.int16)]
+    coded = [((count, *cells), np.int8) for count in _LATENTS]
+    coded.append(((2, *cells), np.int16))
     return planes * 3 + coded
 
 
@@ -160,7 +164,7 @@ def _sample(
     )
     return Sample(
         y[0], uv, y_predicted[0], uv_predicted, y_reference[0], uv_reference, luma, chroma,
-        _on_padded_grid(vectors, y.shape[1] // 8, y.shape[2] // 8),
+        _on_padded_grid(vectors, y.shape[1] // INTER_BLOCK, y.shape[2] // INTER_BLOCK),
     )  # fmt: skip
 
 
@@ -294,7 +298,9 @@ def read_crops(store: SequenceStore, places: NDArray[np.int64], size: int) -> Cr
         sample = store.sample(number)
         motion = motion_features(torch.from_numpy(sample.vectors.transpose(1, 2, 0))[None])[0]
         row = []
-        for array, stride in zip((*sample.arrays(), motion.numpy()), (*STRIDES, 8), strict=True):
+        for array, stride in zip(
+            (*sample.arrays(), motion.numpy()), (*STRIDES, INTER_BLOCK), strict=True
+        ):
             t, b, lo, hi = (k // stride for k in (top, top + size, left, left + size))
             row.append(torch.from_numpy(np.ascontiguousarray(array[..., t:b, lo:hi])).float())
         rows.append(row)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from pytorch_msssim import ms_ssim
 from torch import Tensor
 
 from colorvid.config import lambda_of_quality
+from colorvid.errors import ColorvidError
 from colorvid.nn.transforms import UNIT
 from colorvid.quality.color import ColorSpec
 from colorvid.training.tasks.delta_e import delta_e, yuv420_to_lab
@@ -57,7 +57,17 @@ def _unit_range(planes: Tensor) -> Tensor:
 
 
 def structure_error(decoded: Tensor, source: Tensor) -> Tensor:
-    """1 - MS-SSIM of luma in units ``(B, 1, H, W)``, sides above 96; ``(B,)``."""
+    """1 - MS-SSIM of luma in units ``(B, 1, H, W)``, sides above 96; ``(B,)``.
+
+    Raises:
+        ColorvidError: the package ``pytorch_msssim`` is missing.
+    """
+    try:
+        from pytorch_msssim import ms_ssim
+    except ImportError:
+        raise ColorvidError(
+            "ms_ssim in [loss] needs pytorch-msssim; install it with: pip install 'colorvid[eval]'"
+        ) from None
     a, b = _unit_range(decoded), _unit_range(source)
     similarity: Tensor = ms_ssim(
         a, b, data_range=1.0, size_average=False, win_size=_SSIM_WINDOW, win_sigma=1.5

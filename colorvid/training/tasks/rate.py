@@ -1,14 +1,21 @@
-"""Rate of symbols while training: thin wrappers of compressai's entropy models."""
+"""Rate of symbols while training: thin wrappers of compressai's entropy models.
+
+`intra_networks` and `inter_networks` join them with the models whose symbols they price.
+"""
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from colorvid.config import InterConfig, IntraConfig
 from colorvid.models.branch import COSTED, BranchOutput
+from colorvid.models.inter import InterModel
+from colorvid.models.intra import IntraModel
 from colorvid.nn.prior import INDEX, SCALES, SMALLEST_SCALE, scale_of
 from colorvid.training import group
 
@@ -98,3 +105,32 @@ class BranchRate(nn.Module):
         likelihood = self.bottleneck.likelihood_lower_bound(likelihood)
         bits: Tensor = -torch.log2(likelihood).reshape(channels, batch, -1).sum(dim=(0, 2))
         return bits
+
+
+def intra_networks(config: IntraConfig) -> nn.ModuleDict:
+    """The intra model and its rate models."""
+    return nn.ModuleDict(
+        {
+            "model": IntraModel(config),
+            "luma": BranchRate(config.luma_hyper, means=True),
+            "chroma": BranchRate(config.chroma_hyper, means=True),
+        }
+    )
+
+
+def inter_networks(config: InterConfig, rate_weight: float | None = None) -> nn.ModuleDict:
+    """The inter model and its rate models; quantiser steps stay as they are.
+
+    The model quantises as the encoder does, with the bits that the rate models say; at the price
+    ``rate_weight`` of a bit, if one is given.
+    """
+    if rate_weight is not None:
+        config = replace(config, rate_weight=rate_weight)
+    model = InterModel(config)
+    networks = nn.ModuleDict({"model": model})
+    for name, branch in (("luma", model.luma), ("chroma", model.chroma)):
+        rate = BranchRate(branch.config.hyper, means=False)
+        branch.gains.requires_grad_(False)
+        branch.set_symbol_bits(rate.symbol_bits())
+        networks[name] = rate
+    return networks

@@ -23,9 +23,8 @@ from colorvid.nn.transforms import UNIT
 from colorvid.training import group
 from colorvid.training.data.pictures import draw_places
 from colorvid.training.data.sequences import CELL, Crops, SequenceStore, read_crops
-from colorvid.training.tasks.inter import inter_networks
-from colorvid.training.tasks.intra import intra_networks
 from colorvid.training.tasks.loss import Figures, LossConfig, Planes, figures
+from colorvid.training.tasks.rate import inter_networks, intra_networks
 
 LONGEST = 6
 """Frames of a run at most: memory and time grow with them, what one frame does to another fades."""

@@ -17,8 +17,8 @@ from colorvid.exact.layers import ExactLayer
 from colorvid.training.loop import gradients
 from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.loop.trainer import Trainer
-from colorvid.training.tasks.inter import InterTask
 from colorvid.training.tasks.loss import LossConfig, rate_distortion, squared_error
+from colorvid.training.tasks.single import InterTask
 from tests import tiny
 from tests.training import runs
 

@@ -8,8 +8,8 @@ import torch
 
 from colorvid.errors import ConfigError, InputError
 from colorvid.training.data.sequences import Crops, SequenceStore
-from colorvid.training.tasks.inter import inter_networks
 from colorvid.training.tasks.loss import LossConfig
+from colorvid.training.tasks.rate import inter_networks
 from colorvid.training.tasks.unrolled import (
     Decoded,
     UnrollConfig,

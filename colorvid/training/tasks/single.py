@@ -1,28 +1,17 @@
-"""Training of the intra codec."""
+"""Tasks of single frames: key frames of pictures, inter frames of closed-loop samples."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from colorvid.config import IntraConfig
-from colorvid.models.intra import IntraModel
+from colorvid.config import InterConfig, IntraConfig
 from colorvid.training import group
 from colorvid.training.data.pictures import PictureStore, draw_qualities, picture_batch, to_units
+from colorvid.training.data.sequences import Crops, SequenceStore, sequence_batch
 from colorvid.training.tasks.loss import Figures, LossConfig, figures
-from colorvid.training.tasks.rate import BranchRate
-
-
-def intra_networks(config: IntraConfig) -> nn.ModuleDict:
-    """The intra model and its rate models."""
-    return nn.ModuleDict(
-        {
-            "model": IntraModel(config),
-            "luma": BranchRate(config.luma_hyper, means=True),
-            "chroma": BranchRate(config.chroma_hyper, means=True),
-        }
-    )
+from colorvid.training.tasks.rate import inter_networks, intra_networks
 
 
 class IntraTask:
@@ -52,3 +41,26 @@ class IntraTask:
         bits = [b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))]
         decoded = (output.y, output.uv)
         return figures(self.loss_config, decoded, (y, uv), bits, quality)
+
+
+class InterTask:
+    """Random crops of inter frames at the quality at which their clip was coded."""
+
+    def __init__(self, config: InterConfig, loss: LossConfig, sequences: SequenceStore) -> None:
+        """Make the model and its rate models."""
+        self.config, self.loss_config, self.sequences = config, loss, sequences
+        self.networks = inter_networks(config, loss.rate_weight).to(
+            memory_format=torch.channels_last
+        )
+
+    def draw(self, generator: np.random.Generator, batch: int, crop: int) -> list[Tensor]:
+        """See `colorvid.training.loop.gradients.Task.draw`: the tensors of `Crops`."""
+        return sequence_batch(self.sequences, generator, batch, crop).tensors()
+
+    def loss(self, drawn: list[Tensor]) -> Figures:
+        """See `colorvid.training.loop.gradients.Task.loss`."""
+        crops = Crops(*drawn)
+        source = (crops.y, crops.uv)
+        output = self.networks["model"](*source, crops.context(), crops.quality)
+        bits = [b for k in ("luma", "chroma") for b in self.networks[k](getattr(output, k))]
+        return figures(self.loss_config, (output.y, output.uv), source, bits, crops.quality)
