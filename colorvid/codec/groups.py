@@ -6,7 +6,7 @@ The same bytes and the same pictures come out for every number of workers. Nothi
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,14 +21,15 @@ from colorvid.frame import Frame, Size
 from colorvid.io.files import frame_bytes
 from colorvid.models.loading import model_for
 from colorvid.models.modelfile import Model
-from colorvid.quality.color import ColorSpec
 from colorvid.quality.log import FrameRow
-from colorvid.quality.scores import FrameScores, score_frame
+from colorvid.quality.scores import FrameScores
 from colorvid.system import memory
 from colorvid.system.cores import one_torch_thread
 from colorvid.system.limits import most_workers
 
 Result = TypeVar("Result")
+Scorer = Callable[[Frame, Frame], FrameScores]
+"""Scores a decoded frame, the second one, against its source."""
 
 _PACKET_BYTES = 4096
 """What a packet may have above the size of a picture without counting for more than one."""
@@ -100,11 +101,9 @@ def _one_thread_each(results: Generator[Result, None, None]) -> Generator[Result
 class _GroupEncoder:
     """Encodes the frames of one group."""
 
-    def __init__(
-        self, model: Model, settings: EncoderSettings, scored: bool, spec: ColorSpec | None
-    ) -> None:
+    def __init__(self, model: Model, settings: EncoderSettings, scorer: Scorer | None) -> None:
         self._model, self._settings = model, settings
-        self._scored, self._spec = scored, spec
+        self._scorer = scorer
         self._encoder: Encoder | None = None
 
     def __call__(self, item: tuple[int, Frame]) -> EncodedFrame:
@@ -116,9 +115,7 @@ class _GroupEncoder:
         with enough_memory(frame.size):
             coded = self._encoder.push(frame)
         seconds = time.perf_counter() - start
-        scores: FrameScores | None = None
-        if self._scored:
-            scores = score_frame(frame, coded.picture, self._spec, ms_ssim_too=False)
+        scores = None if self._scorer is None else self._scorer(frame, coded.picture)
         return EncodedFrame(coded.packet, FrameRow.of(coded.packet, coded.bits, scores, seconds))
 
 
@@ -129,8 +126,7 @@ def encode_frames(
     size: Size,
     *,
     threads: int = 0,
-    scored: bool = False,
-    spec: ColorSpec | None = None,
+    scorer: Scorer | None = None,
 ) -> Generator[EncodedFrame, None, None]:
     """Encode frames in order, one torch thread for each worker.
 
@@ -142,15 +138,14 @@ def encode_frames(
         frames: all of one ``size``.
         size: of the frames.
         threads: most workers; 0 = one for each core.
-        scored: compare each frame with its source.
-        spec: colours, for CIEDE2000.
+        scorer: compares each frame with what it decodes to; None = nothing does.
     """
     workers, depth = _plan(threads, settings.gop, size)
     return _one_thread_each(
         parallel.map_groups(
             enumerate(frames),
             lambda item: item[0] % settings.gop == 0,
-            lambda: _GroupEncoder(model, settings, scored, spec),
+            lambda: _GroupEncoder(model, settings, scorer),
             workers=workers,
             depth=depth,
         )

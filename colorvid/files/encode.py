@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -22,10 +22,11 @@ from colorvid.errors import ConfigError, OutputError
 from colorvid.files.decode import ProgressCallback, check_threads
 from colorvid.files.reports import EncodeReport, Progress
 from colorvid.files.streams import create_stream, header_of
-from colorvid.io import FrameReader, open_reader
+from colorvid.frame import Frame
+from colorvid.io import FrameReader, VideoInfo, open_reader
 from colorvid.io.files import os_errors
 from colorvid.quality.log import FrameLog, open_log
-from colorvid.quality.scores import MeanScores, color_spec
+from colorvid.quality.scores import FrameScores, MeanScores, color_spec, score_frame
 from colorvid.system.interrupts import uninterrupted
 
 if TYPE_CHECKING:
@@ -154,11 +155,16 @@ def encode_file(
             reader,
             reader.info.size,
             threads=options.threads,
-            scored=options.scores or options.csv is not None,
-            spec=color_spec(reader.info),
+            scorer=_scorer(reader.info) if options.scores or options.csv is not None else None,
         )
         stack.enter_context(closing(coded))
         return _write_packets(coded, writer, reader, log, options.progress)
+
+
+def _scorer(info: VideoInfo) -> Callable[[Frame, Frame], FrameScores]:
+    """Scores frames of such a video, without the slow MS-SSIM."""
+    spec = color_spec(info)
+    return lambda source, decoded: score_frame(source, decoded, spec, ms_ssim_too=False)
 
 
 def _open_source(source: str | Path, options: EncodeOptions) -> FrameReader:

@@ -194,7 +194,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; give the name of a folder")
     if not overwrite and any(True for _ in _earlier(folder)):
-        raise OutputError(f"{folder} holds results; pass -y to replace them")
+        raise OutputError(f"{folder} holds results; pass overwrite=True to replace them")
 
 
 def _earlier(folder: Path) -> list[Path]:

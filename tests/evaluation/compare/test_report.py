@@ -96,7 +96,7 @@ def test_without_anchors_there_are_no_bd_rates(points: list[Point], tmp_path: Pa
 def test_results_are_replaced_as_a_whole(points: list[Point], tmp_path: Path) -> None:
     Comparison.of(points, "default").write(tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="holds results; pass -y to replace them"):
+    with pytest.raises(OutputError, match="holds results; pass overwrite=True to replace them"):
         check_folder(tmp_path, overwrite=False)
     check_folder(tmp_path, overwrite=True)
     Comparison.of([point for point in points if point.clip == "one"], "default").write(tmp_path)
