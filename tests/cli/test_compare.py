@@ -175,7 +175,7 @@ def test_existing_results_need_permission(
 ) -> None:
     (tmp_path / "tables.md").write_text("old")
     assert run("compare", clips, "--out", tmp_path) == 2
-    assert "holds results; pass overwrite=True to replace them" in one_error_line(capfd.readouterr().err)
+    assert "holds results; pass -y to replace them" in one_error_line(capfd.readouterr().err)
     assert (tmp_path / "tables.md").read_text() == "old"
 
 
