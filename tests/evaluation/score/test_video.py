@@ -96,9 +96,8 @@ def test_the_original_goes_before_the_decoded_video_and_options_before_both() ->
 
 
 def test_what_is_not_supported_is_named_or_assumed_otherwise() -> None:
-    with pytest.raises(
-        InputError, match="matrix coefficients 8 .*; pass matrix=NAME with one of bt709"
-    ):
+    message = "matrix coefficients 8 .*; pass matrix=NAME with one of bt709"
+    with pytest.raises(InputError, match=message):
         choose_colors(info(matrix=8), info())
     assert choose_colors(info(matrix=5), info()).values["matrix"] == "bt601"
     top = choose_colors(info(chroma_location=4), info())
