@@ -42,13 +42,16 @@ LIGHT = (
     "cli.main",
     "config",
     "errors",
+    "evaluation.compare.choices",
     "files.encode",
     "files.reports",
     "files.streams",
     "frame",
     "io",
     "quality.color",
+    "quality.log",
     "quality.metrics",
+    "quality.scores",
 )
 """What must load without torch, so that help, probes and errors answer at once."""
 HEAVY = ("torch", "compressai", "torchvision")

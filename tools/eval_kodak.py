@@ -79,7 +79,7 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
-def tell(line: str) -> None:
+def say(line: str) -> None:
     """Say something on standard error."""
     print(line, file=sys.stderr, flush=True)
 
@@ -115,13 +115,13 @@ def patch_of(options: argparse.Namespace, runs: Mapping[str, FileCodec]) -> Show
     """
     path = find_images(options.data, [options.image])[options.image]
     if path is None:
-        tell(f"figure 3 is left out: {options.image} is missing; choose another --image")
+        say(f"figure 3 is left out: {options.image} is missing; choose another --image")
         return None
     clip, shown = load(path, None), []
     for name in (name for name in SHOWN if name in runs):
         settings = rising_settings(name)
         found = show_patch(name, runs[name], settings, clip, options.patch, options.bpp)
-        tell(f"figure 3: {name} {found.quality}, {found.rate_bpp:.3f} bpp")
+        say(f"figure 3: {name} {found.quality}, {found.rate_bpp:.3f} bpp")
         shown.append(found)
     return ShownPatch(clip, options.patch, tuple(shown))
 
@@ -142,7 +142,7 @@ def measure(options: argparse.Namespace) -> Results:
             "give another --data"
         )
     if missing:
-        tell(f"missing, left out: {', '.join(missing)}")
+        say(f"missing, left out: {', '.join(missing)}")
     patch = patch_of(options, runs)
     points = run_all(
         [
@@ -152,7 +152,7 @@ def measure(options: argparse.Namespace) -> Results:
         paths,
         None,
         Measuring(cache=options.cache, rgb=True),
-        progress=lambda done, total, what: tell(f"{done}/{total}: {what}") if done else None,
+        progress=lambda done, total, what: say(f"{done}/{total}: {what}") if done else None,
     )
     complete = {path.stem for path in paths} == set(IMAGES)
     return Results(

@@ -30,6 +30,7 @@ from colorvid.evaluation.score.video import (
     choose_colors,
     open_video,
 )
+from colorvid.frame import Size
 from colorvid.io.files import OutputFile, output_text
 from colorvid.io.opening import PIPE
 from colorvid.quality.log import write_log
@@ -181,7 +182,7 @@ def _source(options: Namespace, path: str) -> Source:
         threads=options.threads,
         convert=options.convert,
         rate=options.fps,
-        size=options.size,
+        size=None if options.size is None else Size(*options.size),
     )
 
 

@@ -14,11 +14,9 @@ from colorvid.files.encode import EncodeOptions
 Command = Callable[[str, str], argparse.ArgumentParser]
 """Adds a command with a name and what it does, in a few words; gives its parser."""
 
-_OPTIONS = {
-    f.name: f.name.replace("_", "-") for f in (*fields(EncodeOptions), *fields(DecodeOptions))
-}
-_OPTIONS |= {"rate": "fps", "inter_quality": "inter-quality", "matrix": "colormatrix"}
-_OPTIONS |= {name: name for name in ("at", "cache", "rgb")}
+_PARAMETERS = [f.name for f in (*fields(EncodeOptions), *fields(DecodeOptions))]
+_OPTIONS = {name: f"--{name.replace('_', '-')}" for name in (*_PARAMETERS, "at", "cache", "rgb")}
+_OPTIONS |= {"rate": "--fps", "overwrite": "-y", "matrix": "--colormatrix"}
 _PARAMETER = re.compile(rf"(?<![^\s(])({'|'.join(_OPTIONS)})=(\S+)")
 
 
@@ -30,7 +28,7 @@ def in_words_of_options(message: str) -> str:
 
     def option(match: re.Match[str]) -> str:
         name, value = _OPTIONS[match[1]], match[2]
-        return f"--{name}{value[4:]}" if value.startswith("True") else f"--{name} {value}"
+        return f"{name}{value[4:]}" if value.startswith("True") else f"{name} {value}"
 
     return _PARAMETER.sub(option, message)
 

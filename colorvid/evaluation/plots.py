@@ -75,7 +75,6 @@ def rate_distortion(
     path: Path,
     curves: Mapping[str, Mapping[str, Points]],
     *,
-    rate: str = "rate_bpp",
     log_rate: bool = False,
     title: str = "",
     dashed: Container[str] = (),
@@ -86,7 +85,6 @@ def rate_distortion(
     Args:
         path: ``.png`` or ``.svg``.
         curves: by metric (see `LABELS`), then by name of the codec: points ``(rate, quality)``.
-        rate: column of the rates.
         log_rate: whether the axis of the rates is logarithmic.
         title: above the first panel.
         dashed: names of curves to draw dashed.
@@ -102,7 +100,7 @@ def rate_distortion(
             if limits and metric in limits:
                 name, value = limits[metric]
                 panel.axhline(value, color="black", linestyle=":", linewidth=1, label=name)
-            panel.set_xlabel(LABELS[rate])
+            panel.set_xlabel(LABELS["rate_bpp"])
             panel.set_xscale("log" if log_rate else "linear")
             panel.set_ylabel(LABELS[metric])
         axes[0][0].set_title(title, loc="left")

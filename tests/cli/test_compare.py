@@ -138,7 +138,7 @@ WRONG = [
     (("CLIP", "--patches", "1,2,3,4"), 1, "'1,2,3,4' must be STILL:X,Y,WIDTH,HEIGHT, as in"),
     (("CLIP", "--patches", "one:1,2,3,4"), 1, "--patches makes pictures; give --out DIR"),
     (
-        ("CLIP", "--patches", "two:1,2,3,4", "--out", "x"),
+        ("CLIP", "--frames", "2", "--patches", "two:1,2,3,4", "--out", "x"),
         1,
         "a patch of two is wanted; sources are",
     ),

@@ -20,6 +20,7 @@ from colorvid.evaluation.compare.points import Point
 from colorvid.evaluation.compare.published import load_curves
 from colorvid.evaluation.compare.report import Comparison
 from colorvid.evaluation.compare.uvg_report import Report, marked
+from colorvid.frame import Size
 from colorvid.io import VideoInfo, open_writer
 from tests.evaluation.compare import made_points
 from tests.evaluation.sources import moving_frames
@@ -29,7 +30,7 @@ from tools.eval_uvg import PUBLISHED, ROOT, main
 TRIAL = ["--synthetic", "--frames", "2", "--sequences", "Beauty,HoneyBee"]
 TRIAL += ["--qualities", "60,45,30,10", "--anchors", "x264"]
 POINTS = 2 * (4 + 6)
-SMALL = (96, 72)
+SMALL = Size(96, 72)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -105,7 +106,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, count in (("Beauty", 2), ("Jockey", 3), ("YachtRide", 1)):
         path = data / name / uvg.file_names(name, SMALL)[0]
         path.parent.mkdir(parents=True)
-        with open_writer(path, VideoInfo(*SMALL, Fraction(120))) as writer:
+        with open_writer(path, VideoInfo(96, 72, Fraction(120))) as writer:
             for frame in moving_frames(count, 72, 96):
                 writer.write(frame)
     (data / "Bosphorus_1920x1080_120fps_420_8bit_YUV_RAW.7z").touch()

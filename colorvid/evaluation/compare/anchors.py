@@ -36,7 +36,7 @@ from av.bitstream import BitStreamFilterContext
 from colorvid.errors import ColorvidError, ConfigError, InputError
 from colorvid.evaluation.compare.choices import ANCHORS
 from colorvid.evaluation.compare.codecs import Codec, Encoded
-from colorvid.frame import Frame, Plane, chroma_size
+from colorvid.frame import Frame, Plane, Size, chroma_size
 from colorvid.io import VideoInfo, open_reader, open_writer
 
 _FORMATS = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "obu", "jpeg": "mjpeg"}
@@ -49,7 +49,7 @@ _VERSIONS = {
     "libx264": rb"x264 - (core \d+(?: r\d+)?)",
     "libx265": rb"x265 \(build \d+\) - ([\w.+-]+)",
 }
-"""Where the first packet of an encoder tells its version."""
+"""Where the first packet of an encoder states its version."""
 _PRESETS = {"libx264": "medium", "libx265": "medium", "libsvtav1": "6"}
 _NOT_OPTIONS = ("encoder", "library", "pyav", "avcodec", "threads")
 """Settings that FFmpeg's encoder does not get by name."""
@@ -159,7 +159,7 @@ class AnchorRun:
         with av.open(str(coded), format=form) as container, open_writer(target, info) as writer:
             container.streams.video[0].codec_context.thread_count = self.threads
             for picture in container.decode(video=0):
-                writer.write(picture_to_frame(picture, info.height, info.width))
+                writer.write(picture_to_frame(picture, info.size))
         return time.perf_counter() - start
 
     def codec(self) -> Codec:
@@ -194,26 +194,26 @@ def _encode(
 def _packets(stream: av.VideoStream, frames: Iterable[Frame], rate: Fraction) -> Iterator[Any]:
     """Packets of an encoder, in the order of coding; the time stamp numbers the frames."""
     for number, frame in enumerate(frames):
-        picture = _to_picture(frame, stream.width, stream.height)
+        picture = _to_picture(frame, Size(stream.width, stream.height))
         picture.pts, picture.time_base = number, 1 / rate
         yield from stream.encode(picture)
     yield from stream.encode(None)
 
 
-def _to_picture(frame: Frame, width: int, height: int) -> av.VideoFrame:
-    """PyAV picture of ``width`` x ``height``, the frame in its top left, edges repeated."""
-    picture = av.VideoFrame(width, height, "yuv420p")
+def _to_picture(frame: Frame, size: Size) -> av.VideoFrame:
+    """PyAV picture of ``size``, the frame in its top left, edges repeated."""
+    picture = av.VideoFrame(size.width, size.height, "yuv420p")
     for target, plane in zip(picture.planes, frame.planes, strict=True):
         rows, columns = target.height - plane.shape[0], target.line_size - plane.shape[1]
         target.update(np.pad(plane, ((0, rows), (0, columns)), mode="edge").tobytes())
     return picture
 
 
-def picture_to_frame(picture: av.VideoFrame, height: int, width: int) -> Frame:
-    """Top left ``height`` x ``width`` of a PyAV picture in yuv420p or yuvj420p."""
+def picture_to_frame(picture: av.VideoFrame, size: Size) -> Frame:
+    """Top left part, of ``size``, of a PyAV picture in yuv420p or yuvj420p."""
     if picture.format.name not in ("yuv420p", "yuvj420p"):
         raise InputError(f"pictures are {picture.format.name}; 8-bit 4:2:0 (yuv420p) is needed")
-    shapes = ((height, width), *[chroma_size(height, width)] * 2)
+    shapes = (size.shape, *[chroma_size(*size.shape)] * 2)
     planes: list[Plane] = []
     for source, (rows, columns) in zip(picture.planes, shapes, strict=True):
         lines = np.frombuffer(bytes(source), np.uint8).reshape(-1, source.line_size)

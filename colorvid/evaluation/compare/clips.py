@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorvid.errors import ColorvidError, InputError
-from colorvid.frame import Frame
+from colorvid.frame import Frame, Size
 from colorvid.io import VideoInfo, open_reader, open_writer
 from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL, RANGE_LIMITED
 from colorvid.quality.color import ColorSpec, Matrix, rgb_to_frame
@@ -78,7 +78,7 @@ def find_sources(paths: Sequence[Path]) -> list[Path]:
 
     Raises:
         InputError: nothing is named, a path is missing, a folder holds no clip and no image, or
-            two files have one name apart from folder and suffix, which tables could not tell.
+            two files have one name apart from folder and suffix, which tables could not keep apart.
     """
     suffixes = (*CLIP_SUFFIXES, *IMAGE_SUFFIXES)
     found: list[Path] = []
@@ -131,7 +131,7 @@ def read_video(
     path: Path,
     frames: int | None,
     *,
-    size: tuple[int, int] | None = None,
+    size: Size | None = None,
     rate: Fraction | None = None,
 ) -> Clip:
     """First ``frames`` frames (``None``: all) of an 8-bit 4:2:0 video file.
@@ -139,7 +139,7 @@ def read_video(
     Args:
         path: of the file.
         frames: how many.
-        size: width and height of raw video, luma samples.
+        size: of the pictures of raw video.
         rate: frames per second of raw video; replaces what another file states.
 
     Raises:

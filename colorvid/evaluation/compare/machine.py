@@ -74,7 +74,7 @@ def source_digest(counts: Callable[[str], bool]) -> str:
     """Digest over source files of colorvid, 12 hexadecimal digits.
 
     Args:
-        counts: tells by its path inside the package, as in ``io/y4m.py``, whether a file counts.
+        counts: says by its path inside the package, as in ``io/y4m.py``, whether a file counts.
     """
     state = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -94,7 +94,7 @@ class Alone:
     Attributes:
         result: what the function returned.
         seconds: life of the process, from its start to its end, wall clock.
-        peak_mb: most resident memory, 10^6 bytes; ``None`` where the system does not tell.
+        peak_mb: most resident memory, 10^6 bytes; ``None`` where the system does not say.
     """
 
     result: Any
@@ -160,7 +160,7 @@ def _child(
 
 
 def peak_memory_mb() -> float | None:
-    """Most resident memory of this process so far, 10^6 bytes; ``None`` if it cannot be told."""
+    """Most resident memory of this process so far, 10^6 bytes; ``None`` if it cannot be known."""
     if _STATUS.exists():
         lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
         found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]

@@ -34,21 +34,21 @@ SEQUENCES = (
     "ShakeNDry",
     "YachtRide",
 )
-SIZE = (1920, 1080)
-"""Width and height, luma samples."""
+SIZE = Size(1920, 1080)
+"""Of the pictures."""
 RATE = Fraction(120)
 """Frames per second."""
 _ARCHIVES = (".7z", ".zip")
 _SIZE_IN_NAME = re.compile(r"_(\d+)x(\d+)_")
 
 
-def check(path: Path, frames: int, size: tuple[int, int] = SIZE) -> None:
+def check(path: Path, frames: int, size: Size = SIZE) -> None:
     """Look at size, frame rate and length of a sequence, as far as that works without decoding.
 
     Args:
         path: from :func:`find`.
         frames: that are going to be coded, 1 or more.
-        size: width and height that the sequence must have, luma samples.
+        size: that the pictures must have.
 
     Raises:
         InputError: the file is not what its name says, is cut or too short.
@@ -62,24 +62,23 @@ def _is_raw(path: Path) -> bool:
     return path.suffix.lower() == ".yuv"
 
 
-def _raw_frames(path: Path, size: tuple[int, int]) -> int:
-    width, height = size
+def _raw_frames(path: Path, size: Size) -> int:
     with os_errors(str(path), InputError):
         length = path.stat().st_size
-    step = frame_bytes(Size(width, height))
+    step = frame_bytes(size)
     if length % step or length == 0:
         raise InputError(
-            f"{path}: {length} bytes are no whole number of frames of {width}x{height} "
+            f"{path}: {length} bytes are no whole number of frames of {size} "
             f"({step} bytes each); the file is cut, or not 8-bit 4:2:0: copy it again"
         )
     return length // step
 
 
-def _tagged_frames(path: Path, size: tuple[int, int]) -> int | None:
+def _tagged_frames(path: Path, size: Size) -> int | None:
     with open_reader(path) as reader:
         info = reader.info
-    if (info.width, info.height) != size:
-        raise InputError(f"{path}: is {info.width}x{info.height}; it must be {size[0]}x{size[1]}")
+    if info.size != size:
+        raise InputError(f"{path}: is {info.size}; it must be {size}")
     if info.rate != RATE:
         raise InputError(
             f"{path}: has {info.rate} frames per second; it must have {RATE}: write it again with "
@@ -97,7 +96,7 @@ def load(path: Path, frames: int | None) -> Clip:
     """
     size = _SIZE_IN_NAME.search(path.stem)
     if _is_raw(path) and size is not None:
-        clip = read_video(path, frames, size=(int(size[1]), int(size[2])), rate=RATE)
+        clip = read_video(path, frames, size=Size(int(size[1]), int(size[2])), rate=RATE)
     else:
         clip = read_video(path, frames)
     return replace(clip, name=name_of(path))
@@ -123,23 +122,23 @@ def choose(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(known[name.lower()] for name in names))
 
 
-def file_names(name: str, size: tuple[int, int] = SIZE) -> list[str]:
+def file_names(name: str, size: Size = SIZE) -> list[str]:
     """File names of a sequence, the preferred one first."""
-    long = f"{name}_{size[0]}x{size[1]}_120fps"
+    long = f"{name}_{size}_120fps"
     stems = (f"{long}_420_8bit_YUV", long, name)
     tagged = [stem + suffix for suffix in (".y4m", ".mkv") for stem in stems]
     return [f"{stems[0]}.yuv", *tagged]
 
 
 def find(
-    folder: Path, names: Sequence[str], size: tuple[int, int] = SIZE
+    folder: Path, names: Sequence[str], size: Size = SIZE
 ) -> tuple[dict[str, Path], dict[str, str]]:
     """Look for sequences in a folder and in the folders directly below it.
 
     Args:
         folder: where to look.
         names: of ``SEQUENCES``.
-        size: width and height, as in the names of the files.
+        size: of the pictures, as in the names of the files.
 
     Returns:
         By sequence, in the order of ``names``: the files found; and what to do about each sequence
@@ -170,7 +169,7 @@ def find(
     return files, missing
 
 
-def _advice(name: str, paths: Sequence[Path], size: tuple[int, int]) -> str:
+def _advice(name: str, paths: Sequence[Path], size: Size) -> str:
     for path in paths:
         ours = path.stem.lower().partition("_")[0] == name.lower()
         if ours and path.suffix.lower() in _ARCHIVES:
@@ -179,7 +178,7 @@ def _advice(name: str, paths: Sequence[Path], size: tuple[int, int]) -> str:
     return f"not found; expected {file_names(name, size)[0]}"
 
 
-SYNTHETIC_SIZE = (192, 112)
+SYNTHETIC_SIZE = Size(192, 112)
 SYNTHETIC_SEQUENCES = SEQUENCES[:3]
 SYNTHETIC_FRAMES, SYNTHETIC_GOP = 12, 6
 """Small generated sequences in the place of UVG, so that its evaluation can be tried anywhere."""
@@ -187,11 +186,12 @@ SYNTHETIC_FRAMES, SYNTHETIC_GOP = 12, 6
 
 def write_synthetic(folder: Path, frames: int) -> None:
     """Write ``SYNTHETIC_SEQUENCES`` as archives of UVG unpack, with their size in the name."""
+    width, height = SYNTHETIC_SIZE.width, SYNTHETIC_SIZE.height
     for seed, name in enumerate(SYNTHETIC_SEQUENCES):
         path = folder / name / file_names(name, SYNTHETIC_SIZE)[0]
         path.parent.mkdir()
-        with open_writer(path, VideoInfo(*SYNTHETIC_SIZE, RATE)) as writer:
-            for frame in generated_frames(frames, *SYNTHETIC_SIZE, seed=seed):
+        with open_writer(path, VideoInfo(width, height, RATE)) as writer:
+            for frame in generated_frames(frames, width, height, seed):
                 writer.write(frame)
 
 

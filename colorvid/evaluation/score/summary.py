@@ -35,9 +35,9 @@ def check_sizes(reference: Video, decoded: Video) -> None:
         InputError: they differ in width or height.
     """
     one, two = reference.info, decoded.info
-    if (one.width, one.height) != (two.width, two.height):
+    if one.size != two.size:
         raise InputError(
-            f"{reference.name} is {one.width}x{one.height}, {decoded.name} {two.width}x{two.height}"
+            f"{reference.name} is {one.size}, {decoded.name} {two.size}"
             "; both must have one size, so scale or crop one of them first"
         )
 
@@ -222,7 +222,7 @@ def as_text(summary: Summary) -> str:
 def _rate(summary: Summary) -> str:
     """The rate in words."""
     if summary.rate_bpp is None:
-        return "not known: the decoded video is not a coded file that tells it"
+        return "not known: the decoded video is not a coded file"
     parts = [f"{summary.rate_bpp:.5f} bit/pixel"]
     if summary.rate_kbps is not None:
         parts.append(f"{summary.rate_kbps:.2f} kbit/s")

@@ -13,7 +13,7 @@ from typing import Any
 from colorvid.errors import InputError
 from colorvid.files.decode import DecodeOptions, open_decoded
 from colorvid.files.streams import SUFFIX, name_of, probe
-from colorvid.frame import Frame
+from colorvid.frame import Frame, Size
 from colorvid.io import VideoInfo, open_reader
 from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL, RANGE_LIMITED, RANGE_UNKNOWN, UNSPECIFIED
 from colorvid.io.opening import PIPE
@@ -35,8 +35,8 @@ class Source:
 
     Attributes:
         path: a file, or ``-`` for y4m on standard input.
-        frames: read at most so many first frames; ``None`` = all.
-        size: (width, height) of a raw ``.yuv``.
+        frames: most frames to read, from the first on; ``None`` = all.
+        size: of the pictures of a raw ``.yuv``.
         rate: frames per second; replaces what the file states.
         convert: convert what is not 8-bit 4:2:0.
         threads: of the decoder of ``.clv``; 0 = one for each core.
@@ -46,7 +46,7 @@ class Source:
 
     path: str
     frames: int | None = None
-    size: tuple[int, int] | None = None
+    size: Size | None = None
     rate: Fraction | None = None
     convert: bool = False
     threads: int = 0

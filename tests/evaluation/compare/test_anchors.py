@@ -20,7 +20,7 @@ from colorvid.evaluation.compare.anchors import (
     write_jpegs,
 )
 from colorvid.evaluation.compare.clips import read_video, write_y4m
-from colorvid.frame import Frame, chroma_size
+from colorvid.frame import Frame, Size, chroma_size
 from colorvid.quality.metrics import psnr
 from tests.evaluation.sources import moving_clip
 
@@ -127,7 +127,7 @@ def test_unknown_names_are_refused() -> None:
 def test_pictures_of_other_formats_are_refused() -> None:
     picture = av.VideoFrame.from_ndarray(np.zeros((4, 4, 3), np.uint8), "rgb24")
     with pytest.raises(InputError, match="pictures are rgb24"):
-        picture_to_frame(picture, 4, 4)
+        picture_to_frame(picture, Size(4, 4))
 
 
 @pytest.mark.parametrize("size", [(64, 48), (33, 47)])
@@ -146,7 +146,7 @@ def test_flat_blocks_of_chroma_come_back_as_they_were(
     sizes = write_jpegs([frame, frame], path, 100)
     assert sum(sizes) == path.stat().st_size and sizes[0] == sizes[1]
     with av.open(str(path), format="mjpeg") as container:
-        pictures = [picture_to_frame(p, *size) for p in container.decode(video=0)]
+        pictures = [picture_to_frame(p, Size(size[1], size[0])) for p in container.decode(video=0)]
     assert len(pictures) == 2
     for one, two in zip(frame.planes, pictures[1].planes, strict=True):
         assert np.abs(one.astype(int) - two.astype(int)).max() <= 1  # rounding of the transform

@@ -9,7 +9,7 @@ import pytest
 import colorvid
 from colorvid.errors import ModelMismatch
 from colorvid.evaluation.compare.clips import read_video, write_y4m
-from colorvid.evaluation.compare.codecs import ColorvidRun, codec_digest, model_identity
+from colorvid.evaluation.compare.codecs import ColorvidRun, Settings, codec_digest, model_identity
 from colorvid.quality.metrics import psnr
 from tests import tiny
 from tests.evaluation.sources import moving_clip
@@ -44,3 +44,10 @@ def test_settings_name_model_and_source(tmp_path: Path) -> None:
 def test_a_model_that_is_not_there_is_refused() -> None:
     with pytest.raises(ModelMismatch, match="nowhere"):
         model_identity("nowhere")
+
+
+def test_settings_print_in_one_line_and_come_back() -> None:
+    settings = Settings.of({"encoder": "libx264", "x264-params": "keyint=8:threads=1", "g": "8"})
+    assert str(settings) == "encoder=libx264 x264-params=keyint=8:threads=1 g=8"
+    assert Settings.parse(str(settings)) == settings
+    assert (settings.get("g"), settings.get("gop")) == ("8", None)

@@ -14,18 +14,19 @@ from colorvid.evaluation.compare.uvg import (
     find,
     load,
 )
+from colorvid.frame import Size
 from colorvid.io import VideoInfo, open_writer
 from colorvid.quality.color import Matrix
 from tests.evaluation.sources import moving_frames
 
-SMALL = (96, 72)
+SMALL = Size(96, 72)
 FRAME_BYTES = 96 * 72 * 3 // 2
 
 
-def write(path: Path, count: int = 3, size: tuple[int, int] = SMALL, rate: int = 120) -> Path:
+def write(path: Path, count: int = 3, size: Size = SMALL, rate: int = 120) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open_writer(path, VideoInfo(*size, Fraction(rate))) as writer:
-        for frame in moving_frames(count, size[1], size[0]):
+    with open_writer(path, VideoInfo(size.width, size.height, Fraction(rate))) as writer:
+        for frame in moving_frames(count, *size.shape):
             writer.write(frame)
     return path
 
@@ -115,7 +116,7 @@ def test_another_size_or_frame_rate_is_refused(tmp_path: Path) -> None:
 
 
 def test_untagged_full_hd_is_bt709_limited(tmp_path: Path) -> None:
-    width, height = SIZE
+    width, height = SIZE.width, SIZE.height
     path = tmp_path / file_names("Beauty")[0]
     with open_writer(path, VideoInfo(width, height, RATE)) as writer:
         writer.write(moving_frames(1, height, width)[0])

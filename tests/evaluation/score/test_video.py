@@ -11,6 +11,7 @@ import pytest
 import colorvid
 from colorvid.errors import DamagedStream, InputError
 from colorvid.evaluation.score.video import Source, choose_colors, open_video
+from colorvid.frame import Size
 from colorvid.io import VideoInfo
 from colorvid.quality.color import ColorSpec, Matrix
 from tests.conftest import CodedClip
@@ -51,10 +52,10 @@ def test_damage_is_an_error_where_it_is_reached(coded: CodedClip, tmp_path: Path
 def test_a_raw_video_needs_no_rate(coded: CodedClip, tmp_path: Path) -> None:
     raw = tmp_path / "a.yuv"
     colorvid.decode_file(coded.stream, raw, threads=1)
-    with open_video(Source(str(raw), size=(64, 48)), sizes=True) as video:
+    with open_video(Source(str(raw), size=Size(64, 48)), sizes=True) as video:
         assert video.rate is None and video.frame_bytes is None and video.file_bytes is None
         assert next(video.frames).crc32() == coded.decoded[0].crc32()
-    with open_video(Source(str(raw), size=(64, 48), rate=Fraction(24))) as video:
+    with open_video(Source(str(raw), size=Size(64, 48), rate=Fraction(24))) as video:
         assert video.rate == 24
     with pytest.raises(InputError, match="pass size="):
         with open_video(Source(str(raw))):
@@ -96,9 +97,8 @@ def test_the_original_goes_before_the_decoded_video_and_options_before_both() ->
 
 
 def test_what_is_not_supported_is_named_or_assumed_otherwise() -> None:
-    with pytest.raises(
-        InputError, match="matrix coefficients 8 .*; pass matrix=NAME with one of bt709"
-    ):
+    message = "matrix coefficients 8 .*; pass matrix=NAME with one of bt709"
+    with pytest.raises(InputError, match=message):
         choose_colors(info(matrix=8), info())
     assert choose_colors(info(matrix=5), info()).values["matrix"] == "bt601"
     top = choose_colors(info(chroma_location=4), info())
