@@ -18,7 +18,7 @@ _OPTIONS = {
     f.name: f.name.replace("_", "-") for f in (*fields(EncodeOptions), *fields(DecodeOptions))
 }
 _OPTIONS |= {"rate": "fps", "inter_quality": "inter-quality", "matrix": "colormatrix"}
-_OPTIONS |= {name: name for name in ("at", "cache", "rgb")}
+_OPTIONS |= {name: name for name in ("at", "cache", "rgb", "start")}
 _PARAMETER = re.compile(rf"(?<![^\s(])({'|'.join(_OPTIONS)})=(\S+)")
 
 
