@@ -66,7 +66,7 @@ class Material:
         folder: with clips or pictures, below ``--data``.
         qualities: of the key frames.
         frames: first frames of each clip, one group of pictures.
-        every: takes every so many-th file.
+        every: step through the files; 6 takes every sixth one.
     """
 
     folder: str

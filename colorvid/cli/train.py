@@ -32,8 +32,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, required=True, metavar="DIR", help="folder of the training data"
     )
     parser.add_argument(
-        "--run", type=Path, required=True, metavar="DIR", help="folder for checkpoint and log"
-    )
+        "--run", dest="folder", type=Path, required=True, metavar="DIR",
+        help="folder for checkpoint and log",
+    )  # fmt: skip
     parser.add_argument("--until", type=whole(0), metavar="STEP", help="stop after this step")
     parser.add_argument(
         "--start", type=Path, metavar="RUN", help="run, or model file, whose weights to start from"
@@ -93,8 +94,8 @@ def _train(options: Namespace, signals: Signals) -> int:
     from colorvid.training.recipe import Recipe
 
     signals.outcome = "give the same command to go on from the last checkpoint"
-    recipe = Recipe.read(options.config, options.data, options.run.parent)
-    recipe.train(options.run, options.device, options.start, options.until)
+    recipe = Recipe.read(options.config, options.data, options.folder.parent)
+    recipe.train(options.folder, options.device, options.start, options.until)
     return 0
 
 

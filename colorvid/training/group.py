@@ -95,8 +95,8 @@ def joined(device: str) -> Iterator[str]:
     cuda = device == "cuda"
     if cuda and torch.cuda.device_count() <= local:
         raise ConfigError(
-            f"device cuda: process {local} needs GPU {local}, and torch sees "
-            f"{torch.cuda.device_count()}; use device cpu or fewer processes"
+            f"process {local} needs GPU {local}, and torch sees {torch.cuda.device_count()}; "
+            "start fewer processes, or pass device=cpu"
         )
     if cuda:
         device = f"cuda:{local}"

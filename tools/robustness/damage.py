@@ -137,11 +137,11 @@ class Sweep:
         for data, expected in copies:
             counts["copies"] += 1
             try:
-                told, wrong, frames = self.outcome(data)
+                noticed, wrong, frames = self.outcome(data)
             except HeaderError:
                 counts["refused"] += 1
                 continue
-            counts["noticed"] += told
+            counts["noticed"] += noticed
             counts["wrong"] += wrong
             counts["missed"] += max(0, expected - frames)
             good.append(frames)

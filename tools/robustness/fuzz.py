@@ -39,7 +39,7 @@ SHARES = {"header": 24, "packet": 30, "entropy": 20, "input": 23, "stream": 2.5,
 START_SECONDS = 300.0
 """Longest time until the first case, in which the model is loaded."""
 _POLL_SECONDS = 0.2
-_STRUCTURED = 10  # one case of so many is built by hypothesis
+_STRUCTURED = 10  # one case in ten is built by hypothesis
 
 
 def target_class(name: str) -> type[Target]:
@@ -71,7 +71,7 @@ class Supervisor:
         self._context = multiprocessing.get_context("spawn")
 
     def run(self, cases: int) -> Iterator[Finding]:
-        """Run so many cases; yields what is found."""
+        """Run ``cases`` cases; yields what is found."""
         structures = cases // _STRUCTURED
         mutations, first = cases - structures, 0
         with tempfile.NamedTemporaryFile() as file:

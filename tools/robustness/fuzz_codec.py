@@ -183,7 +183,7 @@ class StreamTarget(Target):
         return repair(data) if rng.random() < 0.7 else data
 
     def check(self, data: bytes) -> None:
-        """A frame that counts as good is one of the clean ones; all else is told."""
+        """A frame that counts as good is one of the clean ones; all else is reported."""
         try:
             reader = ClvReader(io.BytesIO(data), "resync")
             check_picture(reader.header.size, MAX_PIXELS)

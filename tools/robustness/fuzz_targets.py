@@ -178,7 +178,7 @@ class PacketTarget(Target):
         return repair(data) if rng.random() < 0.5 else data
 
     def check(self, data: bytes) -> None:
-        """Packets that come out stand in the file, in order; damage is told in both modes."""
+        """Packets that come out stand in the file, in order; damage is reported in both modes."""
         try:
             reader = ClvReader(io.BytesIO(data), "resync")
         except HeaderError:
@@ -198,7 +198,7 @@ class PacketTarget(Target):
 
     @staticmethod
     def _check_strict(data: bytes, damaged: bool) -> None:
-        """Strict reading stops exactly where the other mode tells damage."""
+        """Strict reading stops exactly where the other mode reports damage."""
         stopped = False
         try:
             for _ in ClvReader(io.BytesIO(data)):

@@ -81,7 +81,7 @@ class Cases:
     """Feeds cases to a target and collects findings."""
 
     def __init__(self, target: Target, seed: int, begin: Callable[[int, bytes], None]) -> None:
-        """Prepare; ``begin`` is told number and input before each case."""
+        """Prepare; ``begin`` gets number and input before each case."""
         self._target, self._seed, self._begin = target, seed, begin
         for data in target.corpus:
             target.check(data)

@@ -83,7 +83,7 @@ def usage(samples: list[tuple[int, int]], seconds: float) -> Usage:
     """Medians of the thirds, without the warm-up.
 
     Raises:
-        ColorvidError: too few samples to tell.
+        ColorvidError: too few samples to compare.
     """
     steady = samples[int(len(samples) * WARM_UP) :]
     third = len(steady) // 3

@@ -175,7 +175,7 @@ class DataConfig:
         most: sources taken of each folder at most, evenly spaced; 0 = all.
         frames: frames of each clip that are coded for inter training at most; 0 = all.
         stills: folders with the pictures that clips of synthetic motion are made of.
-        synthetic: so many such clips join the others for inter training.
+        synthetic: number of such clips that join the others for inter training.
         passes: how often each clip is coded for inter training.
         seed: of what is random in that.
         by_source: for intra training draw a picture or clip first, then a frame of it; without

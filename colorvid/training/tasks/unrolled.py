@@ -87,7 +87,7 @@ def run_batch(
     starts = store.runs(config.frames)
     if not len(starts):
         raise InputError(
-            f"runs of {config.frames} frames: no training clip has so many inter frames; give "
+            f"runs of {config.frames} frames: no training clip has that many inter frames; give "
             "longer ones, or smaller frames in [unroll]"
         )
     whole = size + 2 * config.border

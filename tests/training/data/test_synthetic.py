@@ -15,7 +15,7 @@ from tests.clips import moving_frames
 
 
 def picture(height: int, width: int, along: str) -> Planes:
-    """A picture whose samples tell their row, or their column, in luma samples."""
+    """A picture whose samples say their row, or their column, in luma samples."""
     places = np.mgrid[0:height, 0:width][("row", "column").index(along)].astype(float)
     chroma = places[::2, ::2] + (0.5 if along == "row" else 0)  # chroma lies between two rows
     y, u = (p.round().astype(np.uint8) for p in (places, chroma))

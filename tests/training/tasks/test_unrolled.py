@@ -182,7 +182,7 @@ def test_other_settings_are_refused(values: dict[str, int], message: str) -> Non
 
 
 def test_clips_that_are_too_short_or_small_are_refused(store: SequenceStore) -> None:
-    with pytest.raises(InputError, match="runs of 5 frames: no training clip has so many inter "):
+    with pytest.raises(InputError, match="runs of 5 frames: no training clip has that many inter "):
         drawn(store, 5)
     with pytest.raises(InputError, match="crop of 96 samples: none of the 3 training pictures"):
         drawn(store, 3, 64, 16)

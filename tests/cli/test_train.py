@@ -1,0 +1,69 @@
+"""Training from the command line; what training does is tested in ``tests/training``."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from colorvid.cli.main import main
+from colorvid.errors import Aborted, ConfigError, InputError
+from colorvid.training.recipe import Recipe
+from tests.training import runs
+
+CONFIG = 'kind = "intra"\n[data]\n[model]\n[loss]\n[schedule]\nsteps = 1\n'
+
+
+def train(config: Path, run: Path, *more: str) -> int:
+    return main(["train", str(config), "--data", str(run.parent), "--run", str(run), *more])
+
+
+def test_ctrl_c_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "a.toml"
+    config.write_text(CONFIG)
+    monkeypatch.setattr(Recipe, "train", lambda *given: signal.raise_signal(signal.SIGTERM))
+    assert train(config, tmp_path / "run") == Aborted.exit_code
+    expected = "aborted by SIGTERM; give the same command to go on from the last checkpoint\n"
+    assert capfd.readouterr().err == f"colorvid [error]: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('kind = "x"', "no configuration of training; it lacks data, model, loss, schedule"),
+        (CONFIG.replace("intra", "x"), "kind 'x' is unknown; allowed are intra, inter, unrolled"),
+        (CONFIG + "stepz = 2\n", "unknown key 'stepz'; allowed are "),
+    ],
+)
+def test_a_file_that_describes_no_stage_is_refused(
+    tmp_path: Path, text: str, message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "a.toml"
+    config.write_text(text)
+    assert train(config, tmp_path / "run") == ConfigError.exit_code
+    assert capfd.readouterr().err.startswith(f"colorvid [error]: {config}: {message}")
+
+
+def test_another_optimiser_is_refused_with_the_option_that_helps(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    runs.intra_trainer(run, runs.schedule(4)).run(until=1)
+    config = tmp_path / "a.toml"
+    sizes = "luma_widths = [8, 12]\nchroma_widths = [8, 8]\nluma_prior = 16\nchroma_prior = 16"
+    text = CONFIG.replace("[model]", f"[model]\n{sizes}") + 'optimiser = "soap"\n'
+    config.write_text(text)
+    assert train(config, run) == ConfigError.exit_code
+    line = capfd.readouterr().err
+    assert "not of optimiser 'soap'" in line and f"with --start {run}\n" in line
+
+
+def test_export_and_curves_need_a_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    output = str(tmp_path / "a.safetensors")
+    assert main(["export", "--intra", str(tmp_path), "-o", output]) == InputError.exit_code
+    assert "no checkpoint there; train first" in capfd.readouterr().err
+    assert main(["curves", str(tmp_path), "-o", str(tmp_path / "a.svg")]) == InputError.exit_code
+    assert "log.csv: No such file or directory" in capfd.readouterr().err
