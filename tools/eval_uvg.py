@@ -4,7 +4,7 @@ The seven usual sequences (1920x1080, 120 frames per second, 8-bit 4:2:0) are lo
 usual names, NAME_1920x1080_120fps_420_8bit_YUV.yuv and the like, in DIR and one folder below it.
 What is missing or damaged is named and left out. Every coded file is decoded and scored frame by
 frame; figures are averaged over frames, then over sequences. A run that was stopped goes on where
-it was when the same command is given again. docs/uvg.md tells more.
+it was when the same command is given again. See docs/measuring.md.
 """
 
 from __future__ import annotations
