@@ -62,7 +62,7 @@ def commands(name: str) -> list[list[str]]:
         shlex.split(part)
         for block in BLOCKS
         if block.language in ("sh", "console")
-        for line in block.code.splitlines()
+        for line in block.code.replace("\\\n", " ").splitlines()
         for part in line.split("|")
     ]
     return [words[1:] for words in lines if words and words[0] == name]
