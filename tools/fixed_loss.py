@@ -10,9 +10,12 @@ it says how sure the difference is for other pictures, not for another seed of t
 
 from __future__ import annotations
 
-import argparse
+if __name__ == "__main__":
+    from colorvid.cli.tool import run_tool
+
+    run_tool(__file__)
+
 import statistics
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,19 +26,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-ROOT = Path(__file__).resolve().parents[1]
-if __package__ in (None, ""):  # started as a program: find the tools as a package
-    sys.path.insert(0, str(ROOT))
-
-from colorvid.config import IntraConfig  # noqa: E402
-from colorvid.errors import ColorvidError, InputError  # noqa: E402
-from colorvid.evaluation.clips import find_sources, load  # noqa: E402
-from colorvid.evaluation.origin import commit  # noqa: E402
-from colorvid.evaluation.tables import markdown, write_tsv  # noqa: E402
-from colorvid.training.data.pictures import to_units  # noqa: E402
-from colorvid.training.export import averaged_weights, run_config  # noqa: E402
-from colorvid.training.tasks.intra import intra_networks  # noqa: E402
-from colorvid.training.tasks.loss import LossConfig, distortion, rate_distortion  # noqa: E402
+from colorvid.cli.tool import errors_in_one_line, tool_parser
+from colorvid.config import IntraConfig
+from colorvid.errors import InputError
+from colorvid.evaluation.compare.clips import find_sources, load
+from colorvid.evaluation.compare.machine import commit
+from colorvid.evaluation.compare.tables import markdown, write_tsv
+from colorvid.training.data.pictures import to_units
+from colorvid.training.export import averaged_weights, run_config
+from colorvid.training.tasks.intra import intra_networks
+from colorvid.training.tasks.loss import LossConfig, distortion, rate_distortion
 
 Row = dict[str, Any]
 QUALITIES = (8, 24, 40, 56)
@@ -126,11 +126,10 @@ def compare(
     return rows
 
 
+@errors_in_one_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument("runs", nargs="+", type=Path, help="runs, or model files")
     parser.add_argument("--data", type=Path, required=True, help="folder of images")
     parser.add_argument("--every", type=int, default=1, help="take every N-th image (default: 1)")
@@ -143,18 +142,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, help="TSV file to write")
     options = parser.parse_args(arguments)
-    try:
-        crops = FixedCrops.of(find_sources([options.data])[:: options.every], options.crop)
-        loss = LossConfig(planes=tuple(options.planes))
-        rows = compare(options.runs, crops, loss, options.qualities)
-        print(markdown(rows))
-        if options.out is not None:
-            write_tsv(options.out, [row | {"commit": commit()} for row in rows])
-    except ColorvidError as error:
-        print(f"fixed_loss [error]: {error}", file=sys.stderr)
-        return error.exit_code
+    crops = FixedCrops.of(find_sources([options.data])[:: options.every], options.crop)
+    loss = LossConfig(planes=tuple(options.planes))
+    rows = compare(options.runs, crops, loss, options.qualities)
+    print(markdown(rows))
+    if options.out is not None:
+        write_tsv(options.out, [row | {"commit": commit()} for row in rows])
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorvid.evaluation.clips import STILL_SPEC
+from colorvid.evaluation.compare.clips import STILL_SPEC
 from colorvid.models.modelfile import save_model
 from colorvid.quality.color import frame_to_rgb
 from colorvid.training.export import assemble, make_tables
