@@ -92,8 +92,9 @@ def losses(
     """``log(rate + lambda * error)`` of each crop at ``quality``; ``(B,)``."""
     torch.manual_seed(quality)  # of the noise on the hyper-latents
     found = []
-    for y, uv in zip(crops.y.split(1), crops.uv.split(1), strict=True):
-        wanted = torch.tensor([quality])
+    wanted = torch.tensor([quality])
+    for number in range(len(crops.y)):
+        y, uv = crops.y[number, None], crops.uv[number, None]
         output = networks["model"](y, uv, wanted)
         bits = [b for k in ("luma", "chroma") for b in networks[k](getattr(output, k))]
         bpp = torch.stack(bits).sum(dim=0) / (y.shape[-2] * y.shape[-1])
