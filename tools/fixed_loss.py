@@ -34,8 +34,8 @@ from colorvid.evaluation.compare.machine import commit
 from colorvid.evaluation.compare.tables import markdown, write_tsv
 from colorvid.training.data.pictures import to_units
 from colorvid.training.loop.weights import averaged_weights, run_config
-from colorvid.training.tasks.intra import intra_networks
 from colorvid.training.tasks.loss import LossConfig, distortion, rate_distortion
+from colorvid.training.tasks.rate import intra_networks
 
 Row = dict[str, Any]
 QUALITIES = (8, 24, 40, 56)

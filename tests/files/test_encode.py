@@ -222,7 +222,9 @@ def test_stream_of_another_model(coded: CodedClip, tmp_path: Path) -> None:
         header = replace(ClvReader(file).header, model_id=bytes(range(16)))
     stream = tmp_path / "other.clv"
     stream.write_bytes(header.to_bytes() + coded.stream.read_bytes()[60:])
-    with pytest.raises(ModelMismatch, match=r"needs model 000102\w+; available are default \(\w+\)"):
+    with pytest.raises(
+        ModelMismatch, match=r"needs model 000102\w+; available are default \(\w+\)"
+    ):
         colorvid.decode_file(stream, tmp_path / "out.y4m")
     with pytest.raises(ModelMismatch, match="neither a file nor one of default"):
         colorvid.decode_file(stream, tmp_path / "out.y4m", model="nothing")
