@@ -106,6 +106,9 @@ class BranchConfig:
             0 also means that the branch codes residuals, which are scaled alike at all frequencies.
         analysis_blocks, synthesis_blocks: residual blocks of the non-linear paths at
             ``1 / block``, besides the last one, which may attend.
+        synthesis_fine: residual blocks of the synthesis at ``2 / block``, after the deeper part.
+        analysis_kernel, synthesis_kernel, prior_kernel: sides of the depthwise filters of residual
+            blocks in these networks: odd.
         synthesis_condition: channels of further inputs of the non-linear synthesis, at
             ``2 / block``.
         prior_condition: channels of further inputs of the prior, at ``1 / block``.
@@ -130,6 +133,10 @@ class BranchConfig:
     reference_planes: int = 0
     analysis_blocks: int = 0
     synthesis_blocks: int = 0
+    synthesis_fine: int = 2
+    analysis_kernel: int = 3
+    synthesis_kernel: int = 3
+    prior_kernel: int = 3
     synthesis_condition: int = 0
     prior_condition: int = 0
     dct: bool = True
@@ -148,24 +155,31 @@ class IntraConfig:
     Attributes:
         luma_widths, chroma_widths: channels of both non-linear paths of a branch, see
             ``analysis_widths`` of `BranchConfig`.
+        luma_analysis, chroma_analysis: those of the analysis; None = as the synthesis has them.
         luma_prior, chroma_prior: ``prior_width`` of the branches.
         luma_hyper, chroma_hyper: ``hyper`` of the branches.
         chroma_from_luma: whether the prior of chroma sees the decoded luma latents.
         chroma_offset: quality indices by which chroma is finer than luma; the sum is limited to
             0..63.
-        analysis_blocks, synthesis_blocks, context_steps, rate_weight, dct, attention: of both
-            branches, see `BranchConfig`; the last two are switched off only to learn what they
-            are worth.
+        analysis_blocks, synthesis_blocks, synthesis_fine, analysis_kernel, synthesis_kernel,
+            prior_kernel, context_steps, rate_weight, dct, attention: of both branches, see
+            `BranchConfig`; the last two are switched off only to learn what they are worth.
     """
 
     luma_widths: tuple[int, int] = (96, 192)
     chroma_widths: tuple[int, int] = (48, 96)
+    luma_analysis: tuple[int, int] | None = None
+    chroma_analysis: tuple[int, int] | None = None
     luma_prior: int = 192
     chroma_prior: int = 96
     luma_hyper: int = 48
     chroma_hyper: int = 24
     analysis_blocks: int = 2
     synthesis_blocks: int = 1
+    synthesis_fine: int = 2
+    analysis_kernel: int = 3
+    synthesis_kernel: int = 3
+    prior_kernel: int = 3
     context_steps: int = 5
     chroma_from_luma: bool = True
     chroma_offset: int = 0
@@ -173,17 +187,32 @@ class IntraConfig:
     dct: bool = True
     attention: bool = True
 
+    def __post_init__(self) -> None:
+        """Check the sides of filters.
+
+        Raises:
+            ConfigError: one is even, or not positive.
+        """
+        for name in ("analysis_kernel", "synthesis_kernel", "prior_kernel"):
+            side = getattr(self, name)
+            if side < 1 or side % 2 == 0:
+                raise ConfigError(f"{name} is {side}; it must be odd and at least 1")
+
     def luma(self) -> BranchConfig:
         """The luma branch."""
         return BranchConfig(
             planes=1,
             block=INTRA_BLOCK,
-            analysis_widths=self.luma_widths,
+            analysis_widths=self.luma_analysis or self.luma_widths,
             synthesis_widths=self.luma_widths,
             prior_width=self.luma_prior,
             hyper=self.luma_hyper,
             analysis_blocks=self.analysis_blocks,
             synthesis_blocks=self.synthesis_blocks,
+            synthesis_fine=self.synthesis_fine,
+            analysis_kernel=self.analysis_kernel,
+            synthesis_kernel=self.synthesis_kernel,
+            prior_kernel=self.prior_kernel,
             context_steps=self.context_steps,
             predict_mean=True,
             step_ratio=1.0,
@@ -201,12 +230,16 @@ class IntraConfig:
         return BranchConfig(
             planes=2,
             block=block,
-            analysis_widths=self.chroma_widths,
+            analysis_widths=self.chroma_analysis or self.chroma_widths,
             synthesis_widths=self.chroma_widths,
             prior_width=self.chroma_prior,
             hyper=self.chroma_hyper,
             analysis_blocks=self.analysis_blocks,
             synthesis_blocks=self.synthesis_blocks,
+            synthesis_fine=self.synthesis_fine,
+            analysis_kernel=self.analysis_kernel,
+            synthesis_kernel=self.synthesis_kernel,
+            prior_kernel=self.prior_kernel,
             context_steps=self.context_steps,
             predict_mean=True,
             step_ratio=0.8,

@@ -107,6 +107,21 @@ def test_networks_may_be_left_out() -> None:
         from_table(InterConfig, {"luma_analysis": [8, "a"]}, "x")
 
 
+@pytest.mark.parametrize("name", ["analysis_kernel", "synthesis_kernel", "prior_kernel"])
+@pytest.mark.parametrize("side", [4, 0, -1])
+def test_filters_have_odd_sides(name: str, side: int) -> None:
+    with pytest.raises(ConfigError, match=f"^{name} is {side}; it must be odd and at least 1$"):
+        from_table(IntraConfig, {name: side}, "x")
+
+
+def test_the_analysis_may_be_wider_than_the_synthesis() -> None:
+    config = from_table(IntraConfig, {"luma_analysis": [8, 16], "synthesis_fine": 3}, "x")
+    assert config.luma().analysis_widths == (8, 16)
+    assert config.luma().synthesis_widths == (96, 192)
+    assert config.chroma().analysis_widths == config.chroma().synthesis_widths == (48, 96)
+    assert config.luma().synthesis_fine == config.chroma().synthesis_fine == 3
+
+
 def test_an_int_is_a_float_too() -> None:
     assert from_table(ScheduleConfig, {"rate": 1}, "x").rate == 1
 

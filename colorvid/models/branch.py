@@ -25,6 +25,7 @@ from colorvid.nn.transforms import (
     AnalysisNet,
     BlockTransform,
     Gains,
+    PathShape,
     SynthesisNet,
     latent_scale,
 )
@@ -139,18 +140,22 @@ class Branch(nn.Module):
         inputs = c.planes + c.reference_planes
         self.analysis = self.synthesis = None
         if c.analysis_widths is not None:
-            self.analysis = AnalysisNet(
-                inputs, c.block, c.latents, c.analysis_widths, c.analysis_blocks, c.attention
+            shape = PathShape(
+                c.analysis_widths,
+                c.analysis_blocks,
+                kernel=c.analysis_kernel,
+                attention=c.attention,
             )
+            self.analysis = AnalysisNet(inputs, c.block, c.latents, shape)
         if c.synthesis_widths is not None:
-            self.synthesis = SynthesisNet(
-                c.planes,
-                c.block,
+            shape = PathShape(
                 c.synthesis_widths,
                 c.synthesis_blocks,
-                c.synthesis_condition,
+                c.synthesis_fine,
+                c.synthesis_kernel,
                 c.attention,
             )
+            self.synthesis = SynthesisNet(c.planes, c.block, shape, c.synthesis_condition)
         self.gains = Gains(c.latents, c.step_ratio)
         natural = latent_scale(c.block, c.planes)
         if not c.dct:  # no channel of an unknown basis is known to be larger than another

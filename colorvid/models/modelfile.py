@@ -45,8 +45,11 @@ ENCODER_FIELDS = (
     "luma_analysis",
     "chroma_analysis",
     "analysis_blocks",
+    "analysis_kernel",
 )
 """Fields of the configuration that the decoder does not need."""
+LATER_FIELDS = {"synthesis_fine": 2, "synthesis_kernel": 3, "prior_kernel": 3}
+"""Fields that older model files lack, and what those have: an identity leaves such a value out."""
 _FORMAT = "colorvid-model-2"
 
 
@@ -77,7 +80,9 @@ def is_encoder(name: str) -> bool:
 def identity_of(config: str, tensors: dict[str, Tensor]) -> bytes:
     """Start of SHA-256 over the decoder's configuration and tensors, 16 bytes."""
     needed = {
-        model: {k: v for k, v in table.items() if k not in ENCODER_FIELDS}
+        model: {
+            k: v for k, v in table.items() if k not in ENCODER_FIELDS and LATER_FIELDS.get(k) != v
+        }
         for model, table in json.loads(config).items()
     }
     digest = hashlib.sha256(json.dumps(needed, sort_keys=True).encode())

@@ -10,17 +10,22 @@ RESIDUAL_GAIN = 0.3
 
 
 class Block(ExactLayer):
-    """Residual block: depthwise 3x3 context, then a gated channel mixer.
+    """Residual block: depthwise context of k x k, then a gated channel mixer.
 
-    ``x + 1x1(dw3x3(leaky(1x1 x)))``, then ``x + 1x1(u * clamp(v / 4 + 1 / 2, 0, 1))`` where
-    ``u, v`` are the halves of one 1x1 expansion. 5 C^2 + 9 C multiplications per position.
+    ``x + 1x1(dw(leaky(1x1 x)))``, then ``x + 1x1(u * clamp(v / 4 + 1 / 2, 0, 1))`` where
+    ``u, v`` are the halves of one 1x1 expansion. 5 C^2 + k^2 C multiplications per position.
+
+    Args:
+        channels: of input and output.
+        gain: scales what the two halves add at the start.
+        kernel: odd side k of the depthwise filters.
     """
 
-    def __init__(self, channels: int, gain: float = RESIDUAL_GAIN) -> None:
-        """Make a block of ``channels``; ``gain`` scales what its two halves add at the start."""
+    def __init__(self, channels: int, gain: float = RESIDUAL_GAIN, kernel: int = 3) -> None:
+        """Make the layers."""
         super().__init__()
         self.enter = Conv(channels, channels)
-        self.context = Conv(channels, channels, 3, depthwise=True)
+        self.context = Conv(channels, channels, kernel, depthwise=True)
         self.leave = Conv(channels, channels, gain=gain)
         self.expand = Conv(channels, 2 * channels)
         self.project = Conv(channels, channels, gain=gain)
@@ -40,10 +45,10 @@ class GatedAttention(ExactLayer):
     sigmoid; the mask sees 9x9 positions through two depthwise 5x5 filters.
     """
 
-    def __init__(self, channels: int, gain: float = RESIDUAL_GAIN) -> None:
-        """Make an attention block of ``channels``."""
+    def __init__(self, channels: int, gain: float = RESIDUAL_GAIN, kernel: int = 3) -> None:
+        """Make an attention block of ``channels``; ``kernel`` is that of its trunk, a `Block`."""
         super().__init__()
-        self.trunk = Block(channels)
+        self.trunk = Block(channels, kernel=kernel)
         self.mask_enter = Conv(channels, channels // 2)
         self.mask_near = Conv(channels // 2, channels // 2, 5, depthwise=True)
         self.mask_far = Conv(channels // 2, channels // 2, 5, depthwise=True)
@@ -58,6 +63,6 @@ class GatedAttention(ExactLayer):
         return a.add(x, self.project(a.gate(self.trunk(x), mask)))
 
 
-def blocks(channels: int, count: int) -> nn.Sequential:
-    """``count`` residual blocks in a row."""
-    return nn.Sequential(*(Block(channels) for _ in range(count)))
+def blocks(channels: int, count: int, kernel: int = 3) -> nn.Sequential:
+    """``count`` residual blocks in a row, with depthwise filters of ``kernel`` x ``kernel``."""
+    return nn.Sequential(*(Block(channels, kernel=kernel) for _ in range(count)))

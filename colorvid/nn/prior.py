@@ -103,17 +103,17 @@ class Prior(ExactLayer):
         """Make the networks for a branch of ``config``."""
         super().__init__()
         latents, width, hyper = config.latents, config.prior_width, config.hyper
-        conditions = config.prior_condition
+        conditions, kernel = config.prior_condition, config.prior_kernel
         self.hyper, self.predict_mean = hyper, config.predict_mean
         self.steps = context_steps(config.context_steps, config.block, config.planes)
         self.hyper_analysis = HyperAnalysis(latents, width, hyper)
         self.hyper_synthesis = HyperSynthesis(hyper, width)
         self.quality = QualityBias(width)
         self.condition = Conv(conditions, width) if conditions else None
-        self.trunk = blocks(width, 2)
+        self.trunk = blocks(width, 2, kernel)
         later = [step.name for step in self.steps[1:]]
         self.context = nn.ModuleDict({name: Conv(latents, width) for name in later})
-        self.refine = nn.ModuleDict({name: blocks(width, 1) for name in later})
+        self.refine = nn.ModuleDict({name: blocks(width, 1, kernel) for name in later})
         self.index_heads = self._heads(width, INDEX, 3.0)
         self.mean_heads = self._heads(width, MEAN, 0.0) if config.predict_mean else nn.ModuleDict()
 

@@ -7,6 +7,7 @@ pictures, ``x = difference / 32`` for residuals. On the feature grid one step is
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -157,6 +158,30 @@ class Gains(ExactLayer):
         self.knots.fit(torch.log(self.table / (UNIT * STEP_STEPS)))
 
 
+@dataclass(frozen=True, slots=True)
+class PathShape:
+    """Sizes of a non-linear path of either kind.
+
+    Attributes:
+        widths: channels at ``2 / block`` and at ``1 / block`` of the resolution.
+        deep: residual blocks at ``1 / block`` of the resolution.
+        fine: residual blocks at ``2 / block``, between that part and the samples.
+        kernel: odd side of the depthwise filters of all blocks.
+        attention: attend at ``1 / block`` of the resolution, or have one more plain block.
+    """
+
+    widths: tuple[int, int]
+    deep: int
+    fine: int = 2
+    kernel: int = 3
+    attention: bool = True
+
+    def deepest(self) -> nn.Module:
+        """What comes after the residual blocks at ``1 / block``."""
+        make = GatedAttention if self.attention else Block
+        return make(self.widths[1], kernel=self.kernel)
+
+
 class AnalysisNet(nn.Module):
     """The non-linear analysis path; adds to the coefficients of the linear path, from zero.
 
@@ -164,30 +189,20 @@ class AnalysisNet(nn.Module):
         planes: input planes (the picture, and the prediction for inter frames).
         block: samples to a latent position, a power of two >= 4.
         latents: output channels.
-        widths: channels at ``2 / block`` and at ``1 / block`` of the resolution.
-        deep: residual blocks at ``1 / block`` of the resolution.
-        attention: attend there, or have one more plain block.
+        shape: of the path.
     """
 
-    def __init__(
-        self,
-        planes: int,
-        block: int,
-        latents: int,
-        widths: tuple[int, int],
-        deep: int,
-        attention: bool = True,
-    ) -> None:
+    def __init__(self, planes: int, block: int, latents: int, shape: PathShape) -> None:
         """Make the networks."""
         super().__init__()
-        fine, coarse = widths
+        fine, coarse = shape.widths
         self.stride = block // 2
         self.enter = Conv(planes * self.stride**2, fine)
         self.quality = QualityBias(fine)
-        self.fine = blocks(fine, 2)
+        self.fine = blocks(fine, shape.fine, shape.kernel)
         self.down = Conv(4 * fine, coarse)
-        self.deep = blocks(coarse, deep)
-        self.coarse = GatedAttention(coarse) if attention else Block(coarse)
+        self.deep = blocks(coarse, shape.deep, shape.kernel)
+        self.coarse = shape.deepest()
         self.leave = Conv(coarse, latents, gain=0.0)
 
     def forward(self, x: Tensor, quality: Tensor) -> Tensor:
@@ -206,33 +221,23 @@ class SynthesisNet(ExactLayer):
     Args:
         planes: planes of the branch.
         block: samples to a latent position, a power of two >= 4.
-        widths: channels at the two resolutions.
-        deep: residual blocks at ``1 / block`` of the resolution.
+        shape: of the path.
         conditions: channels of further inputs at ``2 / block`` of the resolution.
-        attention: see `AnalysisNet`.
     """
 
-    def __init__(
-        self,
-        planes: int,
-        block: int,
-        widths: tuple[int, int],
-        deep: int,
-        conditions: int = 0,
-        attention: bool = True,
-    ) -> None:
+    def __init__(self, planes: int, block: int, shape: PathShape, conditions: int = 0) -> None:
         """Make the networks."""
         super().__init__()
-        fine, coarse = widths
+        fine, coarse = shape.widths
         self.stride = block // 2
         self.enter = Conv(planes * self.stride**2 + conditions, fine)
         self.quality = QualityBias(fine)
-        self.first = blocks(fine, 1)
+        self.first = blocks(fine, 1, shape.kernel)
         self.down = Conv(4 * fine, coarse)
-        self.deep = blocks(coarse, deep)
-        self.coarse = GatedAttention(coarse) if attention else Block(coarse)
+        self.deep = blocks(coarse, shape.deep, shape.kernel)
+        self.coarse = shape.deepest()
         self.up = Conv(coarse, 4 * fine)
-        self.last = blocks(fine, 2)
+        self.last = blocks(fine, shape.fine, shape.kernel)
         self.leave = Conv(fine, planes * self.stride**2, gain=0.0)
 
     def forward(self, picture: Tensor, quality: Tensor, condition: Tensor | None = None) -> Tensor:

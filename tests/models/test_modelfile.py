@@ -20,6 +20,7 @@ from colorvid.errors import ModelMismatch
 from colorvid.frame import Size
 from colorvid.models.modelfile import (
     BRANCHES,
+    LATER_FIELDS,
     RELEASED,
     find_model,
     is_encoder,
@@ -55,9 +56,18 @@ def changed(path: Path, change: Callable[[dict[str, Tensor], dict[str, str]], An
 
 
 PLAIN = dataclasses.replace(tiny.INTRA, dct=False, attention=False)
+RESIZED = dataclasses.replace(
+    tiny.INTRA,
+    luma_analysis=(10, 14),
+    chroma_analysis=(6, 12),
+    synthesis_fine=3,
+    analysis_kernel=1,
+    synthesis_kernel=5,
+    prior_kernel=7,
+)
 
 
-@pytest.mark.parametrize("intra", [tiny.INTRA, PLAIN], ids=["default", "plain"])
+@pytest.mark.parametrize("intra", [tiny.INTRA, PLAIN, RESIZED], ids=["default", "plain", "resized"])
 def test_loading_gives_what_was_saved(tmp_path: Path, intra: IntraConfig) -> None:
     built = tiny.network(seed=3, intra=intra)
     tables = tiny.tables_for(built)
@@ -119,6 +129,22 @@ def test_identity_is_that_of_the_decoder(path: Path, name: str, same: bool) -> N
 
     other = load_model(changed(path, change)).identity
     assert (other == load_model(str(path)).identity) is same
+
+
+def test_identity_leaves_out_what_older_files_lack(path: Path) -> None:
+    older = changed(path, lambda t, m: m.update(config=without_later(m["config"])))
+    assert model_identity(older) == model_identity(str(path))
+    for change, same in (({"analysis_kernel": 5}, True), ({"prior_kernel": 5}, False)):
+        other = changed(path, edit_config(**change))
+        assert (model_identity(other) == model_identity(str(path))) is same
+
+
+def without_later(config: str) -> str:
+    """A configuration as older versions wrote it."""
+    table = json.loads(config)
+    for name, value in LATER_FIELDS.items():
+        assert table["intra"].pop(name) == value
+    return json.dumps(table)
 
 
 def test_released_models_load_by_name() -> None:

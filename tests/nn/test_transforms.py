@@ -13,6 +13,7 @@ from colorvid.nn.transforms import (
     AnalysisNet,
     BlockTransform,
     Gains,
+    PathShape,
     SynthesisNet,
     dct_basis,
     latent_scale,
@@ -80,14 +81,14 @@ def test_latent_scales_are_powers_of_two(block: int) -> None:
 
 
 def test_analysis_network_starts_at_nothing() -> None:
-    net = AnalysisNet(2, 8, 64, (6, 8), 1)
+    net = AnalysisNet(2, 8, 64, PathShape((6, 8), 1))
     out = net(torch.randn(3, 2, 16, 24), torch.tensor([0, 30, 63]))
     assert out.shape == (3, 64, 2, 3) and not out.any()
 
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_synthesis_network_starts_as_identity(exact: bool) -> None:
-    net = SynthesisNet(2, 4, (6, 8), 1, conditions=3)
+    net = SynthesisNet(2, 4, PathShape((6, 8), 1), conditions=3)
     net.finalise()
     for layer in net.modules():
         if hasattr(layer, "finalise"):
@@ -103,7 +104,7 @@ def test_synthesis_network_starts_as_identity(exact: bool) -> None:
 
 def test_a_trained_end_changes_the_picture_where_it_should() -> None:
     torch.manual_seed(0)
-    net = SynthesisNet(1, 8, (6, 8), 1)
+    net = SynthesisNet(1, 8, PathShape((6, 8), 1))
     torch.nn.init.normal_(net.leave.weight)
     picture = torch.zeros(1, 1, 64, 64)
     moved = F.pad(torch.full((1, 1, 8, 8), 3.0), (0, 56, 0, 56))
@@ -133,11 +134,14 @@ def test_the_dct_is_no_parameter() -> None:
 
 
 def test_a_plain_block_can_stand_for_attention() -> None:
-    for net in (AnalysisNet(1, 8, 64, (6, 8), 0), SynthesisNet(1, 8, (6, 8), 0)):
+    for net in (
+        AnalysisNet(1, 8, 64, PathShape((6, 8), 0)),
+        SynthesisNet(1, 8, PathShape((6, 8), 0)),
+    ):
         assert any("mask" in name for name in net.state_dict())
     for net in (
-        AnalysisNet(1, 8, 64, (6, 8), 0, attention=False),
-        SynthesisNet(1, 8, (6, 8), 0, attention=False),
+        AnalysisNet(1, 8, 64, PathShape((6, 8), 0, attention=False)),
+        SynthesisNet(1, 8, PathShape((6, 8), 0, attention=False)),
     ):
         assert not any("mask" in name for name in net.state_dict())
         assert net(torch.randn(1, 1, 16, 16), torch.tensor([3])).isfinite().all()

@@ -27,6 +27,7 @@ class ScheduleConfig:
         bfloat16: run convolutions in bfloat16, except while rounding: it is coarser than the grids.
             Where that is much slower, see `bfloat16_pays`, a new run is one in float32.
         seed: of everything random.
+        pieces: a run that starts from another goes on at that one's step, see `Trainer`.
         only: starts of the names of the networks that are trained, from scratch; all others
             keep the weights they start with. Empty = all.
     """
@@ -46,6 +47,7 @@ class ScheduleConfig:
     checkpoint: float = 180.0
     bfloat16: bool = True
     seed: int = 1
+    pieces: bool = False
     only: tuple[str, ...] = ()
 
     def learning_rate(self, step: int) -> float:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -51,9 +52,13 @@ class Trainer:
         A new run begins from the averaged weights of the run ``start``, or from those of a model
         file, if one is given; see `begin_from`.
 
+        With `ScheduleConfig.pieces` it is the next piece of the run ``start``, of which only the
+        weights are left (`keep_weights`): the schedule goes on at their step, random numbers are
+        others, and the optimiser, which begins anew, warms up once more.
+
         Raises:
             ConfigError: a network of ``start`` has another size, the optimiser is unknown, or the
-                checkpoint in ``folder`` is of another one.
+                checkpoint in ``folder`` is of another one; or a piece starts from a model file.
         """
         self.task, self._schedule, self._folder, self._device = task, schedule, folder, device
         torch.manual_seed(schedule.seed)
@@ -61,20 +66,40 @@ class Trainer:
         task.networks.to(device)
         with torch.no_grad():
             group.copy_from_leader(task.networks.parameters())
+        self.step = self._first = 0
         if start is not None:
             begin_from(start, task.networks, task.config, schedule.only)
+            if schedule.pieces:
+                self._begin_piece(start)
         for name, parameter in task.networks.named_parameters():
             chosen = not schedule.only or name.startswith(schedule.only)
             parameter.requires_grad_(parameter.requires_grad and chosen)
         self._trained: list[Tensor] = [p for p in task.networks.parameters() if p.requires_grad]
         self._optimisers = make_optimisers(self._trained, schedule.optimiser, schedule.rate)
         self._average = WeightAverage(task.networks, schedule.average)
-        self.step = 0
         self._bfloat16 = schedule.bfloat16 and bfloat16_pays(device)
         self._kind: tuple[bool, int, int] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         if has_checkpoint(folder):
             self._resume()
+
+    def _begin_piece(self, start: Path) -> None:
+        """Go on at the step of ``start``, with random numbers of this piece's own."""
+        if start.is_file():
+            raise ConfigError(
+                f"{start}: a model file does not say how far its training had come; with pieces "
+                "in [schedule], start from a run or from what tools/keep.py keeps of it"
+            )
+        self.step = self._first = load_checkpoint(start)["step"]
+        torch.manual_seed(self._schedule.seed + self.step)
+        generator = np.random.default_rng((self._schedule.seed, self.step))
+        self._batches.restore(generator.bit_generator.state)
+
+    def _learning_rate(self) -> float:
+        """That of the schedule; where a further piece begins, it rises to it over the warm-up."""
+        rate = self._schedule.learning_rate(self.step)
+        done = self.step - self._first
+        return rate * min(1.0, (done + 1) / self._schedule.warmup) if self._first else rate
 
     @property
     def average(self) -> dict[str, Tensor]:
@@ -105,7 +130,7 @@ class Trainer:
         """Do one step; gives its figures and the norm of its gradient."""
         schedule, step = self._schedule, self.step
         for settings in (g for o in self._optimisers for g in o.param_groups):
-            settings["lr"] = schedule.learning_rate(step)
+            settings["lr"] = self._learning_rate()
         figures = self._gradients()(self._batches.take(step))
         self._batches.draw_ahead(step + 1)
         group.average([p.grad for p in self._trained if p.grad is not None])
@@ -134,6 +159,7 @@ class Trainer:
         """Write the checkpoint; the old one stays until the new one is whole."""
         state: dict[str, Any] = {
             "step": self.step,
+            "first": self._first,
             "bfloat16": self._bfloat16,
             "config": asdict(self.task.config),
             "networks": self.task.networks.state_dict(),
@@ -154,6 +180,7 @@ class Trainer:
                 f"or of an older colorvid; begin another run from it with start={self._folder}"
             )
         self.step, self._bfloat16 = state["step"], state["bfloat16"]
+        self._first = state.get("first", 0)
         self.task.networks.load_state_dict(state["networks"])
         self._average.values = {k: v.to(self._device) for k, v in state["average"].items()}
         for optimiser, kept in zip(self._optimisers, state["optimisers"], strict=True):

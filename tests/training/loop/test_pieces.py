@@ -1,0 +1,90 @@
+"""Long runs in pieces, of which only the weights are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from colorvid.errors import ConfigError
+from colorvid.training.loop.checkpoint import load_checkpoint
+from tests import tiny
+from tests.training.runs import intra_trainer, schedule
+from tools import keep
+
+PLAN = schedule(8, pieces=True, warmup=4, decay=0.5, optimiser="soap")
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """What is left of a first piece of three steps."""
+    intra_trainer(tmp_path / "first", PLAN).run(until=3)
+    assert keep.main([str(tmp_path / "first"), "-o", str(tmp_path / "kept")]) == 0
+    return tmp_path / "kept"
+
+
+def size(run: Path) -> int:
+    return sum(path.stat().st_size for path in (run / "checkpoint").iterdir())
+
+
+def test_what_is_kept_is_small_and_close(tmp_path: Path, kept: Path) -> None:
+    whole, rest = load_checkpoint(tmp_path / "first"), load_checkpoint(kept)
+    assert (rest["step"], rest["config"]) == (3, whole["config"])
+    assert size(kept) < size(tmp_path / "first") / 4
+    for name, value in whole["average"].items():
+        if value.is_floating_point():
+            assert torch.allclose(rest["average"][name].float(), value, rtol=1e-3, atol=1e-6), name
+        else:
+            assert name not in rest["average"]
+
+
+def test_a_piece_goes_on_where_the_one_before_ended(tmp_path: Path, kept: Path) -> None:
+    second = intra_trainer(tmp_path / "second", PLAN, start=kept)
+    assert second.step == 3
+    for name, value in load_checkpoint(kept)["average"].items():
+        assert torch.equal(second.task.networks.state_dict()[name], value.float()), name
+        assert torch.equal(second.average[name], value.float()), name
+    fresh = intra_trainer(tmp_path / "fresh", PLAN)
+    assert second._batches.state != fresh._batches.state, "other crops"
+
+
+def test_the_rate_warms_up_in_each_piece(tmp_path: Path, kept: Path) -> None:
+    second = intra_trainer(tmp_path / "second", PLAN, start=kept)
+    seen = []
+    for _ in range(5):
+        second._advance()
+        seen.append(second._optimisers[0].param_groups[0]["lr"])
+    rates = [PLAN.learning_rate(step) for step in range(3, 8)]
+    wanted = [rate * share for rate, share in zip(rates, (0.25, 0.5, 0.75, 1, 1), strict=True)]
+    assert seen == pytest.approx(wanted)
+
+
+def test_a_stopped_piece_goes_on_as_if_it_had_not_stopped(tmp_path: Path, kept: Path) -> None:
+    whole = intra_trainer(tmp_path / "whole", PLAN, start=kept)
+    whole.run()
+    intra_trainer(tmp_path / "parts", PLAN, start=kept).run(until=5)
+    rest = intra_trainer(tmp_path / "parts", PLAN, start=kept)
+    assert rest.step == 5
+    rest.run()
+    assert rest.step == whole.step == 8
+    for name, value in whole.average.items():
+        assert torch.equal(rest.average[name], value), name
+
+
+def test_another_stage_begins_at_its_own_start(tmp_path: Path, kept: Path) -> None:
+    assert intra_trainer(tmp_path / "stage", schedule(8), start=kept).step == 0
+
+
+def test_a_model_file_is_no_piece(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.safetensors"
+    tiny.save(path)
+    with pytest.raises(ConfigError, match="does not say how far .* tools/keep.py"):
+        intra_trainer(tmp_path / "second", PLAN, start=path)
+
+
+def test_a_run_without_a_checkpoint_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert keep.main([str(tmp_path / "none"), "-o", str(tmp_path / "kept")]) != 0
+    assert "no checkpoint there; train first" in capsys.readouterr().err
