@@ -32,13 +32,12 @@ from colorvid.evaluation.compare.choices import (
     ANCHORS,
     INTER_QUALITIES,
     NO_ANCHORS,
-    Choice,
     check_packages,
 )
 from colorvid.evaluation.compare.points import Measuring, Point
 from colorvid.evaluation.compare.published import load_curves
 from colorvid.evaluation.compare.report import Comparison, check_folder
-from colorvid.evaluation.compare.running import run_all
+from colorvid.evaluation.compare.running import Choice, run_all
 from colorvid.evaluation.compare.uvg_report import SYNTHETIC, UVG, Report, marked
 from colorvid.io.files import os_errors
 

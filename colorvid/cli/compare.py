@@ -22,7 +22,6 @@ from colorvid.evaluation.compare.choices import (
     INTRA_QUALITIES,
     NO_ANCHORS,
     PATCH_BPP,
-    Choice,
     Memory,
     check_packages,
     default_cache,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from colorvid.evaluation.compare.clips import Clip
     from colorvid.evaluation.compare.panels import Wanted
     from colorvid.evaluation.compare.patches import Patch
+    from colorvid.evaluation.compare.running import Choice
 
 
 def add_commands(command: Command) -> None:
@@ -214,6 +214,8 @@ def run_compare(options: Namespace, signals: Signals) -> int:
 
 def _choice(options: Namespace) -> Choice:
     """Codecs and their settings, as the options say."""
+    from colorvid.evaluation.compare.running import Choice
+
     return Choice(
         gop=options.gop,
         anchors=options.anchors,

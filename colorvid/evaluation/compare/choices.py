@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from colorvid.config import DEFAULT_GOP, QUALITIES
+from colorvid.config import QUALITIES
 from colorvid.errors import ColorvidError, ConfigError
-
-if TYPE_CHECKING:
-    from colorvid.evaluation.compare.codecs import Codec
 
 OWN = "colorvid"
 """Name of colorvid among the codecs."""
@@ -92,58 +88,6 @@ Memory = Literal["all", "one", "none"]
 """
 
 _PACKAGES = ("bjontegaard", "matplotlib", "PIL", "pytorch_msssim")
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What a user chooses; ``None`` = by the sources.
-
-    Attributes:
-        gop: distance of key frames; by default 1 if all sources are stills, else 32.
-        anchors: names of ``ANCHORS``, or ``none`` alone; by default intra ones with a ``gop`` of 1,
-            else low-delay ones.
-        qualities: of colorvid, 0..63.
-        inter_quality: of colorvid's inter frames; ``None`` = colorvid's own choice.
-        model: of colorvid.
-        threads: of every codec.
-    """
-
-    gop: int | None = None
-    anchors: tuple[str, ...] | None = None
-    qualities: tuple[int, ...] | None = None
-    inter_quality: int | None = None
-    model: str = "default"
-    threads: int = 1
-
-    def codecs(self, sources: Sequence[Path]) -> list[Codec]:
-        """colorvid, then the anchors.
-
-        Raises:
-            ConfigError: an anchor is unknown or a quality is not allowed.
-            ModelMismatch: there is no such model.
-        """
-        from colorvid.evaluation.compare.anchors import AnchorRun
-        from colorvid.evaluation.compare.clips import is_still
-        from colorvid.evaluation.compare.codecs import Codec, ColorvidRun
-
-        gop = self.gop or (1 if all(is_still(path) for path in sources) else DEFAULT_GOP)
-        anchors = self.anchors or (INTRA_ANCHORS if gop == 1 else INTER_ANCHORS)
-        if NO_ANCHORS in anchors:
-            if len(anchors) > 1:
-                raise ConfigError(f"anchors are {', '.join(anchors)}; {NO_ANCHORS} stands alone")
-            anchors = ()
-        chosen = self.qualities or (INTRA_QUALITIES if gop == 1 else INTER_QUALITIES)
-        for quality in chosen:
-            if not 0 <= quality < QUALITIES:
-                raise ConfigError(
-                    f"quality {quality} is not allowed; it must be 0..{QUALITIES - 1}"
-                )
-        own = ColorvidRun(gop, self.inter_quality, self.model, self.threads)
-        own.settings(0)  # an unknown model is reported now
-        return [
-            Codec(OWN, tuple(sorted(chosen, reverse=True)), own),
-            *(AnchorRun(name, gop, self.threads).codec() for name in anchors),
-        ]
 
 
 def check_packages() -> None:

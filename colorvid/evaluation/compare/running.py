@@ -9,14 +9,24 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from colorvid.errors import OutputError
+from colorvid.config import DEFAULT_GOP, QUALITIES
+from colorvid.errors import ConfigError, OutputError
 from colorvid.evaluation.compare import points
-from colorvid.evaluation.compare.clips import Clip, load
-from colorvid.evaluation.compare.codecs import Codec
+from colorvid.evaluation.compare.anchors import AnchorRun
+from colorvid.evaluation.compare.choices import (
+    INTER_ANCHORS,
+    INTER_QUALITIES,
+    INTRA_ANCHORS,
+    INTRA_QUALITIES,
+    NO_ANCHORS,
+    OWN,
+)
+from colorvid.evaluation.compare.clips import Clip, is_still, load
+from colorvid.evaluation.compare.codecs import Codec, ColorvidRun
 from colorvid.evaluation.compare.machine import source_digest
 from colorvid.evaluation.compare.points import Measuring, Point, temporary_folder
 from colorvid.io.files import os_errors, output_text
@@ -34,6 +44,55 @@ Progress = Callable[[int, int, str], None]
 """Gets the number of finished points, that of all points, and a name for the one just finished."""
 Loader = Callable[[Path, int | None], Clip]
 Task = tuple[Codec, Path, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a user chooses; ``None`` = by the sources.
+
+    Attributes:
+        gop: distance of key frames; by default 1 if all sources are stills, else 32.
+        anchors: names of ``ANCHORS``, or ``none`` alone; by default intra ones with a ``gop`` of 1,
+            else low-delay ones.
+        qualities: of colorvid, 0..63.
+        inter_quality: of colorvid's inter frames; ``None`` = colorvid's own choice.
+        model: of colorvid.
+        threads: of every codec.
+    """
+
+    gop: int | None = None
+    anchors: tuple[str, ...] | None = None
+    qualities: tuple[int, ...] | None = None
+    inter_quality: int | None = None
+    model: str = "default"
+    threads: int = 1
+
+    def codecs(self, sources: Sequence[Path]) -> list[Codec]:
+        """colorvid, then the anchors.
+
+        Raises:
+            ConfigError: an anchor is unknown or a quality is not allowed.
+            ModelMismatch: there is no such model.
+        """
+
+        gop = self.gop or (1 if all(is_still(path) for path in sources) else DEFAULT_GOP)
+        anchors = self.anchors or (INTRA_ANCHORS if gop == 1 else INTER_ANCHORS)
+        if NO_ANCHORS in anchors:
+            if len(anchors) > 1:
+                raise ConfigError(f"anchors are {', '.join(anchors)}; {NO_ANCHORS} stands alone")
+            anchors = ()
+        chosen = self.qualities or (INTRA_QUALITIES if gop == 1 else INTER_QUALITIES)
+        for quality in chosen:
+            if not 0 <= quality < QUALITIES:
+                raise ConfigError(
+                    f"quality {quality} is not allowed; it must be 0..{QUALITIES - 1}"
+                )
+        own = ColorvidRun(gop, self.inter_quality, self.model, self.threads)
+        own.settings(0)  # an unknown model is reported now
+        return [
+            Codec(OWN, tuple(sorted(chosen, reverse=True)), own),
+            *(AnchorRun(name, gop, self.threads).codec() for name in anchors),
+        ]
 
 
 def run_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Point:

@@ -11,11 +11,11 @@ from colorvid.evaluation.compare import choices
 from colorvid.evaluation.compare.choices import (
     ANCHORS,
     OWN,
-    Choice,
     check_packages,
     default_cache,
     rising_settings,
 )
+from colorvid.evaluation.compare.running import Choice
 
 CLIPS, STILLS = [Path("a.y4m"), Path("b.png")], [Path("a.png"), Path("b.jpg")]
 
