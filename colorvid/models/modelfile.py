@@ -81,7 +81,9 @@ def identity_of(config: str, tensors: dict[str, Tensor]) -> bytes:
     """Start of SHA-256 over the decoder's configuration and tensors, 16 bytes."""
     needed = {
         model: {
-            k: v for k, v in table.items() if k not in ENCODER_FIELDS and LATER_FIELDS.get(k) != v
+            k: v
+            for k, v in table.items()
+            if k not in ENCODER_FIELDS and (k not in LATER_FIELDS or LATER_FIELDS[k] != v)
         }
         for model, table in json.loads(config).items()
     }
