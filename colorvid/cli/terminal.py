@@ -15,11 +15,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from colorvid.errors import Aborted, OutputError
+from colorvid.system.interrupts import SIGNALS
 
 if TYPE_CHECKING:
     from colorvid.files.reports import Progress
 
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _BAR = "colorvid [{percentage:.1f}%] {n_fmt}/{total_fmt} frames{postfix}, eta {remaining}"
 _BAR_WITHOUT_TOTAL = "colorvid {n_fmt} frames{postfix}"
 _POINT_BAR = "colorvid [{percentage:.1f}%] {n_fmt}/{total_fmt} points{postfix}, eta {remaining}"
@@ -61,7 +61,7 @@ class Signals:
     def __enter__(self) -> Signals:
         """Install the handlers; only the main thread can."""
         if threading.current_thread() is threading.main_thread():
-            for name in _SIGNALS:
+            for name in SIGNALS:
                 number = getattr(signal, name, None)
                 if number is not None and signal.getsignal(number) != signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._handle)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+"""Names of the signals that end the work in an orderly way; not every system has all."""
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def uninterrupted() -> Iterator[None]:
 
     before = {}
     try:
-        for number in (getattr(signal, n) for n in _SIGNALS if hasattr(signal, n)):
+        for number in (getattr(signal, n) for n in SIGNALS if hasattr(signal, n)):
             if callable(signal.getsignal(number)):
                 before[number] = signal.signal(number, hold)
         yield
