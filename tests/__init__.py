@@ -1,0 +1,7 @@
+"""Tests of colorvid; folders follow those of the package."""
+
+import os
+
+# Before torch loads, here and in child processes: the networks of most tests are tiny, and two
+# threads of torch that wait for each other crawl where other programs keep the cores busy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
