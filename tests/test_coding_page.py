@@ -151,7 +151,7 @@ def test_order() -> None:
 def test_layer(heading: str, kernel: int) -> None:
     v = values(heading)
     outputs, inputs = len(v["result"]), len(v["x"])
-    layer = Conv(inputs, outputs, kernel, depthwise=kernel > 1)
+    layer = Conv(inputs, outputs, depthwise=kernel if kernel > 1 else None)
     layer.arithmetic = EXACT
     shape = layer.weight_int.shape
     layer.weight_int.copy_(tensor(v["weight_int"]).reshape(shape))

@@ -239,7 +239,6 @@ def item(
     *,
     labels: Mapping[int, str] | None = None,
     default: Value | None = None,
-    bit: int = 0,
 ) -> Any:
     """A dataclass field that is a header field too; ``fields_of`` collects them.
 
@@ -249,9 +248,8 @@ def item(
         low, high: smallest and largest value; ``high`` is the size in bytes of kind ``bytes``.
         labels: names of single values, for printing.
         default: value when the caller gives none; without it the field must be given.
-        bit: lowest bit of a ``u1`` or ``u6`` in its byte.
     """
-    metadata = dict(kind=kind, meaning=meaning, low=low, high=high, labels=labels or {}, bit=bit)
+    metadata = dict(kind=kind, meaning=meaning, low=low, high=high, labels=labels or {})
     if default is None:
         return field(metadata=metadata)
     return field(default=default, metadata=metadata)

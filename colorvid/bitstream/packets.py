@@ -29,8 +29,8 @@ class FrameType(IntEnum):
 class PacketHeader:
     """What stands before the payload of a packet; values are those of ``PACKET_HEADER``."""
 
-    quality: int = item("u6", "quality index", 0, QUALITIES - 1, bit=0)
-    frame_type: int = item("u1", "0 = intra (key frame), 1 = inter", 0, 1, bit=6)
+    quality: int = item("u6", "quality index", 0, QUALITIES - 1)
+    frame_type: int = item("u1", "0 = intra (key frame), 1 = inter", 0, 1)
     frame_crc: int = item("u32", "CRC-32 of the decoded rows of Y, U and V")
     frame_number: int = item("varint", "frames since the start of the stream", 0, MAX_FRAME_NUMBER)
     motion_bytes: int = item("varint", "size of the motion section, bytes", 0, MAX_PAYLOAD_BYTES)
@@ -54,7 +54,7 @@ PACKET_HEADER = FieldTable(
         constant("packet_marker", "bytes", PACKET_MARKER, "start of a packet"),
         Field("packet_crc", "u32", "CRC-32 of all bytes of the packet after this field"),
         _QUALITY,
-        _FRAME_TYPE,
+        dataclasses.replace(_FRAME_TYPE, bit=6),
         constant("reserved", "u1", 0, "for later versions", bit=7),
         *_REST,
     ),

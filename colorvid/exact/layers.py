@@ -72,8 +72,8 @@ class Conv(ExactLayer):
 
     Args:
         inputs, outputs: channels.
-        kernel: odd side of the kernel; larger than 1 only with ``depthwise``.
-        depthwise: one filter per channel.
+        depthwise: odd side of the filter that each channel has for itself; None = 1x1, over all
+            channels.
         gain: factor on the initial weights; 0 starts a path at nothing.
         source, target: grids of input and output.
     """
@@ -89,15 +89,15 @@ class Conv(ExactLayer):
         self,
         inputs: int,
         outputs: int,
-        kernel: int = 1,
         *,
-        depthwise: bool = False,
+        depthwise: int | None = None,
         gain: float = 1.0,
         source: Grid = FEATURE,
         target: Grid = FEATURE,
     ) -> None:
         """Make float parameters and empty integers."""
         super().__init__()
+        kernel = depthwise or 1
         self.padding = kernel // 2
         self.groups = inputs if depthwise else 1
         self.source, self.target = source, target

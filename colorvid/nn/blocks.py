@@ -25,7 +25,7 @@ class Block(ExactLayer):
         """Make the layers."""
         super().__init__()
         self.enter = Conv(channels, channels)
-        self.context = Conv(channels, channels, kernel, depthwise=True)
+        self.context = Conv(channels, channels, depthwise=kernel)
         self.leave = Conv(channels, channels, gain=gain)
         self.expand = Conv(channels, 2 * channels)
         self.project = Conv(channels, channels, gain=gain)
@@ -50,8 +50,8 @@ class GatedAttention(ExactLayer):
         super().__init__()
         self.trunk = Block(channels, kernel=kernel)
         self.mask_enter = Conv(channels, channels // 2)
-        self.mask_near = Conv(channels // 2, channels // 2, 5, depthwise=True)
-        self.mask_far = Conv(channels // 2, channels // 2, 5, depthwise=True)
+        self.mask_near = Conv(channels // 2, channels // 2, depthwise=5)
+        self.mask_far = Conv(channels // 2, channels // 2, depthwise=5)
         self.mask_leave = Conv(channels // 2, channels)
         self.project = Conv(channels, channels, gain=gain)
 

@@ -44,7 +44,7 @@ def test_add_clamps_to_features() -> None:
 @pytest.mark.parametrize("kernel", [1, 3, 5])
 def test_exact_convolution_follows_the_float_one(kernel: int) -> None:
     torch.manual_seed(3)
-    layer = Conv(12, 12, kernel, depthwise=kernel > 1, gain=0.7)
+    layer = Conv(12, 12, depthwise=kernel if kernel > 1 else None, gain=0.7)
     torch.nn.init.normal_(layer.bias, 0, 0.5)
     layer.finalise()
     x = integers((2, 12, 7, 9), limit=1500)
@@ -66,7 +66,7 @@ def test_exact_operations_follow_the_float_ones(operation: str) -> None:
 
 def test_both_carriers_give_the_same_integers() -> None:
     torch.manual_seed(4)
-    layers = [Conv(64, 64), Conv(64, 64, 5, depthwise=True)]
+    layers = [Conv(64, 64), Conv(64, 64, depthwise=5)]
     scale = ChannelScale(torch.rand(64), Grid(16, 2**15))
     bias = QualityBias(64)
     torch.nn.init.normal_(bias.knots.values)
