@@ -142,7 +142,7 @@ def test_a_joint_run_gives_both_parts(finished: Path) -> None:
 
 
 def test_a_run_of_the_other_kind_is_refused(finished: Path) -> None:
-    with pytest.raises(ConfigError, match="inter: unknown key 'luma_analysis'; allowed are "):
+    with pytest.raises(ConfigError, match="inter: unknown key 'luma_synthesis'; allowed are "):
         weights.run_config(IntraConfig, finished / "inter")
 
 
