@@ -42,6 +42,67 @@ void predict_chroma_plain(const uint8_t*, ptrdiff_t, const int16_t*, const int16
 using RoundLine = void (*)(const int32_t* sums, int bits, uint8_t* dst, int count);
 void round_line_plain(const int32_t*, int, uint8_t*, int);
 
+// Channels of a position are stored in groups of so many; the last group is filled up.
+constexpr int kGroup = 16;
+
+// A 1x1 convolution, packed: for each group of 16 outputs and each pair of inputs, 16 times the two
+// weights. A missing second input and missing outputs have weights, bias and factor 0.
+struct PointwiseLayer {
+    const int16_t* weights;  // (groups, pairs, 16, 2), aligned to 64 bytes
+    const int32_t* bias;     // (16 * groups)
+    const float* factor;     // (16 * groups), finite
+    int pairs;               // of inputs
+    int groups;              // of outputs
+    int limit;               // of a result: 2047, or at most 32767
+};
+
+// A depthwise convolution, packed: for each pair of taps (raster order; the last one may be half)
+// and each channel the two weights.
+struct DepthwiseLayer {
+    const int16_t* weights;  // (pairs of taps, channels, 2), aligned to 64 bytes
+    const int32_t* bias;     // (channels)
+    const float* factor;     // (channels), finite
+    int side;                // of the filter: odd
+    int channels;            // a multiple of 16
+    int limit;
+};
+
+// At each of `count` positions: out[o] = clamp(round(float(sum) * factor[o]), -limit, limit) with
+// sum = bias[o] + sum over i of weight[o][i] * in[i], which no partial sum may take beyond 2^31.
+// The product is rounded to float32, then to the nearest integer, ties to even. Positions lie
+// `in_stride` and `out_stride` elements apart. Reads 2 * pairs inputs and writes 16 * groups
+// outputs of each position.
+using Pointwise = void (*)(const PointwiseLayer& layer, const int16_t* in, ptrdiff_t in_stride,
+                           int16_t* out, ptrdiff_t out_stride, int count);
+void pointwise_plain(const PointwiseLayer&, const int16_t*, ptrdiff_t, int16_t*, ptrdiff_t, int);
+
+// The same for each channel by itself over side x side positions: rows[i] + (x + j) * in_stride is
+// what tap (i, j) sees at position x.
+using Depthwise = void (*)(const DepthwiseLayer& layer, const int16_t* const* rows,
+                           ptrdiff_t in_stride, int16_t* out, ptrdiff_t out_stride, int count);
+void depthwise_plain(const DepthwiseLayer&, const int16_t* const*, ptrdiff_t, int16_t*, ptrdiff_t,
+                     int);
+
+// x[i] = round(x[i] / 8) where x[i] < 0, ties to even; `count` is a multiple of 16, here and below.
+using Leaky = void (*)(int16_t* x, int count);
+void leaky_plain(int16_t*, int);
+
+// x[i] = clamp(x[i] + y[i], -2047, 2047) for features; a sum fits 16 bits.
+using AddFeatures = void (*)(int16_t* x, const int16_t* y, int count);
+void add_features_plain(int16_t*, const int16_t*, int);
+
+// out[i] = round(u[i] * clamp(v[i] + 512, 0, 1024) / 1024) for features, ties to even.
+using Gate = void (*)(const int16_t* u, const int16_t* v, int16_t* out, int count);
+void gate_plain(const int16_t*, const int16_t*, int16_t*, int);
+
+// out[i] = clamp(round(float(y[i]) * factor[i]), -2047, 2047) for |y[i]| < 2^24, finite factors.
+using ScaleLatents = void (*)(const int32_t* y, const float* factor, int16_t* out, int count);
+void scale_latents_plain(const int32_t*, const float*, int16_t*, int);
+
+// sums[i] += coefficient * basis[i], integers that stay below 2^53.
+using AddBasis = void (*)(double* sums, const double* basis, double coefficient, int count);
+void add_basis_plain(double*, const double*, double, int);
+
 #if COLORVID_X86
 void filter_line_avx2(const uint8_t*, ptrdiff_t, const int16_t*, uint8_t*, int);
 void window_errors_avx2(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t, int32_t[4]);
@@ -58,6 +119,13 @@ struct Kernels {
     PredictWindow predict_luma;
     PredictWindow predict_chroma;
     RoundLine round_line;
+    Pointwise pointwise;
+    Depthwise depthwise;
+    Leaky leaky;
+    AddFeatures add_features;
+    Gate gate;
+    ScaleLatents scale_latents;
+    AddBasis add_basis;
 };
 
 // The kernels of a level that this machine has; of its highest one for any other number.
