@@ -2,6 +2,7 @@
 #include "api.h"
 
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <stdexcept>
 
@@ -9,7 +10,7 @@
 
 using namespace colorvid;
 
-static const int kInterface = 1;
+static const int kInterface = 2;
 static const int kMostBlocks = 1 << 13;  // along an axis: pictures of up to 65,536 luma samples
 
 static bool is_grid(int rows, int columns) {
@@ -110,6 +111,153 @@ int colorvid_compensate(int level, int chroma, const uint8_t* reference, int hei
         }
         return kFine;
     });
+}
+
+// Models and frames
+
+namespace colorvid {
+
+// What arrived of a model, and the model once it is built.
+struct ModelFile {
+    Tensors tensors;
+    std::shared_ptr<const Model> model;
+};
+
+struct FrameCodec {
+    FrameCodec(std::shared_ptr<const Model> model, int level, int height, int width)
+        : codec(std::move(model), level, height, width) {}
+
+    Codec codec;
+    SymbolEncoder encoder;
+};
+
+}  // namespace colorvid
+
+static const int kMostDimensions = 4;
+static const int64_t kMostElements = int64_t{1} << 28;
+
+ModelFile* colorvid_model_new() { return new (std::nothrow) ModelFile(); }
+
+void colorvid_model_free(ModelFile* model) { delete model; }
+
+int colorvid_model_tensor(ModelFile* model, const char* name, int type, const int64_t* shape,
+                          int dimensions, const void* data, size_t bytes) {
+    if (type < 0 || type > 3 || dimensions < 0 || dimensions > kMostDimensions || model->model) {
+        return kWrongArgument;
+    }
+    int64_t count = 1;
+    for (int i = 0; i < dimensions; ++i) {
+        if (shape[i] < 0 || shape[i] > kMostElements) return kWrongArgument;
+        count *= shape[i];
+        if (count > kMostElements) return kWrongArgument;
+    }
+    if (bytes != static_cast<size_t>(count) * kTypeBytes[type]) return kWrongArgument;
+    return guarded([&] {
+        const unsigned char* first = static_cast<const unsigned char*>(data);
+        model->tensors.add(name, {static_cast<Type>(type), Shape(shape, shape + dimensions),
+                                  std::vector<unsigned char>(first, first + bytes)});
+        return kFine;
+    });
+}
+
+int colorvid_model_build(ModelFile* model, const ModelSizes* sizes, int encoder, char* message,
+                         size_t room) {
+    if (model->model || room == 0) return kWrongArgument;
+    message[0] = 0;
+    return guarded([&] {
+        try {
+            model->model = std::make_shared<const Model>(model->tensors, *sizes, encoder != 0);
+            model->tensors.clear();
+            return kFine;
+        } catch (const WrongModel& wrong) {
+            std::strncpy(message, wrong.what(), room - 1);
+            message[room - 1] = 0;
+            return kWrongModel;
+        }
+    });
+}
+
+FrameCodec* colorvid_codec_new(const ModelFile* model, int level, int height, int width) {
+    if (!model->model || height < 1 || height > kMostSide || width < 1 || width > kMostSide) {
+        return nullptr;
+    }
+    try {
+        return new FrameCodec(model->model, level, height, width);
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
+
+void colorvid_codec_free(FrameCodec* codec) { delete codec; }
+
+// Whether a frame of this kind and quality can follow.
+static Status check_frame(const Codec& codec, int quality, const Field& field) {
+    if (quality < 0 || quality >= kQualities) return kWrongArgument;
+    if (!field.vectors) return kFine;
+    if (!fits(field.rows, field.columns, codec.height(), codec.width()) || !in_range(field)) {
+        return kWrongArgument;
+    }
+    return codec.has_reference() ? kFine : kNoReference;
+}
+
+static void give(const Picture& picture, uint8_t* const planes[3]) {
+    std::memcpy(planes[0], picture.y.data(), picture.y.size());
+    std::memcpy(planes[1], picture.u.data(), picture.u.size());
+    std::memcpy(planes[2], picture.v.data(), picture.v.size());
+}
+
+int colorvid_codec_decode(FrameCodec* frames, int quality, const int16_t* vectors, int rows,
+                          int columns, const uint8_t* data, size_t size,
+                          uint8_t* const planes[3]) {
+    Codec& codec = frames->codec;
+    const Field field{vectors, rows, columns};
+    const Status status = check_frame(codec, quality, field);
+    if (status != kFine) return status;
+    return guarded([&] {
+        SymbolDecoder decoder(data, size);
+        if (vectors) codec.decode_inter(quality, field, decoder);
+        else codec.decode_key(quality, decoder);
+        give(codec.picture(), planes);
+        return kFine;
+    });
+}
+
+int colorvid_codec_encode(FrameCodec* frames, int quality, const int16_t* vectors, int rows,
+                          int columns, const uint8_t* const source[3], uint8_t* const planes[3],
+                          const uint8_t** data, size_t* size, double bits[4]) {
+    Codec& codec = frames->codec;
+    const Field field{vectors, rows, columns};
+    if (!codec.model().encodes) return kWrongArgument;
+    const Status status = check_frame(codec, quality, field);
+    if (status != kFine) return status;
+    return guarded([&] {
+        Plane seen[3];
+        for (int p = 0; p < 3; ++p) {
+            seen[p] = codec.picture().plane(p);
+            seen[p].samples = source[p];
+        }
+        frames->encoder.clear();
+        const FrameInformation information =
+            vectors ? codec.encode_inter(quality, field, seen, frames->encoder)
+                    : codec.encode_key(quality, seen, frames->encoder);
+        const std::vector<uint8_t>& bytes = frames->encoder.finish();
+        *data = bytes.data();
+        *size = bytes.size();
+        bits[0] = information.luma.hyper;
+        bits[1] = information.luma.latents;
+        bits[2] = information.chroma.hyper;
+        bits[3] = information.chroma.latents;
+        give(codec.picture(), planes);
+        return kFine;
+    });
+}
+
+void colorvid_codec_forget(FrameCodec* codec) { codec->codec.forget(); }
+
+void colorvid_codec_work(const FrameCodec* codec, double* seconds, double* macs) {
+    const Work& work = const_cast<FrameCodec*>(codec)->codec.work();
+    std::copy(work.seconds, work.seconds + kStages, seconds);
+    std::copy(work.macs, work.macs + kStages, macs);
 }
 
 void colorvid_kernel_filter_line(int level, const uint8_t* src, ptrdiff_t step, const int16_t* taps,

@@ -15,15 +15,21 @@
 #define COLORVID_API extern "C" __attribute__((visibility("default")))
 #endif
 
+#include "model.h"
+
 namespace colorvid {
 class MotionState;
-}
+struct ModelFile;
+struct FrameCodec;
+}  // namespace colorvid
 
 enum Status : int {
     kFine = 0,
     kOutOfMemory = 1,
     kWrongArgument = 2,  // a size or a value that the caller must not pass
     kWrongVector = 3,    // a damaged stream holds a vector that is out of range
+    kWrongModel = 4,     // a model file does not hold what its configuration needs
+    kNoReference = 5,    // an inter frame without the frame before it
 };
 
 // Changes whenever a function here changes; the Python side refuses another number.
@@ -53,6 +59,38 @@ COLORVID_API int colorvid_simplify(int level, const colorvid::MotionState* state
 COLORVID_API int colorvid_compensate(int level, int chroma, const uint8_t* reference, int height,
                                      int width, const int16_t* vectors, int rows, int columns,
                                      uint8_t* predicted);
+
+// A model takes the tensors of a file one by one, as copies, and is then built for good.
+COLORVID_API colorvid::ModelFile* colorvid_model_new();
+COLORVID_API void colorvid_model_free(colorvid::ModelFile* model);
+// `type` as Type numbers it.
+COLORVID_API int colorvid_model_tensor(colorvid::ModelFile* model, const char* name, int type,
+                                       const int64_t* shape, int dimensions, const void* data,
+                                       size_t bytes);
+// `encoder`: with the networks of the encoder. A model that is refused says why in `message`.
+COLORVID_API int colorvid_model_build(colorvid::ModelFile* model,
+                                      const colorvid::ModelSizes* sizes, int encoder,
+                                      char* message, size_t room);
+
+// Frames of one size, 1..8192 to a side. The model may be freed before the codec.
+COLORVID_API colorvid::FrameCodec* colorvid_codec_new(const colorvid::ModelFile* model, int level,
+                                                      int height, int width);
+COLORVID_API void colorvid_codec_free(colorvid::FrameCodec* codec);
+// Decode a frame: a key frame if `vectors` is null. `planes`: Y, U and V without gaps.
+COLORVID_API int colorvid_codec_decode(colorvid::FrameCodec* codec, int quality,
+                                       const int16_t* vectors, int rows, int columns,
+                                       const uint8_t* data, size_t size, uint8_t* const planes[3]);
+// Encode a frame and give it as decoders show it. The bytes belong to `codec` until its next call.
+// `bits` of hyper-latents and latents, of luma and then of chroma.
+COLORVID_API int colorvid_codec_encode(colorvid::FrameCodec* codec, int quality,
+                                       const int16_t* vectors, int rows, int columns,
+                                       const uint8_t* const source[3], uint8_t* const planes[3],
+                                       const uint8_t** data, size_t* size, double bits[4]);
+// Forget the last frame: only a key frame can follow.
+COLORVID_API void colorvid_codec_forget(colorvid::FrameCodec* codec);
+// Seconds and multiplications of each Stage so far.
+COLORVID_API void colorvid_codec_work(const colorvid::FrameCodec* codec, double* seconds,
+                                      double* macs);
 
 // Kernels by themselves, for the tests; see kernels.h. Nothing is checked.
 COLORVID_API void colorvid_kernel_filter_line(int level, const uint8_t* src, ptrdiff_t step,

@@ -1,0 +1,75 @@
+// Residual blocks and attention: colorvid/nn/blocks.py, row by row, so that rows stay in cache.
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "layers.h"
+
+namespace colorvid {
+
+// x + leave(context(leaky(enter(x)))), then x + project(gate(the halves of expand(x))).
+class ResidualBlock {
+public:
+    ResidualBlock() = default;
+    ResidualBlock(const Tensors& tensors, const std::string& name, int channels, int side);
+
+    // Changes `x` in place.
+    void run(Work& work, Map& x) const;
+
+private:
+    void mix(Work& work, int16_t* row, int count, int16_t* u, int16_t* v) const;
+
+    Dense enter_, leave_, expand_u_, expand_v_, project_;
+    DepthwiseFilters context_;
+    int stride_ = 0;
+};
+
+// `count` blocks called `name`.0, `name`.1 and so on.
+class BlockRow {
+public:
+    BlockRow() = default;
+    BlockRow(const Tensors& tensors, const std::string& name, int count, int channels, int side);
+
+    void run(Work& work, Map& x) const {
+        for (const ResidualBlock& block : blocks_) block.run(work, x);
+    }
+
+private:
+    std::vector<ResidualBlock> blocks_;
+};
+
+// x + project(gate(trunk(x), mask(x))); the mask sees 9x9 positions.
+class GatedAttention {
+public:
+    GatedAttention() = default;
+    GatedAttention(const Tensors& tensors, const std::string& name, int channels, int side);
+
+    void run(Work& work, Map& x) const;
+
+private:
+    Map mask(Work& work, const Map& x) const;
+
+    ResidualBlock trunk_;
+    Dense mask_enter_, mask_leave_, project_;
+    DepthwiseFilters mask_near_, mask_far_;
+    int half_ = 0;
+};
+
+// The deepest part of a non-linear path: attention, or one more block.
+class Deepest {
+public:
+    Deepest() = default;
+    Deepest(const Tensors& tensors, const std::string& name, int channels, int side,
+            bool attention);
+
+    void run(Work& work, Map& x) const {
+        if (attends_) attention_.run(work, x);
+        else block_.run(work, x);
+    }
+
+private:
+    bool attends_ = false;
+    GatedAttention attention_;
+    ResidualBlock block_;
+};
+
+}  // namespace colorvid

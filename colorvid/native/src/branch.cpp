@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "branch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "requantise.h"
+
+namespace colorvid {
+
+static const int kCosted = 32;       // magnitudes whose cost in bits the quantiser knows
+static const int kMostChannels = 1 << 12;
+static const int kMostBlocks = 64;   // in a row of a network
+
+// Building
+
+static void check(const std::string& name, const BranchSizes& s) {
+    const bool block = s.block == 4 || s.block == 8 || s.block == 16;
+    bool fine = block && (s.planes == 1 || s.planes == 2) && s.reference_planes >= 0 &&
+                s.reference_planes <= 2 && std::isfinite(s.rounding);
+    for (int width : {s.prior_width, s.hyper}) fine = fine && width >= 1 && width <= kMostChannels;
+    for (int width : {s.analysis_fine_width, s.analysis_coarse_width, s.synthesis_fine_width,
+                      s.synthesis_coarse_width, s.prior_condition, s.synthesis_condition}) {
+        fine = fine && width >= 0 && width <= kMostChannels;
+    }
+    for (int count : {s.analysis_blocks, s.analysis_fine, s.synthesis_blocks, s.synthesis_fine}) {
+        fine = fine && count >= 0 && count <= kMostBlocks;
+    }
+    for (int side : {s.analysis_side, s.synthesis_side, s.prior_side}) {
+        fine = fine && side >= 1 && side % 2 == 1 && side <= Ring::kMostSide;
+    }
+    fine = fine && s.prior_width % 2 == 0 &&
+           (s.analysis_fine_width > 0) == (s.analysis_coarse_width > 0) &&
+           (s.synthesis_fine_width > 0) == (s.synthesis_coarse_width > 0);
+    if (!fine) throw WrongModel(name + " has sizes that this version cannot run");
+}
+
+static SymbolTables read_tables(const Tensors& tensors, const std::string& name, int count) {
+    const Tensor& sizes = tensors.get(name + ".sizes", Type::int32, {count});
+    const Tensor& cdf = tensors.find(name + ".cdf");
+    if (cdf.shape.size() != 2 || cdf.shape[1] < 3 || cdf.shape[1] > 2 * kMaxSymbol + 3) {
+        throw WrongModel(name + ".cdf has another shape than its network needs");
+    }
+    const int longest = static_cast<int>(cdf.shape[1]);
+    const int32_t* rows = tensors.get(name + ".cdf", Type::int32, {count, longest}).data<int32_t>();
+    for (int row = 0; row < count; ++row, rows += longest) {
+        const int size = sizes.data<int32_t>()[row];
+        bool rises = size >= 3 && size <= longest && size % 2 == 1 && rows[0] == 0 &&
+                     rows[size - 1] == 1 << kPrecision;
+        for (int i = 1; rises && i < size; ++i) rises = rows[i] > rows[i - 1];
+        if (!rises) throw WrongModel(name + ": a table does not rise from 0 to 65536");
+    }
+    return SymbolTables(cdf.data<int32_t>(), sizes.data<int32_t>(), count, longest);
+}
+
+Branch::Branch(const Tensors& tensors, const std::string& name, const BranchSizes& sizes,
+               bool encoder)
+    : sizes_(sizes) {
+    check(name, sizes);
+    const BranchSizes& s = sizes_;
+    const int channels = latents(), stride = s.block / 2;
+    transform_ = BlockTransform(tensors, name, s.block, s.planes);
+    const Tensor& gains = tensors.get(name + ".gains.table", Type::int32, {kQualities, channels});
+    gains_.assign(gains.data<int32_t>(), gains.data<int32_t>() + gains.count());
+    for (int32_t gain : gains_) {
+        if (gain < 1 || gain > 1 << 15) throw WrongModel(name + ": a gain is not in 1..32768");
+    }
+    const float* scale =
+        tensors.get(name + ".scale.scale", Type::float32, {channels, 1, 1}).data<float>();
+    scale_ = Aligned<float>(channels);
+    for (int c = 0; c < channels; ++c) {
+        scale_[c] = 16 * scale[c];
+        if (!std::isfinite(scale_[c])) throw WrongModel(name + ".scale: a factor is not finite");
+    }
+    hyper_tables_ = read_tables(tensors, "tables." + name + ".hyper", s.hyper);
+    latent_tables_ = read_tables(tensors, "tables." + name + ".latents", kScales);
+    const PathSizes path{s.synthesis_fine_width, s.synthesis_coarse_width, s.synthesis_blocks,
+                         s.synthesis_fine,       s.synthesis_side,         s.attention};
+    synthesises_ = path.there();
+    if (synthesises_) {
+        synthesis_ = Synthesis(tensors, name + ".synthesis", path, s.planes, stride,
+                               s.synthesis_condition);
+    }
+    const PriorSizes prior{channels, s.prior_width, s.hyper,
+                           s.prior_condition, s.prior_side, s.predict_mean};
+    prior_ = Prior(tensors, name + ".prior", prior,
+                   context_steps(s.context_steps, s.block, s.planes));
+    if (!encoder) return;
+    const float* worth =
+        tensors.get(name + ".worth", Type::float32, {kQualities}).data<float>();
+    worth_.assign(worth, worth + kQualities);
+    const float* costs =
+        tensors.get(name + ".costs", Type::float32, {kScales, kCosted}).data<float>();
+    costs_.assign(costs, costs + kScales * kCosted);
+    const PathSizes down{s.analysis_fine_width, s.analysis_coarse_width, s.analysis_blocks,
+                         s.analysis_fine,       s.analysis_side,         s.attention};
+    analyses_ = down.there();
+    if (analyses_) {
+        const int inputs = (s.planes + s.reference_planes) * stride * stride;
+        analysis_ = Analysis(tensors, name + ".analysis", down, inputs, channels);
+    }
+    hyper_analysis_ = HyperAnalysis(tensors, name + ".prior.hyper_analysis", channels,
+                                    s.prior_width, s.hyper);
+}
+
+// Passes: what happens where symbols arise
+
+class Reading {
+public:
+    Reading(const Branch& branch, SymbolDecoder& decoder) : branch_(branch), decoder_(decoder) {}
+
+    Map hyper(Work& work, const Latents& y) {
+        const int rows = (y.rows + kHyperStride - 1) / kHyperStride;
+        const int columns = (y.columns + kHyperStride - 1) / kHyperStride;
+        Map z = take_map(work, rows, columns, branch_.sizes().hyper);
+        const Work::In in(work, Stage::entropy);
+        for (int c = 0; c < z.channels; ++c) {
+            int16_t* value = z.data + c;
+            for (int i = 0; i < rows * columns; ++i, value += z.stride()) {
+                const int symbol = decoder_.read(branch_.hyper_tables_, c);
+                *value = static_cast<int16_t>(std::clamp(symbol, -kHyperLimit, kHyperLimit));
+            }
+        }
+        return z;
+    }
+
+    void latents(Work& work, const Step& step, const StepParameters& parameters, Latents& y) {
+        if (decoder_.empty() && !parameters.mean) return;
+        const Work::In in(work, Stage::entropy);
+        const uint8_t* index = parameters.index;
+        const int16_t* mean = parameters.mean;
+        for (int c : step.channels) {
+            for (int row = 0; row < y.rows; ++row, index += y.columns) {
+                if (step.has_row(row)) read_row(step, c, row, index, mean, y);
+                if (mean) mean += y.columns;
+            }
+        }
+    }
+
+private:
+    void read_row(const Step& step, int c, int row, const uint8_t* index, const int16_t* mean,
+                  Latents& y) {
+        int32_t* out = y.row(row) + c;
+        const int first = step.first_column(c, row), by = step.column_step();
+        for (int x = first; x < y.columns; x += by) {
+            if (!mean) {
+                x = next_coded(index, x, y.columns, by);
+                if (x >= y.columns) break;
+            }
+            int32_t value = mean ? mean[x] : 0;
+            if (index[x]) value += 16 * decoder_.read(branch_.latent_tables_, index[x]);
+            out[static_cast<ptrdiff_t>(x) * y.channels] = value;
+        }
+    }
+
+    // The next column of the step that is coded; most are not, so eight are looked at together.
+    static int next_coded(const uint8_t* index, int x, int columns, int by) {
+        while (x < columns && !index[x]) {
+            uint64_t eight = 1;
+            if (x + 8 <= columns) std::memcpy(&eight, index + x, 8);
+            x += eight ? by : 8;
+        }
+        return x;
+    }
+
+    const Branch& branch_;
+    SymbolDecoder& decoder_;
+};
+
+class Writing {
+public:
+    Writing(const Branch& branch, SymbolEncoder& encoder, int quality, const float* y)
+        : branch_(branch), encoder_(encoder), quality_(quality), y_(y) {}
+
+    Information information;
+
+    Map hyper(Work& work, const Latents& y) {
+        Map z = branch_.hyper_latents(work, y_, y);
+        const Work::In in(work, Stage::entropy);
+        for (int c = 0; c < z.channels; ++c) {
+            const int16_t* value = z.data + c;
+            for (int i = 0; i < z.rows * z.columns; ++i, value += z.stride()) {
+                encoder_.write(branch_.hyper_tables_, c, *value);
+                information.hyper += branch_.hyper_tables_.bits(c, *value);
+            }
+        }
+        return z;
+    }
+
+    void latents(Work& work, const Step& step, const StepParameters& parameters, Latents& y) {
+        const Work::In in(work, Stage::entropy);
+        const uint8_t* index = parameters.index;
+        const int16_t* mean = parameters.mean;
+        for (int c : step.channels) {
+            const float gain = static_cast<float>(branch_.gains(quality_)[c]) / 64;
+            const float price = branch_.worth_[quality_] / (gain * gain);
+            for (int row = 0; row < y.rows; ++row, index += y.columns) {
+                if (step.has_row(row)) write_row(step, {c, row, price}, index, mean, y);
+                if (mean) mean += y.columns;
+            }
+        }
+    }
+
+private:
+    struct Place {
+        int channel, row;
+        float price;
+    };
+
+    void write_row(const Step& step, Place place, const uint8_t* index, const int16_t* mean,
+                   Latents& y) {
+        const ptrdiff_t first = static_cast<ptrdiff_t>(place.row) * y.columns * y.channels;
+        const float* wanted = y_ + first + place.channel;
+        int32_t* out = y.data + first + place.channel;
+        for (int x = step.first_column(place.channel, place.row); x < y.columns;
+             x += step.column_step()) {
+            const ptrdiff_t at = static_cast<ptrdiff_t>(x) * y.channels;
+            const int middle = mean ? mean[x] : 0;
+            int symbol = 0;
+            if (index[x]) {
+                const float offset = wanted[at] - static_cast<float>(middle) / 16;
+                const float chosen =
+                    branch_.quantise(offset, &branch_.costs_[index[x] * kCosted], place.price);
+                symbol = static_cast<int>(
+                    std::clamp<float>(chosen, -float{kMaxSymbol}, float{kMaxSymbol}));
+                encoder_.write(branch_.latent_tables_, index[x], symbol);
+                information.latents += branch_.latent_tables_.bits(index[x], symbol);
+            }
+            out[at] = 16 * symbol + middle;
+        }
+    }
+
+    const Branch& branch_;
+    SymbolEncoder& encoder_;
+    int quality_;
+    const float* y_;  // (rows, columns, latents), in steps
+};
+
+// Rate-distortion optimised, one by one: the rounded magnitude, the next smaller one and zero
+// compete by squared error plus price of the bits.
+float Branch::quantise(float offset, const float* costs, float price) const {
+    const float magnitude = std::fabs(offset);
+    float best = std::floor(magnitude + sizes_.rounding);
+    if (best == 0) return 0;
+    const auto cost = [&](float symbol) {
+        const float error = magnitude - symbol;
+        const int column = static_cast<int>(std::min(symbol, float{kCosted - 1}));
+        return error * error + price * costs[column];
+    };
+    float lowest = cost(best);
+    for (const float symbol : {std::max(best - 1, 0.0f), 0.0f}) {
+        const float other = cost(symbol);
+        if (other < lowest) {
+            best = symbol;
+            lowest = other;
+        }
+    }
+    return offset < 0 ? -best : best;
+}
+
+// The work
+
+template <class Pass>
+void Branch::traverse(Work& work, Pass& pass, int quality, const Condition* condition,
+                      Latents& y) const {
+    const Arena::Scope scope(work.arena);
+    const Work::In in(work, Stage::prior);
+    const Map z = pass.hyper(work, y);
+    Map features = prior_.begin(work, z, y.rows, y.columns, quality);
+    if (condition) {
+        const ptrdiff_t stride = roomy(condition->channels());
+        int16_t* seen = work.arena.take_zeros<int16_t>(y.columns * stride);
+        for (int row = 0; row < y.rows; ++row) {
+            condition->row(work, row, seen, stride);
+            prior_.add_condition(work, seen, stride, row, features);
+        }
+    }
+    prior_.run_trunk(work, features);
+    for (int number = 0; number < static_cast<int>(prior_.steps().size()); ++number) {
+        const Arena::Scope step_scope(work.arena);
+        prior_.advance(work, number, y, scale(), features);
+        const StepParameters parameters = prior_.parameters(work, number, features);
+        pass.latents(work, prior_.steps()[number], parameters, y);
+    }
+}
+
+static void clear(Latents& y) {
+    std::fill(y.data, y.data + static_cast<ptrdiff_t>(y.rows) * y.columns * y.channels, 0);
+}
+
+void Branch::decode(Work& work, SymbolDecoder& decoder, int quality, const Condition* condition,
+                    Latents& y) const {
+    clear(y);
+    // Without symbols and without means there is nothing that the networks could say.
+    if (decoder.empty() && !sizes_.predict_mean) return;
+    Reading pass(*this, decoder);
+    traverse(work, pass, quality, condition, y);
+}
+
+Information Branch::encode(Work& work, SymbolEncoder& encoder, int quality, const Sources& sources,
+                           const Condition* condition, Latents& y) const {
+    clear(y);
+    const Arena::Scope scope(work.arena);
+    Writing pass(*this, encoder, quality, analyse(work, sources, quality, y));
+    traverse(work, pass, quality, condition, y);
+    return pass.information;
+}
+
+// Real latents in steps, (rows, columns, latents); each float operation is rounded by itself.
+float* Branch::analyse(Work& work, const Sources& sources, int quality, const Latents& like) const {
+    const Work::In in(work, Stage::analysis);
+    const int channels = latents();
+    const ptrdiff_t size = static_cast<ptrdiff_t>(like.columns) * channels;
+    float* y = work.arena.take<float>(size * like.rows);
+    const Arena::Scope scope(work.arena);
+    Map added{};
+    if (analyses_) added = analysis_.run(work, sources, quality);
+    double* sums = work.arena.take<double>(size);
+    for (int row = 0; row < like.rows; ++row) {
+        transform_.analyse(work, sources.source[0].planes, row, sums);
+        for (ptrdiff_t i = 0; i < size; ++i) {
+            const int c = static_cast<int>(i % channels);
+            double total = sums[i];
+            if (analyses_) total += 32768.0 * added.row(row)[i];
+            const float scaled = static_cast<float>(total) * 0x1p-12f;
+            y[row * size + i] = scaled / static_cast<float>(gains(quality)[c]);
+        }
+    }
+    return y;
+}
+
+Map Branch::hyper_latents(Work& work, const float* y, const Latents& like) const {
+    const Work::In in(work, Stage::analysis);
+    const int channels = latents();
+    Map scaled = take_map(work, like.rows, like.columns, channels);
+    for (ptrdiff_t i = 0; i < like.rows * scaled.row_size(); ++i) {
+        const float product = y[i] * (16 * scale_[i % channels]);
+        scaled.data[i] = static_cast<int16_t>(round_even(
+            std::clamp(product, -float{kFeatureLimit}, float{kFeatureLimit})));
+    }
+    return hyper_analysis_.run(work, scaled);
+}
+
+}  // namespace colorvid

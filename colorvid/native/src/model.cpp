@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "model.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "requantise.h"
+
+namespace colorvid {
+
+static const int kPerSample = 8;  // features in one sample value
+static const int kMiddle = 128;
+
+Network::Network(const Tensors& tensors, const std::string& name, const NetworkSizes& sizes,
+                 bool encoder)
+    : luma(tensors, name + ".luma", sizes.luma, encoder),
+      chroma(tensors, name + ".chroma", sizes.chroma, encoder),
+      chroma_from_luma(sizes.chroma_from_luma != 0),
+      context(sizes.context != 0),
+      chroma_offset(std::clamp<int>(sizes.chroma_offset, -kQualities, kQualities)) {
+    const bool intra = name == "intra";
+    const int block = intra ? kIntraBlock : kInterBlock, half = block / 2;
+    const int seen = context ? block * block + 2 * half * half + kMotionFeatures : 0;
+    const int from_luma = chroma_from_luma ? block * block : 0;
+    const int luma_seen = context ? seen + block * block : 0;
+    const int chroma_seen = (context ? seen + 2 * half * half : 0) + from_luma;
+    const BranchSizes &l = sizes.luma, &c = sizes.chroma;
+    const int fine = intra ? 0 : block / 2 * (block / 2);
+    const bool fits =
+        l.planes == 1 && l.block == block && c.planes == 2 && c.block == half &&
+        l.prior_condition == luma_seen && c.prior_condition == chroma_seen &&
+        l.synthesis_condition == fine &&
+        c.synthesis_condition == half * half + (intra ? 0 : 2 * (half / 2) * (half / 2)) &&
+        l.reference_planes == (intra ? 0 : 1) && c.reference_planes == (intra ? 0 : 2) &&
+        (intra || (!l.predict_mean && !c.predict_mean)) && !(intra && context);
+    if (!fits) throw WrongModel(name + " has sizes that this version cannot run");
+}
+
+static int finer(int quality, int offset) {
+    return std::clamp(quality + offset, 0, kQualities - 1);
+}
+
+Codec::Codec(std::shared_ptr<const Model> model, int level, int height, int width)
+    : model_(std::move(model)),
+      work_(level),
+      picture_(height, width),
+      prediction_(height, width),
+      rows_((height + kIntraBlock - 1) / kIntraBlock),
+      columns_((width + kIntraBlock - 1) / kIntraBlock) {
+    const size_t cells = size_t(4) * rows_ * columns_;
+    luma_symbols_ = Aligned<int16_t>(cells * model_->inter.luma.latents());
+    chroma_symbols_ = Aligned<int16_t>(cells * model_->inter.chroma.latents());
+}
+
+// Between samples and features
+
+static FeaturePlane take_plane(Work& work, int rows, int columns) {
+    return {work.arena.take<int16_t>(static_cast<size_t>(rows) * columns), rows, columns};
+}
+
+static Planes take_planes(Work& work, int count, int rows, int columns) {
+    Planes planes{{}, count};
+    for (int p = 0; p < count; ++p) planes.plane[p] = take_plane(work, rows, columns);
+    return planes;
+}
+
+static void clear(const Planes& planes) {
+    for (int p = 0; p < planes.count; ++p) {
+        const FeaturePlane& plane = planes.plane[p];
+        std::fill(plane.data, plane.row(plane.rows), int16_t{0});
+    }
+}
+
+static Planes copy(Work& work, const Planes& planes) {
+    Planes result = take_planes(work, planes.count, planes.plane[0].rows, planes.plane[0].columns);
+    for (int p = 0; p < planes.count; ++p) {
+        const FeaturePlane& plane = planes.plane[p];
+        std::copy(plane.data, plane.row(plane.rows), result.plane[p].data);
+    }
+    return result;
+}
+
+// Samples as features; the last row and column repeat up to the size of `out`.
+static void to_features(Plane in, const FeaturePlane& out) {
+    for (int y = 0; y < out.rows; ++y) {
+        const int seen = std::min(y, in.height - 1);
+        const uint8_t* samples = in.samples + static_cast<ptrdiff_t>(seen) * in.width;
+        int16_t* row = out.row(y);
+        for (int x = 0; x < in.width; ++x) {
+            row[x] = static_cast<int16_t>((samples[x] - kMiddle) * kPerSample);
+        }
+        std::fill(row + in.width, row + out.columns, row[in.width - 1]);
+    }
+}
+
+// Features as samples, cropped to the picture.
+static void to_samples(const FeaturePlane& in, Plane size, uint8_t* samples) {
+    for (int y = 0; y < size.height; ++y, samples += size.width) {
+        const int16_t* row = in.row(y);
+        for (int x = 0; x < size.width; ++x) {
+            samples[x] = static_cast<uint8_t>(std::clamp(round_shift(row[x], 3) + kMiddle, 0, 255));
+        }
+    }
+}
+
+// a - b, which differ by 2040 at most
+static Planes difference(Work& work, const Planes& a, const Planes& b) {
+    Planes result = copy(work, a);
+    for (int p = 0; p < a.count; ++p) {
+        const FeaturePlane& plane = result.plane[p];
+        const ptrdiff_t size = static_cast<ptrdiff_t>(plane.rows) * plane.columns;
+        for (ptrdiff_t i = 0; i < size; ++i) {
+            plane.data[i] = static_cast<int16_t>(plane.data[i] - b.plane[p].data[i]);
+        }
+    }
+    return result;
+}
+
+struct Features {
+    Planes y, uv;
+};
+
+// The planes of a picture, padded to whole blocks.
+static Features features_of(Work& work, const Plane source[3], int rows, int columns) {
+    const Features features{take_planes(work, 1, rows * kIntraBlock, columns * kIntraBlock),
+                            take_planes(work, 2, rows * kIntraBlock / 2,
+                                        columns * kIntraBlock / 2)};
+    to_features(source[0], features.y.plane[0]);
+    for (int p = 0; p < 2; ++p) to_features(source[1 + p], features.uv.plane[p]);
+    return features;
+}
+
+void Codec::show(const FeaturePlane& y, const Planes& uv) {
+    to_samples(y, picture_.plane(0), picture_.samples(0));
+    for (int p = 0; p < 2; ++p) {
+        to_samples(uv.plane[p], picture_.plane(1 + p), picture_.samples(1 + p));
+    }
+    has_reference_ = true;
+}
+
+// What the priors see
+
+// The decoded luma latents as features.
+class LumaLatents : public Condition {
+public:
+    LumaLatents(const Branch& luma, const Latents& latents) : luma_(luma), latents_(latents) {}
+
+    int channels() const override { return latents_.channels; }
+    void row(Work& work, int y, int16_t* out, ptrdiff_t stride) const override {
+        const int32_t* latent = latents_.row(y);
+        for (int x = 0; x < latents_.columns; ++x, latent += latents_.channels) {
+            work.kernels.scale_latents(latent, luma_.scale(), out + x * stride, latents_.channels);
+        }
+    }
+
+private:
+    const Branch& luma_;
+    const Latents& latents_;
+};
+
+// What an inter frame knows before its symbols: prediction, symbols of the frame before, motion;
+// then, for chroma, the luma latents. Each part may be missing.
+class Known : public Condition {
+public:
+    Known(const Network& network, const Features& prediction, const int16_t* symbols,
+          int symbol_channels, Field field, const LumaLatents* luma)
+        : context_(network.context),
+          symbols_(symbols),
+          symbol_channels_(symbol_channels),
+          field_(field),
+          luma_(network.chroma_from_luma ? luma : nullptr) {
+        sources_.add(prediction.y, kInterBlock);
+        sources_.add(prediction.uv, kInterBlock / 2);
+        columns_ = prediction.y.plane[0].columns / kInterBlock;
+    }
+
+    int channels() const override {
+        const int known = sources_.channels() + symbol_channels_ + kMotionFeatures;
+        return (context_ ? known : 0) + (luma_ ? luma_->channels() : 0);
+    }
+    void row(Work& work, int y, int16_t* out, ptrdiff_t stride) const override {
+        if (context_) {
+            sources_.unshuffle(y, columns_, out, stride);
+            out += sources_.channels();
+            const ptrdiff_t first = static_cast<ptrdiff_t>(y) * columns_ * symbol_channels_;
+            for (int x = 0; x < columns_; ++x) {
+                std::memcpy(out + x * stride,
+                            symbols_ + first + static_cast<ptrdiff_t>(x) * symbol_channels_,
+                            symbol_channels_ * sizeof(int16_t));
+            }
+            out += symbol_channels_;
+            for (int x = 0; x < columns_; ++x) motion(y, x, out + x * stride);
+            out += kMotionFeatures;
+        }
+        if (luma_) luma_->row(work, y, out, stride);
+    }
+
+private:
+    // How far the block's vector is from that to the left, to the right, above and below.
+    void motion(int y, int x, int16_t* out) const {
+        out[0] = unevenness(y, x, y, x - 1);
+        out[1] = unevenness(y, x, y, x + 1);
+        out[2] = unevenness(y, x, y - 1, x);
+        out[3] = unevenness(y, x, y + 1, x);
+    }
+    int16_t unevenness(int y, int x, int other_y, int other_x) const {
+        if (!inside(y, x) || !inside(other_y, other_x)) return 0;
+        const int16_t* a = vector(y, x);
+        const int16_t* b = vector(other_y, other_x);
+        return static_cast<int16_t>(
+            8 * std::min(255, std::max(std::abs(a[0] - b[0]), std::abs(a[1] - b[1]))));
+    }
+    bool inside(int y, int x) const {
+        return y >= 0 && y < field_.rows && x >= 0 && x < field_.columns;
+    }
+    const int16_t* vector(int y, int x) const {
+        return field_.vectors + 2 * (static_cast<ptrdiff_t>(y) * field_.columns + x);
+    }
+
+    bool context_;
+    Sources sources_;
+    int columns_;
+    const int16_t* symbols_;
+    int symbol_channels_;
+    Field field_;
+    const LumaLatents* luma_;
+};
+
+// Which way the symbols go
+
+// A decoder reads them.
+class Receiver {
+public:
+    explicit Receiver(SymbolDecoder& decoder) : decoder_(decoder) {}
+
+    void take_source(Work&, int, int, const Features*) {}
+    void luma(Work& work, const Branch& branch, int quality, const Condition* condition,
+              Latents& y) {
+        branch.decode(work, decoder_, quality, condition, y);
+    }
+    void chroma(Work& work, const Branch& branch, int quality, const Condition* condition,
+                Latents& y) {
+        branch.decode(work, decoder_, quality, condition, y);
+    }
+
+private:
+    SymbolDecoder& decoder_;
+};
+
+// An encoder chooses them.
+class Sender {
+public:
+    Sender(SymbolEncoder& encoder, const Plane source[3]) : encoder_(encoder), source_(source) {}
+
+    FrameInformation information;
+
+    // The picture, or its difference from the prediction.
+    void take_source(Work& work, int rows, int columns, const Features* prediction) {
+        const Work::In in(work, Stage::analysis);
+        seen_ = features_of(work, source_, rows, columns);
+        if (!prediction) return;
+        predicted_ = *prediction;
+        seen_ = {difference(work, seen_.y, predicted_.y), difference(work, seen_.uv, predicted_.uv)};
+    }
+    void luma(Work& work, const Branch& branch, int quality, const Condition* condition,
+              Latents& y) {
+        information.luma = send(work, branch, quality, {seen_.y, predicted_.y}, condition, y);
+    }
+    void chroma(Work& work, const Branch& branch, int quality, const Condition* condition,
+                Latents& y) {
+        information.chroma = send(work, branch, quality, {seen_.uv, predicted_.uv}, condition, y);
+    }
+
+private:
+    struct Pair {
+        Planes seen, predicted;
+    };
+
+    Information send(Work& work, const Branch& branch, int quality, const Pair& planes,
+                     const Condition* condition, Latents& y) {
+        const int side = branch.sizes().block / 2;
+        Sources sources;
+        sources.add(planes.seen, side);
+        if (planes.predicted.count) sources.add(planes.predicted, side);
+        return branch.encode(work, encoder_, quality, sources, condition, y);
+    }
+
+    SymbolEncoder& encoder_;
+    const Plane* source_;
+    Features seen_{}, predicted_{};
+};
+
+// Frames
+
+static Latents take_latents(Work& work, int rows, int columns, const Branch& branch) {
+    const size_t size = static_cast<size_t>(rows) * columns * branch.latents();
+    return {work.arena.take<int32_t>(size), rows, columns, branch.latents()};
+}
+
+template <class Side>
+void Codec::key(int quality, Side& side) {
+    work_.start();
+    const Arena::Scope scope(work_.arena);
+    const Work::In all(work_, Stage::other);
+    const Network& network = model_->intra;
+    const int fine = finer(quality, network.chroma_offset);
+    side.take_source(work_, rows_, columns_, nullptr);
+    Latents luma = take_latents(work_, rows_, columns_, network.luma);
+    side.luma(work_, network.luma, quality, nullptr, luma);
+    const LumaLatents condition(network.luma, luma);
+    Latents chroma = take_latents(work_, rows_, columns_, network.chroma);
+    side.chroma(work_, network.chroma, fine, network.chroma_from_luma ? &condition : nullptr,
+                chroma);
+
+    const int height = rows_ * kIntraBlock, width = columns_ * kIntraBlock;
+    const Planes y = take_planes(work_, 1, height, width);
+    const Planes uv = take_planes(work_, 2, height / 2, width / 2);
+    clear(y);
+    clear(uv);
+    {
+        const Work::In in(work_, Stage::transform);
+        network.luma.reconstruct(work_, luma, quality, y);
+        network.chroma.reconstruct(work_, chroma, fine, uv);
+    }
+    const Work::In in(work_, Stage::synthesis);
+    Sources seen;
+    seen.add(y, kIntraBlock / 2);
+    network.luma.correct(work_, seen, quality);
+    Sources both;
+    both.add(uv, kIntraBlock / 4);
+    both.add(y, kIntraBlock / 2);
+    network.chroma.correct(work_, both, fine);
+    show(y.plane[0], uv);
+    const size_t cells = size_t(4) * rows_ * columns_;
+    std::fill_n(luma_symbols_.data(), cells * model_->inter.luma.latents(), int16_t{0});
+    std::fill_n(chroma_symbols_.data(), cells * model_->inter.chroma.latents(), int16_t{0});
+}
+
+void Codec::predict(Field field) {
+    const Work::In in(work_, Stage::prediction);
+    compensate_luma(work_.kernels, picture_.plane(0), field, prediction_.samples(0));
+    for (int p = 1; p < 3; ++p) {
+        compensate_chroma(work_.kernels, picture_.plane(p), field, prediction_.samples(p));
+    }
+}
+
+// A latent of an inter frame is 16 times its symbol.
+void Codec::keep_symbols(const Latents& latents, Aligned<int16_t>& symbols) {
+    const ptrdiff_t size =
+        static_cast<ptrdiff_t>(latents.rows) * latents.columns * latents.channels;
+    for (ptrdiff_t i = 0; i < size; ++i) {
+        symbols[i] = static_cast<int16_t>(
+            std::clamp(16 * latents.data[i], -kFeatureLimit, kFeatureLimit));
+    }
+}
+
+template <class Side>
+void Codec::inter(int quality, Field field, Side& side) {
+    work_.start();
+    const Arena::Scope scope(work_.arena);
+    const Work::In all(work_, Stage::other);
+    predict(field);
+    const Network& network = model_->inter;
+    const int fine = finer(quality, network.chroma_offset);
+    const Plane planes[3] = {prediction_.plane(0), prediction_.plane(1), prediction_.plane(2)};
+    const Features prediction = features_of(work_, planes, rows_, columns_);
+    side.take_source(work_, rows_, columns_, &prediction);
+
+    Latents luma = take_latents(work_, 2 * rows_, 2 * columns_, network.luma);
+    const LumaLatents decoded(network.luma, luma);
+    const Known known_luma(network, prediction, luma_symbols_.data(), network.luma.latents(), field,
+                           nullptr);
+    side.luma(work_, network.luma, quality, known_luma.channels() ? &known_luma : nullptr, luma);
+    Latents chroma = take_latents(work_, 2 * rows_, 2 * columns_, network.chroma);
+    const Known known_chroma(network, prediction, chroma_symbols_.data(),
+                             network.chroma.latents(), field, &decoded);
+    side.chroma(work_, network.chroma, fine, known_chroma.channels() ? &known_chroma : nullptr,
+                chroma);
+
+    const Planes y = copy(work_, prediction.y), uv = copy(work_, prediction.uv);
+    {
+        const Work::In in(work_, Stage::transform);
+        network.luma.reconstruct(work_, luma, quality, y);
+        network.chroma.reconstruct(work_, chroma, fine, uv);
+    }
+    const Work::In in(work_, Stage::synthesis);
+    Sources seen;
+    seen.add(y, kInterBlock / 2);
+    seen.add(prediction.y, kInterBlock / 2);
+    network.luma.correct(work_, seen, quality);
+    Sources both;
+    both.add(uv, kInterBlock / 4);
+    both.add(prediction.uv, kInterBlock / 4);
+    both.add(y, kInterBlock / 2);
+    network.chroma.correct(work_, both, fine);
+    show(y.plane[0], uv);
+    keep_symbols(luma, luma_symbols_);
+    keep_symbols(chroma, chroma_symbols_);
+}
+
+void Codec::decode_key(int quality, SymbolDecoder& decoder) {
+    Receiver side(decoder);
+    key(quality, side);
+}
+
+void Codec::decode_inter(int quality, Field field, SymbolDecoder& decoder) {
+    Receiver side(decoder);
+    inter(quality, field, side);
+}
+
+FrameInformation Codec::encode_key(int quality, const Plane source[3], SymbolEncoder& encoder) {
+    Sender side(encoder, source);
+    key(quality, side);
+    return side.information;
+}
+
+FrameInformation Codec::encode_inter(int quality, Field field, const Plane source[3],
+                                     SymbolEncoder& encoder) {
+    Sender side(encoder, source);
+    inter(quality, field, side);
+    return side.information;
+}
+
+}  // namespace colorvid

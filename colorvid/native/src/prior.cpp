@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "prior.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "requantise.h"
+
+namespace colorvid {
+
+std::vector<Step> context_steps(int count, int block, int planes) {
+    const int size = block * block, lowest = block / 2 * (block / 2 + 1) / 2;
+    const Places all = in_order(planes * size);
+    Places low, high;
+    for (int c : all) (c % size < lowest ? low : high).push_back(c);
+    switch (count) {
+        case 1: return {{"all", all, -1, -1}};
+        case 2: return {{"first", all, 0, -1}, {"second", all, 1, -1}};
+        case 5:
+            return {{"low_first", low, 0, 0},
+                    {"low_second", low, 0, 1},
+                    {"low_third", low, 1, -1},
+                    {"high_first", high, 0, -1},
+                    {"high_second", high, 1, -1}};
+        default: throw WrongModel("context_steps must be 1, 2 or 5");
+    }
+}
+
+Prior::Prior(const Tensors& tensors, const std::string& name, const PriorSizes& sizes,
+             std::vector<Step> steps)
+    : sizes_(sizes), steps_(std::move(steps)) {
+    const int width = sizes.width, middle = width / 2;
+    up1_ = UpDense(tensors, name + ".hyper_synthesis.up1", sizes.hyper, middle, kHyperLimit);
+    middle_ = ResidualBlock(tensors, name + ".hyper_synthesis.middle.0", middle, 3);
+    up2_ = UpDense(tensors, name + ".hyper_synthesis.up2", middle, width);
+    quality_ = QualityTable(tensors, name + ".quality", width);
+    if (sizes.conditions) {
+        condition_ = Dense(tensors, name + ".condition", sizes.conditions, width);
+    }
+    trunk_ = BlockRow(tensors, name + ".trunk", 2, width, sizes.side);
+    for (const Step& step : steps_) {
+        const int channels = static_cast<int>(step.channels.size());
+        index_heads_.emplace_back(tensors, name + ".index_heads." + step.name, width, channels);
+        if (sizes.predict_mean) {
+            mean_heads_.emplace_back(tensors, name + ".mean_heads." + step.name, width, channels,
+                                     kFeatureLimit, kMeanLimit);
+        }
+        if (&step == &steps_[0]) continue;
+        context_.emplace_back(tensors, name + ".context." + step.name, sizes.latents, width);
+        refine_.emplace_back(tensors, name + ".refine." + step.name, 1, width, sizes.side);
+    }
+}
+
+Map Prior::begin(Work& work, const Map& hyper, int rows, int columns, int quality) const {
+    Map features = take_map(work, rows, columns, sizes_.width);
+    const Arena::Scope scope(work.arena);
+    Map half = take_map(work, 2 * hyper.rows, 2 * hyper.columns, sizes_.width / 2);
+    for (int y = 0; y < hyper.rows; ++y) up1_.run(work, hyper, y, half);
+    middle_.run(work, half);
+    // Rows and columns beyond the grid are dropped.
+    Map pair = take_map(work, 2, 2 * half.columns, sizes_.width);
+    for (int y = 0; y < half.rows; ++y) {
+        if (2 * y >= rows) break;
+        const Map row{half.row(y), 1, half.columns, half.channels};
+        up2_.run(work, row, 0, pair);
+        for (int i = 0; i < 2 && 2 * y + i < rows; ++i) {
+            int16_t* out = features.row(2 * y + i);
+            std::memcpy(out, pair.row(i), features.row_size() * sizeof(int16_t));
+            quality_.add(work, quality, out, columns);
+        }
+    }
+    return features;
+}
+
+void Prior::add_condition(Work& work, const int16_t* condition, ptrdiff_t stride, int row,
+                          Map& features) const {
+    const Arena::Scope scope(work.arena);
+    int16_t* said = work.arena.take<int16_t>(features.row_size());
+    condition_.run(work, condition, stride, said, features.columns);
+    work.kernels.add_features(features.row(row), said, static_cast<int>(features.row_size()));
+}
+
+void Prior::advance(Work& work, int number, const Latents& known, const float* scale,
+                    Map& features) const {
+    if (number == 0) return;
+    const Arena::Scope scope(work.arena);
+    const int channels = known.channels;
+    int16_t* scaled = work.arena.take<int16_t>(static_cast<size_t>(known.columns) * channels);
+    int16_t* said = work.arena.take<int16_t>(features.row_size());
+    for (int y = 0; y < known.rows; ++y) {
+        for (int x = 0; x < known.columns; ++x) {
+            const ptrdiff_t place = static_cast<ptrdiff_t>(x) * channels;
+            work.kernels.scale_latents(known.row(y) + place, scale, scaled + place, channels);
+        }
+        context_[number - 1].run(work, scaled, channels, said, features.columns);
+        work.kernels.add_features(features.row(y), said, static_cast<int>(features.row_size()));
+    }
+    refine_[number - 1].run(work, features);
+}
+
+// A head gives the channels of a position together; symbols are coded channel by channel.
+void Prior::index_row(const Step& step, const int16_t* in, const Map& grid, int y,
+                      uint8_t* planes) const {
+    const int channels = static_cast<int>(step.channels.size());
+    const ptrdiff_t area = static_cast<ptrdiff_t>(grid.rows) * grid.columns;
+    for (int j = 0; j < channels; ++j) {
+        uint8_t* out = planes + j * area + static_cast<ptrdiff_t>(y) * grid.columns;
+        std::memset(out, 0, grid.columns);
+        if (!step.has_row(y)) continue;
+        const int by = step.column_step();
+        for (int x = step.first_column(step.channels[j], y); x < grid.columns; x += by) {
+            out[x] = static_cast<uint8_t>(
+                std::clamp<int>(in[static_cast<ptrdiff_t>(x) * roomy(channels) + j], 0,
+                                kScales - 1));
+        }
+    }
+}
+
+void Prior::mean_row(const Step& step, const int16_t* in, const Map& grid, int y,
+                     int16_t* planes) const {
+    const int channels = static_cast<int>(step.channels.size());
+    const ptrdiff_t area = static_cast<ptrdiff_t>(grid.rows) * grid.columns;
+    if (!step.has_row(y)) return;
+    for (int j = 0; j < channels; ++j) {
+        int16_t* out = planes + j * area + static_cast<ptrdiff_t>(y) * grid.columns;
+        for (int x = 0; x < grid.columns; ++x) {
+            out[x] = in[static_cast<ptrdiff_t>(x) * roomy(channels) + j];
+        }
+    }
+}
+
+StepParameters Prior::parameters(Work& work, int number, const Map& features) const {
+    const Step& step = steps_[number];
+    const size_t channels = step.channels.size();
+    const size_t size = channels * features.rows * features.columns;
+    StepParameters result{work.arena.take<uint8_t>(size), nullptr};
+    if (sizes_.predict_mean) result.mean = work.arena.take<int16_t>(size);
+    const Arena::Scope scope(work.arena);
+    int16_t* row = work.arena.take<int16_t>(features.columns * roomy(static_cast<int>(channels)));
+    for (int y = 0; y < features.rows; ++y) {
+        if (step.has_row(y)) {
+            index_heads_[number].run(work, features.row(y), features.stride(), row,
+                                     features.columns);
+        }
+        index_row(step, row, features, y, result.index);
+        if (!result.mean || !step.has_row(y)) continue;
+        mean_heads_[number].run(work, features.row(y), features.stride(), row, features.columns);
+        mean_row(step, row, features, y, result.mean);
+    }
+    return result;
+}
+
+HyperAnalysis::HyperAnalysis(const Tensors& tensors, const std::string& name, int latents,
+                             int width, int hyper)
+    : width_(width),
+      hyper_(hyper),
+      enter_(tensors, name + ".enter", latents, width),
+      down1_(Filters(tensors, name + ".down1", {width, 4 * width, 1, 1}, kFeatureLimit),
+             of_quarters(width), in_order(width), kFeatureLimit),
+      down2_(Filters(tensors, name + ".down2", {hyper, 4 * width, 1, 1}, kFeatureLimit),
+             of_quarters(width), in_order(hyper), kFeatureLimit),
+      middle_(tensors, name + ".middle.0", width, 3) {}
+
+Map HyperAnalysis::run(Work& work, const Map& scaled) const {
+    const int rows = (scaled.rows + kHyperStride - 1) / kHyperStride;
+    const int columns = (scaled.columns + kHyperStride - 1) / kHyperStride;
+    Map result = take_map(work, rows, columns, hyper_);
+    const Arena::Scope scope(work.arena);
+    // The last row and column repeat up to a whole position of the hyper-latents.
+    Map entered = take_map(work, rows * kHyperStride, columns * kHyperStride, width_);
+    for (int y = 0; y < entered.rows; ++y) {
+        int16_t* row = entered.row(y);
+        enter_.run(work, scaled.row(std::min(y, scaled.rows - 1)), scaled.stride(), row,
+                   scaled.columns);
+        for (int x = scaled.columns; x < entered.columns; ++x) {
+            std::memcpy(row + x * entered.stride(), row + (scaled.columns - 1) * entered.stride(),
+                        entered.stride() * sizeof(int16_t));
+        }
+        work.kernels.leaky(row, static_cast<int>(entered.row_size()));
+    }
+    Map half = take_map(work, entered.rows / 2, entered.columns / 2, width_);
+    int16_t* seen = work.arena.take<int16_t>(2 * entered.row_size());
+    for (int y = 0; y < half.rows; ++y) {
+        unshuffle_row(entered, y, seen);
+        down1_.run(work, seen, 4 * entered.stride(), half.row(y), half.columns);
+    }
+    middle_.run(work, half);
+    for (int y = 0; y < rows; ++y) {
+        unshuffle_row(half, y, seen);
+        down2_.run(work, seen, 4 * half.stride(), result.row(y), columns);
+        int16_t* row = result.row(y);
+        for (ptrdiff_t i = 0; i < result.row_size(); ++i) {
+            row[i] = static_cast<int16_t>(
+                std::clamp(round_shift(row[i], 8), -kHyperLimit, kHyperLimit));
+        }
+    }
+    return result;
+}
+
+}  // namespace colorvid
