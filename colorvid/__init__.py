@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from colorvid.files.encode import encode_file
     from colorvid.files.streams import probe
     from colorvid.frame import Frame
-    from colorvid.models.modelfile import load_model
+    from colorvid.models.loading import load_model
 
 __version__ = PACKAGE_VERSION
 

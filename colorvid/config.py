@@ -106,6 +106,7 @@ class BranchConfig:
             0 also means that the branch codes residuals, which are scaled alike at all frequencies.
         analysis_blocks, synthesis_blocks: residual blocks of the non-linear paths at
             ``1 / block``, besides the last one, which may attend.
+        analysis_fine: residual blocks of the analysis at ``2 / block``.
         synthesis_fine: residual blocks of the synthesis at ``2 / block``, after the deeper part.
         analysis_kernel, synthesis_kernel, prior_kernel: sides of the depthwise filters of residual
             blocks in these networks: odd.
@@ -132,6 +133,7 @@ class BranchConfig:
     rate_weight: float
     reference_planes: int = 0
     analysis_blocks: int = 0
+    analysis_fine: int = 2
     synthesis_blocks: int = 0
     synthesis_fine: int = 2
     analysis_kernel: int = 3
@@ -146,6 +148,14 @@ class BranchConfig:
     def latents(self) -> int:
         """Channels of y: every coefficient of every plane."""
         return samples(self.planes, self.block)
+
+    def bit_worth(self) -> list[float]:
+        """What a bit is worth to the quantiser, in squared sample values, by quality index.
+
+        Divided by the square of a quantiser step it is the price of a bit in squared steps.
+        """
+        worth = self.rate_weight * 255**2 / self.sample_weight
+        return [worth / lambda_of_quality(float(quality)) for quality in range(QUALITIES)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ import pytest
 import torch
 
 from colorvid.errors import ModelMismatch
-from colorvid.models.modelfile import RELEASED, find_model, load_model
+from colorvid.models.loading import load_model
+from colorvid.models.modelfile import RELEASED, find_model
 from tests.conftest import CodedClip
 
 ROOT = Path(__file__).parents[1]

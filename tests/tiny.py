@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from colorvid.config import InterConfig, IntraConfig
-from colorvid.entropy.tables import Tables, tables_of
-from colorvid.models.modelfile import BRANCHES, Model, branch_of, load_model, save_model
+from colorvid.entropy.tables import SCALES, Tables, tables_of
+from colorvid.models.loading import Model, load_model
+from colorvid.models.modelfile import BRANCHES
+from colorvid.models.networks import branch_of, save_model
 from colorvid.models.video import VideoModel
-from colorvid.nn.prior import SCALES, scale_of
+from colorvid.nn.prior import scale_of
 
 INTRA = IntraConfig(
     luma_widths=(8, 12),

@@ -47,7 +47,7 @@ from colorvid.evaluation.compare.tables import (
     write_tsv,
 )
 from colorvid.io import VideoInfo
-from colorvid.models.modelfile import save_model
+from colorvid.models.networks import save_model
 from colorvid.training.export import assemble, make_tables
 from colorvid.training.loop.weights import run_config
 from colorvid.training.recipe import Recipe

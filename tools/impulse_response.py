@@ -35,7 +35,7 @@ from colorvid.errors import ConfigError
 from colorvid.evaluation.compare.clips import load
 from colorvid.evaluation.impulse import channel_bits, impulse_responses
 from colorvid.evaluation.plots import figure
-from colorvid.models.modelfile import load_model
+from colorvid.models.loading import load_model
 from colorvid.quality.color import ColorSpec
 
 Picture = NDArray[np.float64]

@@ -26,6 +26,7 @@ from colorvid.cli.tool import errors_in_one_line, tool_parser
 from colorvid.codec.encoder import Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.entropy.rans import CodeBook
+from colorvid.entropy.tables import SCALES
 from colorvid.errors import ConfigError
 from colorvid.evaluation.compare.choices import INTRA_QUALITIES
 from colorvid.evaluation.compare.clips import Clip, find_sources, load
@@ -33,10 +34,11 @@ from colorvid.evaluation.compare.machine import commit
 from colorvid.evaluation.compare.tables import BD_METRICS, bd_rates, markdown, write_tsv
 from colorvid.frame import Frame
 from colorvid.models.branch import BranchOutput
-from colorvid.models.modelfile import Model, is_encoder, load_model
+from colorvid.models.loading import Model, load_model
+from colorvid.models.modelfile import is_encoder
 from colorvid.models.planes import FEATURES_PER_SAMPLE, FrameTensors, from_features
 from colorvid.models.video import VideoModel
-from colorvid.nn.prior import INDEX, SCALES
+from colorvid.nn.prior import INDEX
 from colorvid.nn.transforms import UNIT
 from colorvid.quality.scores import FrameScores, score_frame
 from colorvid.training.loop.weights import load_run

@@ -64,7 +64,7 @@ def _selftest(options: Namespace, signals: Signals) -> int:
 
 def _model(options: Namespace, signals: Signals) -> int:
     from colorvid.models.complexity import describe_model
-    from colorvid.models.modelfile import load_model
+    from colorvid.models.loading import load_model
 
     show(describe_model(options.name, load_model(options.name)))
     return 0

@@ -1,27 +1,17 @@
-"""Frames to packets, one by one: the closed loop of `colorvid.codec.loop` with the range coder."""
+"""Frames to packets, one by one: the closed loop of `colorvid.codec.loop` with a real coder."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from colorvid.bitstream import FrameType, Packet
-from colorvid.codec.loop import ClosedLoop, CodedStep
+from colorvid.codec.loop import ClosedLoop
 from colorvid.codec.settings import EncoderSettings
-from colorvid.entropy.rans import BranchWriter, SymbolWriter
 from colorvid.errors import ConfigError
-from colorvid.exact.guard import exact_torch, prove
 from colorvid.frame import Frame, Size
-from colorvid.models.modelfile import Model
-
-
-@dataclass(slots=True)
-class Timings:
-    """Seconds spent in each stage."""
-
-    motion: float = 0.0
-    networks: float = 0.0
-    entropy: float = 0.0
+from colorvid.models.frames import FrameCodec
+from colorvid.models.loading import Model
+from colorvid.native.model import Coded, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +20,11 @@ class CodedFrame:
 
     Attributes:
         bits: information of ``luma``, ``chroma`` and ``side`` (hyper-latents) in bits.
-        timings: seconds in each stage of this frame.
     """
 
     packet: Packet
     picture: Frame
     bits: dict[str, float]
-    timings: Timings = field(default_factory=Timings)
 
 
 class Encoder:
@@ -46,15 +34,16 @@ class Encoder:
         """Prepare.
 
         Args:
-            model: as `colorvid.models.modelfile.load_model` gives.
+            model: as `colorvid.models.loading.load_model` gives.
             settings: quality and GOP.
             first: number of the first frame in the stream; it becomes a key frame.
         """
-        prove(str(model.network.device), model.network.carrier)
         self.model, self.settings = model, settings
         self._number = first
         self._size: Size | None = None
-        self._loop = ClosedLoop(model.network, settings)
+        self._frames: FrameCodec | None = None
+        self._loop: ClosedLoop[Coded] | None = None
+        self._motion_seconds = 0.0
 
     def push(self, frame: Frame) -> CodedFrame:
         """Encode the next frame.
@@ -62,44 +51,29 @@ class Encoder:
         Raises:
             ConfigError: the frame has another size than the frame before.
         """
-        if self._size not in (None, frame.size):
+        if self._loop is None:
+            self._size = frame.size
+            self._frames = self.model.frames(frame.size)
+            self._loop = ClosedLoop(self._frames, self.settings)
+        if self._size != frame.size:
             raise ConfigError(
                 f"frame {self._number} is {frame.size}; "
                 f"all frames must be {self._size} as the first"
             )
-        self._size = frame.size
-        start = time.perf_counter()
-        writer = SymbolWriter()
-
-        def coders(kind: str) -> tuple[BranchWriter, BranchWriter]:
-            luma, chroma = self.model.pair(kind)
-            return writer.branch(luma), writer.branch(chroma)
-
-        with exact_torch():
-            step = self._loop.push(frame, coders)
-        picture = step.after.picture.frame()
+        step = self._loop.push(frame)
         packet = Packet(
             frame_type=FrameType.INTRA if step.is_key else FrameType.INTER,
             quality=step.quality,
             frame_number=self._number,
-            frame_crc=picture.crc32(),
+            frame_crc=step.coded.picture.crc32(),
             motion=step.motion,
-            latents=writer.finish(),
+            latents=step.coded.latents,
         )
         self._number += 1
-        return _counted(packet, picture, step, time.perf_counter() - start)
+        self._motion_seconds += step.motion_seconds
+        return CodedFrame(packet, step.coded.picture, step.coded.bits)
 
-
-def _counted(
-    packet: Packet, picture: Frame, step: CodedStep[BranchWriter], seconds: float
-) -> CodedFrame:
-    """Add what the coders counted of a frame that took ``seconds`` in all."""
-    luma, chroma = step.coders
-    bits = {
-        "luma": luma.latent_bits,
-        "chroma": chroma.latent_bits,
-        "side": luma.hyper_bits + chroma.hyper_bits,
-    }
-    entropy = luma.seconds + chroma.seconds
-    networks = seconds - step.motion_seconds - entropy
-    return CodedFrame(packet, picture, bits, Timings(step.motion_seconds, networks, entropy))
+    def work(self) -> dict[str, Work]:
+        """What was done so far, by stage."""
+        done = {} if self._frames is None else self._frames.work()
+        return {"motion": Work(self._motion_seconds)} | done

@@ -19,8 +19,7 @@ from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import DamagedStream, HashMismatch, OutOfMemory
 from colorvid.frame import Frame, Size
 from colorvid.io.files import frame_bytes
-from colorvid.models.loading import model_for
-from colorvid.models.modelfile import Model
+from colorvid.models.loading import Model, model_for
 from colorvid.quality.log import FrameRow
 from colorvid.quality.scores import FrameScores
 from colorvid.system import memory

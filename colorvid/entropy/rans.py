@@ -20,11 +20,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorvid.entropy.tables import TOTAL, Tables
+from colorvid.entropy.tables import MAX_SYMBOL, TOTAL, Tables
 from colorvid.errors import ConfigError
 
-MAX_SYMBOL = 2**11 - 1
-"""Largest magnitude of a symbol; a damaged stream cannot exceed it."""
 _FEWEST = 4
 """compressai's encoder has room for one word a symbol; with fewer symbols it would overrun."""
 

@@ -17,6 +17,12 @@ from colorvid.errors import HeaderError
 PRECISION = 16
 TOTAL = 1 << PRECISION
 MAX_REACH = 255
+SCALES = 64
+"""Tables of the latents of a branch, by their scale."""
+COSTED = 32
+"""Magnitudes whose cost in bits the encoder's quantiser knows."""
+MAX_SYMBOL = 2**11 - 1
+"""Largest magnitude of a symbol; a damaged stream cannot exceed it."""
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,7 @@ from colorvid.files.decode import decode_file
 from colorvid.files.encode import encode_file
 from colorvid.files.streams import header_of, info_of, probe
 from colorvid.io import VideoInfo, open_reader, open_writer
-from colorvid.models.loading import model_on
-from colorvid.models.modelfile import Model
+from colorvid.models.loading import Model, model_on
 from colorvid.system.cores import available_cores, one_torch_thread
 
 Stages = dict[str, float]

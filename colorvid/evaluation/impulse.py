@@ -19,7 +19,7 @@ from colorvid.entropy.tables import Tables
 from colorvid.errors import ConfigError
 from colorvid.exact.guard import exact_torch, prove
 from colorvid.frame import Frame
-from colorvid.models.modelfile import Model
+from colorvid.models.loading import Model
 from colorvid.models.planes import FEATURES_PER_SAMPLE, FrameTensors, padded
 from colorvid.nn.steps import Step, places
 from colorvid.nn.transforms import SYMBOL_STEPS

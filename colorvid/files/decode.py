@@ -23,7 +23,7 @@ from colorvid.system.limits import check_picture
 if TYPE_CHECKING:
     from typing_extensions import TypedDict, Unpack
 
-    from colorvid.models.modelfile import Model
+    from colorvid.models.loading import Model
 
     class DecodeKeywords(TypedDict, total=False):
         """The fields of `DecodeOptions` as keyword arguments."""

@@ -1,59 +1,51 @@
 """The self-test: known answers that show that this machine decodes streams exactly.
 
-Each check compares a result of this machine with integers or hashes that were fixed elsewhere;
-what they prove is told in `docs/exactness.md`. The hashes of a released model and its small stream
-lie beside its weights; ``python -m tests.conformance.make`` writes both.
+It proves what decoding would use: the native core, or PyTorch where that is missing, switched off
+or not for the device; see `colorvid.files.selftest_torch`. Each check compares a result of this
+machine with integers or hashes that were fixed elsewhere; `docs/exactness.md` says what they prove.
+The small stream of a released model and its hashes lie beside its weights; ``python -m
+tests.conformance.make`` writes both.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import platform
 from collections.abc import Callable, Iterator
-from functools import partial
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from colorvid.bitstream import ClvReader, Packet
 from colorvid.codec.decoder import Decoder
-from colorvid.entropy.rans import CodeBook, SymbolReader
-from colorvid.entropy.tables import Tables
-from colorvid.errors import ColorvidError, DamagedStream, HashMismatch, ModelMismatch
-from colorvid.exact.guard import exact_torch, prove
-from colorvid.models.loading import check_device
-from colorvid.models.modelfile import RELEASED, Model, find_model, load_model, prove_model
-from colorvid.models.planes import FrameTensors
-from colorvid.models.video import State
-from colorvid.motion.coding import MotionCoder
-from colorvid.motion.compensate import compensate, compensate_in_torch
+from colorvid.errors import DamagedStream, HashMismatch, ModelMismatch
+from colorvid.frame import Frame, Plane, Size, chroma_size
+from colorvid.models.loading import Model, check_device, load_model
+from colorvid.models.modelfile import RELEASED, find_model
 from colorvid.motion.field import VECTOR_LIMIT, grid_shape
 from colorvid.motion.native import AnyMotionCoder, motion_coder
-from colorvid.native.core import core, describe
+from colorvid.native.core import Core, core, describe
+from colorvid.native.motion import compensate
+from colorvid.native.symbols import read_symbols
 
-HEIGHT, WIDTH = 51, 67
-Planes = tuple[Tensor, Tensor, Tensor]
-CARRIERS = (torch.float32, torch.float64)
-_QUALITY = 40
+SIZE = Size(67, 51)
 
 # Two tables and symbols coded with them, an escape among them, by compressai's rANS coder.
-_CDF = np.array(
+CDF = np.array(
     [[0, 9000, 56000, 65000, 65536, 0, 0], [0, 4000, 14000, 50000, 60000, 65535, 65536]], np.int32
 )
-_SIZES = np.array([5, 7], np.int32)
-_SYMBOLS = (0, 1, -1, 0, -2, 2, 0, 1, 9, -300, 2047, 0)
-_INDEX = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 1], np.int32)
-_RANS_WORDS = "50803195010000000f2296a7c1ffff332563ff57"
-_VECTORS = (
+SIZES = np.array([5, 7], np.int32)
+SYMBOLS = (0, 1, -1, 0, -2, 2, 0, 1, 9, -300, 2047, 0)
+INDEX = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 1], np.int32)
+RANS_WORDS = "50803195010000000f2296a7c1ffff332563ff57"
+VECTORS = (
     "f000bfe8b2103d567689037a169812d73c291f4f36c5c0867971c4be9c417a801be51899fac85b9a546bb4fc"
     "a4276e21945f9a3563dde075e9620991db"
 )
-_VECTORS_SHAPE = (5, 6)
-_MOTION_SHA256 = "6dbbb40afe1676cae84ddc47ed506995364637bbff0873d8489d8370224abb54"
+VECTORS_SHAPE = (5, 6)
+MOTION_SHA256 = "6dbbb40afe1676cae84ddc47ed506995364637bbff0873d8489d8370224abb54"
 
 
 def made_up(count: int, low: int, high: int, first: int = 0) -> NDArray[np.int64]:
@@ -73,70 +65,21 @@ def vectors(shape: tuple[int, int]) -> NDArray[np.int16]:
     return field.astype(np.int16).reshape(*shape, 2)
 
 
-def picture(device: str) -> FrameTensors:
+def picture() -> Frame:
     """A picture of noise, 67x51."""
-    chroma = ((HEIGHT + 1) // 2, (WIDTH + 1) // 2)
-    planes = []
-    for number, (rows, columns) in enumerate(((HEIGHT, WIDTH), chroma, chroma)):
+    chroma = chroma_size(*SIZE.shape)
+    planes: list[Plane] = []
+    for number, (rows, columns) in enumerate((SIZE.shape, chroma, chroma)):
         samples = made_up(rows * columns, 0, 255, number * 10**6).reshape(rows, columns)
-        planes.append(torch.from_numpy(samples.astype(np.uint8)).to(device))
-    return FrameTensors(*planes)
-
-
-def motion_sha256(device: str, predict: Callable[[Planes, Tensor], Planes] = compensate) -> str:
-    """SHA-256 of a prediction from `picture` by `vectors`, in hexadecimal digits."""
-    start = picture(device)
-    field = torch.from_numpy(vectors(grid_shape(HEIGHT, WIDTH))).to(device)
-    with exact_torch():
-        predicted = FrameTensors(*predict((start.y, start.u, start.v), field))
-    return predicted.frame().sha256()
-
-
-class _MadeUpCoder:
-    """A coder whose symbols are `made_up`; takes down which tables the networks ask for."""
-
-    def __init__(self) -> None:
-        self.tables = hashlib.sha256()
-        self._count = 0
-
-    def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
-        """See `colorvid.models.branch.Coder.hyper`."""
-        return torch.from_numpy(self._next(shape.numel(), 3)).reshape(shape)
-
-    def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
-        """See `colorvid.models.branch.Coder.latents`."""
-        tables = index.to("cpu", torch.int64).numpy()
-        self.tables.update(tables.astype("<i2").tobytes())
-        values = self._next(len(tables), 2)
-        values[::97] *= 20
-        return torch.from_numpy(np.where(tables > 0, values, 0)).to(index.device, index.dtype)
-
-    def _next(self, count: int, limit: int) -> NDArray[np.int64]:
-        self._count += count
-        return made_up(count, -limit, limit, self._count)
-
-
-def networks_sha256(model: Model) -> str:
-    """SHA-256 of what the networks make of made-up symbols, in hexadecimal digits.
-
-    It runs over the tables that a key frame and an inter frame ask for, and over both pictures.
-    """
-    network, coder = model.network, _MadeUpCoder()
-    coders = (coder, coder)
-    field = torch.from_numpy(vectors(grid_shape(HEIGHT, WIDTH))).to(network.device)
-    with exact_torch():
-        key: State = network.code_key(coders, None, (HEIGHT, WIDTH), _QUALITY)
-        inter = network.code_inter(coders, None, field, key, _QUALITY)
-    for state in (key, inter):
-        coder.tables.update(state.picture.frame().sha256().encode())
-    return coder.tables.hexdigest()
+        planes.append(samples.astype(np.uint8))
+    return Frame(*planes)
 
 
 def run(device: str = "cpu") -> Iterator[str]:
     """Run all checks; yields a line of text for each as soon as it has passed.
 
     Args:
-        device: torch device.
+        device: torch device; ``cpu`` takes the native core where it is there.
 
     Raises:
         ConfigError: no such device.
@@ -144,35 +87,47 @@ def run(device: str = "cpu") -> Iterator[str]:
         ModelMismatch: a released model cannot be used, or its data belong to another model.
     """
     check_device(device)
-    yield f"machine: {platform.machine()}, Python {platform.python_version()}, " + _torch(device)
-    yield from _arithmetic(device)
-    yield _check("entropy decoder: symbols from fixed bytes", _symbols, list(_SYMBOLS))
-    field = vectors(_VECTORS_SHAPE).tolist()
-    yield _check("motion decoder: vectors from fixed bytes", lambda: _read(MotionCoder()), field)
-    title = "motion compensation: a picture by fixed vectors"
-    in_torch = partial(motion_sha256, device, compensate_in_torch)
-    yield _check(title, in_torch, _MOTION_SHA256)
-    yield describe()
-    if core() is not None:
-        native = "native core: vectors from fixed bytes"
-        yield _check(native, lambda: _read(motion_coder()), field)
-        native = "native core: a picture by fixed vectors"
-        yield _check(native, partial(motion_sha256, "cpu", compensate), _MOTION_SHA256)
-    for name in RELEASED:
-        yield from _released(name, device)
+    machine = f"machine: {platform.machine()}, Python {platform.python_version()}"
+    native = core() if device == "cpu" else None
+    if native is not None:
+        yield f"{machine}, {describe()}"
+        yield from _native(native)
+    else:
+        from colorvid.files import selftest_torch
+
+        yield f"{machine}, {selftest_torch.describe(device)}"
+        yield from selftest_torch.checks(device)
     yield "all right: this machine decodes exactly"
 
 
-def _torch(device: str) -> str:
-    """Version of torch, and what it computes with."""
-    place = torch.device(device)
-    if place.type == "cuda":
-        return f"torch {torch.__version__}, {torch.cuda.get_device_name(place)}"
-    return f"torch {torch.__version__}, {device} ({torch.backends.cpu.get_cpu_capability()})"
+def _native(native: Core) -> Iterator[str]:
+    """Checks of the native core."""
+    tables = (CDF, SIZES)
+    data = bytes.fromhex(RANS_WORDS)
+    title = "entropy decoder: symbols from fixed bytes"
+    yield check(title, lambda: read_symbols(native, tables, INDEX, data).tolist(), list(SYMBOLS))
+    field = vectors(VECTORS_SHAPE)
+    title = "motion decoder: vectors from fixed bytes"
+    yield check(title, lambda: read_vectors(motion_coder()), field.tolist())
+    moved = vectors(grid_shape(*SIZE.shape))
+    yield check(
+        "motion compensation: a picture by fixed vectors",
+        lambda: Frame(*compensate(native, picture().planes, moved)).sha256(),
+        MOTION_SHA256,
+    )
+    for name in RELEASED:
+        model = load_model(name)
+        expected = answers(name, model)
+        yield f"model {name}: all sums proved to be exact"
+        yield stream(name, f"model {name}", model, expected["frames"])
 
 
-def _check(title: str, compute: Callable[[], object], expected: object) -> str:
-    """Compare a result with its known answer; gives the line that tells it."""
+def check(title: str, compute: Callable[[], object], expected: object) -> str:
+    """Compare a result with its known answer; gives the line that says so.
+
+    Raises:
+        HashMismatch: they differ.
+    """
     try:
         got = compute()
     except (DamagedStream, HashMismatch) as error:
@@ -190,60 +145,36 @@ def _short(value: object) -> str:
     return text if len(text) <= 64 else f"{text[:61]}..."
 
 
-def _arithmetic(device: str) -> Iterator[str]:
-    """The guard's known answers, for both carriers."""
-    prove.cache_clear()
-    for carrier in CARRIERS:
-        try:
-            count = prove(device, carrier)
-        except ColorvidError as error:
-            raise HashMismatch(f"self-test failed: arithmetic: {error}") from error
-        kind = str(carrier).removeprefix("torch.")
-        yield f"arithmetic: {count} sums, products and roundings in {kind} equal int64"
+def read_vectors(coder: AnyMotionCoder) -> object:
+    """What a motion coder makes of `VECTORS`."""
+    return coder.decode(bytes.fromhex(VECTORS), VECTORS_SHAPE).tolist()
 
 
-def _symbols() -> list[int]:
-    """What the rANS decoder makes of `_RANS_WORDS`."""
-    tables = Tables(_CDF, _SIZES)
-    book = CodeBook(tables, tables)
-    reader = SymbolReader(bytes.fromhex(_RANS_WORDS), len(_INDEX))
-    values: list[int] = reader.read(book, tables, _INDEX).tolist()
-    return values
+def answers(name: str, model: Model) -> dict[str, Any]:
+    """The known answers of a released model.
 
-
-def _read(coder: AnyMotionCoder) -> object:
-    """What a motion coder makes of `_VECTORS`."""
-    return coder.decode(bytes.fromhex(_VECTORS), _VECTORS_SHAPE).tolist()
-
-
-def _released(name: str, device: str) -> Iterator[str]:
-    """Proof of bounds, networks and stream of a released model, in both carriers."""
+    Raises:
+        ModelMismatch: they belong to another model.
+    """
     path = find_model(name)
-    expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    model = load_model(name, device)
+    expected: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     if model.identity.hex() != expected["model"]:
         raise ModelMismatch(
             f"model {name} is {model.identity.hex()}, its self-test data are for "
             f"{expected['model']}; run python -m tests.conformance.make"
         )
-    bounds = [b for b in prove_model(model.network) if b.allowed < 2**24]
-    tightest = max(bounds, key=lambda bound: bound.largest)
-    yield (
-        f"model {name}: sums of {len(bounds)} layers proved below 2^24; the largest is "
-        f"{tightest.largest} in {tightest.layer}"
-    )
-    for carrier in CARRIERS:
-        model = load_model(name, device, carrier)
-        kind = f"model {name} in {str(carrier).removeprefix('torch.')}"
-        networks = partial(networks_sha256, model)
-        yield _check(f"{kind}: networks on fixed symbols", networks, expected["networks"])
-        yield from _stream(kind, model, path.with_suffix(".clv").read_bytes(), expected["frames"])
+    return expected
 
 
-def _stream(kind: str, model: Model, data: bytes, expected: list[str]) -> Iterator[str]:
-    """Decode the small stream of a model and compare every frame."""
+def stream(name: str, title: str, model: Model, expected: list[str]) -> str:
+    """Decode the small stream of a released model and compare every frame.
+
+    Raises:
+        HashMismatch: one differs.
+    """
+    data = find_model(name).with_suffix(".clv").read_bytes()
     reader = ClvReader(io.BytesIO(data))
     decoder = Decoder(model, reader.header.size)
     packets = [record for record in reader if isinstance(record, Packet)]
-    title = f"{kind}: {len(packets)} frames of a stream of {len(data)} bytes"
-    yield _check(title, lambda: [decoder.push(p).sha256() for p in packets], expected)
+    what = f"{title}: {len(packets)} frames of a stream of {len(data)} bytes"
+    return check(what, lambda: [decoder.push(p).sha256() for p in packets], expected)

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from colorvid.config import BranchConfig, lambda_of_quality
-from colorvid.entropy.rans import MAX_SYMBOL
+from colorvid.entropy.tables import COSTED, MAX_SYMBOL, SCALES
 from colorvid.exact.arithmetic import ExactArithmetic, Grid, straight_through
 from colorvid.exact.layers import ChannelScale
-from colorvid.nn.prior import HYPER, INDEX, SCALES, Parameters, Prior
+from colorvid.nn.prior import HYPER, INDEX, Parameters, Prior
 from colorvid.nn.steps import Step, coded, places
 from colorvid.nn.transforms import (
     STEP_STEPS,
@@ -31,8 +31,6 @@ from colorvid.nn.transforms import (
 )
 
 LATENT = Grid(steps=SYMBOL_STEPS, limit=2**15)
-COSTED = 32
-"""Magnitudes whose cost in bits the quantiser knows."""
 
 
 class Coder(Protocol):

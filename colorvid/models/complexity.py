@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from colorvid.exact.layers import Conv
-from colorvid.models.modelfile import BRANCHES, Model, branch_of, is_encoder
+from colorvid.models.loading import Model
+from colorvid.models.modelfile import BRANCHES, is_encoder
+from colorvid.models.networks import branch_of
 from colorvid.models.planes import FrameTensors
 from colorvid.motion.field import grid_shape
 from colorvid.nn.transforms import BlockTransform

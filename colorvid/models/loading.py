@@ -1,27 +1,156 @@
-"""Which model a stream needs, and getting it ready for work on a device."""
+"""Models that are ready to work: in the native core, or in PyTorch.
+
+Both give the same bytes and the same pictures. The native core serves the processor where it is
+there; PyTorch serves GPUs, and is the reference.
+"""
 
 from __future__ import annotations
 
-import torch
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from colorvid.entropy.rans import SymbolWriter
+import numpy as np
+from numpy.typing import NDArray
+
+from colorvid.entropy.tables import COSTED
 from colorvid.errors import ConfigError, ModelMismatch
-from colorvid.exact.guard import prove
-from colorvid.models.modelfile import RELEASED, Model, load_model, model_identity
+from colorvid.exact.wide import encoder_tensors
+from colorvid.frame import Size
+from colorvid.models.frames import FrameCodec
+from colorvid.models.modelfile import (
+    BRANCHES,
+    RELEASED,
+    ModelFile,
+    is_encoder,
+    model_identity,
+    read_model_file,
+)
+from colorvid.native.core import Core, core
+from colorvid.native.model import NativeCodec, NativeModel
 from colorvid.system.cores import one_torch_thread
 from colorvid.system.interrupts import uninterrupted
 
+if TYPE_CHECKING:
+    import torch
+
+    from colorvid.entropy.rans import CodeBook
+    from colorvid.models.networks import Books
+    from colorvid.models.video import VideoModel
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A released model, ready to code.
+
+    Attributes:
+        file: what its file holds.
+        identity: 16 bytes that a stream names its model by.
+        device: torch device; on ``cpu`` the native core does the work, if ``native``.
+        native: the model in the native core; None = PyTorch does the work.
+        carrier: what carries the integers in PyTorch; None = float32.
+    """
+
+    file: ModelFile
+    identity: bytes
+    device: str = "cpu"
+    native: NativeModel | None = None
+    carrier: torch.dtype | None = field(default=None)
+
+    def frames(self, size: Size) -> FrameCodec:
+        """What codes the frames of a group of pictures of ``size``.
+
+        Raises:
+            MemoryError: the memory does not suffice.
+        """
+        if self.native is not None:
+            return NativeCodec(self.native, size)
+        from colorvid.models.torch_codec import TorchCodec
+
+        return TorchCodec(self.network, self.books, size)
+
+    @property
+    def network(self) -> VideoModel:
+        """The networks in PyTorch, in exact arithmetic; loaded when first asked for."""
+        return self._torch[0]
+
+    @property
+    def books(self) -> Books:
+        """Tables of each of `BRANCHES` for PyTorch's path."""
+        return self._torch[1]
+
+    def pair(self, kind: str) -> tuple[CodeBook, CodeBook]:
+        """Code books of luma and chroma; ``kind`` is ``intra`` or ``inter``."""
+        return self.books[f"{kind}.luma"], self.books[f"{kind}.chroma"]
+
+    @cached_property
+    def _torch(self) -> tuple[VideoModel, Books]:
+        from colorvid.models.networks import load_networks
+
+        carrier = {} if self.carrier is None else {"carrier": self.carrier}
+        return load_networks(self.file, self.device, **carrier)
+
+
+def load_model(
+    name: str = "default", device: str = "cpu", carrier: torch.dtype | None = None
+) -> Model:
+    """Load a model.
+
+    Args:
+        name: one of `colorvid.config.TUNES`, or the path of a model file.
+        device: ``cpu``, for the native core where there is one; any other torch device, for
+            PyTorch.
+        carrier: torch's float32 or float64, to check that both give the same bytes, for PyTorch;
+            None = the native core, if it is there.
+
+    Raises:
+        ModelMismatch: no such model, or the file is not one.
+    """
+    file = read_model_file(name)
+    found = core() if device == "cpu" and carrier is None else None
+    if found is not None:
+        return Model(file, file.identity, native=_in_core(found, file))
+    model = Model(file, file.identity, device, carrier=carrier)
+    assert model.network is not None  # loaded and proved now
+    return model
+
+
+def _in_core(found: Core, file: ModelFile) -> NativeModel:
+    try:
+        return NativeModel(found, file.configs(), _native_tensors(file), encoder=True)
+    except ModelMismatch as error:
+        if str(error).startswith(str(file.path)):
+            raise
+        raise ModelMismatch(f"{file.path}: model file: {error}") from error
+
+
+def _native_tensors(file: ModelFile) -> dict[str, NDArray[Any]]:
+    """What the native core takes: integers of the decoder and of the encoder, and prices."""
+    tensors = {name: array for name, array in file.tensors.items() if not is_encoder(name)}
+    floats = {name: array for name, array in file.tensors.items() if is_encoder(name)}
+    tensors |= encoder_tensors(floats)
+    tables, (intra, inter) = file.tables(), file.configs()
+    parts = (intra.luma(), intra.chroma(), inter.luma(), inter.chroma())
+    for branch, part in zip(BRANCHES, parts, strict=True):
+        tensors[f"{branch}.worth"] = np.array(part.bit_worth(), np.float32)
+        tensors[f"{branch}.costs"] = tables[branch][1].costs(COSTED)
+    return tensors
+
 
 def check_device(device: str) -> None:
-    """Refuse what torch cannot run on.
+    """Refuse what torch cannot run on; ``cpu`` needs no torch.
 
     Raises:
         ConfigError: unknown, or not there.
     """
+    if device == "cpu":
+        return
     try:
+        import torch
+
         if torch.empty(0, device=device).is_meta:
             raise RuntimeError("it holds no values")
-    except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+    except (ImportError, RuntimeError, AssertionError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0].split(". ")[0]
         raise ConfigError(f"device {device!r} cannot be used: {reason}; use cpu") from error
 
@@ -29,20 +158,30 @@ def check_device(device: str) -> None:
 def model_on(device: str, name: str) -> Model:
     """Load a model by name or path, ready for work on several threads.
 
-    It loads with one torch thread: its thousands of small operations gain little from more, and
-    threads that wait for each other crawl where other programs keep the cores busy.
-
     Raises:
         ConfigError: no such device.
         ModelMismatch: no such model.
     """
     check_device(device)
+    if device != "cpu" or core() is None:
+        import torch  # noqa: F401 - so that its threads can be told
+    # With one torch thread: its thousands of small operations gain little from more, and threads
+    # that wait for each other crawl where other programs keep the cores busy.
     with one_torch_thread():
         model = load_model(name, device)
-        prove(str(model.network.device), model.network.carrier)
-    with uninterrupted():
-        SymbolWriter()  # loads the range coder here, once, and not in several threads
+        if model.native is None:
+            _warm_up(model)
     return model
+
+
+def _warm_up(model: Model) -> None:
+    """Prove PyTorch's arithmetic and load its range coder: here, once, not in several threads."""
+    from colorvid.entropy.rans import SymbolWriter
+    from colorvid.exact.guard import prove
+
+    prove(str(model.network.device), model.network.carrier)
+    with uninterrupted():
+        SymbolWriter()
 
 
 def model_for(model_id: bytes, device: str, name: str | None) -> Model:

@@ -16,11 +16,9 @@ from colorvid.exact.layers import ExactLayer, use_arithmetic
 from colorvid.models.branch import Coder
 from colorvid.models.inter import Context, InterModel, motion_features
 from colorvid.models.intra import IntraModel
+from colorvid.models.modelfile import ENCODER_PARTS
 from colorvid.models.planes import FrameTensors, from_features, padded
 from colorvid.motion.compensate import compensate
-
-ENCODER_PARTS = ("analysis", "hyper_analysis")
-"""Names of the networks that only the encoder runs, in floats."""
 
 
 @dataclass(frozen=True, slots=True)

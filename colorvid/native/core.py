@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from colorvid.errors import ConfigError
 
-INTERFACE = 1
+INTERFACE = 2
 """What `colorvid_interface` must answer; see `src/api.h`."""
 VARIABLE = "COLORVID_NATIVE"
 _ABSENT = "install a C++ compiler and then colorvid again"
@@ -49,6 +49,31 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         + (ctypes.c_double, _ARRAY, _ARRAY),
     ),
     "compensate": (_INT, (_INT, _INT, _ARRAY, _INT, _INT, _ARRAY, _INT, _INT, _ARRAY)),
+    "symbols_read": (
+        _INT,
+        (_ARRAY, _ARRAY, _INT, _INT, _ARRAY, _INT, ctypes.c_char_p, _SIZE, _ARRAY),
+    ),
+    "symbols_write": (
+        _INT,
+        (_ARRAY, _ARRAY, _INT, _INT, _ARRAY, _INT, _ARRAY, _ARRAY, _SIZE, ctypes.POINTER(_SIZE)),
+    ),
+    "model_new": (_HANDLE, ()),
+    "model_free": (None, (_HANDLE,)),
+    "model_tensor": (_INT, (_HANDLE, ctypes.c_char_p, _INT, _ARRAY, _INT, _ARRAY, _SIZE)),
+    "model_build": (_INT, (_HANDLE, _ARRAY, _INT, ctypes.c_char_p, _SIZE)),
+    "codec_new": (_HANDLE, (_HANDLE, _INT, _INT, _INT)),
+    "codec_free": (None, (_HANDLE,)),
+    "codec_decode": (
+        _INT,
+        (_HANDLE, _INT, _ARRAY, _INT, _INT, ctypes.c_char_p, _SIZE, _ARRAY),
+    ),
+    "codec_encode": (
+        _INT,
+        (_HANDLE, _INT, _ARRAY, _INT, _INT, _ARRAY, _ARRAY)
+        + (_PLACE, ctypes.POINTER(_SIZE), _ARRAY),
+    ),
+    "codec_forget": (None, (_HANDLE,)),
+    "codec_work": (None, (_HANDLE, _ARRAY, _ARRAY)),
     "kernel_filter_line": (None, (_INT, _ARRAY, ctypes.c_ssize_t, _ARRAY, _ARRAY, _INT)),
     "kernel_window_errors": (
         None,
@@ -77,6 +102,8 @@ class Status(IntEnum):
     OUT_OF_MEMORY = 1
     WRONG_ARGUMENT = 2
     WRONG_VECTOR = 3
+    WRONG_MODEL = 4
+    NO_REFERENCE = 5
 
 
 @dataclass(frozen=True, slots=True)

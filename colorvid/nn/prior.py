@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorvid.config import BranchConfig
+from colorvid.entropy.tables import SCALES
 from colorvid.exact.arithmetic import SLOPE, Grid
 from colorvid.exact.layers import Conv, ExactLayer, QualityBias
 from colorvid.nn.blocks import blocks
 from colorvid.nn.steps import Step, context_steps
 from colorvid.nn.transforms import SYMBOL_STEPS
 
-SCALES = 64
 SMALLEST_SCALE = 0.12
 LARGEST_SCALE = 64.0
 SCALE_RATIO = math.log(LARGEST_SCALE / SMALLEST_SCALE) / (SCALES - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,9 +17,14 @@ def available_cores() -> int:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Inside, every worker computes with one thread; the number from before comes back after."""
-    import torch
+    """Inside, every worker computes with one thread; the number from before comes back after.
 
+    Does nothing where torch is not loaded.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from colorvid.config import InterConfig, IntraConfig
-from colorvid.entropy.tables import MAX_REACH, Tables, tables_of
+from colorvid.entropy.tables import COSTED, MAX_REACH, SCALES, Tables, tables_of
 from colorvid.exact.layers import Bound
 from colorvid.frame import Frame
-from colorvid.models.branch import COSTED
-from colorvid.models.modelfile import branch_of, prove_model, save_model
+from colorvid.models.networks import branch_of, prove_model, save_model
 from colorvid.models.video import VideoModel
-from colorvid.nn.prior import SCALES, scale_of
+from colorvid.nn.prior import scale_of
 from colorvid.training.data.sequences import code_clip, draw_settings, tally_coders
 from colorvid.training.data.sources import Source, find_sources
 from colorvid.training.loop.weights import fresh_rates, load_run, run_config

@@ -11,7 +11,7 @@ from colorvid.codec.encoder import CodedFrame, Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
 from colorvid.frame import Frame, Size
-from colorvid.models.modelfile import load_model
+from colorvid.models.loading import load_model
 from tests import tiny
 from tests.clips import moving_frames
 

@@ -19,7 +19,8 @@ import torch
 
 from colorvid.codec.settings import EncoderSettings
 from colorvid.frame import Frame, chroma_size
-from colorvid.models.modelfile import RELEASED, Model, load_model
+from colorvid.models.loading import Model, load_model
+from colorvid.models.modelfile import RELEASED
 from tests.clips import moving_frames
 
 FOLDER = Path(__file__).parent

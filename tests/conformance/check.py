@@ -18,7 +18,7 @@ import torch
 from colorvid.bitstream import ClvReader
 from colorvid.codec.groups import decode_records
 from colorvid.errors import HashMismatch
-from colorvid.models.modelfile import Model
+from colorvid.models.loading import Model
 from tests.conformance.cases import CASES, MODELS, expected, model, stream
 
 

@@ -23,8 +23,10 @@ from typing import Any
 from colorvid.bitstream import ClvWriter, StreamHeader
 from colorvid.codec.encoder import Encoder
 from colorvid.exact.arithmetic import SUM_LIMIT
-from colorvid.files.selftest import networks_sha256
-from colorvid.models.modelfile import RELEASED, Model, find_model, prove_model, save_model
+from colorvid.files.selftest_torch import networks_sha256
+from colorvid.models.loading import Model
+from colorvid.models.modelfile import RELEASED, find_model
+from colorvid.models.networks import prove_model, save_model
 from tests import tiny
 from tests.conformance.cases import (
     CASES,

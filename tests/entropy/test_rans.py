@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from colorvid.entropy.rans import MAX_SYMBOL, CodeBook, SymbolReader, SymbolWriter
-from colorvid.entropy.tables import tables_of
+from colorvid.entropy.rans import CodeBook, SymbolReader, SymbolWriter
+from colorvid.entropy.tables import MAX_SYMBOL, tables_of
 from tests import tiny
 
 SYMBOLS = np.array([0, 1, -1, 0, -2, 2, 0, 1, 9, -300, 2047, 0], np.int32)
@@ -108,7 +108,8 @@ def test_cut_streams_give_symbols_within_limits() -> None:
 
 GARBAGE = """
 import numpy as np
-from colorvid.entropy.rans import MAX_SYMBOL, CodeBook, SymbolReader
+from colorvid.entropy.rans import CodeBook, SymbolReader
+from colorvid.entropy.tables import MAX_SYMBOL
 from tests import tiny
 tables = tiny.latent_tables()
 book = CodeBook(tables, tables)

@@ -11,7 +11,7 @@ from colorvid.codec.settings import EncoderSettings
 from colorvid.entropy.rans import CodeBook
 from colorvid.errors import ConfigError
 from colorvid.evaluation.impulse import PATCH, BranchName, channel_bits, impulse_responses
-from colorvid.models.modelfile import Model
+from colorvid.models.loading import Model
 from colorvid.nn.transforms import STEP_STEPS, dct_basis
 from tests import tiny
 from tests.clips import moving_frames

@@ -26,7 +26,7 @@ from colorvid.exact.guard import exact_torch
 from colorvid.exact.layers import Conv
 from colorvid.frame import Frame, Size
 from colorvid.models.branch import Branch
-from colorvid.models.modelfile import Model, load_model
+from colorvid.models.loading import Model, load_model
 from colorvid.nn.prior import Prior
 from tests.clips import moving_frames
 

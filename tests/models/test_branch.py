@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from colorvid.config import BranchConfig
-from colorvid.entropy.rans import MAX_SYMBOL, CodeBook, SymbolReader, SymbolWriter
+from colorvid.entropy.rans import CodeBook, SymbolReader, SymbolWriter
+from colorvid.entropy.tables import MAX_SYMBOL
 from colorvid.models.branch import Branch
-from colorvid.models.modelfile import branch_of
+from colorvid.models.networks import branch_of
 from tests import tiny
 
 QUALITY = torch.tensor([40])

@@ -1,7 +1,8 @@
 import pytest
 
 from colorvid.models.complexity import PARTS, costs, describe_model, part_of
-from colorvid.models.modelfile import BRANCHES, load_model
+from colorvid.models.loading import load_model
+from colorvid.models.modelfile import BRANCHES
 
 
 @pytest.mark.parametrize(

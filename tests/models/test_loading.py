@@ -3,8 +3,8 @@ import torch
 
 from colorvid.errors import ConfigError, ModelMismatch
 from colorvid.models import loading
-from colorvid.models.loading import model_for, model_on
-from colorvid.models.modelfile import Model, find_model, load_model
+from colorvid.models.loading import Model, load_model, model_for, model_on
+from colorvid.models.modelfile import find_model
 
 
 def test_a_model_is_loaded_by_one_torch_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,16 +18,16 @@ from colorvid.codec.settings import EncoderSettings
 from colorvid.config import IntraConfig
 from colorvid.errors import ModelMismatch
 from colorvid.frame import Size
+from colorvid.models.loading import load_model
 from colorvid.models.modelfile import (
     BRANCHES,
     LATER_FIELDS,
     RELEASED,
     find_model,
     is_encoder,
-    load_model,
     model_identity,
-    save_model,
 )
+from colorvid.models.networks import save_model
 from tests import tiny
 from tests.clips import moving_frames
 

@@ -14,7 +14,7 @@ from colorvid.cli.main import main
 from colorvid.codec.encoder import Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import ConfigError, HeaderError
-from colorvid.models.modelfile import load_model
+from colorvid.models.loading import load_model
 from colorvid.system import limits
 from colorvid.system.limits import DECODE_BYTES_PER_PIXEL, check_picture, memory_bytes, most_workers
 from tests import clv

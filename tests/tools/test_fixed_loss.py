@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from colorvid.evaluation.compare.clips import STILL_SPEC
-from colorvid.models.modelfile import save_model
+from colorvid.models.networks import save_model
 from colorvid.quality.color import frame_to_rgb
 from colorvid.training.export import assemble, make_tables
 from colorvid.training.tasks.loss import LossConfig

@@ -10,7 +10,8 @@ from PIL import Image
 from colorvid.codec.encoder import Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.evaluation.compare.clips import STILL_SPEC
-from colorvid.models.modelfile import load_model, save_model
+from colorvid.models.loading import load_model
+from colorvid.models.networks import save_model
 from colorvid.quality.color import frame_to_rgb
 from colorvid.training.export import assemble, make_tables
 from tests.clips import moving_frames

@@ -13,7 +13,9 @@ from colorvid.codec.settings import EncoderSettings
 from colorvid.config import IntraConfig
 from colorvid.errors import ConfigError, InputError
 from colorvid.frame import Size
-from colorvid.models.modelfile import BRANCHES, load_model, prove_model, save_model
+from colorvid.models.loading import load_model
+from colorvid.models.modelfile import BRANCHES
+from colorvid.models.networks import prove_model, save_model
 from colorvid.models.video import VideoModel
 from colorvid.nn.prior import scale_of
 from colorvid.training import export

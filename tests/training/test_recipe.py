@@ -18,7 +18,8 @@ from colorvid.codec.settings import EncoderSettings
 from colorvid.config import CodecConfig, InterConfig, IntraConfig, from_table, read_toml
 from colorvid.errors import ConfigError, InputError
 from colorvid.io import VideoInfo, open_writer
-from colorvid.models.modelfile import load_model, save_model
+from colorvid.models.loading import load_model
+from colorvid.models.networks import save_model
 from colorvid.training.data.pictures import PictureStore, picture_batch
 from colorvid.training.data.sources import DataConfig
 from colorvid.training.export import assemble, make_tables

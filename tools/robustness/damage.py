@@ -39,8 +39,7 @@ from colorvid.files.concealment import Concealment
 from colorvid.files.streams import header_of
 from colorvid.frame import Frame, Size
 from colorvid.io import VideoInfo
-from colorvid.models.loading import model_on
-from colorvid.models.modelfile import Model
+from colorvid.models.loading import Model, model_on
 from colorvid.system.cores import one_torch_thread
 from tools.robustness.container import container
 

@@ -23,7 +23,8 @@ from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.codec.decoder import Decoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.entropy.binary import BinaryDecoder, BinaryEncoder
-from colorvid.entropy.rans import MAX_SYMBOL, SymbolReader, SymbolWriter
+from colorvid.entropy.rans import SymbolReader, SymbolWriter
+from colorvid.entropy.tables import MAX_SYMBOL
 from colorvid.errors import ColorvidError, DamagedStream, HeaderError
 from colorvid.evaluation.generated import generated_frames
 from colorvid.files.decode import DecodedVideo, DecodeOptions

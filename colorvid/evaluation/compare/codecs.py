@@ -177,7 +177,7 @@ def model_identity(name: str) -> str:
     Raises:
         ModelMismatch: there is no such model.
     """
-    from colorvid.models.modelfile import load_model
+    from colorvid.models.loading import load_model
 
     return load_model(name).identity.hex()
 

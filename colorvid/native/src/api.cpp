@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "api.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -109,6 +110,46 @@ int colorvid_compensate(int level, int chroma, const uint8_t* reference, int hei
         } else {
             compensate_luma(kernels(level), {reference, height, width}, field, predicted);
         }
+        return kFine;
+    });
+}
+
+// Symbols
+
+static bool are_rows(const int32_t* index, int count, int rows) {
+    return std::all_of(index, index + count, [&](int row) { return row >= 0 && row < rows; });
+}
+
+int colorvid_symbols_read(const int32_t* cdf, const int32_t* sizes, int rows, int longest,
+                          const int32_t* index, int count, const uint8_t* data, size_t size,
+                          int32_t* symbols) {
+    if (!SymbolTables::fit(cdf, sizes, rows, longest) || count < 0 ||
+        !are_rows(index, count, rows)) {
+        return kWrongArgument;
+    }
+    return guarded([&] {
+        const SymbolTables tables(cdf, sizes, rows, longest);
+        SymbolDecoder decoder(data, size);
+        for (int i = 0; i < count; ++i) symbols[i] = decoder.read(tables, index[i]);
+        return kFine;
+    });
+}
+
+int colorvid_symbols_write(const int32_t* cdf, const int32_t* sizes, int rows, int longest,
+                           const int32_t* index, int count, const int32_t* symbols, uint8_t* data,
+                           size_t room, size_t* size) {
+    const auto allowed = [](int32_t symbol) { return std::abs(int64_t{symbol}) <= kMaxSymbol; };
+    if (!SymbolTables::fit(cdf, sizes, rows, longest) || count < 0 ||
+        !are_rows(index, count, rows) || !std::all_of(symbols, symbols + count, allowed)) {
+        return kWrongArgument;
+    }
+    return guarded([&] {
+        const SymbolTables tables(cdf, sizes, rows, longest);
+        SymbolEncoder encoder;
+        for (int i = 0; i < count; ++i) encoder.write(tables, index[i], symbols[i]);
+        const std::vector<uint8_t>& bytes = encoder.finish();
+        *size = bytes.size();
+        if (*size <= room) std::copy(bytes.begin(), bytes.end(), data);
         return kFine;
     });
 }

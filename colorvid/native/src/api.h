@@ -60,6 +60,17 @@ COLORVID_API int colorvid_compensate(int level, int chroma, const uint8_t* refer
                                      int width, const int16_t* vectors, int rows, int columns,
                                      uint8_t* predicted);
 
+// Read or write symbols by tables: `cdf` (rows, longest), `sizes` (rows), and the row of each symbol
+// in `index`; see docs/coding.md. `data` of the writer has room for `room` bytes; `size` is what it
+// needs, and nothing is written if that is more.
+COLORVID_API int colorvid_symbols_read(const int32_t* cdf, const int32_t* sizes, int rows,
+                                       int longest, const int32_t* index, int count,
+                                       const uint8_t* data, size_t size, int32_t* symbols);
+COLORVID_API int colorvid_symbols_write(const int32_t* cdf, const int32_t* sizes, int rows,
+                                        int longest, const int32_t* index, int count,
+                                        const int32_t* symbols, uint8_t* data, size_t room,
+                                        size_t* size);
+
 // A model takes the tensors of a file one by one, as copies, and is then built for good.
 COLORVID_API colorvid::ModelFile* colorvid_model_new();
 COLORVID_API void colorvid_model_free(colorvid::ModelFile* model);

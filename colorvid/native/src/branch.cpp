@@ -39,17 +39,13 @@ static void check(const std::string& name, const BranchSizes& s) {
 static SymbolTables read_tables(const Tensors& tensors, const std::string& name, int count) {
     const Tensor& sizes = tensors.get(name + ".sizes", Type::int32, {count});
     const Tensor& cdf = tensors.find(name + ".cdf");
-    if (cdf.shape.size() != 2 || cdf.shape[1] < 3 || cdf.shape[1] > 2 * kMaxSymbol + 3) {
+    if (cdf.shape.size() != 2 || cdf.shape[1] > 2 * kMaxSymbol + 3) {
         throw WrongModel(name + ".cdf has another shape than its network needs");
     }
     const int longest = static_cast<int>(cdf.shape[1]);
-    const int32_t* rows = tensors.get(name + ".cdf", Type::int32, {count, longest}).data<int32_t>();
-    for (int row = 0; row < count; ++row, rows += longest) {
-        const int size = sizes.data<int32_t>()[row];
-        bool rises = size >= 3 && size <= longest && size % 2 == 1 && rows[0] == 0 &&
-                     rows[size - 1] == 1 << kPrecision;
-        for (int i = 1; rises && i < size; ++i) rises = rows[i] > rows[i - 1];
-        if (!rises) throw WrongModel(name + ": a table does not rise from 0 to 65536");
+    tensors.get(name + ".cdf", Type::int32, {count, longest});
+    if (!SymbolTables::fit(cdf.data<int32_t>(), sizes.data<int32_t>(), count, longest)) {
+        throw WrongModel(name + ": a table does not rise from 0 to 65536");
     }
     return SymbolTables(cdf.data<int32_t>(), sizes.data<int32_t>(), count, longest);
 }

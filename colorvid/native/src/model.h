@@ -38,7 +38,9 @@ struct Model {
     Model(const Tensors& tensors, const ModelSizes& sizes, bool encoder)
         : intra(tensors, "intra", sizes.intra, encoder),
           inter(tensors, "inter", sizes.inter, encoder),
-          encodes(encoder) {}
+          encodes(encoder) {
+        tensors.check_all_used();
+    }
 
     Network intra, inter;
     bool encodes;

@@ -19,8 +19,21 @@ constexpr uint64_t kLowest = uint64_t{1} << 31;
 class SymbolTables {
 public:
     SymbolTables() = default;
-    // From rows of `longest` entries of which the first `sizes[i]` count: odd, at least 3, rising
-    // strictly from 0 to 65536. The caller has checked that.
+    // Whether these are `count` rows of `longest` entries, of which the first `sizes[i]` count: odd,
+    // at least 3, rising strictly from 0 to 65536.
+    static bool fit(const int32_t* cdf, const int32_t* sizes, int count, int longest) {
+        if (count < 1 || longest < 3 || longest > 2 * kMaxSymbol + 3) return false;
+        for (int row = 0; row < count; ++row, cdf += longest) {
+            const int size = sizes[row];
+            if (size < 3 || size > longest || size % 2 == 0) return false;
+            if (cdf[0] != 0 || cdf[size - 1] != 1 << kPrecision) return false;
+            for (int i = 1; i < size; ++i) {
+                if (cdf[i] <= cdf[i - 1]) return false;
+            }
+        }
+        return true;
+    }
+    // From such rows.
     SymbolTables(const int32_t* cdf, const int32_t* sizes, int count, int longest)
         : longest_(longest),
           cdf_(cdf, cdf + static_cast<size_t>(count) * longest),

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -50,11 +51,19 @@ public:
     const Tensor& find(const std::string& name) const {
         const auto found = tensors_.find(name);
         if (found == tensors_.end()) throw WrongModel(name + " is missing");
+        used_.insert(name);
         return found->second;
+    }
+    // Throws WrongModel if there are tensors that nobody has asked for.
+    void check_all_used() const {
+        for (const auto& entry : tensors_) {
+            if (!used_.count(entry.first)) throw WrongModel(entry.first + " is not expected");
+        }
     }
 
 private:
     std::map<std::string, Tensor> tensors_;
+    mutable std::set<std::string> used_;
 };
 
 }  // namespace colorvid

@@ -24,14 +24,14 @@ from tqdm import tqdm
 from colorvid.codec.loop import ClosedLoop
 from colorvid.codec.settings import EncoderSettings
 from colorvid.config import INTER_BLOCK, INTRA_BLOCK, QUALITIES
-from colorvid.entropy.tables import MAX_REACH
+from colorvid.entropy.tables import MAX_REACH, SCALES
 from colorvid.errors import InputError
 from colorvid.frame import Frame
 from colorvid.models.inter import Context, motion_features
 from colorvid.models.planes import FrameTensors
+from colorvid.models.torch_codec import TorchFrames
 from colorvid.models.video import State, VideoModel
 from colorvid.motion.field import Vectors
-from colorvid.nn.prior import SCALES
 from colorvid.nn.transforms import UNIT
 from colorvid.training import group
 from colorvid.training.data.pictures import Entry, draw_places, open_store
@@ -141,12 +141,14 @@ def code_clip(
         settings: qualities; the clip is one group of pictures, whatever they say.
         coders: count the symbols of all frames.
     """
-    loop = ClosedLoop(model, replace(settings, gop=max(1, len(frames))))
+    steps = TorchFrames(model, coders.__getitem__)
+    loop = ClosedLoop(steps, replace(settings, gop=max(1, len(frames))))
     for frame in frames:
-        step = loop.push(frame, coders.__getitem__)
-        if step.before is not None and step.vectors is not None:
-            prediction, _ = model.predict(torch.from_numpy(step.vectors), step.before)
-            yield _sample(step.source, prediction, step.before, step.vectors)
+        step = loop.push(frame)
+        before = step.coded.before
+        if before is not None and step.vectors is not None:
+            prediction, _ = model.predict(torch.from_numpy(step.vectors), before)
+            yield _sample(step.coded.source, prediction, before, step.vectors)
 
 
 def _sample(

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from colorvid.config import CodecConfig, InterConfig, IntraConfig, from_table
 from colorvid.entropy.tables import TOTAL, Tables
 from colorvid.errors import ConfigError
-from colorvid.models.modelfile import branch_of, load_model, restored_network
+from colorvid.models.loading import load_model
+from colorvid.models.networks import branch_of, restored_network
 from colorvid.models.video import VideoModel
 from colorvid.training.loop.checkpoint import load_checkpoint
 from colorvid.training.tasks.rate import BranchRate

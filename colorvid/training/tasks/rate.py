@@ -13,10 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorvid.config import InterConfig, IntraConfig
-from colorvid.models.branch import COSTED, BranchOutput
+from colorvid.entropy.tables import COSTED, SCALES
+from colorvid.models.branch import BranchOutput
 from colorvid.models.inter import InterModel
 from colorvid.models.intra import IntraModel
-from colorvid.nn.prior import INDEX, SCALES, SMALLEST_SCALE, scale_of
+from colorvid.nn.prior import INDEX, SMALLEST_SCALE, scale_of
 from colorvid.training import group
 
 with warnings.catch_warnings():

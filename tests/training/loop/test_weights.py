@@ -12,13 +12,9 @@ import torch
 from colorvid.config import CodecConfig
 from colorvid.entropy.tables import Tables, tables_of
 from colorvid.errors import ConfigError, ModelMismatch
-from colorvid.models.modelfile import (
-    branch_of,
-    is_encoder,
-    load_model,
-    restored_network,
-    save_model,
-)
+from colorvid.models.loading import load_model
+from colorvid.models.modelfile import is_encoder
+from colorvid.models.networks import branch_of, restored_network, save_model
 from colorvid.models.video import VideoModel
 from colorvid.training.export import assemble, make_tables
 from colorvid.training.loop.weights import fit_bottleneck, restored_weights

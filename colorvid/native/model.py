@@ -1,0 +1,267 @@
+"""A model in the native core, and the frames of a group of pictures.
+
+Planes are u8 Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``; vector fields int16 ``(ceil(H/8),
+ceil(W/8), 2)``, as in `colorvid.motion`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorvid.config import BranchConfig, InterConfig, IntraConfig
+from colorvid.errors import ConfigError, ModelMismatch
+from colorvid.frame import Frame, Size, chroma_size
+from colorvid.native.core import Core, Status, pointer
+
+STAGES = ("other", "analysis", "prior", "entropy", "transform", "synthesis", "prediction")
+"""Stages of the work, as ``src/layers.h`` numbers them."""
+_TYPES = {"int8": 0, "int16": 1, "int32": 2, "float32": 3}
+_MESSAGE_BYTES = 512
+_PLACES = ctypes.c_void_p * 3
+
+
+class _BranchSizes(ctypes.Structure):
+    """``BranchSizes`` of ``src/branch.h``."""
+
+    _fields_ = [  # noqa: RUF012
+        *(
+            (name, ctypes.c_int32)
+            for name in (
+                "planes", "block",
+                "analysis_fine_width", "analysis_coarse_width",
+                "synthesis_fine_width", "synthesis_coarse_width",
+                "analysis_blocks", "analysis_fine", "analysis_side",
+                "synthesis_blocks", "synthesis_fine", "synthesis_side",
+                "prior_width", "prior_side", "hyper", "context_steps", "predict_mean", "attention",
+                "reference_planes", "prior_condition", "synthesis_condition",
+            )
+        ),
+        ("rounding", ctypes.c_float),
+    ]  # fmt: skip
+
+
+class _NetworkSizes(ctypes.Structure):
+    """``NetworkSizes`` of ``src/model.h``."""
+
+    _fields_ = [  # noqa: RUF012
+        ("luma", _BranchSizes),
+        ("chroma", _BranchSizes),
+        ("chroma_from_luma", ctypes.c_int32),
+        ("chroma_offset", ctypes.c_int32),
+        ("context", ctypes.c_int32),
+    ]
+
+
+class _ModelSizes(ctypes.Structure):
+    """``ModelSizes`` of ``src/model.h``."""
+
+    _fields_ = [("intra", _NetworkSizes), ("inter", _NetworkSizes)]  # noqa: RUF012
+
+
+def _branch(config: BranchConfig) -> _BranchSizes:
+    analysis = config.analysis_widths or (0, 0)
+    synthesis = config.synthesis_widths or (0, 0)
+    return _BranchSizes(
+        planes=config.planes,
+        block=config.block,
+        analysis_fine_width=analysis[0],
+        analysis_coarse_width=analysis[1],
+        synthesis_fine_width=synthesis[0],
+        synthesis_coarse_width=synthesis[1],
+        analysis_blocks=config.analysis_blocks,
+        analysis_fine=config.analysis_fine,
+        analysis_side=config.analysis_kernel,
+        synthesis_blocks=config.synthesis_blocks,
+        synthesis_fine=config.synthesis_fine,
+        synthesis_side=config.synthesis_kernel,
+        prior_width=config.prior_width,
+        prior_side=config.prior_kernel,
+        hyper=config.hyper,
+        context_steps=config.context_steps,
+        predict_mean=config.predict_mean,
+        attention=config.attention,
+        reference_planes=config.reference_planes,
+        prior_condition=config.prior_condition,
+        synthesis_condition=config.synthesis_condition,
+        rounding=config.rounding,
+    )
+
+
+def _network(config: IntraConfig | InterConfig) -> _NetworkSizes:
+    return _NetworkSizes(
+        _branch(config.luma()),
+        _branch(config.chroma()),
+        config.chroma_from_luma,
+        config.chroma_offset,
+        isinstance(config, InterConfig) and config.context,
+    )
+
+
+class NativeModel:
+    """Networks and tables of a model, proved exact and packed; codecs may share it."""
+
+    def __init__(
+        self,
+        core: Core,
+        configs: tuple[IntraConfig, InterConfig],
+        tensors: Mapping[str, NDArray[Any]],
+        *,
+        encoder: bool,
+    ) -> None:
+        """Copy ``tensors``, by their names in a model file, into the core.
+
+        Args:
+            core: the native core.
+            configs: of key and of inter frames.
+            tensors: the decoder's; with ``encoder`` the encoder's too, as integers.
+            encoder: whether codecs shall encode.
+
+        Raises:
+            ModelMismatch: a tensor is missing or has another shape or type, or a sum of integers
+                is not proved exact.
+            MemoryError: the memory does not suffice.
+        """
+        self.core, self.encoder = core, encoder
+        self.handle = core.functions["model_new"]()
+        if not self.handle:
+            raise MemoryError("native core: no memory for a model")
+        weakref.finalize(self, core.functions["model_free"], self.handle)
+        for name, value in tensors.items():
+            array = np.ascontiguousarray(value)
+            shape = (ctypes.c_int64 * max(1, array.ndim))(*array.shape)
+            kind = _TYPES[str(array.dtype)]
+            core.call(
+                "model_tensor", self.handle, name.encode(), kind, shape, array.ndim,
+                array.ctypes.data, array.nbytes,
+            )  # fmt: skip
+        sizes = _ModelSizes(*(_network(config) for config in configs))
+        message = ctypes.create_string_buffer(_MESSAGE_BYTES)
+        status = core.call(
+            "model_build", self.handle, ctypes.byref(sizes), encoder, message, _MESSAGE_BYTES
+        )
+        if status is Status.WRONG_MODEL:
+            raise ModelMismatch(message.value.decode())
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What was done in a stage: seconds, and multiplications of the networks."""
+
+    seconds: float = 0.0
+    multiplications: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """An encoded frame.
+
+    Attributes:
+        picture: as every decoder shows it.
+        latents: the packet's latents section.
+        bits: information of ``luma``, ``chroma`` and ``side`` (hyper-latents), in bits.
+    """
+
+    picture: Frame
+    latents: bytes
+    bits: dict[str, float]
+
+
+class NativeCodec:
+    """Codes the frames of one group of pictures, in order; used by one thread at a time."""
+
+    def __init__(self, model: NativeModel, size: Size) -> None:
+        """Prepare for pictures of ``size``, 1..8192 luma samples to a side.
+
+        Raises:
+            MemoryError: the memory does not suffice.
+        """
+        self._model, self._size, core = model, size, model.core
+        self._functions = core.functions
+        self._handle = core.functions["codec_new"](
+            model.handle, core.level, size.height, size.width
+        )
+        if not self._handle:
+            raise MemoryError(f"native core: no memory for pictures of {size}")
+        weakref.finalize(self, core.functions["codec_free"], self._handle)
+
+    def forget(self) -> None:
+        """Forget the last frame: only a key frame can follow."""
+        self._functions["codec_forget"](self._handle)
+
+    def decode(self, quality: int, vectors: NDArray[np.int16] | None, latents: bytes) -> Frame:
+        """Decode a frame.
+
+        Args:
+            quality: 0..63.
+            vectors: of an inter frame; None for a key frame.
+            latents: the packet's latents section, whatever its bytes are.
+
+        Raises:
+            ConfigError: a value is out of its range, or there is no frame to predict from.
+            MemoryError: the memory does not suffice.
+        """
+        field = None if vectors is None else np.ascontiguousarray(vectors)
+        planes = self._planes()
+        self._call("codec_decode", quality, *_field(field), latents, len(latents), _places(planes))
+        return Frame(*planes)
+
+    def encode(self, quality: int, vectors: NDArray[np.int16] | None, frame: Frame) -> Coded:
+        """Encode a frame.
+
+        Args:
+            quality: 0..63.
+            vectors: of an inter frame; None for a key frame.
+            frame: of the size of all others.
+
+        Raises:
+            ConfigError: a value is out of its range, there is no frame to predict from, or the
+                model cannot encode.
+            MemoryError: the memory does not suffice.
+        """
+        assert frame.size == self._size
+        field = None if vectors is None else np.ascontiguousarray(vectors)
+        source = [np.ascontiguousarray(plane) for plane in frame.planes]
+        planes = self._planes()
+        data, size, bits = ctypes.c_void_p(), ctypes.c_size_t(), (ctypes.c_double * 4)()
+        self._call(
+            "codec_encode", quality, *_field(field), _places(source), _places(planes),
+            ctypes.byref(data), ctypes.byref(size), bits,
+        )  # fmt: skip
+        latents = ctypes.string_at(data, size.value) if size.value else b""
+        counted = {"luma": bits[1], "chroma": bits[3], "side": bits[0] + bits[2]}
+        return Coded(Frame(*planes), latents, counted)
+
+    def work(self) -> dict[str, Work]:
+        """What was done in each of `STAGES` since the start."""
+        seconds, products = (np.zeros(len(STAGES)) for _ in range(2))
+        self._functions["codec_work"](
+            self._handle, pointer(seconds, np.float64), pointer(products, np.float64)
+        )
+        done = zip(seconds.tolist(), products.tolist(), strict=True)
+        return {stage: Work(*pair) for stage, pair in zip(STAGES, done, strict=True)}
+
+    def _planes(self) -> list[NDArray[np.uint8]]:
+        chroma = chroma_size(*self._size.shape)
+        return [np.empty(shape, np.uint8) for shape in (self._size.shape, chroma, chroma)]
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        status = self._model.core.call(name, self._handle, *arguments)
+        if status is Status.NO_REFERENCE:
+            raise ConfigError("native core: an inter frame needs the frame before it")
+
+
+def _field(field: NDArray[np.int16] | None) -> tuple[int | None, int, int]:
+    if field is None:
+        return None, 0, 0
+    return pointer(field, np.int16), field.shape[0], field.shape[1]
+
+
+def _places(planes: list[NDArray[np.uint8]]) -> Any:
+    return _PLACES(*(pointer(plane, np.uint8) for plane in planes))
