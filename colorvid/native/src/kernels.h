@@ -115,6 +115,12 @@ void pointwise_avx2(const PointwiseLayer&, const int16_t*, ptrdiff_t, int16_t*, 
 void pointwise_avx512(const PointwiseLayer&, const int16_t*, ptrdiff_t, int16_t*, ptrdiff_t, int);
 void pointwise_avx512vnni(const PointwiseLayer&, const int16_t*, ptrdiff_t, int16_t*, ptrdiff_t,
                           int);
+void depthwise_avx2(const DepthwiseLayer&, const int16_t* const*, ptrdiff_t, int16_t*, ptrdiff_t,
+                    int);
+void depthwise_avx512(const DepthwiseLayer&, const int16_t* const*, ptrdiff_t, int16_t*, ptrdiff_t,
+                      int);
+void depthwise_avx512vnni(const DepthwiseLayer&, const int16_t* const*, ptrdiff_t, int16_t*,
+                          ptrdiff_t, int);
 #endif
 
 struct Kernels {

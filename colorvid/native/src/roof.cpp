@@ -21,7 +21,7 @@ COLORVID_AVX2 static double products_avx2() {
     for (int round = 0; round < kRounds; ++round) {
         COLORVID_UNROLL
         for (__m256i& sum : sums) {
-            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(a, a));
+            sum = avx2::dot(sum, a, a);
             COLORVID_RENEW("x", sum);
             COLORVID_RENEW("x", a);
         }
@@ -36,7 +36,7 @@ COLORVID_AVX512 static double products_avx512() {
     for (int round = 0; round < kRounds; ++round) {
         COLORVID_UNROLL
         for (__m512i& sum : sums) {
-            sum = _mm512_add_epi32(sum, _mm512_madd_epi16(a, a));
+            sum = avx512::dot(sum, a, a);
             COLORVID_RENEW("v", sum);
             COLORVID_RENEW("v", a);
         }
@@ -52,7 +52,7 @@ COLORVID_AVX512VNNI static double products_avx512vnni() {
         COLORVID_UNROLL
         for (__m512i& sum : sums) {
             COLORVID_RENEW("v", a);
-            sum = dot_avx512vnni(sum, a, a);
+            sum = avx512vnni::dot(sum, a, a);
         }
     }
     COLORVID_UNROLL
