@@ -3,8 +3,8 @@
 The core is a shared library of plain C functions (`src/api.h`), called through ctypes, which
 releases the interpreter lock. It gives the same integers as the Python path, which stays as the
 reference and takes over where there is no library. The environment variable ``COLORVID_NATIVE``
-chooses: ``0`` the Python path, ``plain`` or ``avx2`` kernels up to that level, ``1`` or nothing the
-best that this machine has.
+chooses: ``0`` the Python path, the name of a `Level` in small letters the kernels of that level,
+``1`` or nothing the best that this machine has.
 """
 
 from __future__ import annotations
@@ -32,12 +32,15 @@ _ABSENT = "install a C++ compiler and then colorvid again"
 _HANDLE = ctypes.c_void_p
 _INT = ctypes.c_int
 _SIZE = ctypes.c_size_t
+_STEP = ctypes.c_ssize_t
 _ARRAY = ctypes.c_void_p
+_LAYER = ctypes.c_void_p
 _PLACE = ctypes.POINTER(ctypes.c_void_p)
 
 _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "interface": (_INT, ()),
-    "level": (_INT, ()),
+    "has_level": (_INT, (_INT,)),
+    "roof": (ctypes.c_double, (_INT, ctypes.c_double)),
     "motion_new": (_HANDLE, ()),
     "motion_free": (None, (_HANDLE,)),
     "motion_reset": (None, (_HANDLE,)),
@@ -74,16 +77,23 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     ),
     "codec_forget": (None, (_HANDLE,)),
     "codec_work": (None, (_HANDLE, _ARRAY, _ARRAY)),
-    "kernel_filter_line": (None, (_INT, _ARRAY, ctypes.c_ssize_t, _ARRAY, _ARRAY, _INT)),
+    "kernel_filter_line": (None, (_INT, _ARRAY, _STEP, _ARRAY, _ARRAY, _INT)),
     "kernel_window_errors": (
         None,
-        (_INT, _ARRAY, ctypes.c_ssize_t, _ARRAY, ctypes.c_ssize_t, _ARRAY),
+        (_INT, _ARRAY, _STEP, _ARRAY, _STEP, _ARRAY),
     ),
     "kernel_predict": (
         None,
-        (_INT, _INT, _ARRAY, ctypes.c_ssize_t, _ARRAY, _ARRAY, _ARRAY, ctypes.c_ssize_t),
+        (_INT, _INT, _ARRAY, _STEP, _ARRAY, _ARRAY, _ARRAY, _STEP),
     ),
     "kernel_round_line": (None, (_INT, _ARRAY, _INT, _ARRAY, _INT)),
+    "kernel_pointwise": (None, (_INT, _LAYER, _ARRAY, _STEP, _ARRAY, _STEP, _INT)),
+    "kernel_depthwise": (None, (_INT, _LAYER, _ARRAY, _STEP, _ARRAY, _STEP, _INT)),
+    "kernel_leaky": (None, (_INT, _ARRAY, _INT)),
+    "kernel_add_features": (None, (_INT, _ARRAY, _ARRAY, _INT)),
+    "kernel_gate": (None, (_INT, _ARRAY, _ARRAY, _ARRAY, _INT)),
+    "kernel_scale_latents": (None, (_INT, _ARRAY, _ARRAY, _ARRAY, _INT)),
+    "kernel_add_basis": (None, (_INT, _ARRAY, _ARRAY, ctypes.c_double, _INT)),
 }
 """Result and arguments of each function of `src/api.h`, without its prefix."""
 
@@ -93,6 +103,9 @@ class Level(IntEnum):
 
     PLAIN = 0
     AVX2 = 1
+    AVX512 = 2
+    AVX512VNNI = 3
+    NEON = 4
 
 
 class Status(IntEnum):
@@ -172,6 +185,16 @@ def describe() -> str:
     return f"native core with {found.level.name.lower()} kernels"
 
 
+def levels() -> list[Level]:
+    """The levels that this machine has, the best one last.
+
+    Raises:
+        ConfigError: there is no usable library.
+    """
+    has_level = _functions()["has_level"]
+    return [level for level in Level if has_level(level)]
+
+
 @lru_cache(maxsize=8)
 def at_level(wanted: str) -> Core:
     """The core with the kernels that a value of ``COLORVID_NATIVE`` other than 0 asks for.
@@ -180,16 +203,21 @@ def at_level(wanted: str) -> Core:
         ConfigError: there is no such value or no usable library, or this machine does not have
             the level.
     """
-    functions = _library()
-    if isinstance(functions, str):
-        raise ConfigError(f"no native core: {functions}")
-    highest = Level(functions["level"]())
-    names = {"1": highest} | {level.name.lower(): level for level in Level if level <= highest}
+    here = levels()
+    names = {level.name.lower(): level for level in here} | {"1": here[-1]}
     if wanted not in names:
         raise ConfigError(
             f"{VARIABLE} is {wanted!r}; this machine allows 0, {', '.join(sorted(names))}"
         )
-    return Core(functions, names[wanted])
+    return Core(_functions(), names[wanted])
+
+
+def _functions() -> dict[str, Callable[..., Any]]:
+    """The functions of the library, which must be there."""
+    library = _library()
+    if isinstance(library, str):
+        raise ConfigError(f"no native core: {library}")
+    return library
 
 
 @lru_cache(maxsize=1)

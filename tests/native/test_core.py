@@ -32,7 +32,7 @@ def without_library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_core_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     assert isinstance(core(), Core), describe()
-    assert re.fullmatch(r"native core with (plain|avx2) kernels", describe())
+    assert re.fullmatch(r"native core with (plain|avx2|avx512|avx512vnni|neon) kernels", describe())
 
 
 def test_the_environment_chooses(monkeypatch: pytest.MonkeyPatch) -> None:

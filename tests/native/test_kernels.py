@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,13 +13,12 @@ from numpy.typing import NDArray
 
 from colorvid.motion.compensate import _CHROMA, _LUMA
 from colorvid.motion.field import LUMA_TAPS
-from colorvid.native.core import Level, at_level, pointer
+from colorvid.native.core import Level, at_level, levels, pointer
 
 Random = np.random.Generator
 Case = Callable[[Random], Callable[[Level], NDArray[Any]]]
 
 FUNCTIONS = at_level("1").functions
-HIGHEST = at_level("1").level
 CHROMA_TAPS = _CHROMA.taps
 
 
@@ -114,12 +115,198 @@ def round_line(rng: Random) -> Callable[[Level], NDArray[Any]]:
     return run
 
 
+class Layer(ctypes.Structure):
+    """`PointwiseLayer` or `DepthwiseLayer`; sizes are pairs and groups, or side and channels."""
+
+    _fields_ = [
+        ("weights", ctypes.c_void_p),
+        ("bias", ctypes.c_void_p),
+        ("factor", ctypes.c_void_p),
+        ("sizes", ctypes.c_int * 2),
+        ("limit", ctypes.c_int),
+    ]
+
+
+MOST = 2**31 - 1
+"""No sum of a layer goes beyond it, not even in parts."""
+
+
+def factors(rng: Random, count: int, reach: int) -> NDArray[np.float32]:
+    """Factors for sums up to ``reach``: usual ones, powers of two that give ties, extremes."""
+    kind = rng.integers(3)
+    if kind == 0:
+        usual = rng.uniform(0.2, 3, count) * 2047 / max(reach, 1)
+        return usual.astype(np.float32)
+    if kind == 1:
+        return np.ldexp(np.float32(1), -rng.integers(1, max(reach, 2).bit_length() + 1, count))
+    extremes = [0, 1e-45, 1e-38, 1e-9, -0.5, 1, 1000, -1e20, 3e38, -3e38]
+    return rng.choice(np.array(extremes, np.float32), count)
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """A packed layer, and inputs that no sum of it overflows with."""
+
+    layer: Layer
+    inputs: list[NDArray[np.int16]]
+    kept: tuple[NDArray[Any], ...]
+    """What ``layer`` points to."""
+
+
+def layer_case(
+    rng: Random, sizes: tuple[int, int], weights: tuple[int, ...], terms: int, inputs: list[int]
+) -> LayerCase:
+    """A layer with ``weights`` of a shape and ``terms`` products in a sum, on inputs of lengths."""
+    outputs = weights[-2] * (weights[0] if len(weights) == 4 else 1)
+    input_reach = int(rng.choice([1, 2047, 8191, 32767]))
+    weight_reach = int(min(rng.choice([1, 300, 32767]), MOST // (terms * input_reach)))
+    reach = terms * input_reach * weight_reach
+    # Sums around zero, around 2^24 where floats cease to hold every integer, around the largest.
+    centre = min(int(rng.choice([0, 2**24, MOST])), MOST - reach)
+    bias = rng.choice([-1, 1], outputs) * (centre - rng.integers(0, min(centre, 99) + 1, outputs))
+    values = rng.integers(-weight_reach, weight_reach + 1, weights)
+    if rng.integers(4) == 0:
+        values = weight_reach * rng.choice([-1, 1], weights)
+    kept = (
+        aligned(values.astype(np.int16)),
+        bias.astype(np.int32),
+        factors(rng, outputs, centre + reach),
+    )
+    limit = int(rng.choice([1, 2047, 8191, 32767]))
+    data = [rng.integers(-input_reach, input_reach + 1, n).astype(np.int16) for n in inputs]
+    layer = Layer(*(array.ctypes.data for array in kept), (ctypes.c_int * 2)(*sizes), limit)
+    return LayerCase(layer, data, kept)
+
+
+def aligned(values: NDArray[np.int16]) -> NDArray[np.int16]:
+    """A copy that begins at a multiple of 64 bytes."""
+    room = np.empty(values.size + 32, np.int16)
+    start = -room.ctypes.data % 64 // 2
+    copy = room[start : start + values.size].reshape(values.shape)
+    copy[...] = values
+    return copy
+
+
+def outputs_alone(
+    call: Callable[[int], None], count: int, stride: int, wide: int
+) -> NDArray[np.int16]:
+    """What ``call`` writes to an address: at each of ``count`` positions ``wide`` values."""
+    room = np.full((count + 2) * stride, 77, np.int16)
+    call(room[stride:].ctypes.data)
+    rows = room.reshape(count + 2, stride)
+    assert (rows[[0, -1]] == 77).all() and (rows[:, wide:] == 77).all()
+    return rows[1:-1, :wide]
+
+
+def pointwise(rng: Random) -> Callable[[Level], NDArray[Any]]:
+    """1 to 40 positions, all numbers of groups that are cut in other ways, few and many inputs."""
+    pairs, groups, count = (int(rng.integers(1, most)) for most in (60, 14, 41))
+    in_stride, out_stride = (
+        2 * pairs + int(rng.choice([0, 7])),
+        16 * groups + int(rng.choice([0, 9])),
+    )
+    weights, length = (groups, pairs, 16, 2), (count - 1) * in_stride + 2 * pairs
+    case = layer_case(rng, (pairs, groups), weights, 2 * pairs, [length])
+
+    def run(level: Level) -> NDArray[Any]:
+        return outputs_alone(
+            lambda out: FUNCTIONS["kernel_pointwise"](
+                level, ctypes.addressof(case.layer), pointer(case.inputs[0], np.int16),
+                in_stride, out, out_stride, count,
+            ),
+            count, out_stride, 16 * groups,
+        )  # fmt: skip
+
+    return run
+
+
+def depthwise(rng: Random) -> Callable[[Level], NDArray[Any]]:
+    """Filters of 1x1 to 7x7 at 1 to 40 positions; rows that lie apart."""
+    side, channels = int(rng.choice([1, 3, 5, 7])), 16 * int(rng.integers(1, 8))
+    count, taps = int(rng.integers(1, 41)), side * side
+    in_stride, out_stride = (channels + int(more) for more in rng.choice([0, 7], 2))
+    weights, length = ((taps + 1) // 2, channels, 2), (count + side - 2) * in_stride + channels
+    case = layer_case(rng, (side, channels), weights, taps, [length] * side)
+    rows = (ctypes.c_void_p * side)(*(pointer(row, np.int16) for row in case.inputs))
+
+    def run(level: Level) -> NDArray[Any]:
+        return outputs_alone(
+            lambda out: FUNCTIONS["kernel_depthwise"](
+                level, ctypes.addressof(case.layer), ctypes.addressof(rows), in_stride, out,
+                out_stride, count,
+            ),
+            count, out_stride, channels,
+        )  # fmt: skip
+
+    return run
+
+
+def elementwise(
+    name: str, make: Callable[[Random, int], tuple[NDArray[Any] | float, ...]], in_place: bool
+) -> Case:
+    """A kernel over 16 to 400 numbers, the first of which it changes, or a further one."""
+
+    def case(rng: Random) -> Callable[[Level], NDArray[Any]]:
+        count = 16 * int(rng.integers(1, 26))
+        given = make(rng, count)
+
+        def run(level: Level) -> NDArray[Any]:
+            first = given[0]
+            assert isinstance(first, np.ndarray)
+            out = np.full(count + 64, 77, first.dtype if in_place else np.int16)
+            if in_place:
+                out[:count] = first
+            arguments = [
+                pointer(x, x.dtype.type) if isinstance(x, np.ndarray) else x
+                for x in given[in_place:]
+            ]
+            place = pointer(out, out.dtype.type)
+            ordered = [place, *arguments] if in_place else [*arguments, place]
+            FUNCTIONS[f"kernel_{name}"](level, *ordered, count)
+            assert (out[count:] == 77).all()
+            return out
+
+        return run
+
+    return case
+
+
+def features(rng: Random, count: int, limit: int = 2047) -> NDArray[np.int16]:
+    """Features anywhere in their range, or at its ends and around zero."""
+    if rng.integers(2):
+        return rng.integers(-limit, limit + 1, count).astype(np.int16)
+    return rng.choice(np.array([-limit, -4, -1, 0, 1, 4, limit], np.int16), count)
+
+
+def latents(rng: Random, count: int) -> tuple[NDArray[Any], ...]:
+    """Latents below 2^24 and factors that bring them to features, to ties, or far beyond."""
+    reach = int(rng.choice([2, 3000, 2**24 - 1]))
+    y = rng.integers(-reach, reach + 1, count).astype(np.int32)
+    return y, factors(rng, count, reach)
+
+
+def coefficients(rng: Random, count: int) -> tuple[NDArray[np.float64] | float, ...]:
+    """Sums, a basis and a coefficient: integers whose products stay below 2^52."""
+    sums = rng.integers(-(2**52), 2**52, count).astype(np.float64)
+    basis = rng.integers(-(2**22), 2**22, count).astype(np.float64)
+    return sums, basis, float(rng.integers(-(2**30), 2**30))
+
+
 KERNELS: dict[str, Case] = {
     "filter_line": filter_line,
     "window_errors": window_errors,
     "predict_luma": predict(0),
     "predict_chroma": predict(1),
     "round_line": round_line,
+    "pointwise": pointwise,
+    "depthwise": depthwise,
+    "leaky": elementwise("leaky", lambda rng, n: (features(rng, n, 32767),), True),
+    "add_features": elementwise(
+        "add_features", lambda rng, n: (features(rng, n), features(rng, n, 30720)), True
+    ),
+    "gate": elementwise("gate", lambda rng, n: (features(rng, n), features(rng, n)), False),
+    "scale_latents": elementwise("scale_latents", latents, False),
+    "add_basis": elementwise("add_basis", coefficients, True),
 }
 """A maker of random cases for each kernel of ``src/kernels.h``."""
 
@@ -133,7 +320,7 @@ def test_every_kernel_is_in_the_table() -> None:
     assert names == set(KERNELS)
 
 
-@pytest.mark.parametrize("level", [level for level in Level if Level.PLAIN < level <= HIGHEST])
+@pytest.mark.parametrize("level", levels()[1:])
 @pytest.mark.parametrize("name", KERNELS)
 def test_every_version_equals_the_plain_one(name: str, level: Level) -> None:
     rng = np.random.default_rng(9)

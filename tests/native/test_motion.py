@@ -15,12 +15,12 @@ from colorvid.motion.compensate import compensate_in_torch
 from colorvid.motion.field import Vectors, grid_shape
 from colorvid.motion.native import NativeMotionCoder
 from colorvid.motion.simplify import simplify
-from colorvid.native.core import Level, at_level
+from colorvid.native.core import at_level, levels
 from colorvid.native.motion import compensate
 from tests.motion.test_coding import SHAPES, fields
 from tests.motion.test_compensate import moves, picture
 
-LEVELS = [level.name.lower() for level in Level if level <= at_level("1").level]
+LEVELS = [level.name.lower() for level in levels()]
 SIZES = [(1, 1), (2, 2), (5, 9), (8, 8), (17, 33), (24, 16), (61, 83), (144, 176)]
 
 

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "motion.h"
+#include "roof.h"
 
 using namespace colorvid;
 
@@ -46,7 +47,11 @@ static int guarded(Work work) {
 
 int colorvid_interface() { return kInterface; }
 
-int colorvid_level() { return static_cast<int>(highest_level()); }
+int colorvid_has_level(int level) { return has_level(level); }
+
+double colorvid_roof(int level, double seconds) {
+    return has_level(level) ? roof(static_cast<Level>(level), seconds) : 0;
+}
 
 MotionState* colorvid_motion_new() { return new (std::nothrow) MotionState(); }
 
@@ -321,4 +326,34 @@ void colorvid_kernel_predict(int level, int chroma, const uint8_t* src, ptrdiff_
 
 void colorvid_kernel_round_line(int level, const int32_t* sums, int bits, uint8_t* dst, int count) {
     kernels(level).round_line(sums, bits, dst, count);
+}
+
+void colorvid_kernel_pointwise(int level, const PointwiseLayer* layer, const int16_t* in,
+                               ptrdiff_t in_stride, int16_t* out, ptrdiff_t out_stride, int count) {
+    kernels(level).pointwise(*layer, in, in_stride, out, out_stride, count);
+}
+
+void colorvid_kernel_depthwise(int level, const DepthwiseLayer* layer, const int16_t* const* rows,
+                               ptrdiff_t in_stride, int16_t* out, ptrdiff_t out_stride, int count) {
+    kernels(level).depthwise(*layer, rows, in_stride, out, out_stride, count);
+}
+
+void colorvid_kernel_leaky(int level, int16_t* x, int count) { kernels(level).leaky(x, count); }
+
+void colorvid_kernel_add_features(int level, int16_t* x, const int16_t* y, int count) {
+    kernels(level).add_features(x, y, count);
+}
+
+void colorvid_kernel_gate(int level, const int16_t* u, const int16_t* v, int16_t* out, int count) {
+    kernels(level).gate(u, v, out, count);
+}
+
+void colorvid_kernel_scale_latents(int level, const int32_t* y, const float* factor, int16_t* out,
+                                   int count) {
+    kernels(level).scale_latents(y, factor, out, count);
+}
+
+void colorvid_kernel_add_basis(int level, double* sums, const double* basis, double coefficient,
+                               int count) {
+    kernels(level).add_basis(sums, basis, coefficient, count);
 }

@@ -34,8 +34,10 @@ enum Status : int {
 
 // Changes whenever a function here changes; the Python side refuses another number.
 COLORVID_API int colorvid_interface();
-// The highest level of this machine, see Level.
-COLORVID_API int colorvid_level();
+// Whether this machine has a level, see Level.
+COLORVID_API int colorvid_has_level(int level);
+// See roof(); 0 for a level that this machine does not have.
+COLORVID_API double colorvid_roof(int level, double seconds);
 
 COLORVID_API colorvid::MotionState* colorvid_motion_new();
 COLORVID_API void colorvid_motion_free(colorvid::MotionState* state);
@@ -115,3 +117,17 @@ COLORVID_API void colorvid_kernel_predict(int level, int chroma, const uint8_t* 
                                           ptrdiff_t sums_stride);
 COLORVID_API void colorvid_kernel_round_line(int level, const int32_t* sums, int bits, uint8_t* dst,
                                              int count);
+COLORVID_API void colorvid_kernel_pointwise(int level, const colorvid::PointwiseLayer* layer,
+                                            const int16_t* in, ptrdiff_t in_stride, int16_t* out,
+                                            ptrdiff_t out_stride, int count);
+COLORVID_API void colorvid_kernel_depthwise(int level, const colorvid::DepthwiseLayer* layer,
+                                            const int16_t* const* rows, ptrdiff_t in_stride,
+                                            int16_t* out, ptrdiff_t out_stride, int count);
+COLORVID_API void colorvid_kernel_leaky(int level, int16_t* x, int count);
+COLORVID_API void colorvid_kernel_add_features(int level, int16_t* x, const int16_t* y, int count);
+COLORVID_API void colorvid_kernel_gate(int level, const int16_t* u, const int16_t* v, int16_t* out,
+                                       int count);
+COLORVID_API void colorvid_kernel_scale_latents(int level, const int32_t* y, const float* factor,
+                                                int16_t* out, int count);
+COLORVID_API void colorvid_kernel_add_basis(int level, double* sums, const double* basis,
+                                            double coefficient, int count);

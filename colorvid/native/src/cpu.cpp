@@ -8,29 +8,42 @@
 namespace colorvid {
 
 #if COLORVID_X86
-// Bits 1 and 2 of XCR0: the system keeps the SSE and the AVX registers of each thread.
-static bool system_keeps_avx() {
+// XCR0: a bit for each kind of register that the system keeps for each thread.
+static unsigned kept_registers() {
     unsigned low = 0, high = 0;
     __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (low & 6) == 6;
+    return low;
 }
 
-static bool has_avx2() {
+static bool has(unsigned word, unsigned bits) { return (word & bits) == bits; }
+
+static Level find_level() {
+    const unsigned osxsave = 1u << 27, avx = 1u << 28, avx2 = 1u << 5, vnni = 1u << 11;
+    const unsigned f_dq_bw_vl = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
+    const unsigned sse_avx = 6, masks_and_512_bits = 0xE0;
     unsigned a = 0, b = 0, c = 0, d = 0;
-    if (!__get_cpuid(1, &a, &b, &c, &d)) return false;
-    const unsigned osxsave = 1u << 27, avx = 1u << 28;
-    if ((c & (osxsave | avx)) != (osxsave | avx) || !system_keeps_avx()) return false;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & (1u << 5));
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !has(c, osxsave | avx)) return Level::plain;
+    const unsigned kept = kept_registers();
+    if (!has(kept, sse_avx)) return Level::plain;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !has(b, avx2)) return Level::plain;
+    if (!has(kept, masks_and_512_bits) || !has(b, f_dq_bw_vl)) return Level::avx2;
+    return has(c, vnni) ? Level::avx512vnni : Level::avx512;
 }
+#elif COLORVID_NEON
+static Level find_level() { return Level::neon; }  // part of every 64-bit ARM
+#else
+static Level find_level() { return Level::plain; }
 #endif
 
 Level highest_level() {
-#if COLORVID_X86
-    static const Level found = has_avx2() ? Level::avx2 : Level::plain;
+    static const Level found = find_level();
     return found;
-#else
-    return Level::plain;
-#endif
+}
+
+bool has_level(int level) {
+    const int highest = static_cast<int>(highest_level()), neon = static_cast<int>(Level::neon);
+    if (level <= 0) return level == 0;
+    return highest == neon ? level == neon : level <= highest;
 }
 
 }  // namespace colorvid

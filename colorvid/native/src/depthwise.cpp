@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <array>
+#include <utility>
+
 #include "kernels.h"
 #include "requantise.h"
+#include "tiles.h"
+#include "vectors.h"
 
 namespace colorvid {
 
@@ -19,5 +24,79 @@ void depthwise_plain(const DepthwiseLayer& layer, const int16_t* const* rows, pt
         }
     }
 }
+
+#if COLORVID_X86 || COLORVID_NEON
+
+// Where the taps of a filter lie, in raster order.
+class Taps {
+   public:
+    Taps(const int16_t* const* rows, int side, ptrdiff_t in_stride, ptrdiff_t offset)
+        : rows_(rows), side_(side), stride_(in_stride), offset_(offset) {}
+
+    const int16_t* next() {
+        const int16_t* tap = *rows_ + offset_ + column_ * stride_;
+        if (++column_ == side_) {
+            column_ = 0;
+            ++rows_;
+        }
+        return tap;
+    }
+
+   private:
+    const int16_t* const* rows_;
+    int side_;
+    ptrdiff_t stride_;
+    ptrdiff_t offset_;
+    int column_ = 0;
+};
+
+// Computes a few channels, from `channel` on, at as many positions as it is made for, the first of
+// which is `x`.
+using Tile = void (*)(const DepthwiseLayer& layer, int channel, int x, const int16_t* const* rows,
+                      ptrdiff_t in_stride, int16_t* out, ptrdiff_t out_stride);
+
+#endif
+
+#if COLORVID_X86
+
+namespace avx2 {
+#define COLORVID_TARGET COLORVID_AVX2
+#define COLORVID_POSITIONS 4
+#include "depthwise_x86.inc"
+#undef COLORVID_TARGET
+#undef COLORVID_POSITIONS
+}  // namespace avx2
+
+#define COLORVID_POSITIONS 8
+namespace avx512 {
+#define COLORVID_TARGET COLORVID_AVX512
+#include "depthwise_x86.inc"
+#undef COLORVID_TARGET
+}  // namespace avx512
+
+namespace avx512vnni {
+#define COLORVID_TARGET COLORVID_AVX512VNNI
+#include "depthwise_x86.inc"
+#undef COLORVID_TARGET
+}  // namespace avx512vnni
+
+void depthwise_avx2(const DepthwiseLayer& layer, const int16_t* const* rows, ptrdiff_t in_stride,
+                    int16_t* out, ptrdiff_t out_stride, int count) {
+    avx2::cover(layer, 0, rows, in_stride, out, out_stride, count);
+}
+
+void depthwise_avx512(const DepthwiseLayer& layer, const int16_t* const* rows, ptrdiff_t in_stride,
+                      int16_t* out, ptrdiff_t out_stride, int count) {
+    const int rest = avx512::cover(layer, 0, rows, in_stride, out, out_stride, count);
+    avx2::cover(layer, rest, rows, in_stride, out, out_stride, count);
+}
+
+void depthwise_avx512vnni(const DepthwiseLayer& layer, const int16_t* const* rows,
+                          ptrdiff_t in_stride, int16_t* out, ptrdiff_t out_stride, int count) {
+    const int rest = avx512vnni::cover(layer, 0, rows, in_stride, out, out_stride, count);
+    avx2::cover(layer, rest, rows, in_stride, out, out_stride, count);
+}
+
+#endif
 
 }  // namespace colorvid

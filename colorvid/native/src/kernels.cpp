@@ -3,20 +3,38 @@
 
 namespace colorvid {
 
-static const Kernels kTable[] = {
-    {filter_line_plain, window_errors_plain, predict_luma_plain, predict_chroma_plain,
-     round_line_plain, pointwise_plain, depthwise_plain, leaky_plain, add_features_plain, gate_plain,
-     scale_latents_plain, add_basis_plain},
+struct Row {
+    Level level;
+    Kernels kernels;
+};
+
+static const Row kTable[] = {
+    {Level::plain,
+     {filter_line_plain, window_errors_plain, predict_luma_plain, predict_chroma_plain,
+      round_line_plain, pointwise_plain, depthwise_plain, leaky_plain, add_features_plain,
+      gate_plain, scale_latents_plain, add_basis_plain}},
 #if COLORVID_X86
-    {filter_line_avx2, window_errors_avx2, predict_luma_avx2, predict_chroma_avx2, round_line_avx2,
-     pointwise_plain, depthwise_plain, leaky_plain, add_features_plain, gate_plain,
-     scale_latents_plain, add_basis_plain},
+    {Level::avx2,
+     {filter_line_avx2, window_errors_avx2, predict_luma_avx2, predict_chroma_avx2, round_line_avx2,
+      pointwise_avx2, depthwise_avx2, leaky_plain, add_features_plain, gate_plain,
+      scale_latents_plain, add_basis_plain}},
+    {Level::avx512,
+     {filter_line_avx2, window_errors_avx2, predict_luma_avx2, predict_chroma_avx2, round_line_avx2,
+      pointwise_avx512, depthwise_avx512, leaky_plain, add_features_plain, gate_plain,
+      scale_latents_plain, add_basis_plain}},
+    {Level::avx512vnni,
+     {filter_line_avx2, window_errors_avx2, predict_luma_avx2, predict_chroma_avx2, round_line_avx2,
+      pointwise_avx512vnni, depthwise_avx512vnni, leaky_plain, add_features_plain, gate_plain,
+      scale_latents_plain, add_basis_plain}},
 #endif
 };
 
 const Kernels& kernels(int level) {
-    const int highest = static_cast<int>(highest_level());
-    return kTable[level >= 0 && level < highest ? level : highest];
+    const int wanted = has_level(level) ? level : static_cast<int>(highest_level());
+    for (const Row& row : kTable) {
+        if (static_cast<int>(row.level) == wanted) return row.kernels;
+    }
+    return kTable[0].kernels;
 }
 
 }  // namespace colorvid

@@ -111,6 +111,16 @@ void predict_luma_avx2(const uint8_t*, ptrdiff_t, const int16_t*, const int16_t*
 void predict_chroma_avx2(const uint8_t*, ptrdiff_t, const int16_t*, const int16_t*, int32_t*,
                          ptrdiff_t);
 void round_line_avx2(const int32_t*, int, uint8_t*, int);
+void pointwise_avx2(const PointwiseLayer&, const int16_t*, ptrdiff_t, int16_t*, ptrdiff_t, int);
+void pointwise_avx512(const PointwiseLayer&, const int16_t*, ptrdiff_t, int16_t*, ptrdiff_t, int);
+void pointwise_avx512vnni(const PointwiseLayer&, const int16_t*, ptrdiff_t, int16_t*, ptrdiff_t,
+                          int);
+void depthwise_avx2(const DepthwiseLayer&, const int16_t* const*, ptrdiff_t, int16_t*, ptrdiff_t,
+                    int);
+void depthwise_avx512(const DepthwiseLayer&, const int16_t* const*, ptrdiff_t, int16_t*, ptrdiff_t,
+                      int);
+void depthwise_avx512vnni(const DepthwiseLayer&, const int16_t* const*, ptrdiff_t, int16_t*,
+                          ptrdiff_t, int);
 #endif
 
 struct Kernels {

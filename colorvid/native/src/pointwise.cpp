@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include "kernels.h"
 #include "requantise.h"
+#include "tiles.h"
+#include "vectors.h"
 
 namespace colorvid {
 
@@ -25,5 +31,99 @@ void pointwise_plain(const PointwiseLayer& layer, const int16_t* in, ptrdiff_t i
         }
     }
 }
+
+#if COLORVID_X86
+
+// Computes a few groups, from `group` on, at as many positions as it is made for.
+using Tile = void (*)(const PointwiseLayer& layer, int group, const int16_t* in,
+                      ptrdiff_t in_stride, int16_t* out, ptrdiff_t out_stride);
+
+constexpr int kMostPositions = 8;
+// Tiles for 1, 2, ... positions; empty behind the largest.
+using TileRow = std::array<Tile, kMostPositions>;
+
+// Covers a layer with tiles; `rows` has a row of tiles for 1, 2, ... `most` groups. The groups of a
+// row go over all positions before the next ones, so that their weights stay in the first cache.
+static void cover(const TileRow* rows, int most, const PointwiseLayer& layer, const int16_t* in,
+                  ptrdiff_t in_stride, int16_t* out, ptrdiff_t out_stride, int count) {
+    split(layer.groups, most, [&](int group, int groups) {
+        const TileRow& row = rows[groups - 1];
+        const auto largest = std::find(row.begin(), row.end(), nullptr) - row.begin();
+        split(count, static_cast<int>(largest), [&](int x, int positions) {
+            row[positions - 1](layer, group, in + x * in_stride, in_stride, out + x * out_stride,
+                               out_stride);
+        });
+    });
+}
+
+namespace avx2 {
+
+// A group at kPositions positions; two registers hold its 16 sums.
+template <int kPositions>
+COLORVID_AVX2 void tile(const PointwiseLayer& layer, int group, const int16_t* in,
+                        ptrdiff_t in_stride, int16_t* out, ptrdiff_t out_stride) {
+    const int16_t* weights =
+        layer.weights + static_cast<ptrdiff_t>(group) * layer.pairs * kGroup * 2;
+    const int32_t* bias = layer.bias + group * kGroup;
+    const float* factor = layer.factor + group * kGroup;
+    out += group * kGroup;
+    Vector low[kPositions], high[kPositions];
+    COLORVID_UNROLL
+    for (int p = 0; p < kPositions; ++p) {
+        low[p] = load(bias);
+        high[p] = load(bias + 8);
+    }
+    for (int pair = 0; pair < layer.pairs; ++pair, in += 2, weights += 2 * kGroup) {
+        const Vector first = load(weights), second = load(weights + kGroup);
+        COLORVID_UNROLL
+        for (int p = 0; p < kPositions; ++p) {
+            const Vector inputs = _mm256_set1_epi32(load_pair(in + p * in_stride));
+            low[p] = dot(low[p], first, inputs);
+            high[p] = dot(high[p], second, inputs);
+        }
+    }
+    COLORVID_UNROLL
+    for (int p = 0; p < kPositions; ++p, out += out_stride) {
+        store(out, requantise(low[p], high[p], factor, layer.limit));
+    }
+}
+
+template <size_t... kPlaces>
+constexpr TileRow tiles_of(std::index_sequence<kPlaces...>) {
+    return {{tile<static_cast<int>(kPlaces) + 1>...}};
+}
+
+static constexpr TileRow kTiles = tiles_of(std::make_index_sequence<6>());
+
+}  // namespace avx2
+
+void pointwise_avx2(const PointwiseLayer& layer, const int16_t* in, ptrdiff_t in_stride,
+                    int16_t* out, ptrdiff_t out_stride, int count) {
+    cover(&avx2::kTiles, 1, layer, in, in_stride, out, out_stride, count);
+}
+
+namespace avx512 {
+#define COLORVID_TARGET COLORVID_AVX512
+#include "pointwise_512.inc"
+#undef COLORVID_TARGET
+}  // namespace avx512
+
+namespace avx512vnni {
+#define COLORVID_TARGET COLORVID_AVX512VNNI
+#include "pointwise_512.inc"
+#undef COLORVID_TARGET
+}  // namespace avx512vnni
+
+void pointwise_avx512(const PointwiseLayer& layer, const int16_t* in, ptrdiff_t in_stride,
+                      int16_t* out, ptrdiff_t out_stride, int count) {
+    cover(avx512::kTiles, 4, layer, in, in_stride, out, out_stride, count);
+}
+
+void pointwise_avx512vnni(const PointwiseLayer& layer, const int16_t* in, ptrdiff_t in_stride,
+                          int16_t* out, ptrdiff_t out_stride, int count) {
+    cover(avx512vnni::kTiles, 4, layer, in, in_stride, out, out_stride, count);
+}
+
+#endif
 
 }  // namespace colorvid
