@@ -15,7 +15,7 @@ from colorvid.entropy.rans import CodeBook, SymbolReader
 from colorvid.entropy.tables import Tables
 from colorvid.errors import ColorvidError, HashMismatch
 from colorvid.exact.guard import exact_torch, prove
-from colorvid.files.selftest import (
+from colorvid.files.known_answers import (
     CDF,
     INDEX,
     MOTION_SHA256,

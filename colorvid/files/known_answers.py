@@ -1,0 +1,126 @@
+"""Known answers of the self-test, fixed elsewhere, and how a result is compared with them.
+
+The small stream of a released model and its hashes lie beside its weights; ``python -m
+tests.conformance.make`` writes both.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorvid.bitstream import ClvReader, Packet
+from colorvid.codec.decoder import Decoder
+from colorvid.errors import DamagedStream, HashMismatch, ModelMismatch
+from colorvid.frame import Frame, Plane, Size, chroma_size
+from colorvid.models.loading import Model
+from colorvid.models.modelfile import find_model
+from colorvid.motion.field import VECTOR_LIMIT
+from colorvid.motion.native import AnyMotionCoder
+
+SIZE = Size(67, 51)
+
+# Two tables and symbols coded with them, an escape among them, by compressai's rANS coder.
+CDF = np.array(
+    [[0, 9000, 56000, 65000, 65536, 0, 0], [0, 4000, 14000, 50000, 60000, 65535, 65536]], np.int32
+)
+SIZES = np.array([5, 7], np.int32)
+SYMBOLS = (0, 1, -1, 0, -2, 2, 0, 1, 9, -300, 2047, 0)
+INDEX = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 1], np.int32)
+RANS_WORDS = "50803195010000000f2296a7c1ffff332563ff57"
+VECTORS = (
+    "f000bfe8b2103d567689037a169812d73c291f4f36c5c0867971c4be9c417a801be51899fac85b9a546bb4fc"
+    "a4276e21945f9a3563dde075e9620991db"
+)
+VECTORS_SHAPE = (5, 6)
+MOTION_SHA256 = "6dbbb40afe1676cae84ddc47ed506995364637bbff0873d8489d8370224abb54"
+
+
+def made_up(count: int, low: int, high: int, first: int = 0) -> NDArray[np.int64]:
+    """``count`` integers from ``low`` to ``high`` that are the same everywhere, int64.
+
+    Multiplicative hashing by the golden ratio (Knuth, The Art of Computer Programming 6.4) of
+    the numbers from ``first`` on.
+    """
+    mixed = (np.arange(first + 1, first + count + 1, dtype=np.int64) * 2654435761) % 2**32
+    return low + (mixed >> 8) % (high - low + 1)
+
+
+def vectors(shape: tuple[int, int]) -> NDArray[np.int16]:
+    """A field of vectors ``(rows, columns, 2)``: most are short, some of the longest."""
+    field = made_up(shape[0] * shape[1] * 2, -9, 9)
+    field[::11] = VECTOR_LIMIT * np.sign(field[::11])
+    return field.astype(np.int16).reshape(*shape, 2)
+
+
+def picture() -> Frame:
+    """A picture of noise, 67x51."""
+    chroma = chroma_size(*SIZE.shape)
+    planes: list[Plane] = []
+    for number, (rows, columns) in enumerate((SIZE.shape, chroma, chroma)):
+        samples = made_up(rows * columns, 0, 255, number * 10**6).reshape(rows, columns)
+        planes.append(samples.astype(np.uint8))
+    return Frame(*planes)
+
+
+def check(title: str, compute: Callable[[], object], expected: object) -> str:
+    """Compare a result with its known answer; gives the line that says so.
+
+    Raises:
+        HashMismatch: they differ.
+    """
+    try:
+        got = compute()
+    except (DamagedStream, HashMismatch) as error:
+        got = error
+    if got != expected:
+        raise HashMismatch(
+            f"self-test failed: {title}: the result is {_short(got)}, it must be "
+            f"{_short(expected)}; this machine would decode wrong pictures"
+        )
+    return f"{title}: as it must be"
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 64 else f"{text[:61]}..."
+
+
+def read_vectors(coder: AnyMotionCoder) -> object:
+    """What a motion coder makes of `VECTORS`."""
+    return coder.decode(bytes.fromhex(VECTORS), VECTORS_SHAPE).tolist()
+
+
+def answers(name: str, model: Model) -> dict[str, Any]:
+    """The known answers of a released model.
+
+    Raises:
+        ModelMismatch: they belong to another model.
+    """
+    path = find_model(name)
+    expected: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    if model.identity.hex() != expected["model"]:
+        raise ModelMismatch(
+            f"model {name} is {model.identity.hex()}, its self-test data are for "
+            f"{expected['model']}; run python -m tests.conformance.make"
+        )
+    return expected
+
+
+def stream(name: str, title: str, model: Model, expected: list[str]) -> str:
+    """Decode the small stream of a released model and compare every frame.
+
+    Raises:
+        HashMismatch: one differs.
+    """
+    data = find_model(name).with_suffix(".clv").read_bytes()
+    reader = ClvReader(io.BytesIO(data))
+    decoder = Decoder(model, reader.header.size)
+    packets = [record for record in reader if isinstance(record, Packet)]
+    what = f"{title}: {len(packets)} frames of a stream of {len(data)} bytes"
+    return check(what, lambda: [decoder.push(p).sha256() for p in packets], expected)
