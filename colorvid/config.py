@@ -147,6 +147,14 @@ class BranchConfig:
         """Channels of y: every coefficient of every plane."""
         return samples(self.planes, self.block)
 
+    def bit_worth(self) -> list[float]:
+        """What a bit is worth to the quantiser, in squared sample values, by quality index.
+
+        Divided by the square of a quantiser step it is the price of a bit in squared steps.
+        """
+        worth = self.rate_weight * 255**2 / self.sample_weight
+        return [worth / lambda_of_quality(float(quality)) for quality in range(QUALITIES)]
+
 
 @dataclass(frozen=True, slots=True)
 class IntraConfig:

@@ -1,4 +1,4 @@
-"""The model file: integers and tables of the decoder, float16 networks of the encoder.
+"""The model file: integers and tables of the decoder, float16 weights of the encoder.
 
 A safetensors file. Its metadata hold the configuration; the model's identity is a hash over the
 configuration and everything the decoder uses, so a better encoder keeps the identity.
@@ -22,7 +22,8 @@ from colorvid.bitstream.headers import MODEL_ID_BYTES
 from colorvid.config import TUNES, InterConfig, IntraConfig, from_table
 from colorvid.entropy.rans import MAX_SYMBOL, CodeBook
 from colorvid.entropy.tables import Tables
-from colorvid.errors import ColorvidError, ModelMismatch
+from colorvid.errors import ColorvidError, ConfigError, ModelMismatch
+from colorvid.exact.arithmetic import FEATURE
 from colorvid.exact.layers import (
     DOUBLE_LIMIT,
     Bound,
@@ -31,10 +32,11 @@ from colorvid.exact.layers import (
     prove_bounds,
     refuse,
 )
+from colorvid.exact.wide import WIDE_SUM_LIMIT
 from colorvid.models.branch import COSTED, Branch
 from colorvid.models.video import ENCODER_PARTS, VideoModel
 from colorvid.nn.prior import MEAN, SCALES
-from colorvid.nn.transforms import SYMBOL_STEPS
+from colorvid.nn.transforms import BASIS_BITS, SYMBOL_STEPS
 
 BRANCHES = ("intra.luma", "intra.chroma", "inter.luma", "inter.chroma")
 RELEASED = {name: f"{name}.safetensors" for name in TUNES}
@@ -118,9 +120,10 @@ def save_model(path: Path, network: VideoModel, tables: dict[str, tuple[Tables, 
     """Write a model file; returns its identity. ``network`` must be finalised.
 
     Raises:
-        ConfigError: a sum of the decoder is not proved exact, see `prove_model`.
+        ConfigError: a sum is not proved exact, see `prove_model` and `prove_encoder`.
     """
     prove_model(network)
+    prove_encoder(network)
     config = json.dumps(
         {"intra": asdict(network.intra.config), "inter": asdict(network.inter.config)},
         sort_keys=True,
@@ -178,6 +181,7 @@ def load_model(
     try:
         network = _network(json.loads(config), tensors).to(device)
         prove_model(network)
+        prove_encoder(network)
         books = {b: CodeBook(*_tables(tensors, b, branch_of(network, b))) for b in BRANCHES}
     except ModelMismatch as error:
         raise ModelMismatch(f"{path}: {error}") from error
@@ -287,3 +291,23 @@ def prove_model(model: VideoModel) -> list[Bound]:
         refuse(bound)
         proved.append(bound)
     return proved
+
+
+def prove_encoder(model: VideoModel) -> None:
+    """Prove that the encoder can make integers of its weights, and numbers of any picture.
+
+    Raises:
+        ConfigError: a weight is not finite, a step is 0, or a sum of the block transform exceeds
+            its bound.
+    """
+    for name, value in model.named_parameters():
+        if is_encoder(name) and not bool(value.isfinite().all()):
+            raise ConfigError(f"{name}: a weight is not finite; export the model again")
+    for name in BRANCHES:
+        branch = branch_of(model, name)
+        if not bool(branch.gains.table.all()):
+            raise ConfigError(f"{name}.gains.table: a step is 0; export the model again")
+        basis = branch.transform.basis_int
+        largest = largest_product(basis, FEATURE.limit)
+        largest += FEATURE.limit << BASIS_BITS  # what the analysis network adds
+        refuse(Bound(f"{name}.transform of the encoder", largest, WIDE_SUM_LIMIT - 1))
