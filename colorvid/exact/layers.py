@@ -228,12 +228,12 @@ class Conv(ExactLayer):
                 steps=self.source.steps,
                 limit=self.source.limit,
             )
-            factor = np.ldexp(self.target.steps / self.source.steps, -made.shift)
+            scale = np.ldexp(self.target.steps / self.source.steps, -made.shift)
             weight, bias = (
                 torch.from_numpy(part).to(device, torch.float64)
                 for part in (made.weight, made.bias)
             )
-            factor = torch.from_numpy(factor.astype(np.float32)).to(device)
+            factor = torch.from_numpy(scale.astype(np.float32)).to(device)
             self._wide[device] = (weight, bias, factor[:, None, None])
         return self._wide[device]
 

@@ -89,5 +89,5 @@ def wide_table(knots: NDArray[Any], *, steps: int, limit: int) -> NDArray[np.int
     part = (place - last * low)[:, None]
     # The sum is exact for float16, so that the quotient is the only rounding before the last.
     total = value[low] * (last - part) + value[low + 1] * part
-    table = np.rint(total * steps / last).clip(-limit, limit)
+    table: NDArray[np.float64] = np.rint(total * steps / last).clip(-limit, limit)
     return table.astype(np.int16)

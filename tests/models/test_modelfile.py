@@ -185,6 +185,8 @@ def edit_config(**changes: Any) -> Callable[[dict[str, Tensor], dict[str, str]],
 LUMA = "intra.luma.prior.context.high_first.weight_int"
 FACTOR = "inter.luma.prior.context.second.factor"
 GAINS = "intra.chroma.gains.table"
+ENTER = "inter.luma.prior.hyper_analysis.enter.weight"
+BASIS = "intra.luma.transform.basis_int"
 BROKEN: dict[str, tuple[Callable[[dict[str, Tensor], dict[str, str]], Any], str]] = {
     "no config": (lambda t, m: m.pop("config"), "this version can run: Expecting value"),
     "no part": (lambda t, m: m.update(config="{}"), "this version can run: 'intra'"),
@@ -202,6 +204,18 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Tensor], dict[str, str]], Any], str]
     "huge steps": (
         lambda t, m: t[GAINS].fill_(-(2**31)),
         "layer intra.chroma.transform: sums can reach",
+    ),
+    "infinite weight": (
+        lambda t, m: t[ENTER].fill_(float("nan")),
+        f"{ENTER}: a weight is not finite; export the model again",
+    ),
+    "no step": (
+        lambda t, m: t[GAINS][7].fill_(0),
+        f"{GAINS}: a step is 0; export the model again",
+    ),
+    "huge basis": (
+        lambda t, m: t[BASIS].fill_(2**15 - 1),
+        "layer intra.luma.transform of the encoder: sums can reach 17238493184; at most 2147483647",
     ),
     "no tables": (lambda t, m: t.pop("tables.inter.luma.hyper.cdf"), "this version can run: "),
     "broken tables": (
