@@ -7,6 +7,7 @@ A table is a cumulative distribution over ``-reach..reach`` plus one escape symb
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ COSTED = 32
 """Magnitudes whose cost in bits the encoder's quantiser knows."""
 MAX_SYMBOL = 2**11 - 1
 """Largest magnitude of a symbol; a damaged stream cannot exceed it."""
+_LOG_BITS = 30
+"""Fractional bits of the logarithms: all that the arithmetic of `bits_of_shares` has."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,31 @@ class Tables:
         inside = np.abs(symbols) <= reach
         place = np.where(inside, symbols + reach, 2 * reach + 1)
         share = self.cdf[index, place + 1] - self.cdf[index, place]
-        information: NDArray[np.float64] = -np.log2(share / TOTAL) + np.where(inside, 0.0, 8.0)
+        information: NDArray[np.float64] = bits_of_shares()[share] + np.where(inside, 0.0, 8.0)
         return information
+
+
+@lru_cache(maxsize=1)
+def bits_of_shares() -> NDArray[np.float64]:
+    """``-log2(share / 2^16)`` of the frequencies 0..65536, to 2^-29; 16 for the impossible 0.
+
+    In integers, by squaring: the quantiser weighs by these, and the logarithms of math libraries
+    differ in their last bits from machine to machine.
+    """
+    share = np.arange(TOTAL + 1, dtype=np.uint64)
+    share[0] = 1
+    whole = np.frexp(share.astype(np.float64))[1] - 1
+    one = np.uint64(31)
+    mantissa = share << (one - whole.astype(np.uint64))  # 2^31 to 2^32
+    logarithm = whole.astype(np.int64)
+    for _ in range(_LOG_BITS):
+        mantissa = mantissa * mantissa >> one
+        carry = mantissa >> (one + np.uint64(1))
+        mantissa >>= carry
+        logarithm = 2 * logarithm + carry.astype(np.int64)
+    bits: NDArray[np.float64] = PRECISION - logarithm * 2.0**-_LOG_BITS
+    bits.setflags(write=False)
+    return bits
 
 
 def quantise_distribution(pmf: NDArray[np.float64]) -> NDArray[np.int32]:

@@ -1,4 +1,4 @@
-"""One network, three arithmetics: floats to train, rounded floats to fine-tune, integers to decode.
+"""One network, three arithmetics: floats to train, rounded floats to fine-tune, integers to code.
 
 A tensor inside a network lives on a `Grid`: integers ``n`` that stand for ``n / steps``, with
 ``|n| <= limit``. In float arithmetic the tensor holds ``n / steps`` without rounding, in exact
@@ -6,7 +6,8 @@ arithmetic it holds the integers ``n`` themselves, carried by float32 or float64
 
 Why integers in floats are exact: a float32 sum of integers is exact in any order, with or without
 fused multiply-add, as long as no partial sum exceeds 2^24; float64 allows 2^53. `export` proves
-this for every layer. Between layers there is one float32 multiplication by a constant, rounding
+this for every layer of the decoder; sums of the encoder's own networks stay below 2^31, see
+`colorvid.exact.wide`. Between layers there is one float32 multiplication by a constant, rounding
 half to even and clamping: IEEE 754 operations with one possible result each.
 """
 
@@ -18,6 +19,8 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from colorvid.exact.wide import FEATURE_LIMIT, FEATURE_STEPS
 
 SUM_LIMIT = 2**24
 """No partial sum of a float32 layer may exceed this."""
@@ -38,7 +41,7 @@ class Grid:
 
 SLOPE = 1 / 8
 """Slope of the leaky ReLU below zero."""
-FEATURE = Grid(steps=256, limit=2047)
+FEATURE = Grid(steps=FEATURE_STEPS, limit=FEATURE_LIMIT)
 """Activations inside the networks: 12 bits, +-8."""
 
 
@@ -60,6 +63,9 @@ class Convolution(Protocol):
     def integers(self, carrier: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
         """Integer weight and bias carried by ``carrier``, and the float32 factor of the result."""
 
+    def wide_integers(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The encoder's integer weight and bias, float64, and the float32 factor of the result."""
+
 
 class Scaling(Protocol):
     """What an arithmetic needs to know of a factor for each channel."""
@@ -77,6 +83,9 @@ class QualityTable(Protocol):
 
     def curve(self, quality: Tensor) -> Tensor:
         """Real values ``(B, C, 1, 1)`` for int64 qualities ``(B,)``."""
+
+    def wide_table(self) -> Tensor:
+        """The encoder's table: int16 features ``(64, C)``."""
 
 
 class Arithmetic(Protocol):
@@ -161,9 +170,13 @@ class ExactArithmetic:
 
     def conv(self, layer: Convolution, x: Tensor) -> Tensor:
         """See `Arithmetic.conv`."""
-        weight, bias, factor = layer.integers(self.carrier)
+        weight, bias, factor = self.integers_of(layer)
         total = F.conv2d(x, weight, bias, padding=layer.padding, groups=layer.groups)
         return self.requantise(total, factor, layer.target.limit)
+
+    def integers_of(self, layer: Convolution) -> tuple[Tensor, Tensor, Tensor]:
+        """Weight, bias and factor that `conv` takes of ``layer``."""
+        return layer.integers(self.carrier)
 
     def leaky(self, x: Tensor) -> Tensor:
         """See `Arithmetic.leaky`."""
@@ -186,3 +199,19 @@ class ExactArithmetic:
     def quality_bias(self, layer: QualityTable, quality: Tensor) -> Tensor:
         """See `Arithmetic.quality_bias`."""
         return layer.table[quality].to(self.carrier)[:, :, None, None]
+
+
+class WideArithmetic(ExactArithmetic):
+    """Integers in float64 for networks that only the encoder runs: 16-bit weights."""
+
+    def __init__(self) -> None:
+        """Sums stay below 2^31: more than float32 carries."""
+        super().__init__(torch.float64)
+
+    def integers_of(self, layer: Convolution) -> tuple[Tensor, Tensor, Tensor]:
+        """See `ExactArithmetic.integers_of`."""
+        return layer.wide_integers()
+
+    def quality_bias(self, layer: QualityTable, quality: Tensor) -> Tensor:
+        """See `Arithmetic.quality_bias`."""
+        return layer.wide_table()[quality].to(self.carrier)[:, :, None, None]

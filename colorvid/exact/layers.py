@@ -1,8 +1,9 @@
-"""The layers that the decoder is made of, and the proof that their sums are exact.
+"""The layers that the networks are made of, and the proof that the decoder's sums are exact.
 
 Each layer knows its float form and its integers. It is trained through float parameters.
 `finalise` freezes the integers derived from them into buffers, which is all that a released model
-keeps; see `colorvid.models.modelfile`.
+keeps of the decoder. Of the encoder it keeps the floats, and its integers are made of them when
+they are first needed; see `colorvid.models.modelfile` and `colorvid.exact.wide`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from colorvid.config import QUALITIES
 from colorvid.errors import ConfigError
 from colorvid.exact.arithmetic import FEATURE, SUM_LIMIT, Arithmetic, FloatArithmetic, Grid
+from colorvid.exact.wide import wide_table, wide_weights
 
 CENTRE_RATE = 0.05
 """Share by which a step of training moves `Conv.centre` to what it has just seen."""
@@ -112,6 +115,7 @@ class Conv(ExactLayer):
         self.register_buffer("seen", torch.zeros(inputs), persistent=False)
         self.register_buffer("times", torch.zeros(()), persistent=False)
         self._carried: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor, Tensor]] = {}
+        self._wide: dict[torch.device, tuple[Tensor, Tensor, Tensor]] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, inputs, H, W)`` to ``(B, outputs, H, W)``."""
@@ -174,7 +178,7 @@ class Conv(ExactLayer):
         bias = self._corrected_bias(self.weight_int * scale)
         self.bias_int.copy_(torch.round(bias * self.source.steps / scale.flatten()))
         self.factor.copy_(scale.flatten() * (self.target.steps / self.source.steps))
-        self._carried.clear()
+        self._forget()
 
     @torch.no_grad()
     def restore(self) -> None:
@@ -190,9 +194,14 @@ class Conv(ExactLayer):
 
         A state without a centre, as in model files, leaves it at zero: nothing is corrected.
         """
-        self._carried.clear()
+        self._forget()
         state_dict.setdefault(f"{prefix}centre", torch.zeros_like(self.centre))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def _forget(self) -> None:
+        """Drop integers that were kept."""
+        self._carried.clear()
+        self._wide.clear()
 
     def largest_sum(self) -> int:
         """Upper bound of every partial sum: ``max over channels of sum|w| * max|x| + |bias|``."""
@@ -206,6 +215,27 @@ class Conv(ExactLayer):
             weight = self.weight_int.to(carrier).contiguous(memory_format=torch.channels_last)
             self._carried[key] = (weight, self.bias_int.to(carrier), self.factor[:, None, None])
         return self._carried[key]
+
+    def wide_integers(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Weight and bias of `wide_weights`, float64, and the float32 factor ``(outputs, 1, 1)``.
+
+        The factor is a power of two.
+        """
+        device = self.weight.device
+        if device not in self._wide:
+            made = wide_weights(
+                *(p.detach().cpu().numpy() for p in (self.weight, self.bias)),
+                steps=self.source.steps,
+                limit=self.source.limit,
+            )
+            scale = np.ldexp(self.target.steps / self.source.steps, -made.shift)
+            weight, bias = (
+                torch.from_numpy(part).to(device, torch.float64)
+                for part in (made.weight, made.bias)
+            )
+            factor = torch.from_numpy(scale.astype(np.float32)).to(device)
+            self._wide[device] = (weight, bias, factor[:, None, None])
+        return self._wide[device]
 
 
 class Knots(nn.Module):
@@ -248,6 +278,7 @@ class QualityBias(ExactLayer):
         super().__init__()
         self.knots = Knots(channels)
         self.register_buffer("table", torch.zeros(QUALITIES, channels, dtype=torch.int16))
+        self._wide: dict[torch.device, Tensor] = {}
 
     def forward(self, quality: Tensor) -> Tensor:
         """Features ``(B, C, 1, 1)`` for int64 qualities ``(B,)``."""
@@ -262,11 +293,27 @@ class QualityBias(ExactLayer):
         """See `ExactLayer.finalise`."""
         values = torch.round(self.knots.table() * FEATURE.steps)
         self.table.copy_(values.clamp(-FEATURE.limit, FEATURE.limit))
+        self._wide.clear()
 
     @torch.no_grad()
     def restore(self) -> None:
         """See `ExactLayer.restore`."""
         self.knots.fit(self.table / FEATURE.steps)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        """Load as any module does; a table kept from before no longer holds."""
+        self._wide.clear()
+        super()._load_from_state_dict(*args, **kwargs)
+
+    def wide_table(self) -> Tensor:
+        """`wide_table` of the knots, int16 ``(64, C)``."""
+        values = self.knots.values
+        if values.device not in self._wide:
+            table = wide_table(
+                values.detach().cpu().numpy(), steps=FEATURE.steps, limit=FEATURE.limit
+            )
+            self._wide[values.device] = torch.from_numpy(table).to(values.device)
+        return self._wide[values.device]
 
 
 class ChannelScale(ExactLayer):

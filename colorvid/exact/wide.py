@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorvid.config import QUALITIES
+from colorvid.errors import ConfigError
 
 FEATURE_STEPS = 256
 FEATURE_LIMIT = 2047
-"""Steps to a unit, and largest magnitude, of features; see `colorvid.exact.arithmetic.FEATURE`."""
+"""Steps to a unit, and largest magnitude, of the activations inside the networks."""
 WIDE_WEIGHT_LIMIT = 2**15 - 1
 """Largest magnitude of an integer weight."""
 WIDE_SUM_LIMIT = 2**31
@@ -107,11 +108,16 @@ def encoder_tensors(floats: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any
     Returns:
         ``LAYER.weight_int`` int16, ``LAYER.bias_int`` int32 and ``LAYER.factor`` float32, and
         ``LAYER.table`` int16.
+
+    Raises:
+        ConfigError: a weight is not finite.
     """
     grid = {"steps": FEATURE_STEPS, "limit": FEATURE_LIMIT}
     integers: dict[str, NDArray[Any]] = {}
     for name, value in floats.items():
         layer, _, kind = name.rpartition(".")
+        if not np.isfinite(value).all():
+            raise ConfigError(f"{name}: a weight is not finite; export the model again")
         if kind == "weight":
             made = wide_weights(value, floats[f"{layer}.bias"], **grid)
             integers[f"{layer}.weight_int"] = made.weight

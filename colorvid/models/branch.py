@@ -12,9 +12,9 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from colorvid.config import BranchConfig, lambda_of_quality
+from colorvid.config import BranchConfig
 from colorvid.entropy.tables import COSTED, MAX_SYMBOL, SCALES
-from colorvid.exact.arithmetic import ExactArithmetic, Grid, straight_through
+from colorvid.exact.arithmetic import FEATURE, ExactArithmetic, Grid, straight_through
 from colorvid.exact.layers import ChannelScale
 from colorvid.nn.prior import HYPER, INDEX, Parameters, Prior
 from colorvid.nn.steps import Step, coded, places
@@ -31,6 +31,8 @@ from colorvid.nn.transforms import (
 )
 
 LATENT = Grid(steps=SYMBOL_STEPS, limit=2**15)
+_STEPS_OF_FEATURE = UNIT * STEP_STEPS / FEATURE.steps
+"""Units of the table of quantiser steps in a feature."""
 
 
 class Coder(Protocol):
@@ -127,6 +129,7 @@ class Branch(nn.Module):
     """
 
     symbol_bits: Tensor
+    bit_worth: Tensor
 
     def __init__(self, config: BranchConfig) -> None:
         """Make the networks that ``config`` describes."""
@@ -134,6 +137,8 @@ class Branch(nn.Module):
         c = config
         self.config = c
         self.register_buffer("symbol_bits", torch.zeros(SCALES, COSTED), persistent=False)
+        worth = torch.tensor(c.bit_worth(), dtype=torch.float32)
+        self.register_buffer("bit_worth", worth, persistent=False)
         self.transform = BlockTransform(c.block, c.planes, dct=c.dct)
         inputs = c.planes + c.reference_planes
         self.analysis = self.synthesis = None
@@ -177,9 +182,7 @@ class Branch(nn.Module):
 
     def bit_price(self, quality: Tensor, step: Tensor) -> Tensor:
         """What a bit is worth in squared steps, ``(B, C, 1, 1)``; ``step`` in sample values."""
-        weight = lambda_of_quality(quality.to(torch.float32))[:, None, None, None]
-        worth = self.config.rate_weight * 255**2 / (weight * self.config.sample_weight)
-        return worth / step**2
+        return self.bit_worth[quality][:, None, None, None] / (step * step)
 
     @torch.no_grad()
     def quantise(self, offset: Tensor, index: Tensor, price: Tensor) -> Tensor:
@@ -254,7 +257,7 @@ class Branch(nn.Module):
         return y_hat
 
     def _coefficients(self, x: Tensor, quality: Tensor, reference: Tensor | None) -> Tensor:
-        """Linear and non-linear analysis, in units."""
+        """Linear and non-linear analysis: units, or exact multiples of 2^-15 feature in float64."""
         coefficients = self.transform.analyse(x)
         if self.analysis is None:
             return coefficients
@@ -271,10 +274,23 @@ class Branch(nn.Module):
 
     @torch.no_grad()
     def analyse(self, x: Tensor, quality: Tensor, reference: Tensor | None) -> Tensor:
-        """Latents of the encoder, float: coefficients over the exact steps of the decoder."""
-        coefficients = self._coefficients(x, quality, reference)
+        """Latents of the encoder: coefficients over the steps of the decoder.
+
+        Exact up to the coefficients; then each is rounded to float32 and divided once, so that the
+        latents are the same on every machine.
+
+        Args:
+            x: planes ``(B, P, H, W)`` as features, or differences of such.
+            quality: ``(B,)`` int64.
+            reference: further planes for the analysis, features.
+
+        Returns:
+            float32 ``(B, C, H / block, W / block)``, in steps.
+        """
+        double = None if reference is None else reference.to(torch.float64)
+        coefficients = self._coefficients(x.to(torch.float64), quality, double)
         step = self.gains.table[quality][:, :, None, None].to(torch.float32)
-        latents: Tensor = coefficients * (UNIT * STEP_STEPS) / step
+        latents: Tensor = coefficients.to(torch.float32) * _STEPS_OF_FEATURE / step
         return latents
 
     @torch.no_grad()
@@ -290,7 +306,7 @@ class Branch(nn.Module):
 
         Args:
             coder: writer or reader of symbols.
-            y: float latents in steps, ``shape``, on the encoder's side.
+            y: latents in steps, float32, ``shape``, on the encoder's side.
             shape: ``(1, C, H, W)``.
             quality: ``(1,)`` int64.
             prior_condition: features at the resolution of the latents.
@@ -380,9 +396,13 @@ class _Coding:
 
     def hyper(self) -> Tensor:
         """See `_Pass.hyper`."""
-        z, prior, scale = None, self._branch.prior, self._branch.scale.scale
+        z, prior = None, self._branch.prior
         if self._y is not None:
-            z = torch.round(prior.hyper_analysis((self._y * scale).clamp(-8, 8)))
+            arithmetic = prior.hyper_analysis.arithmetic
+            assert isinstance(arithmetic, ExactArithmetic)
+            factor = self._branch.scale.scale * FEATURE.steps
+            scaled = arithmetic.requantise(self._y, factor, FEATURE.limit)
+            z = torch.round(prior.hyper_analysis(scaled) / FEATURE.steps)
             z = z.clamp(-HYPER.limit, HYPER.limit)
         z_hat = self._coder.hyper(z, prior.hyper_shape(self._shape))
         return z_hat.to(self._price.device, self.dtype).clamp(-HYPER.limit, HYPER.limit)
@@ -399,7 +419,8 @@ class _Coding:
         symbols = None
         if self._y is not None:
             offset = pick(self._y, overall)
-            offset = offset if mean is None else offset - mean / SYMBOL_STEPS
+            if mean is not None:  # float32 whatever carries the mean
+                offset = offset - mean.to(torch.float32) / SYMBOL_STEPS
             symbols = self._branch.quantise(offset, index, pick(self._price, overall))
             symbols = symbols.clamp(-MAX_SYMBOL, MAX_SYMBOL)
         decoded = self._coder.latents(symbols, index) * SYMBOL_STEPS

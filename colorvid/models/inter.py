@@ -128,7 +128,7 @@ class InterModel(nn.Module):
 
         Args:
             coder: coders of the luma and of the chroma symbols.
-            source: the encoder's frame and its view of the prediction, in units, padded.
+            source: the encoder's frame and its view of the prediction, padded: features, float64.
             context: what both sides know, in exact features and integer symbols.
             quality: 0..63.
 

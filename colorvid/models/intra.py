@@ -49,7 +49,8 @@ class IntraModel(nn.Module):
 
         Args:
             coder: coders of the luma and of the chroma symbols.
-            planes: the encoder's picture in units, padded: ``(1, 1, H, W)``, ``(1, 2, H/2, W/2)``.
+            planes: the encoder's picture, padded: features, float64, ``(1, 1, H, W)`` and
+                ``(1, 2, H/2, W/2)``.
             shape: (height, width) of the padded luma plane, multiples of 16.
             quality: 0..63.
 

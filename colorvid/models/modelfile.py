@@ -125,7 +125,9 @@ class ModelFile:
         try:
             return Tables(self.tensors[f"{name}.cdf"], self.tensors[f"{name}.sizes"])
         except KeyError as error:
-            raise ModelMismatch(f"{self.path}: model file: {name} is missing") from error
+            raise ModelMismatch(
+                f"{self.path}: not a model that this version can run: missing are [{error}]"
+            ) from error
         except HeaderError as error:
             raise ModelMismatch(f"{self.path}: {name}: {error}") from error
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from colorvid.entropy.rans import CodeBook
 from colorvid.entropy.tables import COSTED, MAX_SYMBOL, Tables
-from colorvid.errors import ColorvidError, ModelMismatch
+from colorvid.errors import ColorvidError, ConfigError, ModelMismatch
+from colorvid.exact.arithmetic import FEATURE
 from colorvid.exact.layers import (
     DOUBLE_LIMIT,
     Bound,
@@ -21,6 +22,7 @@ from colorvid.exact.layers import (
     prove_bounds,
     refuse,
 )
+from colorvid.exact.wide import WIDE_SUM_LIMIT
 from colorvid.models.branch import Branch
 from colorvid.models.modelfile import (
     BRANCHES,
@@ -33,7 +35,7 @@ from colorvid.models.modelfile import (
 )
 from colorvid.models.video import VideoModel
 from colorvid.nn.prior import MEAN
-from colorvid.nn.transforms import SYMBOL_STEPS
+from colorvid.nn.transforms import BASIS_BITS, SYMBOL_STEPS
 
 Books = dict[str, CodeBook]
 """Tables of each of `BRANCHES`."""
@@ -62,9 +64,10 @@ def save_model(path: Path, network: VideoModel, tables: dict[str, tuple[Tables, 
     """Write a model file; returns its identity. ``network`` must be finalised.
 
     Raises:
-        ConfigError: a sum of the decoder is not proved exact, see `prove_model`.
+        ConfigError: a sum is not proved exact, see `prove_model` and `prove_encoder`.
     """
     prove_model(network)
+    prove_encoder(network)
     config = json.dumps(
         {"intra": asdict(network.intra.config), "inter": asdict(network.inter.config)},
         sort_keys=True,
@@ -90,6 +93,7 @@ def load_networks(
     try:
         network = _network(file).to(device)
         prove_model(network)
+        prove_encoder(network)
     except ModelMismatch:
         raise
     except (ColorvidError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -177,3 +181,23 @@ def prove_model(model: VideoModel) -> list[Bound]:
         refuse(bound)
         proved.append(bound)
     return proved
+
+
+def prove_encoder(model: VideoModel) -> None:
+    """Prove that the encoder can make integers of its weights, and numbers of any picture.
+
+    Raises:
+        ConfigError: a weight is not finite, a step is 0, or a sum of the block transform exceeds
+            its bound.
+    """
+    for name, value in model.named_parameters():
+        if is_encoder(name) and not bool(value.isfinite().all()):
+            raise ConfigError(f"{name}: a weight is not finite; export the model again")
+    for name in BRANCHES:
+        branch = branch_of(model, name)
+        if not bool(branch.gains.table.all()):
+            raise ConfigError(f"{name}.gains.table: a step is 0; export the model again")
+        basis = branch.transform.basis_int
+        largest = largest_product(basis, FEATURE.limit)
+        largest += FEATURE.limit << BASIS_BITS  # what the analysis network adds
+        refuse(Bound(f"{name}.transform of the encoder", largest, WIDE_SUM_LIMIT - 1))

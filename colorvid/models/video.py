@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from colorvid.config import INTER_BLOCK, MOTION_FEATURES, InterConfig, IntraConfig
-from colorvid.exact.arithmetic import Arithmetic, ExactArithmetic, FloatArithmetic
+from colorvid.exact.arithmetic import ExactArithmetic, WideArithmetic
 from colorvid.exact.layers import ExactLayer, use_arithmetic
 from colorvid.models.branch import Coder
 from colorvid.models.inter import Context, InterModel, motion_features
@@ -51,12 +51,15 @@ class VideoModel(nn.Module):
         return arithmetic.carrier if isinstance(arithmetic, ExactArithmetic) else torch.float32
 
     def use_exact(self, carrier: torch.dtype = torch.float32) -> None:
-        """Compute in exact arithmetic from now on; the encoder's own parts stay in floats."""
+        """Compute in exact arithmetic from now on.
+
+        ``carrier`` is that of the decoder; the encoder's own parts need float64.
+        """
         use_arithmetic(self, ExactArithmetic(carrier))
-        floats: Arithmetic = FloatArithmetic()
+        wide = WideArithmetic()
         for name, part in self.named_modules():
             if name.rsplit(".", 1)[-1] in ENCODER_PARTS:
-                use_arithmetic(part, floats)
+                use_arithmetic(part, wide)
 
     def finalise(self) -> None:
         """Derive all integers from the float parameters."""
@@ -77,7 +80,7 @@ class VideoModel(nn.Module):
         ``shape`` is that of the luma plane, (height, width), before padding.
         """
         grid = (padded(shape[0]), padded(shape[1]))
-        planes = None if picture is None else picture.units()
+        planes = None if picture is None else picture.features(torch.float64)
         y, uv = self.intra.code(coder, planes, grid, quality)
         cells = (grid[0] // INTER_BLOCK, grid[1] // INTER_BLOCK)
         luma, chroma = (
@@ -101,7 +104,9 @@ class VideoModel(nn.Module):
         what the previous frame left.
         """
         prediction, context = self.predict(vectors, state)
-        source = None if picture is None else (picture.units(), prediction.units())
+        source = None
+        if picture is not None:
+            source = (picture.features(torch.float64), prediction.features(torch.float64))
         y, uv, luma, chroma = self.inter.code(coder, source, context, quality)
         height, width = (int(s) for s in prediction.y.shape)
         return State(from_features(y, uv, height, width), luma, chroma)

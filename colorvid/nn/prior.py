@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from colorvid.config import BranchConfig
 from colorvid.entropy.tables import SCALES
-from colorvid.exact.arithmetic import SLOPE, Grid
+from colorvid.exact.arithmetic import Grid
 from colorvid.exact.layers import Conv, ExactLayer, QualityBias
 from colorvid.nn.blocks import blocks
 from colorvid.nn.steps import Step, context_steps
@@ -50,7 +50,7 @@ class Parameters:
     index: Tensor
 
 
-class HyperAnalysis(nn.Module):
+class HyperAnalysis(ExactLayer):
     """Latents to hyper-latents at a quarter of their resolution (encoder only)."""
 
     def __init__(self, latents: int, width: int, hyper: int) -> None:
@@ -62,11 +62,14 @@ class HyperAnalysis(nn.Module):
         self.down2 = Conv(4 * width, hyper)
 
     def forward(self, y: Tensor) -> Tensor:
-        """Scaled latents ``(B, C, H, W)`` to ``(B, Z, ceil(H/4), ceil(W/4))``, real values."""
+        """Scaled latents as features ``(B, C, H, W)`` to ``(B, Z, ceil(H/4), ceil(W/4))``.
+
+        The result, features too, is not yet rounded to whole units.
+        """
         h, w = y.shape[-2:]
         y = F.pad(y, (0, -w % HYPER_STRIDE, 0, -h % HYPER_STRIDE), mode="replicate")
         x = self.enter(y)
-        x = F.pixel_unshuffle(F.leaky_relu(x, SLOPE), 2)
+        x = F.pixel_unshuffle(self.arithmetic.leaky(x), 2)
         x = F.pixel_unshuffle(self.middle(self.down1(x)), 2)
         result: Tensor = self.down2(x)
         return result

@@ -25,8 +25,9 @@ SYMBOL_STEPS = 16
 """Decoded latents are multiples of 1/16 of the quantiser step (means are fixed-point)."""
 STEP_STEPS = 64
 """Quantiser steps are multiples of 1/64 sample value."""
-_BASIS_BITS = 15
-_SYNTHESIS_FACTOR = FEATURE.steps / UNIT / (2**_BASIS_BITS * SYMBOL_STEPS * STEP_STEPS)  # 2^-22
+BASIS_BITS = 15
+"""Fractional bits of the integers of a basis."""
+_SYNTHESIS_FACTOR = FEATURE.steps / UNIT / (2**BASIS_BITS * SYMBOL_STEPS * STEP_STEPS)  # 2^-22
 
 
 def dct_basis(block: int) -> Tensor:
@@ -56,16 +57,16 @@ def latent_scale(block: int, planes: int) -> Tensor:
 
 def _basis_integers(basis: Tensor) -> Tensor:
     """int16 integers in steps of 2^-15 of a basis with entries within +-1."""
-    largest = 2**_BASIS_BITS - 1
-    return torch.round(basis * 2**_BASIS_BITS).clamp(-largest, largest).to(torch.int16)
+    largest = 2**BASIS_BITS - 1
+    return torch.round(basis * 2**BASIS_BITS).clamp(-largest, largest).to(torch.int16)
 
 
 class BlockTransform(ExactLayer):
     """The linear path: a block transform of each plane, fixed to the DCT or learned.
 
-    Latents are ordered plane by plane. Analysis is float; exact synthesis is a float64 product of
-    integers below 2^53. A learned basis starts as a random orthogonal one; synthesis is by the
-    transposed basis.
+    Latents are ordered plane by plane. Both directions are exact as float64 products of integers,
+    below 2^53 in synthesis and below 2^31 in analysis. A learned basis starts as a random
+    orthogonal one; synthesis is by the transposed basis.
     """
 
     basis: Tensor | None
@@ -93,14 +94,19 @@ class BlockTransform(ExactLayer):
     def restore(self) -> None:
         """See `ExactLayer.restore`."""
         if isinstance(self.basis, nn.Parameter):
-            self.basis.copy_(self.basis_int * 2.0**-_BASIS_BITS)
+            self.basis.copy_(self.basis_int * 2.0**-BASIS_BITS)
 
     def analyse(self, x: Tensor) -> Tensor:
-        """Planes ``(B, P, H, W)`` to coefficients ``(B, P * block^2, H / block, W / block)``."""
-        # A model file keeps the integers of a learned basis alone.
-        basis = self.basis_int * 2.0**-_BASIS_BITS if self.basis is None else self.basis
+        """Planes ``(B, P, H, W)`` to coefficients ``(B, P * block^2, H / block, W / block)``.
+
+        Exact: features to multiples of 2^-15 feature, float64.
+        """
+        if isinstance(self.arithmetic, ExactArithmetic):
+            basis = self.basis_int.to(torch.float64) * 2.0**-BASIS_BITS
+            return self._apply_blocks(basis, F.pixel_unshuffle(x.to(torch.float64), self.block))
+        assert self.basis is not None
         with torch.autocast(x.device.type, enabled=False):
-            return self._apply_blocks(basis, F.pixel_unshuffle(x.float(), self.block))
+            return self._apply_blocks(self.basis, F.pixel_unshuffle(x.float(), self.block))
 
     def forward(self, coefficients: Tensor) -> Tensor:
         """Coefficients to planes; exact: steps of 2^-10 sample values to features."""
@@ -182,7 +188,7 @@ class PathShape:
         return make(self.widths[1], kernel=self.kernel)
 
 
-class AnalysisNet(nn.Module):
+class AnalysisNet(ExactLayer):
     """The non-linear analysis path; adds to the coefficients of the linear path, from zero.
 
     Args:
@@ -207,7 +213,8 @@ class AnalysisNet(nn.Module):
 
     def forward(self, x: Tensor, quality: Tensor) -> Tensor:
         """Planes ``(B, P, H, W)``, qualities ``(B,)`` to ``(B, latents, H/block, W/block)``."""
-        x = self.enter(F.pixel_unshuffle(x, self.stride)) + self.quality(quality)
+        x = self.enter(F.pixel_unshuffle(x, self.stride))
+        x = self.arithmetic.add(x, self.quality(quality))
         x = self.down(F.pixel_unshuffle(self.fine(x), 2))
         result: Tensor = self.leave(self.coarse(self.deep(x)))
         return result

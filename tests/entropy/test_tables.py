@@ -3,7 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from colorvid.entropy.tables import TOTAL, Tables, quantise_distribution, tables_of
+from colorvid.entropy.tables import (
+    TOTAL,
+    Tables,
+    bits_of_shares,
+    quantise_distribution,
+    tables_of,
+)
 from colorvid.errors import HeaderError
 
 
@@ -50,6 +56,19 @@ def test_bits_of_symbols_and_escapes() -> None:
     symbols = np.array([0, -1, 2, -900], np.int32)
     assert tables.bits(symbols, np.zeros(4, np.int32)) == 1 + 2 + 2 * (16 + 8)
     assert tables.bits(symbols[:0], symbols[:0]) == 0
+
+
+def test_bits_are_logarithms_in_integers() -> None:
+    bits = bits_of_shares()
+    share = np.arange(1, TOTAL + 1)
+    assert np.abs(bits[1:] + np.log2(share / TOTAL)).max() < 2.0**-29
+    assert bits[[1, 2, 1 << 14, TOTAL]].tolist() == [16, 15, 2, 0]
+    assert (bits[[0, 3, 40000, 65535]] * 2**30).tolist() == GOLDEN_BITS
+    assert (bits * 2**30 == np.rint(bits * 2**30)).all()
+    assert (np.diff(bits[1:]) < 0).all()
+
+
+GOLDEN_BITS = [17179869184, 15478028658, 764813009, 23638]
 
 
 def test_tables_that_the_coder_cannot_use_are_refused() -> None:

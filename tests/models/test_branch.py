@@ -48,11 +48,11 @@ def test_what_is_written_is_read(name: str, cells: tuple[int, int]) -> None:
 def test_reconstruction_is_of_the_latents() -> None:
     branch = branch_of(tiny.network(ends=0), "intra.luma")
     generator = torch.Generator().manual_seed(1)
-    x = torch.rand((1, 1, 32, 48), generator=generator) * 8 - 4
+    x = torch.randint(-1024, 1017, (1, 1, 32, 48), generator=generator)
     y = branch.analyse(x, QUALITY, None)
     out = branch.code(tiny.SilentCoder(), y, y.shape, QUALITY)
-    planes = branch.reconstruct(out, QUALITY) / 256
-    step = float(branch.gains.table[40, 0]) / 64 / 32
+    planes = branch.reconstruct(out, QUALITY)
+    step = float(branch.gains.table[40, 0]) / 64 * 8
     assert (planes - x).square().mean().sqrt() < step * 0.35, "uniform noise has step / sqrt(12)"
 
 
@@ -60,7 +60,7 @@ def test_training_sees_the_planes_that_coding_gives() -> None:
     model = tiny.network(ends=0)
     branch = branch_of(model, "inter.luma")
     generator = torch.Generator().manual_seed(1)
-    x, reference = (torch.rand((1, 1, 32, 32), generator=generator) * 2 - 1 for _ in range(2))
+    x, reference = (torch.randint(-256, 257, (1, 1, 32, 32), generator=generator) for _ in range(2))
     condition = condition_of(branch.config, (4, 4))
     y = branch.analyse(x, QUALITY, reference)
     coder = tiny.SilentCoder()
@@ -69,7 +69,7 @@ def test_training_sees_the_planes_that_coding_gives() -> None:
     trained = Branch(branch.config).eval()
     trained.load_state_dict(branch.state_dict())
     assert condition is not None
-    seen = trained(x, QUALITY, reference=reference, prior_condition=condition / 256)
+    seen = trained(x / 256, QUALITY, reference=reference / 256, prior_condition=condition / 256)
     assert coder.symbols[0].abs().max() > 3
     assert (seen.planes - exact).abs().median() < 1 / 256, "a symbol at a tie may differ"
     assert (out / 16 == seen.symbols).float().mean() > 0.99
@@ -97,8 +97,7 @@ def test_symbols_that_cost_more_than_they_gain_are_left_out() -> None:
 
 
 def test_price_of_a_bit_is_in_squared_steps() -> None:
-    branch = branch_of(tiny.network(), "intra.luma")
-    branch.config = replace(branch.config, rate_weight=1.0, sample_weight=0.5)
+    branch = Branch(replace(tiny.INTRA.luma(), rate_weight=1.0, sample_weight=0.5))
     price = branch.bit_price(torch.tensor([0]), torch.full((1, 1, 1, 1), 51.0))
     assert price.item() == pytest.approx(5**2 / (40 * 0.5))
 

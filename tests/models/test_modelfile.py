@@ -28,6 +28,7 @@ from colorvid.models.modelfile import (
     model_identity,
 )
 from colorvid.models.networks import save_model
+from colorvid.native.core import VARIABLE
 from tests import tiny
 from tests.clips import moving_frames
 
@@ -185,6 +186,8 @@ def edit_config(**changes: Any) -> Callable[[dict[str, Tensor], dict[str, str]],
 LUMA = "intra.luma.prior.context.high_first.weight_int"
 FACTOR = "inter.luma.prior.context.second.factor"
 GAINS = "intra.chroma.gains.table"
+ENTER = "inter.luma.prior.hyper_analysis.enter.weight"
+BASIS = "intra.luma.transform.basis_int"
 BROKEN: dict[str, tuple[Callable[[dict[str, Tensor], dict[str, str]], Any], str]] = {
     "no config": (lambda t, m: m.pop("config"), "this version can run: Expecting value"),
     "no part": (lambda t, m: m.update(config="{}"), "this version can run: 'intra'"),
@@ -203,6 +206,18 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Tensor], dict[str, str]], Any], str]
         lambda t, m: t[GAINS].fill_(-(2**31)),
         "layer intra.chroma.transform: sums can reach",
     ),
+    "infinite weight": (
+        lambda t, m: t[ENTER].fill_(float("nan")),
+        f"{ENTER}: a weight is not finite; export the model again",
+    ),
+    "no step": (
+        lambda t, m: t[GAINS][7].fill_(0),
+        f"{GAINS}: a step is 0; export the model again",
+    ),
+    "huge basis": (
+        lambda t, m: t[BASIS].fill_(2**15 - 1),
+        "layer intra.luma.transform of the encoder: sums can reach 17238032640; at most 2147483647",
+    ),
     "no tables": (lambda t, m: t.pop("tables.inter.luma.hyper.cdf"), "this version can run: "),
     "broken tables": (
         lambda t, m: t["tables.inter.luma.hyper.cdf"].fill_(7),
@@ -215,8 +230,12 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Tensor], dict[str, str]], Any], str]
 }
 
 
+@pytest.mark.parametrize("way", ["0", "1"])
 @pytest.mark.parametrize("case", BROKEN)
-def test_broken_models_are_refused(path: Path, case: str) -> None:
+def test_broken_models_are_refused(
+    path: Path, case: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, way)
     change, message = BROKEN[case]
     with pytest.raises(ModelMismatch, match=f"changed.safetensors: .*{message}") as error:
         load_model(changed(path, change))

@@ -19,6 +19,7 @@ from colorvid.nn.transforms import (
     latent_scale,
 )
 
+GOLDEN_COEFFICIENTS = [1179648, -22265760, 7330400, -1572864, -21082176, 15335424]
 COEFFICIENT_STEPS = SYMBOL_STEPS * STEP_STEPS * UNIT  # exact coefficients to a unit
 
 
@@ -125,7 +126,33 @@ def test_a_learned_basis_starts_orthogonal_and_is_exported() -> None:
     transform.finalise()
     assert torch.equal(transform.basis_int, torch.round(transform.basis * 2**15).to(torch.int16))
     transform._parameters["basis"] = None  # as in a model file
-    assert torch.allclose(transform.analyse(picture), coefficients / 2, atol=1e-3)
+    use_arithmetic(transform, ExactArithmetic())
+    assert torch.allclose(transform.analyse(picture).float(), coefficients / 2, atol=1e-3)
+
+
+@pytest.mark.parametrize(("block", "planes"), [(16, 1), (8, 2), (4, 2)])
+@pytest.mark.parametrize("carrier", [torch.float32, torch.float64])
+def test_exact_analysis_is_a_product_of_integers(
+    block: int, planes: int, carrier: torch.dtype
+) -> None:
+    transform = BlockTransform(block, planes)
+    use_arithmetic(transform, ExactArithmetic(carrier))
+    generator = torch.Generator().manual_seed(block)
+    x = torch.randint(-2040, 2041, (1, planes, 32, 48), generator=generator)
+    got = transform.analyse(x.to(carrier))
+    blocks = F.pixel_unshuffle(x, block).reshape(planes, block**2, -1)
+    total = torch.einsum("ks,psn->pkn", transform.basis_int.long(), blocks)
+    assert got.dtype == torch.float64
+    assert torch.equal((got * 2**15).long(), total.reshape(got.shape))
+    assert total.abs().max() > 2**24, "float32 could not carry these sums"
+
+
+def test_golden_analysis() -> None:
+    transform = BlockTransform(4, 1)
+    use_arithmetic(transform, ExactArithmetic())
+    x = torch.tensor([[8, -16, 24, 1016], [-1024, 40, 48, 56], [0, 0, 8, 8], [-8, -8, 72, -80]])
+    total = transform.analyse(x[None, None].double()) * 2**15
+    assert total.flatten()[:6].tolist() == GOLDEN_COEFFICIENTS
 
 
 def test_the_dct_is_no_parameter() -> None:

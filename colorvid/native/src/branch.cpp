@@ -59,9 +59,6 @@ Branch::Branch(const Tensors& tensors, const std::string& name, const BranchSize
     transform_ = BlockTransform(tensors, name, s.block, s.planes);
     const Tensor& gains = tensors.get(name + ".gains.table", Type::int32, {kQualities, channels});
     gains_.assign(gains.data<int32_t>(), gains.data<int32_t>() + gains.count());
-    for (int32_t gain : gains_) {
-        if (gain < 1 || gain > 1 << 15) throw WrongModel(name + ": a gain is not in 1..32768");
-    }
     const float* scale =
         tensors.get(name + ".scale.scale", Type::float32, {channels, 1, 1}).data<float>();
     scale_ = Aligned<float>(channels);
@@ -83,6 +80,10 @@ Branch::Branch(const Tensors& tensors, const std::string& name, const BranchSize
     prior_ = Prior(tensors, name + ".prior", prior,
                    context_steps(s.context_steps, s.block, s.planes));
     if (!encoder) return;
+    transform_.prove_analysis(name);
+    if (std::count(gains_.begin(), gains_.end(), 0)) {
+        throw WrongModel(name + ".gains.table: a step is 0; export the model again");
+    }
     const float* worth =
         tensors.get(name + ".worth", Type::float32, {kQualities}).data<float>();
     worth_.assign(worth, worth + kQualities);

@@ -29,10 +29,11 @@ Filters::Filters(const Tensors& tensors, const std::string& name, Shape shape, i
     for (int output = 0; output < outputs; ++output) {
         int64_t sum = 0;
         for (int64_t i = 0; i < terms; ++i) sum += std::abs(int{weights[output * terms + i]});
-        if (sum * source_limit + std::abs(int64_t{bias[output]}) > allowed) {
-            throw WrongModel(name + ": sums can leave the range in which they are exact");
+        const int64_t largest = sum * source_limit + std::abs(int64_t{bias[output]});
+        if (largest > allowed) refuse_sum(name, double(largest), double(allowed));
+        if (!std::isfinite(factor[output])) {
+            throw WrongModel("layer " + name + ": a factor is not finite; export the model again");
         }
-        if (!std::isfinite(factor[output])) throw WrongModel(name + ": a factor is not finite");
     }
 }
 

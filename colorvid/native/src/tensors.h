@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -16,6 +17,14 @@ namespace colorvid {
 struct WrongModel : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
+
+// A sum of integers that may reach `largest`, where only `allowed` is exact; throws WrongModel.
+[[noreturn]] inline void refuse_sum(const std::string& layer, double largest, double allowed) {
+    char text[96];
+    std::snprintf(text, sizeof text, ": sums can reach %.0f; at most %.0f is exact", largest,
+                  allowed);
+    throw WrongModel("layer " + layer + text);
+}
 
 enum class Type : int { int8 = 0, int16 = 1, int32 = 2, float32 = 3 };
 constexpr size_t kTypeBytes[] = {1, 2, 4, 4};
@@ -50,14 +59,14 @@ public:
     }
     const Tensor& find(const std::string& name) const {
         const auto found = tensors_.find(name);
-        if (found == tensors_.end()) throw WrongModel(name + " is missing");
+        if (found == tensors_.end()) throw WrongModel("missing are ['" + name + "']");
         used_.insert(name);
         return found->second;
     }
     // Throws WrongModel if there are tensors that nobody has asked for.
     void check_all_used() const {
         for (const auto& entry : tensors_) {
-            if (!used_.count(entry.first)) throw WrongModel(entry.first + " is not expected");
+            if (!used_.count(entry.first)) throw WrongModel("not expected ['" + entry.first + "']");
         }
     }
 

@@ -65,7 +65,6 @@ void shuffle_add(Work&, const int16_t* in, ptrdiff_t stride, int row, int side,
 
 // Block transform
 
-// |latent| <= 16 * 2047 + 8191 and gains are at most 2^15 in a model that passes.
 static const int64_t kLargestLatent = 16 * 2047 + 8191;
 
 BlockTransform::BlockTransform(const Tensors& tensors, const std::string& branch, int block,
@@ -90,9 +89,20 @@ BlockTransform::BlockTransform(const Tensors& tensors, const std::string& branch
             transposed_[static_cast<size_t>(s) * size + k] = value;
             sum += std::abs(value);
         }
-        // sum <= 2^23 and the largest latent < 2^16, so that no product here overflows
-        if (largest_gain > (int64_t{1} << 53) / kLargestLatent / std::max<int64_t>(sum, 1)) {
-            throw WrongModel(branch + ".transform: sums can exceed 2^53");
+        const double largest = double(sum) * double(kLargestLatent) * double(largest_gain);
+        if (largest > 0x1p53) refuse_sum(branch + ".transform", largest, 0x1p53);
+    }
+}
+
+void BlockTransform::prove_analysis(const std::string& branch) const {
+    const int size = block_ * block_;
+    const double allowed = 0x1p31 - 1;
+    for (int k = 0; k < size; ++k) {
+        double sum = 0;
+        for (int s = 0; s < size; ++s) sum += std::abs(basis_[static_cast<size_t>(k) * size + s]);
+        const double largest = (sum + 32768.0) * kFeatureLimit;
+        if (largest > allowed) {
+            refuse_sum(branch + ".transform of the encoder", largest, allowed);
         }
     }
 }

@@ -66,6 +66,10 @@ public:
     BlockTransform() = default;
     BlockTransform(const Tensors& tensors, const std::string& branch, int block, int planes);
 
+    // Throws WrongModel unless the sums of analyse(), with what the non-linear path adds, stay below
+    // 2^31.
+    void prove_analysis(const std::string& branch) const;
+
     // Adds to `planes` the features of decoded latents; `gains` are those of the quality.
     void synthesise(Work& work, const Latents& latents, const int32_t* gains,
                     const Planes& planes) const;
