@@ -87,6 +87,54 @@ COLORVID_AVX2 void add_basis_avx2(double* sums, const double* basis, double coef
     }
 }
 
+#elif COLORVID_NEON
+
+static int16x8_t all(int x) { return vdupq_n_s16(static_cast<int16_t>(x)); }
+
+// The same as with AVX2, step by step, eight numbers at once.
+
+void leaky_neon(int16_t* x, int count) {
+    for (int i = 0; i < count; i += 8) {
+        const int16x8_t value = vld1q_s16(x + i);
+        const int16x8_t odd = vandq_s16(vshrq_n_s16(value, 3), all(1));
+        const int16x8_t sum = vaddq_s16(value, vaddq_s16(odd, all(3)));
+        vst1q_s16(x + i, vmaxq_s16(value, vshrq_n_s16(sum, 3)));
+    }
+}
+
+void add_features_neon(int16_t* x, const int16_t* y, int count) {
+    for (int i = 0; i < count; i += 8) {
+        const int16x8_t sum = vaddq_s16(vld1q_s16(x + i), vld1q_s16(y + i));
+        vst1q_s16(x + i, vmaxq_s16(vminq_s16(sum, all(kFeatureLimit)), all(-kFeatureLimit)));
+    }
+}
+
+// This instruction doubles the product: (2 * 2 u * 16 gate + 2^15) >> 16.
+void gate_neon(const int16_t* u, const int16_t* v, int16_t* out, int count) {
+    for (int i = 0; i < count; i += 8) {
+        const int16x8_t value = vld1q_s16(u + i);
+        const int16x8_t moved = vaddq_s16(vld1q_s16(v + i), all(512));
+        const int16x8_t gate = vmaxq_s16(vminq_s16(moved, all(1024)), all(0));
+        const int16x8_t up = vqrdmulhq_s16(vaddq_s16(value, value), vshlq_n_s16(gate, 4));
+        const int16x8_t part = vandq_s16(vmulq_s16(value, gate), all(1023));
+        const int16x8_t tie = vreinterpretq_s16_u16(vceqq_s16(part, all(512)));
+        vst1q_s16(out + i, vsubq_s16(up, vandq_s16(tie, vandq_s16(up, all(1)))));
+    }
+}
+
+void scale_latents_neon(const int32_t* y, const float* factor, int16_t* out, int count) {
+    for (int i = 0; i < count; i += 8) {
+        vst1q_s16(out + i, neon::requantise(neon::load_both(y + i), factor + i, kFeatureLimit));
+    }
+}
+
+void add_basis_neon(double* sums, const double* basis, double coefficient, int count) {
+    for (int i = 0; i < count; i += 2) {
+        const float64x2_t product = vmulq_n_f64(vld1q_f64(basis + i), coefficient);
+        vst1q_f64(sums + i, vaddq_f64(vld1q_f64(sums + i), product));
+    }
+}
+
 #endif
 
 }  // namespace colorvid
