@@ -97,6 +97,55 @@ void depthwise_avx512vnni(const DepthwiseLayer& layer, const int16_t* const* row
     avx2::cover(layer, rest, rows, in_stride, out, out_stride, count);
 }
 
+#elif COLORVID_NEON
+
+namespace neon {
+
+constexpr int kLanes = 8;
+
+// kLanes channels at kPositions positions. The number of taps is odd: the last one has no second.
+template <int kPositions>
+void tile(const DepthwiseLayer& layer, int channel, int x, const int16_t* const* rows,
+          ptrdiff_t in_stride, int16_t* out, ptrdiff_t out_stride) {
+    const int16_t* weights = layer.weights + 2 * channel;
+    Both sums[kPositions];
+    COLORVID_UNROLL
+    for (int p = 0; p < kPositions; ++p) sums[p] = load_both(layer.bias + channel);
+    Taps taps(rows, layer.side, in_stride, channel + x * in_stride);
+    const int16_t* tap = taps.next();
+    const auto add = [&](int16x8_t weight) {
+        COLORVID_UNROLL
+        for (int p = 0; p < kPositions; ++p) {
+            const int16x8_t inputs = vld1q_s16(tap + p * in_stride);
+            sums[p].low = vmlal_s16(sums[p].low, vget_low_s16(weight), vget_low_s16(inputs));
+            sums[p].high = vmlal_high_s16(sums[p].high, weight, inputs);
+        }
+    };
+    for (int pair = layer.side * layer.side / 2; pair > 0; --pair, weights += 2 * layer.channels) {
+        const int16x8x2_t weight = vld2q_s16(weights);
+        add(weight.val[0]);
+        tap = taps.next();
+        add(weight.val[1]);
+        tap = taps.next();
+    }
+    add(vld2q_s16(weights).val[0]);
+    out += channel + x * out_stride;
+    COLORVID_UNROLL
+    for (int p = 0; p < kPositions; ++p, out += out_stride) {
+        vst1q_s16(out, requantise(sums[p], layer.factor + channel, layer.limit));
+    }
+}
+
+#define COLORVID_POSITIONS 8
+#include "depthwise_cover.inc"
+
+}  // namespace neon
+
+void depthwise_neon(const DepthwiseLayer& layer, const int16_t* const* rows, ptrdiff_t in_stride,
+                    int16_t* out, ptrdiff_t out_stride, int count) {
+    neon::cover(layer, 0, rows, in_stride, out, out_stride, count);
+}
+
 #endif
 
 }  // namespace colorvid

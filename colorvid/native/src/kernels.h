@@ -121,6 +121,20 @@ void depthwise_avx512(const DepthwiseLayer&, const int16_t* const*, ptrdiff_t, i
                       int);
 void depthwise_avx512vnni(const DepthwiseLayer&, const int16_t* const*, ptrdiff_t, int16_t*,
                           ptrdiff_t, int);
+void leaky_avx2(int16_t*, int);
+void add_features_avx2(int16_t*, const int16_t*, int);
+void gate_avx2(const int16_t*, const int16_t*, int16_t*, int);
+void scale_latents_avx2(const int32_t*, const float*, int16_t*, int);
+void add_basis_avx2(double*, const double*, double, int);
+#elif COLORVID_NEON
+void pointwise_neon(const PointwiseLayer&, const int16_t*, ptrdiff_t, int16_t*, ptrdiff_t, int);
+void depthwise_neon(const DepthwiseLayer&, const int16_t* const*, ptrdiff_t, int16_t*, ptrdiff_t,
+                    int);
+void leaky_neon(int16_t*, int);
+void add_features_neon(int16_t*, const int16_t*, int);
+void gate_neon(const int16_t*, const int16_t*, int16_t*, int);
+void scale_latents_neon(const int32_t*, const float*, int16_t*, int);
+void add_basis_neon(double*, const double*, double, int);
 #endif
 
 struct Kernels {

@@ -32,7 +32,7 @@ void pointwise_plain(const PointwiseLayer& layer, const int16_t* in, ptrdiff_t i
     }
 }
 
-#if COLORVID_X86
+#if COLORVID_X86 || COLORVID_NEON
 
 // Computes a few groups, from `group` on, at as many positions as it is made for.
 using Tile = void (*)(const PointwiseLayer& layer, int group, const int16_t* in,
@@ -55,6 +55,10 @@ static void cover(const TileRow* rows, int most, const PointwiseLayer& layer, co
         });
     });
 }
+
+#endif
+
+#if COLORVID_X86
 
 namespace avx2 {
 
@@ -88,12 +92,7 @@ COLORVID_AVX2 void tile(const PointwiseLayer& layer, int group, const int16_t* i
     }
 }
 
-template <size_t... kPlaces>
-constexpr TileRow tiles_of(std::index_sequence<kPlaces...>) {
-    return {{tile<static_cast<int>(kPlaces) + 1>...}};
-}
-
-static constexpr TileRow kTiles = tiles_of(std::make_index_sequence<6>());
+static constexpr TileRow kTiles = {tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>};
 
 }  // namespace avx2
 
@@ -122,6 +121,59 @@ void pointwise_avx512(const PointwiseLayer& layer, const int16_t* in, ptrdiff_t 
 void pointwise_avx512vnni(const PointwiseLayer& layer, const int16_t* in, ptrdiff_t in_stride,
                           int16_t* out, ptrdiff_t out_stride, int count) {
     cover(avx512vnni::kTiles, 4, layer, in, in_stride, out, out_stride, count);
+}
+
+#elif COLORVID_NEON
+
+namespace neon {
+
+// A group at kPositions positions. The weights are parted into those of the first and those of the
+// second inputs; an input is a lane of a pair.
+template <int kPositions>
+void tile(const PointwiseLayer& layer, int group, const int16_t* in, ptrdiff_t in_stride,
+          int16_t* out, ptrdiff_t out_stride) {
+    const int16_t* weights =
+        layer.weights + static_cast<ptrdiff_t>(group) * layer.pairs * kGroup * 2;
+    const int32_t* bias = layer.bias + group * kGroup;
+    const float* factor = layer.factor + group * kGroup;
+    out += group * kGroup;
+    Both sums[kPositions][2];
+    COLORVID_UNROLL
+    for (int p = 0; p < kPositions; ++p) {
+        sums[p][0] = load_both(bias);
+        sums[p][1] = load_both(bias + 8);
+    }
+    for (int pair = 0; pair < layer.pairs; ++pair, in += 2, weights += 2 * kGroup) {
+        const int16x8x2_t weight[2] = {vld2q_s16(weights), vld2q_s16(weights + kGroup)};
+        COLORVID_UNROLL
+        for (int p = 0; p < kPositions; ++p) {
+            const int32_t both = load_pair(in + p * in_stride);
+            const int16x4_t inputs = vreinterpret_s16_s32(vdup_n_s32(both));
+            COLORVID_UNROLL
+            for (int half = 0; half < 2; ++half) {
+                const int16x8_t first = weight[half].val[0], second = weight[half].val[1];
+                Both& sum = sums[p][half];
+                sum.low = vmlal_lane_s16(sum.low, vget_low_s16(first), inputs, 0);
+                sum.high = vmlal_high_lane_s16(sum.high, first, inputs, 0);
+                sum.low = vmlal_lane_s16(sum.low, vget_low_s16(second), inputs, 1);
+                sum.high = vmlal_high_lane_s16(sum.high, second, inputs, 1);
+            }
+        }
+    }
+    COLORVID_UNROLL
+    for (int p = 0; p < kPositions; ++p, out += out_stride) {
+        vst1q_s16(out, requantise(sums[p][0], factor, layer.limit));
+        vst1q_s16(out + 8, requantise(sums[p][1], factor + 8, layer.limit));
+    }
+}
+
+static constexpr TileRow kTiles = {tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>};
+
+}  // namespace neon
+
+void pointwise_neon(const PointwiseLayer& layer, const int16_t* in, ptrdiff_t in_stride,
+                    int16_t* out, ptrdiff_t out_stride, int count) {
+    cover(&neon::kTiles, 1, layer, in, in_stride, out, out_stride, count);
 }
 
 #endif

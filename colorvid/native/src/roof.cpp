@@ -68,8 +68,9 @@ static double products_neon() {
     for (int round = 0; round < kRounds; ++round) {
         COLORVID_UNROLL
         for (int32x4_t& sum : sums) {
-            COLORVID_RENEW("w", a);
             sum = vmlal_high_laneq_s16(sum, a, a, 0);
+            COLORVID_RENEW("w", sum);
+            COLORVID_RENEW("w", a);
         }
     }
     COLORVID_UNROLL

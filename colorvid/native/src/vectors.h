@@ -161,6 +161,32 @@ COLORVID_AVX512VNNI static inline Vector dot(Vector sum, Vector a, Vector b) {
 
 }  // namespace avx512vnni
 
+#elif COLORVID_NEON
+
+namespace neon {
+
+// 8 sums, in the usual order.
+struct Both {
+    int32x4_t low, high;
+};
+
+inline Both load_both(const int32_t* from) { return {vld1q_s32(from), vld1q_s32(from + 4)}; }
+
+// round(sum * factor), saturated.
+inline int32x4_t scale(int32x4_t sum, const float* factor) {
+    return vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(sum), vld1q_f32(factor)));
+}
+
+// requantise() of 8 sums. Conversion and narrowing saturate, so that clamping can come last.
+inline int16x8_t requantise(Both sums, const float* factor, int limit) {
+    const int16x4_t low = vqmovn_s32(scale(sums.low, factor));
+    const int16x8_t all = vqmovn_high_s32(low, scale(sums.high, factor + 4));
+    const int16x8_t bound = vdupq_n_s16(static_cast<int16_t>(limit));
+    return vmaxq_s16(vminq_s16(all, bound), vnegq_s16(bound));
+}
+
+}  // namespace neon
+
 #endif
 
 }  // namespace colorvid

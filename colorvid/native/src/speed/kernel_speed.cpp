@@ -81,6 +81,27 @@ static double depthwise_speed(const Kernels& table, int side, int channels, int 
     return 1e-9 * taps * channels * count / seconds;
 }
 
+// Numbers of each elementwise kernel in a second, in 10^9.
+static void elementwise_speeds(const Kernels& table) {
+    const int count = 96 * 64;
+    Array<int16_t> x(count, 2047), y(count, 2047), out(count, 1);
+    Array<int32_t> latents(count, 1 << 20);
+    const std::vector<float> factor(count, 0.001f);
+    const auto show = [&](const char* name, auto work) {
+        std::printf("  %s: %.1f * 10^9 numbers/s\n", name, 1e-9 * count / fastest(work));
+    };
+    show("leaky", [&] { table.leaky(x.data(), count); });
+    show("add_features", [&] { table.add_features(x.data(), y.data(), count); });
+    show("gate", [&] { table.gate(x.data(), y.data(), out.data(), count); });
+    show("scale_latents",
+         [&] { table.scale_latents(latents.data(), factor.data(), out.data(), count); });
+    std::vector<double> sums(256), basis(256, 3);
+    const double seconds = fastest([&] {
+        for (int i = 0; i < 24; ++i) table.add_basis(sums.data(), basis.data(), 2, 256);
+    });
+    std::printf("  add_basis: %.1f * 10^9 numbers/s\n", 1e-9 * 24 * 256 / seconds);
+}
+
 int main(int arguments, char** argument) {
     const int only = arguments > 1 ? std::atoi(argument[1]) : -1;
     const int layers[][2] = {{48, 48},   {96, 96},   {96, 192}, {192, 192},
@@ -110,5 +131,6 @@ int main(int arguments, char** argument) {
                 std::printf("\n");
             }
         }
+        elementwise_speeds(table);
     }
 }
