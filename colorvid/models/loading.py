@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.entropy.tables import COSTED, Tables
+from colorvid.entropy.tables import COSTED
 from colorvid.errors import ConfigError, ModelMismatch
 from colorvid.exact.wide import encoder_tensors
 from colorvid.frame import Size
@@ -118,23 +118,23 @@ def load_model(
 
 
 def _in_core(found: Core, file: ModelFile) -> NativeModel:
-    configs, tables = file.configs(), file.tables()
+    configs = file.configs()
     try:
-        return NativeModel(found, configs, _native_tensors(file, tables), encoder=True)
+        return NativeModel(found, configs, native_tensors(file), encoder=True)
     except (ConfigError, KeyError, ModelMismatch) as error:
+        if str(error).startswith(str(file.path)):
+            raise
         raise ModelMismatch(
             f"{file.path}: not a model that this version can run: {error}"
         ) from error
 
 
-def _native_tensors(
-    file: ModelFile, tables: dict[str, tuple[Tables, Tables]]
-) -> dict[str, NDArray[Any]]:
+def native_tensors(file: ModelFile) -> dict[str, NDArray[Any]]:
     """What the native core takes: integers of the decoder and of the encoder, and prices."""
     tensors = {name: array for name, array in file.tensors.items() if not is_encoder(name)}
     floats = {name: array for name, array in file.tensors.items() if is_encoder(name)}
     tensors |= encoder_tensors(floats)
-    intra, inter = file.configs()
+    tables, (intra, inter) = file.tables(), file.configs()
     parts = (intra.luma(), intra.chroma(), inter.luma(), inter.chroma())
     for branch, part in zip(BRANCHES, parts, strict=True):
         tensors[f"{branch}.worth"] = np.array(part.bit_worth(), np.float32)
