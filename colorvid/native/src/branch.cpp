@@ -64,7 +64,7 @@ Branch::Branch(const Tensors& tensors, const std::string& name, const BranchSize
     scale_ = Aligned<float>(channels);
     for (int c = 0; c < channels; ++c) {
         scale_[c] = 16 * scale[c];
-        if (!std::isfinite(scale_[c])) throw WrongModel(name + ".scale: a factor is not finite");
+        if (!std::isfinite(16 * scale_[c])) throw WrongModel(name + ".scale: a factor is not finite");
     }
     hyper_tables_ = read_tables(tensors, "tables." + name + ".hyper", s.hyper);
     latent_tables_ = read_tables(tensors, "tables." + name + ".latents", kScales);

@@ -1,0 +1,189 @@
+"""The core trusts nothing: damaged packets and model files do no harm, whatever they hold.
+
+Run it with the sanitizers too, see docs/native.md; ``-m slow`` tries many more cases.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from colorvid.bitstream import ClvReader, Packet
+from colorvid.config import InterConfig, IntraConfig, from_table
+from colorvid.errors import ConfigError, DamagedStream, ModelMismatch
+from colorvid.frame import Size
+from colorvid.models.loading import native_tensors
+from colorvid.models.modelfile import ModelFile, read_model_file
+from colorvid.motion.field import grid_shape
+from colorvid.motion.native import motion_coder
+from colorvid.native.core import at_level
+from colorvid.native.model import NativeCodec, NativeModel
+
+Random = np.random.Generator
+CONFORMANCE = Path(__file__).parents[1] / "conformance"
+CORE = at_level("1")
+SIZE = Size(37, 26)
+
+
+@pytest.fixture(autouse=True)
+def core_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORVID_NATIVE", "1")
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
+    """The model file of the conformance set, a few kilobytes."""
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    path.write_bytes(lzma.decompress((CONFORMANCE / "tiny.safetensors.xz").read_bytes()))
+    return read_model_file(str(path))
+
+
+@lru_cache(maxsize=1)
+def packets() -> list[Packet]:
+    """Packets of the conformance streams of that model."""
+    found = []
+    for path in sorted((CONFORMANCE / "streams").glob("tiny_*.clv")):
+        with path.open("rb") as stream:
+            found += [record for record in ClvReader(stream) if isinstance(record, Packet)]
+    return found
+
+
+def damage(data: bytes, rng: Random) -> bytes:
+    """Bytes changed, cut off, put in, or all new."""
+    kind = int(rng.integers(5))
+    if kind == 0 or not data:
+        return rng.bytes(int(rng.integers(0, 200)))
+    array = np.frombuffer(data, np.uint8).copy()
+    if kind == 1:
+        array[rng.integers(0, len(array), int(rng.integers(1, 5)))] ^= rng.integers(
+            1, 256, 1, np.uint8
+        )
+    elif kind == 2:
+        array = array[: int(rng.integers(0, len(array)))]
+    elif kind == 3:
+        array = np.insert(
+            array, int(rng.integers(0, len(array))), rng.integers(0, 256, 4, np.uint8)
+        )
+    else:
+        array[int(rng.integers(0, len(array))) :] = 255
+    return array.tobytes()
+
+
+def decode_damaged(codec: NativeCodec, rng: Random) -> bool:
+    """A key frame and an inter frame of damaged packets; whether both gave a picture."""
+    whole = True
+    for is_key in (True, False):
+        chosen = [packet for packet in packets() if packet.is_key is is_key]
+        packet = chosen[int(rng.integers(len(chosen)))]
+        vectors = None
+        if not is_key:
+            try:
+                vectors = motion_coder().decode(damage(packet.motion, rng), grid_shape(*SIZE.shape))
+            except DamagedStream:
+                whole = False
+                vectors = np.zeros((*grid_shape(*SIZE.shape), 2), np.int16)
+        frame = codec.decode(int(rng.integers(64)), vectors, damage(packet.latents, rng))
+        assert frame.size == SIZE
+    return whole
+
+
+def damaged_packets(file: ModelFile, count: int) -> None:
+    rng = np.random.default_rng(count)
+    codec = NativeCodec(NativeModel(CORE, file.configs(), native_tensors(file), encoder=True), SIZE)
+    whole = sum(decode_damaged(codec, rng) for _ in range(count))
+    assert 0 < whole < count
+
+
+def change_array(array: NDArray[Any], rng: Random) -> NDArray[Any]:
+    """Another shape, type or values."""
+    kind = int(rng.integers(6))
+    if kind == 0:
+        return array[: int(rng.integers(0, len(array) + 1))]
+    if kind == 1:
+        return array.reshape(-1)
+    if kind == 2:
+        types = [t for t in ("int8", "int16", "int32", "float32") if t != str(array.dtype)]
+        return array.astype(str(rng.choice(types)))
+    changed = array.copy()
+    place = tuple(int(rng.integers(n)) for n in array.shape)
+    if array.dtype.kind == "f":
+        changed[place] = rng.choice([0.0, -1.0, 1e30, np.inf, np.nan])
+    else:
+        limits = np.iinfo(array.dtype)
+        value = int(rng.choice([limits.min, limits.max, 0, -1]))
+        if kind == 3:
+            changed[...] = value
+        else:
+            changed[place] = value
+    return changed
+
+
+def change_config(config: IntraConfig | InterConfig, rng: Random) -> IntraConfig | InterConfig:
+    """One number changed."""
+    table = json.loads(json.dumps(asdict(config)))
+    key = str(rng.choice(sorted(table)))
+    value = int(rng.choice([-1, 0, 1, 2, 3, 7, 2**20, 2**31 - 1]))
+    old = table[key]
+    if isinstance(old, bool):
+        table[key] = not old
+    elif isinstance(old, list):
+        table[key][int(rng.integers(2))] = value
+    elif isinstance(old, int):
+        table[key] = value
+    elif isinstance(old, float):
+        table[key] = float(rng.choice([np.inf, -1e30, 0.0, np.nan]))
+    else:
+        table[key] = (value, value)
+    changed: IntraConfig | InterConfig = from_table(type(config), table, "model")
+    return changed
+
+
+def damaged_models(file: ModelFile, count: int) -> None:
+    rng = np.random.default_rng(count)
+    good = native_tensors(file)
+    names = sorted(good)
+    taken = 0
+    for _ in range(count):
+        tensors, configs = dict(good), list(file.configs())
+        kind = int(rng.integers(4))
+        name = names[int(rng.integers(len(names)))]
+        try:
+            if kind == 0:
+                del tensors[name]
+            elif kind == 1:
+                place = int(rng.integers(2))
+                configs[place] = change_config(configs[place], rng)  # type: ignore[call-overload]
+            else:
+                tensors[name] = change_array(good[name], rng)
+            model = NativeModel(CORE, (configs[0], configs[1]), tensors, encoder=True)
+        except (ModelMismatch, ConfigError, OverflowError, ZeroDivisionError, MemoryError):
+            continue
+        taken += 1
+        decode_damaged(NativeCodec(model, SIZE), rng)
+    assert 0 < taken < count
+
+
+def test_damaged_packets_do_no_harm(file: ModelFile) -> None:
+    damaged_packets(file, 300)
+
+
+def test_damaged_models_do_no_harm(file: ModelFile) -> None:
+    damaged_models(file, 100)
+
+
+@pytest.mark.slow
+def test_many_damaged_packets_do_no_harm(file: ModelFile) -> None:
+    damaged_packets(file, 100_000)
+
+
+@pytest.mark.slow
+def test_many_damaged_models_do_no_harm(file: ModelFile) -> None:
+    damaged_models(file, 5_000)
