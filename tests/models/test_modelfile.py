@@ -215,7 +215,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Tensor], dict[str, str]], Any], str]
     ),
     "huge basis": (
         lambda t, m: t[BASIS].fill_(2**15 - 1),
-        "layer intra.luma.transform of the encoder: sums can reach 17238493184; at most 2147483647",
+        "layer intra.luma.transform of the encoder: sums can reach 17238032640; at most 2147483647",
     ),
     "no tables": (lambda t, m: t.pop("tables.inter.luma.hyper.cdf"), "this version can run: "),
     "broken tables": (
