@@ -43,6 +43,7 @@ LIGHT = (
     "config",
     "errors",
     "evaluation.compare.choices",
+    "exact.wide",
     "files.encode",
     "files.reports",
     "files.streams",

@@ -87,7 +87,8 @@ class EncoderFile(second.ModelFile):
         x = np.pad(x, ((0, 0), (0, -h % 4), (0, -w % 4)), mode="edge")
         x = unshuffle(leaky(self.layer(f"{name}.enter", x)), 2)
         x = unshuffle(self.block(f"{name}.middle.0", self.layer(f"{name}.down1", x)), 2)
-        return np.rint(self.layer(f"{name}.down2", x) / 256).astype(np.int64)
+        z: Array = np.rint(self.layer(f"{name}.down2", x) / 256).astype(np.int64)
+        return z
 
 
 class HyperCoder:
