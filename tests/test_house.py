@@ -45,6 +45,7 @@ LIGHT = (
     "evaluation.compare.choices",
     "codec.groups",
     "files.decode",
+    "exact.wide",
     "files.encode",
     "files.reports",
     "files.selftest",

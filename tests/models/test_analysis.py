@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from colorvid.models.branch import Branch
-from colorvid.models.modelfile import BRANCHES, RELEASED, branch_of, find_model
+from colorvid.models.modelfile import BRANCHES, RELEASED, find_model
+from colorvid.models.networks import branch_of
 from tests import second_decoder as second
 from tests.conformance.cases import MODELS, TINY, model
 from tests.second_decoder import Array, add, concat, leaky, unshuffle
@@ -87,7 +88,8 @@ class EncoderFile(second.ModelFile):
         x = np.pad(x, ((0, 0), (0, -h % 4), (0, -w % 4)), mode="edge")
         x = unshuffle(leaky(self.layer(f"{name}.enter", x)), 2)
         x = unshuffle(self.block(f"{name}.middle.0", self.layer(f"{name}.down1", x)), 2)
-        return np.rint(self.layer(f"{name}.down2", x) / 256).astype(np.int64)
+        z: Array = np.rint(self.layer(f"{name}.down2", x) / 256).astype(np.int64)
+        return z
 
 
 class HyperCoder:

@@ -57,7 +57,7 @@ def test_floats_give_about_the_picture_and_the_bits_of_the_integers(root: Path) 
     bits, picture = code_floats(network, model.pair("intra"), frame, 40)
     coded = Encoder(model, EncoderSettings(quality=40, gop=1)).push(frame)
     assert bits == pytest.approx(sum(coded.bits.values()), rel=0.03)
-    assert np.abs(picture.y.astype(int) - coded.picture.y).mean() < 1
+    assert np.abs(picture.y.astype(int) - coded.picture.y).mean() < 1.5
 
 
 def test_another_run_is_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

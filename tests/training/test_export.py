@@ -67,13 +67,14 @@ def test_the_export_chooses_how_fine_chroma_is(finished: Path) -> None:
     network, _ = export.assemble(finished / "intra", finished / "inter", (7, 9))
     configs = network.intra.config, network.inter.config
     assert [c.chroma_offset for c in configs] == [7, 9]
-    plane = torch.randn(1, 2, 16, 16, generator=torch.Generator().manual_seed(1))
+    generator = torch.Generator().manual_seed(1)
+    plane = torch.randint(-512, 513, (1, 2, 16, 16), generator=generator).double()
     network.use_exact()
     steps = []
     for offset in (0, 7):
         object.__setattr__(network.intra.config, "chroma_offset", offset)
         coders = (tiny.SilentCoder(), tiny.SilentCoder())
-        network.intra.code(coders, (torch.zeros(1, 1, 32, 32), plane), (32, 32), 30)
+        network.intra.code(coders, (torch.zeros(1, 1, 32, 32).double(), plane), (32, 32), 30)
         steps.append(float(sum(s.abs().sum() for s in coders[1].symbols)))
     assert steps[1] > steps[0], "finer steps give larger symbols"
 
@@ -95,7 +96,8 @@ def test_exported_integers_follow_the_trained_network(finished: Path, offset: in
     with torch.no_grad():
         trained = task.networks["model"](y, uv, torch.tensor([40]))  # type: ignore[index]
     network.use_exact()
-    exact_y, exact_uv = network.intra.code(coders, (y, uv), (32, 32), 40)
+    planes = ((y * 256).double(), (uv * 256).double())
+    exact_y, exact_uv = network.intra.code(coders, planes, (32, 32), 40)
     for exact, wanted in ((exact_y, trained.y), (exact_uv, trained.uv)):
         error = (exact / 256 - wanted).square().mean().sqrt() * 32
         assert error < 2.5, "sample values; quantiser steps are 15"
