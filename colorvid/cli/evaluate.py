@@ -21,7 +21,7 @@ from colorvid.cli.terminal import Signals, progress_line, say, show
 from colorvid.errors import ConfigError
 from colorvid.evaluation.score.extra import EXTRA_CHOICES
 from colorvid.evaluation.score.frames import ScoredFrame
-from colorvid.evaluation.score.pictures import SCALE_DE, TriptychWriter
+from colorvid.evaluation.score.pictures import SCALE_DE, TriptychWriter, picture_path
 from colorvid.evaluation.score.video import (
     MATRICES,
     RANGES,
@@ -32,7 +32,7 @@ from colorvid.evaluation.score.video import (
 )
 from colorvid.frame import Size
 from colorvid.io.files import OutputFile, output_text
-from colorvid.io.opening import PIPE
+from colorvid.io.places import PIPE, check_apart
 from colorvid.quality.log import write_log
 
 if TYPE_CHECKING:
@@ -197,7 +197,22 @@ def _check_eval(options: Namespace) -> None:
         raise ConfigError("--at chooses frames for --pictures; give --pictures DIR too")
     if options.plot is not None and Path(options.plot).suffix.lower() not in _PLOTS:
         raise ConfigError(f"--plot {options.plot}: allowed are names in {' and '.join(_PLOTS)}")
-    for path in (options.csv, options.json, options.plot):
+    _check_files(options)
+
+
+def _check_files(options: Namespace) -> None:
+    """Refuse outputs that cannot be written, or would replace a video or each other."""
+    outputs = {f"--{name}": getattr(options, name) for name in ("csv", "json", "plot")}
+    pictures = {}
+    if options.pictures is not None:
+        folder = Path(options.pictures)
+        pictures = {f"picture {n}": picture_path(folder, n) for n in options.at or (0,)}
+    check_apart(
+        {"the original": options.reference, "the decoded video": options.decoded}
+        | {"the model": options.model},
+        outputs | pictures,
+    )
+    for path in outputs.values():
         if path is not None:
             OutputFile(Path(path), overwrite=options.overwrite).discard()
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from colorvid.errors import Aborted, OutputError
 from colorvid.system.interrupts import SIGNALS
+from colorvid.system.text import encodable, printable
 
 if TYPE_CHECKING:
     from colorvid.files.reports import Progress
@@ -33,10 +34,10 @@ def say(text: str, level: str = "") -> None:
     """
     if sys.stderr is None:  # print would take stdout instead
         return
-    line = " ".join(text.split()) if level else text
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    line = f"colorvid [{level}]: {' '.join(text.split())}" if level else text
+    line = encodable(printable(line), getattr(sys.stderr, "encoding", None))
     try:
-        print(f"colorvid [{level}]: {line}" if level else line, file=sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)
     except OSError:
         pass
 
@@ -107,7 +108,8 @@ class _Line:
             from tqdm import tqdm
 
             self._bar = tqdm(total=total, file=sys.stderr, leave=False, bar_format=style)
-        self._bar.set_postfix_str(text, refresh=False)
+        line = encodable(printable(text), getattr(sys.stderr, "encoding", None))
+        self._bar.set_postfix_str(line, refresh=False)
         self._bar.update(done - self._bar.n)
         if first:
             self._bar.refresh()
@@ -147,13 +149,13 @@ def progress_line(signals: Signals, *, shown: bool) -> Iterator[ProgressLine]:
 
 
 def show(text: str) -> None:
-    """Print data on stdout.
+    """Print data on stdout, with escapes for what its encoding cannot hold.
 
     Raises:
         OutputError: nobody reads it, or the disk is full.
     """
     try:
-        print(text, flush=True)
+        print(encodable(text, getattr(sys.stdout, "encoding", None)), flush=True)
     except OSError as error:
         raise OutputError(f"stdout: {error.strerror}") from error
 

@@ -17,6 +17,7 @@ from colorvid.files.reports import DecodeReport, Progress
 from colorvid.files.streams import info_of, name_of, named_errors, open_stream
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_writer
+from colorvid.io.places import check_apart
 from colorvid.system.interrupts import uninterrupted
 from colorvid.system.limits import check_picture
 
@@ -209,6 +210,8 @@ def decode_file(
         ConfigError: an argument is not allowed.
     """
     options = replace(options or DecodeOptions(), **keywords)
+    model_file = options.model if isinstance(options.model, str) else None
+    check_apart({"the input": source, "the model": model_file}, {"the output": target})
     with ExitStack() as stack:
         video = stack.enter_context(open_decoded(source, options))
         writer = stack.enter_context(open_writer(target, video.info, overwrite=options.overwrite))

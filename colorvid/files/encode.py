@@ -6,7 +6,6 @@ answered at once.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -17,14 +16,13 @@ from typing import TYPE_CHECKING
 
 from colorvid.bitstream import ClvWriter, Tune
 from colorvid.codec.settings import EncoderSettings
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY
-from colorvid.errors import ConfigError, OutputError
+from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, TUNES
 from colorvid.files.decode import ProgressCallback, check_threads
 from colorvid.files.reports import EncodeReport, Progress
 from colorvid.files.streams import create_stream, header_of
 from colorvid.frame import Frame
 from colorvid.io import FrameReader, VideoInfo, open_reader
-from colorvid.io.files import os_errors
+from colorvid.io.places import check_apart
 from colorvid.quality.log import FrameLog, open_log
 from colorvid.quality.scores import FrameScores, MeanScores, color_spec, score_frame
 from colorvid.system.interrupts import uninterrupted
@@ -134,8 +132,11 @@ def encode_file(
         ModelMismatch: no such model.
     """
     options = replace(options or EncodeOptions(), **keywords)
-    if options.csv is not None:
-        _check_csv(options.csv, target)
+    model_file = None if options.model in TUNES else options.model
+    check_apart(
+        {"the input": source, "the model": model_file},
+        {"the output": target, "the log": options.csv},
+    )
     with ExitStack() as stack:
         reader = stack.enter_context(_open_source(source, options))
         file = stack.enter_context(create_stream(target, overwrite=options.overwrite))
@@ -204,10 +205,3 @@ def _write_packets(
     return EncodeReport(
         count, writer.bytes_written, reader.info.rate, seconds, means.means(), reader.warnings
     )
-
-
-def _check_csv(csv: str | Path, target: str | Path) -> None:
-    with os_errors(str(csv), OutputError), os_errors(str(target), OutputError):
-        same = os.path.realpath(csv) == os.path.realpath(target)
-    if same:
-        raise ConfigError(f"csv={csv} is the output itself; give another name")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -20,7 +19,7 @@ from colorvid.errors import (
 )
 from colorvid.io import OUTPUT_SUFFIXES, VideoInfo
 from colorvid.io.files import OutputFile, os_errors
-from colorvid.io.opening import PIPE
+from colorvid.io.places import PIPE, stdin_bytes, stdout_bytes
 
 SUFFIX = ".clv"
 
@@ -34,9 +33,7 @@ def open_stream(source: str | Path) -> Iterator[BinaryIO]:
         ConfigError: standard input is a terminal.
     """
     if str(source) == PIPE:
-        if sys.stdin.isatty():
-            raise ConfigError("stdin is a terminal; send a .clv stream or give a file")
-        yield sys.stdin.buffer
+        yield stdin_bytes()
         return
     path = Path(source)
     with os_errors(str(path), InputError):
@@ -58,20 +55,18 @@ def create_stream(target: str | Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         OutputError: see `colorvid.io.files.OutputFile`; or the file cannot be written.
     """
     if str(target) == PIPE:
-        if sys.stdout.isatty():
-            raise ConfigError("stdout is a terminal; send the stream to a file or a pipe")
-        yield sys.stdout.buffer
+        stdout = stdout_bytes()
+        yield stdout
         with os_errors("stdout", OutputError):
-            sys.stdout.buffer.flush()
+            stdout.flush()
         return
     path = Path(target)
     if path.suffix.lower() in OUTPUT_SUFFIXES:
         raise ConfigError(f"{path}: encoding writes {SUFFIX} streams; give a name in {SUFFIX}")
     output = OutputFile(path, overwrite=overwrite)
     try:
-        with os_errors(output.name, OutputError):
-            file = output.temporary.open("wb", buffering=0)
-        with file:
+        output.refuse_terminal()
+        with output.open(buffering=0) as file:
             yield file
         output.commit()
     except BaseException:

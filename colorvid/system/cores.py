@@ -1,10 +1,12 @@
-"""Processor cores: how many there are, and one torch thread for each worker."""
+"""Processor cores: how many there are, and one thread for each worker."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 def available_cores() -> int:
@@ -14,14 +16,54 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+class _Single:
+    """Holds the libraries of the process at one thread while any block of it wants that."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._torch_threads = 0
+        self._blas: Any = None
+
+    def enter(self) -> None:
+        """One block more."""
+        import torch
+        from threadpoolctl import threadpool_limits
+
+        with self._lock:
+            if self._users == 0:
+                self._torch_threads = torch.get_num_threads()
+                self._blas = threadpool_limits(1, user_api="blas")
+            self._users += 1
+            torch.set_num_threads(1)
+
+    def leave(self) -> None:
+        """One block less; the last one puts back what was there."""
+        import torch
+
+        with self._lock:
+            self._users -= 1
+            # What torch is told holds for the thread that tells it, and for all new threads.
+            torch.set_num_threads(self._torch_threads)
+            if self._users == 0:
+                self._blas.restore_original_limits()
+                return
+            other = threading.Thread(target=torch.set_num_threads, args=(1,))
+            other.start()
+            other.join()
+
+
+_single = _Single()
+
+
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Inside, every worker computes with one thread; the number from before comes back after."""
-    import torch
+    """Inside, every worker computes with one thread, in torch and in the BLAS of numpy.
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    Blocks may overlap in several threads; after the last one the numbers from before hold again.
+    """
+    _single.enter()
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        _single.leave()
