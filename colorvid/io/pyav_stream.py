@@ -267,7 +267,8 @@ def _counted_rate(stream: Any) -> Fraction | None:
     """Frames over duration as the header states both."""
     if not stream.frames or not stream.duration:
         return None
-    return Fraction(stream.frames) / (stream.duration * Fraction(stream.time_base))
+    seconds: Fraction = stream.duration * Fraction(stream.time_base)
+    return Fraction(stream.frames) / seconds
 
 
 def _fitting_rate(
