@@ -20,6 +20,7 @@ from colorvid.errors import (
     OutputError,
     exit_codes,
 )
+from colorvid.system.limits import require_folder
 
 if TYPE_CHECKING:
     from colorvid.cli.terminal import Signals
@@ -150,6 +151,7 @@ def _run(argv: Sequence[str] | None, signals: Signals) -> int:
     except SystemExit as end:  # --help and --version
         return int(end.code or 0)
     _check_pipes(options)
+    require_folder()
     code: int = options.run(options, signals)
     return code
 

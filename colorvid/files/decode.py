@@ -19,7 +19,7 @@ from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_writer
 from colorvid.io.places import check_apart
 from colorvid.system.interrupts import uninterrupted
-from colorvid.system.limits import check_picture
+from colorvid.system.limits import check_picture, require_folder
 
 if TYPE_CHECKING:
     from typing_extensions import TypedDict, Unpack
@@ -130,6 +130,7 @@ class DecodedVideo:
             HashMismatch: a frame is not what was encoded, with ``on_error="stop"``.
             OutOfMemory: the memory does not suffice.
         """
+        require_folder()
         with uninterrupted():
             from colorvid.codec.groups import decode_stream
 

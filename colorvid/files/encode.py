@@ -26,6 +26,7 @@ from colorvid.io.places import check_apart
 from colorvid.quality.log import FrameLog, open_log
 from colorvid.quality.scores import FrameScores, MeanScores, color_spec, score_frame
 from colorvid.system.interrupts import uninterrupted
+from colorvid.system.limits import require_folder
 
 if TYPE_CHECKING:
     from typing_extensions import TypedDict, Unpack
@@ -132,6 +133,7 @@ def encode_file(
         ModelMismatch: no such model.
     """
     options = replace(options or EncodeOptions(), **keywords)
+    require_folder()
     model_file = None if options.model in TUNES else options.model
     check_apart(
         {"the input": source, "the model": model_file},

@@ -332,3 +332,19 @@ def test_progress_only_at_a_terminal(
         text = terminal.getvalue()
         assert ("/4 frames, " in text and " kb/s, eta " in text) == shown
         assert ("encoded 4 frames" in text) == (option != "--quiet")
+
+
+def test_a_working_directory_that_was_removed(coded: CodedClip, tmp_path: Path) -> None:
+    """There MKL aborts the process, and a temporary file would be left."""
+    target = tmp_path / "o.clv"
+    script = 'cd "$0" && rmdir "$0" && exec "$@"'
+    words = [sys.executable, "-m", "colorvid", "encode", str(coded.source), "-o", str(target)]
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    environment = os.environ | {"PYTHONPATH": str(Path(colorvid.__file__).parents[1])}
+    done = subprocess.run(
+        ["sh", "-c", script, str(gone), *words], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert one_error_line(done.stderr) == "the working directory was removed; change to another one"
+    assert list(tmp_path.iterdir()) == []
