@@ -18,8 +18,11 @@ from colorvid.cli.terminal import Signals, progress_line, say
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, TUNES
 from colorvid.files.decode import DecodeOptions, decode_file, verify_file
 from colorvid.files.encode import EncodeOptions, encode_file
-from colorvid.files.reports import DecodeReport
+from colorvid.files.reports import DecodeReport, EncodeReport
+from colorvid.files.streams import name_of
+from colorvid.io.places import PIPE
 from colorvid.quality.scores import FrameScores
+from colorvid.system.text import duration, file_size, plural
 
 
 def add_commands(command: Command) -> None:
@@ -134,8 +137,21 @@ def _encode(options: Namespace, signals: Signals) -> int:
     if options.psnr and report.scores is not None:
         say(_scores(report.scores))
     if not options.quiet:
-        say(f"encoded {report.frames} frames, {report.fps:.2f} fps, {report.kbps:.2f} kb/s")
+        say(f"{_summary(options.output, report)}, mean quality {report.quality:.1f}")
     return 0
+
+
+def _summary(output: str | None, report: EncodeReport | DecodeReport) -> str:
+    """Name, frames, size, time and rate, as in ``a.clv: 120 frames, 45.6 kB, ...``."""
+    name = "stdout" if output == PIPE else output
+    count, size = plural(report.frames, "frame"), file_size(report.size_bytes)
+    decoding = isinstance(report, DecodeReport)
+    parts = [
+        f"{count} from {size}" if decoding else f"{count}, {size}",
+        f"{duration(report.seconds)} ({report.fps:.2f} fps)",
+        f"{report.kbps:.2f} kbit/s",
+    ]
+    return f"{name}: {', '.join(parts)}"
 
 
 def _scores(scores: FrameScores) -> str:
@@ -163,7 +179,7 @@ def _decode(options: Namespace, signals: Signals) -> int:
                 progress=line,
             ),
         )
-    return _closing(report, "decoded", options.quiet)
+    return _closing(report, options.output, options.quiet)
 
 
 def _verify(options: Namespace, signals: Signals) -> int:
@@ -179,19 +195,26 @@ def _verify(options: Namespace, signals: Signals) -> int:
                 progress=line,
             ),
         )
-    return _closing(report, "verified", options.quiet)
+    return _closing(report, None, options.quiet, name_of(options.input, "stdin"))
 
 
-def _closing(report: DecodeReport, verb: str, quiet: bool) -> int:
-    """Print damage and the closing line; gives the exit code."""
+def _closing(report: DecodeReport, output: str | None, quiet: bool, name: str = "") -> int:
+    """Print damage and the closing line; gives the exit code.
+
+    Args:
+        report: of the work.
+        output: what was written; None = nothing.
+        quiet: whether to leave out the line.
+        name: of the stream where nothing was written.
+    """
     if not quiet:
         for text in report.damage:
             say(text, "warning")
-        say(f"{verb} {report.frames} frames, {report.fps:.2f} fps, {report.kbps:.2f} kb/s")
+        say(_summary(output or name, report) + (", intact" if report.ok and not output else ""))
     if not report.ok:
         places = f"{report.damages} place{'s' if report.damages > 1 else ''}"
         text = f"the stream is damaged in {places}; {report.lost} frames are lost"
-        if verb == "decoded":
+        if output is not None:
             text += f", {report.concealed} of them replaced"
         if report.mismatches:
             text += f"; {report.mismatches} decoded to another picture than was encoded"

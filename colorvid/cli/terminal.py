@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from colorvid.errors import Aborted, OutputError
 from colorvid.system.interrupts import SIGNALS
-from colorvid.system.text import encodable, printable
+from colorvid.system.pace import Pace
+from colorvid.system.text import duration, encodable, printable
 
 if TYPE_CHECKING:
     from colorvid.files.reports import Progress
 
-_BAR = "colorvid [{percentage:.1f}%] {n_fmt}/{total_fmt} frames{postfix}, eta {remaining}"
-_BAR_WITHOUT_TOTAL = "colorvid {n_fmt} frames{postfix}"
-_POINT_BAR = "colorvid [{percentage:.1f}%] {n_fmt}/{total_fmt} points{postfix}, eta {remaining}"
+_BAR = "{percentage:.0f}% {n_fmt}/{total_fmt}{postfix}, {remaining} left"
+_BAR_WITHOUT_TOTAL = "{n_fmt} {unit}{postfix}"
 
 
 def say(text: str, level: str = "") -> None:
@@ -90,29 +90,51 @@ class Signals:
 
 
 class _Line:
-    """A line on stderr that changes, made when it is first needed."""
+    """A line on stderr that changes, made when it is first needed.
+
+    Where stderr is no terminal, a line of its own every ten seconds, from the tenth second on.
+    """
 
     def __init__(self, signals: Signals, *, shown: bool) -> None:
-        """Show nothing unless ``shown`` and stderr is a terminal."""
+        """Show nothing unless ``shown``."""
         self._signals = signals
-        self._shown = shown and sys.stderr is not None and sys.stderr.isatty()
+        self._shown = shown and sys.stderr is not None
+        self._on_terminal = self._shown and sys.stderr.isatty()
         self._bar: Any = None
+        self._pace = Pace()
 
-    def _update(self, done: int, total: int | None, style: str, text: str) -> None:
+    def _update(self, done: int, total: int | None, unit: str, text: str) -> None:
         """Put ``done`` of ``total`` and a text into the line; ends the work after a signal."""
         self._signals.check()
         if not self._shown:
+            return
+        line = encodable(printable(text), getattr(sys.stderr, "encoding", None))
+        if not self._on_terminal:
+            self._say_at_times(done, total, unit, line)
             return
         first = self._bar is None
         if first:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, file=sys.stderr, leave=False, bar_format=style)
-        line = encodable(printable(text), getattr(sys.stderr, "encoding", None))
+            style = _BAR if total else _BAR_WITHOUT_TOTAL
+            self._bar = tqdm(
+                total=total, file=sys.stderr, leave=False, bar_format=style, smoothing=0,
+                dynamic_ncols=True, unit=unit,
+            )  # fmt: skip
         self._bar.set_postfix_str(line, refresh=False)
         self._bar.update(done - self._bar.n)
         if first:
             self._bar.refresh()
+
+    def _say_at_times(self, done: int, total: int | None, unit: str, text: str) -> None:
+        """A line of its own, not more often than every ten seconds."""
+        if not self._pace.due():
+            return
+        line = f"{done} {unit}, {text}"
+        if total:
+            left = self._pace.left(done, total)
+            line = f"{done} of {total} {unit}, {text}, {duration(left)} left"
+        say(f"colorvid: {line}")
 
     def close(self) -> None:
         """Remove the line."""
@@ -121,13 +143,11 @@ class _Line:
 
 
 class ProgressLine(_Line):
-    """Progress callback that shows frames, speed, bit rate and the time left on stderr."""
+    """Progress callback that shows frames, speed and the time left on stderr."""
 
     def __call__(self, progress: Progress) -> None:
         """Update the line."""
-        style = _BAR if progress.total else _BAR_WITHOUT_TOTAL
-        text = f"{progress.fps:.2f} fps, {progress.kbps:.2f} kb/s"
-        self._update(progress.frames, progress.total, style, text)
+        self._update(progress.frames, progress.total, "frames", f"{progress.fps:.2f} fps")
 
 
 class PointLine(_Line):
@@ -135,7 +155,7 @@ class PointLine(_Line):
 
     def __call__(self, done: int, total: int, what: str) -> None:
         """Update the line; ``what`` names the point that is finished."""
-        self._update(done, total, _POINT_BAR, what)
+        self._update(done, total, "points", what)
 
 
 @contextmanager
@@ -158,6 +178,22 @@ def show(text: str) -> None:
         print(encodable(text, getattr(sys.stdout, "encoding", None)), flush=True)
     except OSError as error:
         raise OutputError(f"stdout: {error.strerror}") from error
+
+
+def show_to_reader(text: str) -> bool:
+    """Print data for someone who may have read enough, as ``head`` has; whether all was taken.
+
+    Raises:
+        OutputError: the disk is full.
+    """
+    try:
+        show(text)
+    except OutputError as error:
+        if isinstance(error.__cause__, BrokenPipeError):
+            finish_stdout()
+            return False
+        raise
+    return True
 
 
 def finish_stdout() -> OSError | None:

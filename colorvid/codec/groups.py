@@ -28,8 +28,8 @@ from colorvid.system.cores import one_torch_thread
 from colorvid.system.limits import most_workers
 
 Result = TypeVar("Result")
-Scorer = Callable[[Frame, Frame], FrameScores]
-"""Scores a decoded frame, the second one, against its source."""
+Scorer = Callable[[Frame, Frame], FrameScores | None]
+"""Scores a decoded frame, the second one, against its source; called by the workers."""
 
 _PACKET_BYTES = 4096
 """What a packet may have above the size of a picture without counting for more than one."""
@@ -155,12 +155,19 @@ def encode_frames(
 class _GroupDecoder:
     """Decodes the packets of one group; after a loss it waits for the next group."""
 
-    def __init__(self, model: Model, size: Size) -> None:
+    def __init__(self, model: Model, size: Size, done: Callable[[], None] | None) -> None:
         self._decoder = Decoder(model, size)
         self._lost = True
+        self._done = done
 
     def __call__(self, record: Packet | Damage) -> DecodedRecord:
-        """Decode a packet, or take note of damage."""
+        """Decode a packet, or take note of damage; then tell that it is done."""
+        decoded = self._decode(record)
+        if self._done is not None:
+            self._done()
+        return decoded
+
+    def _decode(self, record: Packet | Damage) -> DecodedRecord:
         if isinstance(record, Damage):
             lost = 0 if record.lost is None else len(record.lost)
             self._lost = self._lost or record.lost is None or lost > 0
@@ -185,6 +192,7 @@ def decode_records(
     gop: int,
     *,
     threads: int = 0,
+    done: Callable[[], None] | None = None,
 ) -> Generator[DecodedRecord, None, None]:
     """Decode packets and damage in order, with as many torch threads as torch is set to.
 
@@ -196,6 +204,7 @@ def decode_records(
         size: of the frames.
         gop: frames of a group as the header states them; 0 = not said.
         threads: most workers; 0 = one for each core.
+        done: called by the workers after every record.
     """
     # Packets are small beside pictures; a forged one can be as large as two, and then counts so.
     item_bytes = frame_bytes(size) + _PACKET_BYTES
@@ -203,7 +212,7 @@ def decode_records(
     return parallel.map_groups(
         records,
         lambda record: isinstance(record, Packet) and record.is_key,
-        lambda: _GroupDecoder(model, size),
+        lambda: _GroupDecoder(model, size, done),
         workers=workers,
         depth=depth,
         weigh=lambda record: _weight(record, item_bytes),
@@ -216,7 +225,12 @@ def _weight(record: Packet | Damage, item_bytes: int) -> float:
 
 
 def decode_stream(
-    reader: ClvReader, *, device: str = "cpu", model: Model | str | None = None, threads: int = 0
+    reader: ClvReader,
+    *,
+    device: str = "cpu",
+    model: Model | str | None = None,
+    threads: int = 0,
+    done: Callable[[], None] | None = None,
 ) -> Generator[DecodedRecord, None, None]:
     """Load the model of a stream, and give what its records become, in order.
 
@@ -230,6 +244,7 @@ def decode_stream(
         model: one that is ready, or the path of a model file; None = the released model that the
             stream names.
         threads: most workers; 0 = one for each core.
+        done: called by the workers after every record.
 
     Raises:
         ModelMismatch: the model that the stream needs is not available.
@@ -238,5 +253,5 @@ def decode_stream(
     header = reader.header
     ready = model if isinstance(model, Model) else model_for(header.model_id, device, model)
     return _one_thread_each(
-        decode_records(ready, reader, header.size, header.gop_length, threads=threads)
+        decode_records(ready, reader, header.size, header.gop_length, threads=threads, done=done)
     )

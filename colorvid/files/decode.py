@@ -13,7 +13,7 @@ from colorvid.bitstream import ClvReader, OnDamage, StreamHeader
 from colorvid.config import is_whole
 from colorvid.errors import ConfigError
 from colorvid.files.concealment import Concealment
-from colorvid.files.reports import DecodeReport, Progress
+from colorvid.files.reports import DecodeReport, FrameCounter, Progress
 from colorvid.files.streams import info_of, name_of, named_errors, open_stream
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_writer
@@ -137,8 +137,13 @@ class DecodedVideo:
         options, shown = self._options, 0
         total = self.stated_frames() if options.progress is not None else None
         with named_errors(self._name), ExitStack() as stack:
+            counter = FrameCounter()
             decoded = decode_stream(
-                self._reader, device=options.device, model=options.model, threads=options.threads
+                self._reader,
+                device=options.device,
+                model=options.model,
+                threads=options.threads,
+                done=counter,
             )
             stack.enter_context(closing(decoded))
             self._start = time.perf_counter()
@@ -147,8 +152,9 @@ class DecodedVideo:
                     shown += 1
                     yield frame
                 if options.progress is not None:
-                    size = self._account.size_bytes
-                    options.progress(Progress(shown, total, size, self.info.rate, self._seconds))
+                    size, done = self._account.size_bytes, counter.at_least(shown)
+                    rate, seconds = self.info.rate, self._seconds
+                    options.progress(Progress(done, total, size, rate, seconds, written=shown))
 
     @property
     def _seconds(self) -> float:

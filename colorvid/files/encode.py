@@ -18,7 +18,7 @@ from colorvid.bitstream import ClvWriter, Tune
 from colorvid.codec.settings import EncoderSettings
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, TUNES
 from colorvid.files.decode import ProgressCallback, check_threads
-from colorvid.files.reports import EncodeReport, Progress
+from colorvid.files.reports import EncodeReport, FrameCounter, Progress
 from colorvid.files.streams import create_stream, header_of
 from colorvid.frame import Frame
 from colorvid.io import FrameReader, VideoInfo, open_reader
@@ -152,16 +152,31 @@ def encode_file(
         model = model_on(options.device, options.model)
         writer = ClvWriter(file)
         writer.write_header(header_of(reader.info, options.gop, model.identity, options.tune))
+        counter = FrameCounter()
+        score = _scorer(reader.info) if options.scores or options.csv is not None else None
         coded = encode_frames(
             model,
             options.settings(),
             reader,
             reader.info.size,
             threads=options.threads,
-            scorer=_scorer(reader.info) if options.scores or options.csv is not None else None,
+            scorer=_counting(score, counter),
         )
         stack.enter_context(closing(coded))
-        return _write_packets(coded, writer, reader, log, options.progress)
+        return _write_packets(coded, writer, reader, log, (options.progress, counter))
+
+
+def _counting(
+    score: Callable[[Frame, Frame], FrameScores] | None, counter: FrameCounter
+) -> Callable[[Frame, Frame], FrameScores | None]:
+    """Scores frames, or not, and counts them."""
+
+    def count(source: Frame, decoded: Frame) -> FrameScores | None:
+        scores = None if score is None else score(source, decoded)
+        counter()
+        return scores
+
+    return count
 
 
 def _scorer(info: VideoInfo) -> Callable[[Frame, Frame], FrameScores]:
@@ -187,23 +202,32 @@ def _write_packets(
     writer: ClvWriter,
     reader: FrameReader,
     log: FrameLog | None,
-    progress: ProgressCallback | None,
+    watching: tuple[ProgressCallback | None, FrameCounter],
 ) -> EncodeReport:
-    """Write packets, log lines and the index; report the progress."""
+    """Write packets, log lines and the index; report the progress to the first of ``watching``."""
+    progress, counter = watching
     start = time.perf_counter()
-    count, means = 0, MeanScores()
+    count, qualities, means = 0, 0, MeanScores()
     for item in coded:
         writer.write_packet(item.packet)
         count += 1
+        qualities += item.packet.quality
         means.add(item.row.scores)
         if log is not None:
             log.write(item.row)
         if progress is not None:
             elapsed = time.perf_counter() - start
-            size = writer.bytes_written
-            progress(Progress(count, reader.info.frames, size, reader.info.rate, elapsed))
+            size, done = writer.bytes_written, counter.at_least(count)
+            total, rate = reader.info.frames, reader.info.rate
+            progress(Progress(done, total, size, rate, elapsed, written=count))
     writer.finish()
     seconds = time.perf_counter() - start
     return EncodeReport(
-        count, writer.bytes_written, reader.info.rate, seconds, means.means(), reader.warnings
+        count,
+        writer.bytes_written,
+        reader.info.rate,
+        seconds,
+        means.means(),
+        reader.warnings,
+        qualities / max(count, 1),
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from importlib import resources
 from pathlib import Path
 from typing import BinaryIO
 
 from colorvid.bitstream import StreamHeader, StreamSummary, Tune, summarise
+from colorvid.config import TUNES
 from colorvid.errors import (
     ConfigError,
     DamagedStream,
@@ -130,6 +133,15 @@ def info_of(header: StreamHeader) -> VideoInfo:
         )
     except InputError as error:
         raise HeaderError(f"stream header: {error}") from error
+
+
+def released_model(model_id: bytes) -> str | None:
+    """Name of the released model with this identity; None if it is none of them."""
+    for name in TUNES:
+        card = resources.files("colorvid") / "weights" / f"{name}.json"
+        if json.loads(card.read_text(encoding="utf-8"))["model"] == model_id.hex():
+            return name
+    return None
 
 
 def probe(source: str | Path) -> StreamSummary:

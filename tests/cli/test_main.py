@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,11 @@ import pytest
 
 import colorvid
 from colorvid.cli.main import main
+from colorvid.files.encode import EncodeOptions
+from colorvid.files.reports import Progress
 from colorvid.native.core import describe
+from colorvid.system import pace
+from colorvid.system.text import file_size
 from tests.clips import moving_frames
 from tests.conftest import CodedClip, read_clip, write_clip
 
@@ -50,14 +55,18 @@ def test_encode_decode_verify(
     assert out == ""
     quality, summary = err.splitlines()
     assert quality.startswith("PSNR Y ") and "dE00" in quality
-    assert summary.startswith("encoded 8 frames, ") and summary.endswith(" kb/s")
+    size = re.escape(file_size(stream.stat().st_size))
+    pattern = rf"{re.escape(str(stream))}: 8 frames, {size}, [0-9.]+ s \([0-9.]+ fps\), [0-9.]+ "
+    assert re.fullmatch(pattern + r"kbit/s, mean quality \d\d\.\d", summary), summary
     assert run("decode", "-i", stream, "-o", result) == 0
     assert [f.crc32() for f in read_clip(result)] == [f.crc32() for f in coded.decoded]
     assert run("verify", stream) == 0
     out, err = capfd.readouterr()
     assert out == ""
     decoded, verified = err.splitlines()
-    assert decoded.startswith("decoded 8 frames, ") and verified.startswith("verified 8 frames, ")
+    assert decoded.startswith(f"{result}: 8 frames from ") and decoded.endswith(" kbit/s")
+    assert verified.startswith(f"{stream}: 8 frames from ")
+    assert verified.endswith(" kbit/s, intact")
 
 
 def test_quiet_says_nothing(
@@ -86,8 +95,15 @@ def test_raw_video_needs_its_size_and_rate(
 def test_info_in_words_and_as_json(coded: CodedClip, capfd: pytest.CaptureFixture[str]) -> None:
     assert run("info", coded.stream, "--frames") == 0
     text = capfd.readouterr().out
-    assert "width" in text and "8 in 0.267 s" in text and "3 of 2 to 3 frames" in text
-    assert len(text.splitlines()) == 15 + 1 + 5 + 1 + 9
+    rows = {line[:9].strip(): line[9:] for line in text.splitlines()[:8]}
+    assert rows["stream"] == f"{coded.stream}, {file_size(coded.stream.stat().st_size)}"
+    assert rows["video"] == "64x48, 29.97 fps, 8 frames, 0.3 s, samples of 12:11"
+    assert rows["colours"] == "BT.601, 525 lines; range limited; chroma center"
+    assert rows["coding"].startswith("3 groups of 2 to 3 frames, quality of key frames 44, ")
+    assert rows["bytes"].startswith("key frames ") and "motion " in rows["bytes"]
+    assert rows["model"].startswith("default of colorvid ")
+    assert rows["state"] == "whole"
+    assert len(text.splitlines()) == 8 + 1 + 9
     assert run("info", coded.stream, "--json") == 0
     values = json.loads(capfd.readouterr().out)
     size = coded.stream.stat().st_size
@@ -95,7 +111,7 @@ def test_info_in_words_and_as_json(coded: CodedClip, capfd: pytest.CaptureFixtur
     assert values["bytes"].pop("total") == size == sum(values["bytes"].values())
     assert [(g["frame"], g["frames"]) for g in values["gops"]] == [(0, 3), (3, 3), (6, 2)]
     assert values["damage"] == [] and "frames" not in values
-    assert values["kbps"] == pytest.approx(size * 8 * 30000 / 1001 / 8 / 1000)
+    assert values["rate_kbps"] == pytest.approx(size * 8 * 30000 / 1001 / 8 / 1000)
     assert run("info", coded.stream, "--json", "--frames") == 0
     frames = json.loads(capfd.readouterr().out)["frames"]
     assert [f["type"] for f in frames[:4]] == ["intra", "inter", "inter", "intra"]
@@ -109,11 +125,11 @@ def test_damage(coded: CodedClip, tmp_path: Path, capfd: pytest.CaptureFixture[s
     stream.write_bytes(data)
     assert run("info", stream) == 5
     out, err = capfd.readouterr()
-    assert "state    damaged in 1 place" in out
+    assert "state    damaged in 1 place; 1 of 8 frames missing" in out
     assert err.startswith("colorvid [warning]: ") and "frame 4 is lost" in err
     assert run("verify", stream) == 5
     warning, closing, error = capfd.readouterr().err.splitlines()
-    assert "CRC" in warning and closing.startswith("verified 6 frames")
+    assert "CRC" in warning and closing.startswith(f"{stream}: 6 frames")
     assert error == "colorvid [error]: the stream is damaged in 1 place; 2 frames are lost"
     assert run("decode", stream, "-o", result, "--quiet") == 5
     assert one_error_line(capfd.readouterr().err).endswith("2 of them replaced")
@@ -235,11 +251,11 @@ def test_pipes_in_both_directions(coded: CodedClip) -> None:
     encode = command("encode", "-", "-o", "-", "--gop", 3)
     encoded = subprocess.run(encode, input=source, capture_output=True)
     assert encoded.stdout == coded.stream.read_bytes()
-    assert encoded.stderr.startswith(b"encoded 8 frames")
+    assert encoded.stderr.startswith(b"stdout: 8 frames, ")
     decode = command("decode", "-", "-o", "-")
     decoded = subprocess.run(decode, input=encoded.stdout, capture_output=True)
     assert decoded.stdout == coded.stream.with_name("decoded.y4m").read_bytes()
-    assert decoded.stderr.startswith(b"decoded 8 frames")
+    assert decoded.stderr.startswith(b"stdout: 8 frames from ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -330,8 +346,56 @@ def test_progress_only_at_a_terminal(
         monkeypatch.setattr(sys, "stderr", terminal)
         assert run("encode", coded.source, "-o", target, "-y", "--frames", 4, option) == 0
         text = terminal.getvalue()
-        assert ("/4 frames, " in text and " kb/s, eta " in text) == shown
-        assert ("encoded 4 frames" in text) == (option != "--quiet")
+        bars = re.findall(r"\r(\d+% \d+/4, [0-9.]+ fps, [0-9:?]+ left)", text)
+        assert bool(bars) == shown
+        assert all(len(bar) <= 40 for bar in bars)
+        assert ("a.clv: 4 frames, " in text) == (option != "--quiet")
+
+
+def test_progress_elsewhere_is_a_line_at_times(
+    coded: CodedClip,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    words = ("encode", coded.source, "-o", tmp_path / "a.clv", "-y")
+    assert run(*words) == 0
+    assert len(capfd.readouterr().err.splitlines()) == 1, "short work has no such line"
+    monkeypatch.setattr(pace.Pace.__init__, "__defaults__", (0.0,))
+    assert run(*words) == 0
+    *lines, summary = capfd.readouterr().err.splitlines()
+    assert len(lines) == 8 and "a.clv: 8 frames" in summary
+    assert re.fullmatch(r"colorvid: \d of 8 frames, [0-9.]+ fps, [0-9.]+ s left", lines[3])
+    for option in ("--no-progress", "--quiet"):
+        assert run(*words, option) == 0
+        assert "colorvid: " not in capfd.readouterr().err
+
+
+def test_progress_counts_the_frames_of_all_groups(coded: CodedClip, tmp_path: Path) -> None:
+    """With two groups at once, frames of the second one are done before the first one ends."""
+    seen: list[Progress] = []
+    target = tmp_path / "a.clv"
+    options = EncodeOptions(gop=4, threads=2, overwrite=True, progress=seen.append)
+    colorvid.encode_file(coded.source, target, options)
+    assert [p.written for p in seen] == list(range(1, 9))
+    assert all(p.frames >= (p.written or 0) for p in seen)
+    assert [p.frames for p in seen] == sorted(p.frames for p in seen)
+    assert seen[-1].frames == seen[-1].total == 8
+    assert seen[-1].kbps < seen[0].kbps, "of the frames that are written"
+    seen.clear()
+    colorvid.decode_file(target, tmp_path / "a.y4m", threads=2, progress=seen.append)
+    assert [p.written for p in seen] == list(range(1, 9))
+    assert all(8 >= p.frames >= (p.written or 0) for p in seen)
+
+
+def test_a_reader_of_info_may_leave(coded: CodedClip) -> None:
+    words = command("info", coded.stream, "--frames")
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.wait() == 0
+    assert process.stderr.read() == b""
+    process.stderr.close()
 
 
 def test_a_working_directory_that_was_removed(coded: CodedClip, tmp_path: Path) -> None:

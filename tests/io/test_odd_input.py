@@ -229,7 +229,7 @@ def test_command_line_tells_warnings_and_quiet_does_not(
     assert main(["encode", str(path), "-o", target]) == 0
     warning, summary = capfd.readouterr().err.splitlines()
     assert warning.startswith(f"colorvid [warning]: {path}: ends at ")
-    assert summary.startswith("encoded ")
+    assert summary.startswith(f"{target}: ")
     assert main(["encode", str(path), "-o", target, "-y", "--quiet"]) == 0
     assert capfd.readouterr().err == ""
 
