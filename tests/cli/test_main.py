@@ -98,7 +98,7 @@ def test_info_in_words_and_as_json(coded: CodedClip, capfd: pytest.CaptureFixtur
     rows = {line[:9].strip(): line[9:] for line in text.splitlines()[:8]}
     assert rows["stream"] == f"{coded.stream}, {file_size(coded.stream.stat().st_size)}"
     assert rows["video"] == "64x48, 29.97 fps, 8 frames, 0.3 s, samples of 12:11"
-    assert rows["colours"] == "BT.601, 525 lines; range limited; chroma center"
+    assert rows["colours"] == "SMPTE 170M; range limited; chroma center"
     assert rows["coding"].startswith("3 groups of 2 to 3 frames, quality of key frames 44, ")
     assert rows["bytes"].startswith("key frames ") and "motion " in rows["bytes"]
     assert rows["model"].startswith("default of colorvid ")
