@@ -16,7 +16,7 @@ from colorvid.cli.options import (
 )
 from colorvid.cli.terminal import Signals, progress_line, say
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, TUNES
-from colorvid.files.decode import DecodeOptions, decode_file, verify_file
+from colorvid.files.decode import DecodeOptions, decode_file, output_kind, verify_file
 from colorvid.files.encode import EncodeOptions, encode_file
 from colorvid.files.reports import DecodeReport, EncodeReport
 from colorvid.files.streams import name_of
@@ -81,8 +81,25 @@ def _add_decode(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_decode)
     add_input(parser, "the .clv stream; - = stdin")
     add_output(
-        parser, ".y4m, .yuv, or lossless .mkv, .avi (FFV1), .mp4, .mov (H.264); - = y4m on stdout"
+        parser,
+        ".mp4, .mov (H.264), .mkv, .avi (lossless FFV1), .y4m, .yuv, or numbered pictures such as "
+        "frames/%%04d.png or .jpg; - = y4m on stdout",
     )
+    parser.add_argument(
+        "--lossless", action="store_true",
+        help="keep every sample in .mp4 and .mov too, which few players show then",
+    )  # fmt: skip
+    parser.add_argument(
+        "--from", "--seek", dest="seek", default="0", metavar="PLACE",
+        help="first frame: a number from 0, or a time such as 10s or 1:02.5",
+    )  # fmt: skip
+    end = parser.add_mutually_exclusive_group()
+    end.add_argument("--to", metavar="PLACE", help="stop before this frame or time")
+    end.add_argument("--frames", type=whole(1), metavar="N", help="decode at most N frames")
+    parser.add_argument(
+        "--with-audio", metavar="SOURCE",
+        help="copy sound and subtitles of this file into .mkv, .mp4, .mov or .avi",
+    )  # fmt: skip
     parser.add_argument(
         "--on-error", choices=("conceal", "stop"), default="conceal",
         help="where the stream is damaged, repeat the last good frame until the next key frame, "
@@ -177,9 +194,15 @@ def _decode(options: Namespace, signals: Signals) -> int:
                 on_error=options.on_error,
                 max_pixels=options.max_pixels,
                 progress=line,
+                seek=options.seek,
+                to=options.to,
+                frames=options.frames,
+                lossless=options.lossless,
+                with_audio=options.with_audio,
             ),
         )
-    return _closing(report, options.output, options.quiet)
+    kind = output_kind(options.output, lossless=options.lossless)
+    return _closing(report, options.output, options.quiet, kind=kind)
 
 
 def _verify(options: Namespace, signals: Signals) -> int:
@@ -195,22 +218,25 @@ def _verify(options: Namespace, signals: Signals) -> int:
                 progress=line,
             ),
         )
-    return _closing(report, None, options.quiet, name_of(options.input, "stdin"))
+    return _closing(report, None, options.quiet, name=name_of(options.input, "stdin"))
 
 
-def _closing(report: DecodeReport, output: str | None, quiet: bool, name: str = "") -> int:
+def _closing(
+    report: DecodeReport, output: str | None, quiet: bool, *, kind: str = "", name: str = ""
+) -> int:
     """Print damage and the closing line; gives the exit code.
 
     Args:
         report: of the work.
         output: what was written; None = nothing.
         quiet: whether to leave out the line.
+        kind: of what was written, in words.
         name: of the stream where nothing was written.
     """
     if not quiet:
         for text in report.damage:
             say(text, "warning")
-        say(_summary(output or name, report) + (", intact" if report.ok and not output else ""))
+        say(f"{_summary(output or name, report)}, {kind or ('intact' if report.ok else 'damaged')}")
     if not report.ok:
         places = f"{report.damages} place{'s' if report.damages > 1 else ''}"
         text = f"the stream is damaged in {places}; {report.lost} frames are lost"

@@ -12,7 +12,7 @@ from pathlib import Path
 from colorvid.config import is_whole
 from colorvid.errors import ConfigError, InputError, OutputError
 from colorvid.frame import Frame, Size
-from colorvid.io.base import FrameReader, FrameWriter, VideoInfo
+from colorvid.io.base import FFV1_SUFFIXES, H264_SUFFIXES, FrameReader, FrameWriter, VideoInfo
 from colorvid.io.files import os_errors
 from colorvid.io.places import PIPE, is_stream, stdout_bytes
 from colorvid.io.raw import RawReader, RawWriter
@@ -26,8 +26,9 @@ from colorvid.io.y4m import (
     read_header_line,
 )
 
-OUTPUT_SUFFIXES = (".y4m", ".yuv", ".mkv", ".mp4", ".mov", ".avi")
 RAW_SUFFIX = ".yuv"
+OUTPUT_SUFFIXES = (".y4m", RAW_SUFFIX, ".mkv", ".mp4", ".mov", ".avi")
+_WITH_SOUND = (*FFV1_SUFFIXES, *H264_SUFFIXES)
 
 
 def open_reader(
@@ -135,42 +136,70 @@ def _open_y4m(source: ByteSource, rate: Fraction | None, convert: bool) -> Frame
     return reader
 
 
-def open_writer(path: str | Path, info: VideoInfo, *, overwrite: bool = False) -> FrameWriter:
+def open_writer(
+    path: str | Path,
+    info: VideoInfo,
+    *,
+    overwrite: bool = False,
+    lossless: bool = False,
+    sound: str | Path | None = None,
+) -> FrameWriter:
     """Open a video for writing.
 
-    Every format is lossless. A file is written beside its final name and renamed at the end.
+    Every format is lossless but mp4 and mov without ``lossless``. A file is written beside its
+    final name and renamed at the end.
 
     Args:
         path: ``.y4m``, ``.yuv`` (raw), ``.mkv``, ``.mp4``, ``.mov``, ``.avi``, or ``-`` for y4m
             on standard output.
         info: size, rate and colour description; ``frames`` is not used.
         overwrite: whether an existing file is replaced.
+        lossless: whether mp4 and mov keep every sample, which few players show.
+        sound: file whose sound and subtitles are copied into mkv, mp4, mov or avi.
 
     Raises:
         ConfigError: the suffix is not one of these, or standard output is a terminal.
         OutputError: the file exists, or cannot be written.
+        InputError: ``sound`` cannot be read.
     """
-    if str(path) == PIPE:
-        return Y4mWriter(stdout_bytes(), "stdout", info)
     file = Path(path)
     suffix = file.suffix.lower()
     with os_errors(str(file), OutputError):
-        if not suffix and is_stream(file):
+        if str(path) == PIPE or (not suffix and is_stream(file)):
             suffix = ".y4m"
     if suffix not in OUTPUT_SUFFIXES:
         raise ConfigError(
             f"{file}: unknown suffix {file.suffix!r}; allowed are {', '.join(OUTPUT_SUFFIXES)}"
         )
+    if sound is not None and suffix not in _WITH_SOUND:
+        raise ConfigError(
+            f"{file}: holds no sound; leave out with_audio={sound} or write "
+            f"{', '.join(_WITH_SOUND)}"
+        )
+    if str(path) == PIPE:
+        return Y4mWriter(stdout_bytes(), "stdout", info)
     if suffix == ".y4m":
         return Y4mWriter(file, str(file), info, overwrite=overwrite)
-    if suffix == ".yuv":
+    if suffix == RAW_SUFFIX:
         return RawWriter(file, str(file), info, overwrite=overwrite)
     from colorvid.io.pyav_writer import PyAvWriter
 
-    return PyAvWriter(file, info, overwrite=overwrite)
+    return PyAvWriter(file, info, overwrite=overwrite, lossless=lossless, sound=sound)
 
 
 MAX_COUNT = 2**31 - 1
+
+
+def check_section(seek: int, frames: int | None) -> None:
+    """Refuse what is no part of a video.
+
+    Raises:
+        ConfigError: ``frames`` is neither None nor from 1 to 2^31 - 1, or ``seek`` not from 0.
+    """
+    if frames is not None and not is_whole(frames, 1, MAX_COUNT):
+        raise ConfigError(f"frames={frames!r} is not allowed; it must be 1..{MAX_COUNT}")
+    if not is_whole(seek, 0, MAX_COUNT):
+        raise ConfigError(f"seek={seek!r} is not allowed; it must be 0..{MAX_COUNT}")
 
 
 class Section(FrameReader):
@@ -182,10 +211,7 @@ class Section(FrameReader):
         Raises:
             ConfigError: ``frames`` is not from 1 to 2^31 - 1, or ``seek`` not from 0.
         """
-        if frames is not None and not is_whole(frames, 1, MAX_COUNT):
-            raise ConfigError(f"frames={frames!r} is not allowed; it must be 1..{MAX_COUNT}")
-        if not is_whole(seek, 0, MAX_COUNT):
-            raise ConfigError(f"seek={seek!r} is not allowed; it must be 0..{MAX_COUNT}")
+        check_section(seek, frames)
         self._reader = reader
         self._name = name
         self._seek = seek

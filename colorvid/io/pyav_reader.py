@@ -84,6 +84,11 @@ class PyAvReader(FrameReader):
             if count > 1
             else []
         )
+        if self._container.streams.audio:
+            self._notes.append(
+                f"{self._name}: has sound, which a .clv stream does not hold; decode with "
+                f"with_audio={self._name} to get it back"
+            )
         self._crop = cropping(self._container, stream, self._name)
         self._orientation = Orientation()
         stream.codec_context.thread_count = 1  # reading is not what takes long
