@@ -168,14 +168,17 @@ def _grey(frame: Any) -> Plane:
     channels = 2 if match["channels"] == "ya" else 1
     depth = int(match["bits"] or 8)
     order = ">" if match["order"] == "be" else "<"
-    code = f"{order}f{depth // 8}" if match["float"] else f"{order}u{1 if depth == 8 else 2}"
+    letter, size = "f" if match["float"] else "u", 1 if depth == 8 else 2 if depth <= 16 else 4
+    code = f"{order}{letter}{size}"
     samples = _rows(frame.planes[0], height, np.dtype(code))[:, : width * channels : channels]
     if match["float"]:
         return np.asarray(np.rint(np.nan_to_num(samples) * 255.0).clip(0, 255), np.uint8)
     if depth == 8:
         return np.asarray(samples.copy(), np.uint8)
-    values = samples.astype(np.uint32)
+    values = samples.astype(np.uint64)
     if int(frame.color_range) == RANGE_FULL:
-        top = 2**depth - 1
-        return np.asarray((values * 255 + top // 2) // top, np.uint8)
-    return np.asarray(((values + 2 ** (depth - 9)) >> (depth - 8)).clip(0, 255), np.uint8)
+        top = np.uint64(2**depth - 1)
+        half = top // np.uint64(2)
+        return np.asarray((values * np.uint64(255) + half) // top, np.uint8)
+    half = np.uint64(2 ** (depth - 9))
+    return np.asarray(((values + half) >> np.uint64(depth - 8)).clip(0, 255), np.uint8)

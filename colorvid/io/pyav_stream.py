@@ -250,7 +250,8 @@ def _exact_rate(stream: Any, times: Times) -> Fraction | None:
     step = times.mean()
     if step is None:
         return usual
-    rates += [rate for rate in (coded, _counted_rate(stream)) if rate]
+    further = [rate for rate in (coded, _counted_rate(stream)) if rate]
+    rates = [*rates[:1], *further, *rates[1:]]
     fitting = _fitting_rate(rates, step, len(times.shown) - 1, Fraction(stream.time_base))
     return fitting or usual
 
@@ -271,6 +272,10 @@ def _counted_rate(stream: Any) -> Fraction | None:
     return Fraction(stream.frames) / seconds
 
 
+_ROUNDING = Fraction(3, 10_000)
+"""Share by which times are off where each step is rounded; usual rates are further apart."""
+
+
 def _fitting_rate(
     rates: list[Fraction], step: Fraction, steps: int, tick: Fraction
 ) -> Fraction | None:
@@ -285,7 +290,12 @@ def _fitting_rate(
     exact = 1 / (step * tick)
     if exact in rates:
         return exact
-    close = [rate for rate in rates if abs(1 / (rate * tick) - step) * steps <= 1]
+
+    def fits(rate: Fraction) -> bool:
+        away = abs(1 / (rate * tick) - step)
+        return away * steps <= 1 or away <= step * _ROUNDING
+
+    close = [rate for rate in rates if fits(rate)]
     plain = [rate for rate in close if rate.denominator in (1, 1001)]
     if plain or close:
         close.sort(key=lambda rate: rate.denominator)
@@ -293,9 +303,9 @@ def _fitting_rate(
     if step.denominator == 1 and exact.numerator <= MAX_RATIO_TERM:
         return exact
     # Nothing that is stated fits: the plainest rate that does.
-    for denominator in (1, 1001, *range(2, 1000)):
+    for denominator in (1, 2, 3, 4, 5, 1001, *range(6, 1000)):
         rate = Fraction(round(exact * denominator), denominator)
-        if rate > 0 and abs(1 / (rate * tick) - step) * steps <= 1:
+        if rate > 0 and fits(rate):
             return rate
     return None
 

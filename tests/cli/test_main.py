@@ -64,7 +64,7 @@ def test_encode_decode_verify(
     out, err = capfd.readouterr()
     assert out == ""
     decoded, verified = err.splitlines()
-    assert decoded.startswith(f"{result}: 8 frames from ") and decoded.endswith(" kbit/s")
+    assert decoded.startswith(f"{result}: 8 frames from ") and decoded.endswith(", uncompressed")
     assert verified.startswith(f"{stream}: 8 frames from ")
     assert verified.endswith(" kbit/s, intact")
 
@@ -293,16 +293,13 @@ def test_full_disk_leaves_nothing_behind(coded: CodedClip, tmp_path: Path) -> No
 
 
 def test_closed_pipe_is_one_line(coded: CodedClip) -> None:
-    for arguments in (
-        command("info", coded.stream, "--frames"),
-        command("decode", coded.stream, "-o", "-"),
-    ):
-        reading, writing = os.pipe()
-        os.close(reading)
-        result = subprocess.run(arguments, stdout=writing, stderr=subprocess.PIPE, text=True)
-        os.close(writing)
-        assert result.returncode == 2
-        assert "stdout: Broken pipe" in one_error_line(result.stderr)
+    reading, writing = os.pipe()
+    os.close(reading)
+    arguments = command("decode", coded.stream, "-o", "-")
+    result = subprocess.run(arguments, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert result.returncode == 2
+    assert "stdout: Broken pipe" in one_error_line(result.stderr)
 
 
 @pytest.mark.parametrize(

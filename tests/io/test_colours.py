@@ -35,13 +35,14 @@ def grey(pixel_format: str, levels: NDArray[np.float64], color_range: int = 0) -
     channels = 2 if pixel_format.startswith("ya") else 1
     digits = "".join(c for c in pixel_format if c.isdigit())
     depth = int(digits or 8)
-    if "f" in pixel_format:
-        samples, kind = levels / 255, f"{order}f{depth // 8}"
+    letter, size = "f" if "f" in pixel_format else "u", 1 if depth == 8 else 2 if depth < 32 else 4
+    if letter == "f":
+        samples = levels / 255
     elif color_range == 2:
-        samples, kind = np.rint(levels / 255 * (2**depth - 1)), f"{order}u{1 if depth == 8 else 2}"
+        samples = np.rint(levels / 255 * (2**depth - 1))
     else:
-        samples, kind = levels * 2 ** (depth - 8), f"{order}u{1 if depth == 8 else 2}"
-    rows: NDArray[Any] = np.frombuffer(plane, kind).reshape(HEIGHT, -1)
+        samples = levels * 2 ** (depth - 8)
+    rows: NDArray[Any] = np.frombuffer(plane, f"{order}{letter}{size}").reshape(HEIGHT, -1)
     rows[:] = 0
     rows[:, : WIDTH * channels : channels] = samples
     return frame

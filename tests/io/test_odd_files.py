@@ -175,7 +175,7 @@ def with_clean_aperture(path: Path, width: int, height: int, offset: int = 0) ->
     """Give an mp4 file of one track a ``clap`` box (ISO/IEC 14496-12, 12.1.4)."""
     data = path.read_bytes()
     clap = struct.pack(">I4s8i", 40, b"clap", width, 1, height, 1, 2 * offset, 2, 0, 1)
-    place = data.index(b"pasp") - 4
+    place = data.index(b"avcC") - 4
     data = data[:place] + clap + data[place:]
     for name in (b"avc1", b"stsd", b"stbl", b"minf", b"mdia", b"trak", b"moov"):
         at = data.rindex(name, 0, place) - 4
