@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import errno
+import hashlib
 import io
 import os
 import secrets
@@ -291,11 +292,27 @@ def _temporary_name(name: str, folder: Path) -> str:
     try:
         longest = os.pathconf(folder, "PC_NAME_MAX")
     except (OSError, ValueError, AttributeError):
-        longest = 255
-    room = max(0, longest - 1 - len(end))
+        longest = _LONGEST_NAME
+    return f".{shortened(name, longest - 1 - len(end))}{end}"
+
+
+def shortened(name: str, most: int) -> str:
+    """As much of the beginning of a name as fits into ``most`` bytes."""
+    data = os.fsencode(name)
+    return name if len(data) <= most else data[: max(0, most)].decode("utf-8", "ignore")
+
+
+_LONGEST_NAME = 255
+"""Bytes of the name of a file on usual file systems."""
+
+
+def file_name(before: str, name: str, after: str) -> str:
+    """A name made of another one; that is cut and gets a digest where there is no room for it."""
+    room = _LONGEST_NAME - len(os.fsencode(before)) - len(os.fsencode(after))
     if len(os.fsencode(name)) > room:
-        name = os.fsencode(name)[:room].decode("utf-8", "ignore")
-    return f".{name}{end}"
+        digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+        name = f"{shortened(name, room - 1 - len(digest))}-{digest}"
+    return f"{before}{name}{after}"
 
 
 def _keep_attributes(source: Path, target: Path, status: os.stat_result) -> bool:

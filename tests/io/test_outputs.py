@@ -14,7 +14,7 @@ import pytest
 
 from colorvid.errors import ConfigError, OutputError
 from colorvid.io import files
-from colorvid.io.files import OutputFile, output_text, write_output
+from colorvid.io.files import OutputFile, file_name, output_text, write_output
 from tests.files.test_faults import can_mount
 
 
@@ -159,6 +159,15 @@ def test_long_names(outputs: Path, length: int) -> None:
     broken = os.fsdecode(b"\xff" * length)
     put(outputs / broken)
     assert names(outputs) == [broken]
+
+
+def test_names_made_of_long_names() -> None:
+    assert file_name("a-", "clip", ".csv") == "a-clip.csv"
+    made = [file_name("a-", letter * 127 + "x", "-end.csv") for letter in ("é", "è")]
+    assert made[0] != made[1]
+    for name in made:
+        assert 250 < len(name.encode()) <= 255
+        assert name.startswith("a-") and name.endswith("-end.csv")
 
 
 def test_a_file_that_appears_meanwhile_is_kept(

@@ -32,7 +32,7 @@ from colorvid.evaluation.compare.tables import (
     write_tsv,
 )
 from colorvid.evaluation.plots import rate_distortion
-from colorvid.io.files import os_errors, output_text
+from colorvid.io.files import file_name, os_errors, output_text
 from colorvid.quality.log import write_log
 
 _FORMAT = 1  # of compare.json
@@ -172,8 +172,8 @@ class Comparison:
     def _write_frames(self, folder: Path) -> None:
         folder.mkdir()
         for point in self.points:
-            path = folder / f"{point.clip}-{point.codec}-{point.quality}.csv"
-            write_log(path, point.per_frame)
+            name = file_name("", point.clip, f"-{point.codec}-{point.quality}.csv")
+            write_log(folder / name, point.per_frame)
 
     def _draw(self, folder: Path) -> None:
         means = self.means
