@@ -7,6 +7,7 @@ from argparse import Namespace
 
 from colorvid.cli.options import (
     Command,
+    Options,
     add_input,
     add_output,
     add_work,
@@ -33,70 +34,77 @@ def add_commands(command: Command) -> None:
 
 
 def _add_encode(parser: argparse.ArgumentParser) -> None:
-    top = QUALITIES - 1
     parser.set_defaults(run=_encode)
-    add_input(
-        parser, "y4m, raw .yuv (with --size and --fps), or what FFmpeg reads; - = y4m on stdin"
+    add_input(parser, "y4m, raw .yuv (with --size and --fps), or what FFmpeg reads; - = stdin")
+    output = parser.add_argument_group("output")
+    add_output(output, "the .clv stream; - = stdout")
+    output.add_argument(
+        "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
     )
-    add_output(parser, "the .clv stream; - = stdout")
-    parser.add_argument(
+    output.add_argument("--psnr", action="store_true", help="print mean PSNR and dE00 at the end")
+    _add_quality(parser.add_argument_group("quality"))
+    source = parser.add_argument_group("input")
+    source.add_argument("--frames", type=whole(1), metavar="N", help="encode at most N frames")
+    source.add_argument(
+        "--seek", type=whole(0), default=0, metavar="N", help="skip N frames of the input first"
+    )
+    source.add_argument(
+        "--size", "--input-res", type=resolution, metavar="WxH", help="size of a raw .yuv input"
+    )
+    source.add_argument(
+        "--fps", type=frame_rate, metavar="N/D", help="frame rate; replaces that of the input"
+    )
+    source.add_argument(
+        "--convert", action="store_true", help="convert an input that is not 8-bit 4:2:0"
+    )
+    add_work(parser)
+
+
+def _add_quality(group: Options) -> None:
+    """What decides on quality and size."""
+    top = QUALITIES - 1
+    group.add_argument(
         "-q", "--quality", type=whole(0, top), default=DEFAULT_QUALITY, metavar="Q",
         help=f"0 to {top}; a higher number gives a better picture and a larger file "
         f"(default: {DEFAULT_QUALITY})",
     )  # fmt: skip
-    parser.add_argument(
+    group.add_argument(
         "--inter-quality", type=whole(0, top), metavar="Q",
         help="quality of all frames but key frames (default: a little below --quality)",
     )  # fmt: skip
-    parser.add_argument(
+    group.add_argument(
         "--gop", "--keyint", type=whole(1, 2**31 - 1), default=DEFAULT_GOP, metavar="N",
         help=f"frames from key frame to key frame; 1 = key frames only (default: {DEFAULT_GOP})",
     )  # fmt: skip
-    parser.add_argument("--frames", type=whole(1), metavar="N", help="encode at most N frames")
-    parser.add_argument(
-        "--seek", type=whole(0), default=0, metavar="N", help="skip N frames of the input first"
-    )
-    parser.add_argument(
-        "--size", "--input-res", type=resolution, metavar="WxH", help="size of a raw .yuv input"
-    )
-    parser.add_argument(
-        "--fps", type=frame_rate, metavar="N/D", help="frame rate; replaces that of the input"
-    )
-    parser.add_argument(
-        "--convert", action="store_true", help="convert an input that is not 8-bit 4:2:0"
-    )
-    parser.add_argument(
+    group.add_argument(
         "--tune", choices=TUNES, default=TUNES[0],
         help="default = squared error of all planes (PSNR); color = colour difference (CIEDE2000)",
     )  # fmt: skip
-    parser.add_argument("--model", metavar="FILE", help="model file instead of a released one")
-    parser.add_argument(
-        "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
-    )
-    parser.add_argument("--psnr", action="store_true", help="print mean PSNR and dE00 at the end")
-    add_work(parser)
+    group.add_argument("--model", metavar="FILE", help="model file instead of a released one")
 
 
 def _add_decode(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_decode)
     add_input(parser, "the .clv stream; - = stdin")
+    output = parser.add_argument_group("output")
     add_output(
-        parser,
+        output,
         ".mp4, .mov (H.264), .mkv, .avi (lossless FFV1), .y4m, .yuv, or numbered pictures such as "
         "frames/%%04d.png or .jpg; - = y4m on stdout",
     )
-    parser.add_argument(
+    output.add_argument(
         "--lossless", action="store_true",
         help="keep every sample in .mp4 and .mov too, which few players show then",
     )  # fmt: skip
-    parser.add_argument(
+    part = parser.add_argument_group("part")
+    part.add_argument(
         "--from", "--seek", dest="seek", default="0", metavar="PLACE",
         help="first frame: a number from 0, or a time such as 10s or 1:02.5",
     )  # fmt: skip
-    end = parser.add_mutually_exclusive_group()
+    end = part.add_mutually_exclusive_group()
     end.add_argument("--to", metavar="PLACE", help="stop before this frame or time")
     end.add_argument("--frames", type=whole(1), metavar="N", help="decode at most N frames")
-    parser.add_argument(
+    output.add_argument(
         "--with-audio", metavar="SOURCE",
         help="copy sound and subtitles of this file into .mkv, .mp4, .mov or .avi",
     )  # fmt: skip
@@ -118,8 +126,9 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
 
 def _add_trust(parser: argparse.ArgumentParser) -> None:
     """Options of everything that decodes."""
-    parser.add_argument("--model", metavar="FILE", help="model file (default: the released ones)")
-    parser.add_argument(
+    trust = parser.add_argument_group("stream")
+    trust.add_argument("--model", metavar="FILE", help="model file (default: the released ones)")
+    trust.add_argument(
         "--max-pixels", type=whole(1), metavar="N",
         help="refuse pictures of more luma samples (default: those too large for the memory)",
     )  # fmt: skip

@@ -175,5 +175,5 @@ def test_as_a_program_with_the_original_on_a_pipe(clips: Path) -> None:
 def test_the_help_explains_itself(capfd: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     text = " ".join(capfd.readouterr().out.split())
-    for part in ("the original: y4m, raw .yuv", "ciede_vmaf, niqe, strred", "exit codes:"):
+    for part in ("the original: y4m, raw .yuv", "ciede_vmaf, niqe, strred", "examples:"):
         assert part in text

@@ -2,6 +2,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import colorvid
-from colorvid.cli.main import main
+from colorvid.cli.main import EXAMPLES, main, parse
 from colorvid.files.encode import EncodeOptions
 from colorvid.files.reports import Progress
 from colorvid.native.core import describe
@@ -23,7 +24,7 @@ from tests.conftest import CodedClip, read_clip, write_clip
 LAUNCHER = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from colorvid.cli.main import main
+from colorvid.cli.main import EXAMPLES, main, parse
 sys.exit(main())
 """
 
@@ -409,3 +410,21 @@ def test_a_working_directory_that_was_removed(coded: CodedClip, tmp_path: Path) 
     assert done.returncode == 2
     assert one_error_line(done.stderr) == "the working directory was removed; change to another one"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_help_pages_have_two_examples_that_are_understood(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert run("--help") == 0
+    top = capfd.readouterr().out
+    assert "exit codes:" in top
+    for name, examples in EXAMPLES.items():
+        assert f"    {name} " in top and len(examples) == 2
+        for example in examples:
+            words = shlex.split(example.partition(" < ")[0])
+            assert words[:2] == ["colorvid", name]
+            assert parse(words[1:]).command == name
+        assert run(name, "--help") == 0
+        page = capfd.readouterr().out
+        assert "exit codes" not in page
+        assert page.endswith(f"examples:\n  {examples[0]}\n  {examples[1]}\n")

@@ -251,7 +251,7 @@ def as_json(summary: Summary, rows: Sequence[ScoredFrame]) -> str:
         "width_px": summary.width_px,
         "height_px": summary.height_px,
         "frames": summary.frames,
-        "fps": None if summary.fps is None else str(summary.fps),
+        "fps": None if summary.fps is None else float(summary.fps),
         "colors": {
             key: {"value": value, "origin": colors.origin[key]}
             for key, value in colors.values.items()
