@@ -38,7 +38,7 @@ def say(text: str, level: str = "") -> None:
     line = encodable(printable(line), getattr(sys.stderr, "encoding", None))
     try:
         print(line, file=sys.stderr, flush=True)
-    except OSError:
+    except (OSError, ValueError, AttributeError):
         pass
 
 
@@ -99,7 +99,8 @@ class _Line:
         """Show nothing unless ``shown``."""
         self._signals = signals
         self._shown = shown and sys.stderr is not None
-        self._on_terminal = self._shown and sys.stderr.isatty()
+        # What stands in for stderr, as in a notebook, may lack the method.
+        self._on_terminal = self._shown and bool(getattr(sys.stderr, "isatty", bool)())
         self._bar: Any = None
         self._pace = Pace()
 
@@ -201,7 +202,7 @@ def finish_stdout() -> OSError | None:
 
     After an error stdout leads nowhere, because Python would flush it again at exit and complain.
     """
-    if sys.stdout is None:
+    if getattr(sys.stdout, "flush", None) is None:
         return None
     try:
         sys.stdout.flush()

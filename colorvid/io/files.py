@@ -238,7 +238,7 @@ class OutputFile:
         if self._descriptor is None:
             return self._final.open("wb", buffering=buffering)
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
+            if hasattr(stream, "flush"):
                 stream.flush()  # what was printed before goes out before
         return os.fdopen(os.dup(self._descriptor), "wb", buffering=buffering)
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
-from colorvid.config import is_whole
+from colorvid.config import STREAM_SIGN, is_whole
 from colorvid.errors import ConfigError, InputError, OutputError
 from colorvid.frame import Frame, Size
 from colorvid.io.base import FFV1_SUFFIXES, H264_SUFFIXES, FrameReader, FrameWriter, VideoInfo
@@ -93,6 +93,8 @@ def _open_whole(
         return _open_y4m(source, rate, convert)
     if not source.start:
         raise InputError(f"{source.label}: is empty; give a video")
+    if source.start.startswith(STREAM_SIGN):
+        raise InputError(f"{source.label}: is a .clv stream; decode it first")
     from colorvid.io.pyav_reader import PyAvReader
 
     return PyAvReader(source, rate=rate, convert=convert)

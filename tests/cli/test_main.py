@@ -216,7 +216,7 @@ def test_help_and_version(capfd: pytest.CaptureFixture[str]) -> None:
     for name in ("encode", "decode", "info", "verify", "selftest", "model"):
         assert run(name, "--help") == 0
         text = capfd.readouterr().out
-        assert text.startswith(f"usage: colorvid {name} ") and "exit codes:" in text
+        assert text.startswith(f"usage: colorvid {name} ") and "examples:" in text
     assert run("encode", "--help") == 0
     assert "a higher number gives a better picture" in " ".join(capfd.readouterr().out.split())
 

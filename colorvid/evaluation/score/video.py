@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, BinaryIO, cast
 
 from colorvid.bitstream import summarise
-from colorvid.bitstream.headers import MAGIC
+from colorvid.config import STREAM_SIGN
 from colorvid.errors import InputError
 from colorvid.files.decode import DecodedVideo, DecodeOptions
 from colorvid.files.streams import named_errors
@@ -28,8 +28,6 @@ RANGES = {"limited": RANGE_LIMITED, "full": RANGE_FULL}
 SITINGS: dict[Siting, int] = {
     name: CHROMA_LOCATIONS.index(name) for name in ("left", "center", "topleft")
 }
-_SIGN = 4
-"""Bytes of ``MAGIC`` that are kept where a stream went through a transfer as text."""
 _ANY_RATE = Fraction(25)  # a raw video needs one to be opened
 
 
@@ -97,7 +95,7 @@ def open_video(source: Source, *, sizes: bool = False) -> Iterator[Video]:
     """
     with ExitStack() as stack:
         file = stack.enter_context(open_source(source.path))
-        if file.start.startswith(MAGIC[:_SIGN]):
+        if file.start.startswith(STREAM_SIGN):
             yield _open_clv(source, file, stack, sizes)
         else:
             yield _open_other(source, file, stack, sizes)
