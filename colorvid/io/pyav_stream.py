@@ -272,8 +272,9 @@ def _counted_rate(stream: Any) -> Fraction | None:
     return Fraction(stream.frames) / seconds
 
 
-_ROUNDING = Fraction(3, 10_000)
-"""Share by which times are off where each step is rounded; usual rates are further apart."""
+_ROUNDING = Fraction(1, 2000)
+"""Share by which steps are off where each is rounded to a tick; usual rates are twice as far apart.
+"""
 
 
 def _fitting_rate(
@@ -293,7 +294,7 @@ def _fitting_rate(
 
     def fits(rate: Fraction) -> bool:
         away = abs(1 / (rate * tick) - step)
-        return away * steps <= 1 or away <= step * _ROUNDING
+        return away * steps <= 1 or away < min(Fraction(1), step * _ROUNDING)
 
     close = [rate for rate in rates if fits(rate)]
     plain = [rate for rate in close if rate.denominator in (1, 1001)]
