@@ -100,10 +100,11 @@ class DecodeOptions:
 
     def __post_init__(self) -> None:
         """Refuse values out of their ranges."""
-        check_section(frame_number(self.seek, Fraction(1), "seek"), self.frames)
+        seek = frame_number(self.seek, Fraction(1), "seek")
+        check_section(seek, self.frames)
         if self.to is not None:
             frame_number(self.to, Fraction(1), "to")
-        if self.with_audio is not None and self.seek:
+        if self.with_audio is not None and seek:
             raise ConfigError(
                 f"with_audio={self.with_audio} copies sound from its start; leave out "
                 f"seek={self.seek}"

@@ -140,7 +140,7 @@ def info_of(header: StreamHeader) -> VideoInfo:
 Place = int | str
 """A frame by its number from 0, or a time as text: ``10s``, ``2.5s``, ``1:02.5``, ``1:00:02``."""
 
-_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)(s?)")
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)s?", re.ASCII)
 
 
 def frame_number(place: Place, rate: Fraction, name: str) -> int:
@@ -162,8 +162,8 @@ def frame_number(place: Place, rate: Fraction, name: str) -> int:
             f"{name}={place} is not allowed; give a frame by its number, or a time such as 10s or "
             "1:02.5"
         )
-    if isinstance(place, str) and place.isdecimal():
-        return int(place)
+    if match[0].isdecimal():
+        return int(match[0])
     hours, minutes, seconds = int(match[1] or 0), int(match[2] or 0), Fraction(match[3])
     return math.ceil((hours * 3600 + minutes * 60 + seconds) * rate)
 
