@@ -12,6 +12,7 @@ from colorvid.cli.options import (
     add_output,
     add_work,
     frame_rate,
+    in_words_of_options,
     resolution,
     whole,
 )
@@ -159,7 +160,7 @@ def _encode(options: Namespace, signals: Signals) -> int:
             ),
         )
     for text in () if options.quiet else report.warnings:
-        say(text, "warning")
+        say(in_words_of_options(text), "warning")
     if options.psnr and report.scores is not None:
         say(_scores(report.scores))
     if not options.quiet:

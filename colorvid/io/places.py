@@ -79,11 +79,11 @@ def stdout_bytes() -> BinaryIO:
 
 
 def _bytes_of(stream: object, name: str, hint: str) -> BinaryIO:
+    if getattr(stream, "isatty", bool)():
+        raise ConfigError(f"{name} is a terminal; {hint}")
     inside: BinaryIO | None = getattr(stream, "buffer", None)
     if inside is None:
         raise ConfigError(f"{name} takes no bytes here; give the name of a file")
-    if inside.isatty():
-        raise ConfigError(f"{name} is a terminal; {hint}")
     return inside
 
 

@@ -198,7 +198,7 @@ class _Pipe:
         ("--from 99s", 2, "--seek 99s skips all frames there are"),
         ("--from 5 --to 5", 1, "--to 5 is not after --seek 5"),
         ("--from x", 1, "--seek x is not allowed; give a frame by its number, or a time such as"),
-        ("--to -1", 1, "expected one argument"),
+        ("--to -1", 1, "--to -1 is not allowed"),
         ("--to 1m", 1, "--to 1m is not allowed"),
         ("--frames 2 --to 3", 1, "not allowed with argument"),
         ("--from 2 --with-audio b.mp4", 1, "--with-audio b.mp4 copies sound from its start"),
