@@ -51,12 +51,9 @@ def test_rates_and_counts() -> None:
 
 
 def test_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
+    clock = iter([100.0, 105.0, 110.0, 111.0, 119.9, 120.0, 120.0, 120.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     pace = Pace()
-    seen = []
-    for now in (105.0, 110.0, 111.0, 119.9, 120.0):
-        seen.append(pace.due())
-    assert seen == [False, True, False, False, True]
+    assert [pace.due() for _ in range(5)] == [False, True, False, False, True]
     assert pace.left(5, 20) == 60.0
     assert pace.left(0, 20) == 400.0
