@@ -20,6 +20,9 @@ Number = TypeVar("Number")
 PACKAGE_VERSION = "0.1.0"
 """Of this package; `colorvid.__version__`."""
 
+STREAM_SIGN = b"\x89CLV"
+"""First bytes of every ``.clv`` stream, also of one that went through a transfer as text."""
+
 MAX_SIDE = 8192
 """Largest width and height of a picture, in luma samples."""
 LAMBDA_MIN = 40.0

@@ -37,6 +37,7 @@ def test_version_is_the_same_everywhere() -> None:
 def test_every_import_of_the_package_is_a_dependency() -> None:
     stated = {re.split(r"[<>=;\s]", d)[0] for d in project()["project"]["dependencies"]}
     names = {"torch", "compressai", "av", "numpy", "einops", "tqdm", "safetensors"}
+    names |= {"threadpoolctl"}
     assert names <= stated
     optional = {"bjontegaard", "matplotlib", "PIL", "pytorch_msssim", "tomli", "tomllib"}
     optional |= {"typing_extensions"}  # for type checkers alone

@@ -7,19 +7,24 @@ from argparse import Namespace
 
 from colorvid.cli.options import (
     Command,
+    Options,
     add_input,
     add_output,
     add_work,
     frame_rate,
+    in_words_of_options,
     resolution,
     whole,
 )
 from colorvid.cli.terminal import Signals, progress_line, say
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, TUNES
-from colorvid.files.decode import DecodeOptions, decode_file, verify_file
+from colorvid.files.decode import DecodeOptions, decode_file, output_kind, verify_file
 from colorvid.files.encode import EncodeOptions, encode_file
-from colorvid.files.reports import DecodeReport
+from colorvid.files.reports import DecodeReport, EncodeReport
+from colorvid.files.streams import name_of
+from colorvid.io.places import PIPE
 from colorvid.quality.scores import FrameScores
+from colorvid.system.text import duration, file_size, plural
 
 
 def add_commands(command: Command) -> None:
@@ -30,56 +35,80 @@ def add_commands(command: Command) -> None:
 
 
 def _add_encode(parser: argparse.ArgumentParser) -> None:
-    top = QUALITIES - 1
     parser.set_defaults(run=_encode)
-    add_input(
-        parser, "y4m, raw .yuv (with --size and --fps), or what FFmpeg reads; - = y4m on stdin"
+    add_input(parser, "y4m, raw .yuv (with --size and --fps), or what FFmpeg reads; - = stdin")
+    output = parser.add_argument_group("output")
+    add_output(output, "the .clv stream; - = stdout")
+    output.add_argument(
+        "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
     )
-    add_output(parser, "the .clv stream; - = stdout")
-    parser.add_argument(
+    output.add_argument("--psnr", action="store_true", help="print mean PSNR and dE00 at the end")
+    _add_quality(parser.add_argument_group("quality"))
+    source = parser.add_argument_group("input")
+    source.add_argument("--frames", type=whole(1), metavar="N", help="encode at most N frames")
+    source.add_argument(
+        "--seek", type=whole(0), default=0, metavar="N", help="skip N frames of the input first"
+    )
+    source.add_argument(
+        "--size", "--input-res", type=resolution, metavar="WxH", help="size of a raw .yuv input"
+    )
+    source.add_argument(
+        "--fps", type=frame_rate, metavar="N/D", help="frame rate; replaces that of the input"
+    )
+    source.add_argument(
+        "--convert", action="store_true", help="convert an input that is not 8-bit 4:2:0"
+    )
+    add_work(parser)
+
+
+def _add_quality(group: Options) -> None:
+    """What decides on quality and size."""
+    top = QUALITIES - 1
+    group.add_argument(
         "-q", "--quality", type=whole(0, top), default=DEFAULT_QUALITY, metavar="Q",
         help=f"0 to {top}; a higher number gives a better picture and a larger file "
         f"(default: {DEFAULT_QUALITY})",
     )  # fmt: skip
-    parser.add_argument(
+    group.add_argument(
         "--inter-quality", type=whole(0, top), metavar="Q",
         help="quality of all frames but key frames (default: a little below --quality)",
     )  # fmt: skip
-    parser.add_argument(
+    group.add_argument(
         "--gop", "--keyint", type=whole(1, 2**31 - 1), default=DEFAULT_GOP, metavar="N",
         help=f"frames from key frame to key frame; 1 = key frames only (default: {DEFAULT_GOP})",
     )  # fmt: skip
-    parser.add_argument("--frames", type=whole(1), metavar="N", help="encode at most N frames")
-    parser.add_argument(
-        "--seek", type=whole(0), default=0, metavar="N", help="skip N frames of the input first"
-    )
-    parser.add_argument(
-        "--size", "--input-res", type=resolution, metavar="WxH", help="size of a raw .yuv input"
-    )
-    parser.add_argument(
-        "--fps", type=frame_rate, metavar="N/D", help="frame rate; replaces that of the input"
-    )
-    parser.add_argument(
-        "--convert", action="store_true", help="convert an input that is not 8-bit 4:2:0"
-    )
-    parser.add_argument(
+    group.add_argument(
         "--tune", choices=TUNES, default=TUNES[0],
         help="default = squared error of all planes (PSNR); color = colour difference (CIEDE2000)",
     )  # fmt: skip
-    parser.add_argument("--model", metavar="FILE", help="model file instead of a released one")
-    parser.add_argument(
-        "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
-    )
-    parser.add_argument("--psnr", action="store_true", help="print mean PSNR and dE00 at the end")
-    add_work(parser)
+    group.add_argument("--model", metavar="FILE", help="model file instead of a released one")
 
 
 def _add_decode(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_decode)
     add_input(parser, "the .clv stream; - = stdin")
+    output = parser.add_argument_group("output")
     add_output(
-        parser, ".y4m, .yuv, or lossless .mkv, .avi (FFV1), .mp4, .mov (H.264); - = y4m on stdout"
+        output,
+        ".mp4, .mov (H.264), .mkv, .avi (lossless FFV1), .y4m, .yuv, or numbered pictures such as "
+        "frames/%%04d.png or .jpg; - = y4m on stdout",
     )
+    output.add_argument(
+        "--lossless", action="store_true",
+        help="keep every sample in .mp4 and .mov too, which few players show then",
+    )  # fmt: skip
+    part = parser.add_argument_group("part")
+    part.add_argument(
+        "--from", "--seek", dest="seek", default="0", metavar="PLACE",
+        help="first frame: a number from 0, or a time such as 10s or 1:02.5",
+    )  # fmt: skip
+    end = part.add_mutually_exclusive_group()
+    end.add_argument("--to", metavar="PLACE", help="stop before this frame or time")
+    end.add_argument("--frames", type=whole(1), metavar="N", help="decode at most N frames")
+    output.add_argument(
+        "--with-audio", metavar="SOURCE",
+        help="copy sound and subtitles of this file into .mkv, .mp4, .mov or .avi",
+    )  # fmt: skip
     parser.add_argument(
         "--on-error", choices=("conceal", "stop"), default="conceal",
         help="where the stream is damaged, repeat the last good frame until the next key frame, "
@@ -98,8 +127,9 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
 
 def _add_trust(parser: argparse.ArgumentParser) -> None:
     """Options of everything that decodes."""
-    parser.add_argument("--model", metavar="FILE", help="model file (default: the released ones)")
-    parser.add_argument(
+    trust = parser.add_argument_group("stream")
+    trust.add_argument("--model", metavar="FILE", help="model file (default: the released ones)")
+    trust.add_argument(
         "--max-pixels", type=whole(1), metavar="N",
         help="refuse pictures of more luma samples (default: those too large for the memory)",
     )  # fmt: skip
@@ -130,12 +160,25 @@ def _encode(options: Namespace, signals: Signals) -> int:
             ),
         )
     for text in () if options.quiet else report.warnings:
-        say(text, "warning")
+        say(in_words_of_options(text), "warning")
     if options.psnr and report.scores is not None:
         say(_scores(report.scores))
     if not options.quiet:
-        say(f"encoded {report.frames} frames, {report.fps:.2f} fps, {report.kbps:.2f} kb/s")
+        say(f"{_summary(options.output, report)}, mean quality {report.quality:.1f}")
     return 0
+
+
+def _summary(output: str | None, report: EncodeReport | DecodeReport) -> str:
+    """Name, frames, size, time and rate, as in ``a.clv: 120 frames, 45.6 kB, ...``."""
+    name = "stdout" if output == PIPE else output
+    count, size = plural(report.frames, "frame"), file_size(report.size_bytes)
+    decoding = isinstance(report, DecodeReport)
+    parts = [
+        f"{count} from {size}" if decoding else f"{count}, {size}",
+        f"{duration(report.seconds)} ({report.fps:.2f} fps)",
+        f"{report.kbps:.2f} kbit/s",
+    ]
+    return f"{name}: {', '.join(parts)}"
 
 
 def _scores(scores: FrameScores) -> str:
@@ -161,9 +204,15 @@ def _decode(options: Namespace, signals: Signals) -> int:
                 on_error=options.on_error,
                 max_pixels=options.max_pixels,
                 progress=line,
+                seek=options.seek,
+                to=options.to,
+                frames=options.frames,
+                lossless=options.lossless,
+                with_audio=options.with_audio,
             ),
         )
-    return _closing(report, "decoded", options.quiet)
+    kind = output_kind(options.output, lossless=options.lossless)
+    return _closing(report, options.output, options.quiet, kind=kind)
 
 
 def _verify(options: Namespace, signals: Signals) -> int:
@@ -179,19 +228,29 @@ def _verify(options: Namespace, signals: Signals) -> int:
                 progress=line,
             ),
         )
-    return _closing(report, "verified", options.quiet)
+    return _closing(report, None, options.quiet, name=name_of(options.input, "stdin"))
 
 
-def _closing(report: DecodeReport, verb: str, quiet: bool) -> int:
-    """Print damage and the closing line; gives the exit code."""
+def _closing(
+    report: DecodeReport, output: str | None, quiet: bool, *, kind: str = "", name: str = ""
+) -> int:
+    """Print damage and the closing line; gives the exit code.
+
+    Args:
+        report: of the work.
+        output: what was written; None = nothing.
+        quiet: whether to leave out the line.
+        kind: of what was written, in words.
+        name: of the stream where nothing was written.
+    """
     if not quiet:
         for text in report.damage:
             say(text, "warning")
-        say(f"{verb} {report.frames} frames, {report.fps:.2f} fps, {report.kbps:.2f} kb/s")
+        say(f"{_summary(output or name, report)}, {kind or ('intact' if report.ok else 'damaged')}")
     if not report.ok:
         places = f"{report.damages} place{'s' if report.damages > 1 else ''}"
         text = f"the stream is damaged in {places}; {report.lost} frames are lost"
-        if verb == "decoded":
+        if output is not None:
             text += f", {report.concealed} of them replaced"
         if report.mismatches:
             text += f"; {report.mismatches} decoded to another picture than was encoded"

@@ -86,21 +86,22 @@ def add_commands(command: Command) -> None:
 
 def _add_beside(parser: argparse.ArgumentParser) -> None:
     """What stands beside the comparison on request."""
-    parser.add_argument(
+    beside = parser.add_argument_group("beside the comparison")
+    beside.add_argument(
         "--published", nargs="+", default=(), metavar="FILE",
         help="curves of others to set beside, as in tools/published; each is compared by its own "
         "definition of quality, if these are the clips that it is about",
     )  # fmt: skip
-    parser.add_argument(
+    beside.add_argument(
         "--rgb", action="store_true",
         help="compare decoded stills with their originals in RGB too, with what 4:2:0 alone costs",
     )  # fmt: skip
-    parser.add_argument(
+    beside.add_argument(
         "--patches", type=_patch, nargs="+", default=(), metavar="STILL:X,Y,WIDTH,HEIGHT",
         help="show this part of a still as each codec has it at the rate of --bpp; pictures go to "
         "--out",
     )  # fmt: skip
-    parser.add_argument(
+    beside.add_argument(
         "--bpp", type=_rate, default=PATCH_BPP, metavar="RATE",
         help=f"most bits per pixel of the stills of --patches (default: {PATCH_BPP})",
     )  # fmt: skip
@@ -135,33 +136,34 @@ def _rate(text: str) -> float:
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
     """How a comparison is run, and where its results go."""
-    parser.add_argument(
+    running = parser.add_argument_group("running and results")
+    running.add_argument(
         "--threads", type=whole(1), default=1, metavar="N", help="of every codec (default: 1)"
     )
-    parser.add_argument(
+    running.add_argument(
         "--jobs", type=whole(1), default=1, metavar="N",
         help="points at once; no speeds are compared above 1 (default: 1)",
     )  # fmt: skip
-    parser.add_argument(
+    running.add_argument(
         "--memory", choices=get_args(Memory), default="all",
         help="where peak memory is measured: 'all' runs every encoding and decoding in a process "
         "of its own, 'one' does so once more for one point of each codec and clip (default: all)",
     )  # fmt: skip
-    kept = parser.add_mutually_exclusive_group()
+    kept = running.add_mutually_exclusive_group()
     kept.add_argument(
         "--cache", metavar="DIR",
         help="folder that keeps points, from which an interrupted comparison goes on (default: "
         "colorvid-cache in the user's cache folder)",
     )  # fmt: skip
     kept.add_argument("--no-cache", action="store_true", help="measure every point now")
-    parser.add_argument(
+    running.add_argument(
         "--out", metavar="DIR",
         help="write points.tsv, bdrate.tsv, tables.md, compare.json, rd-*.svg and a CSV file with "
         "a line for each frame of each point",
     )  # fmt: skip
-    parser.add_argument("-y", "--overwrite", action="store_true", help="replace existing results")
-    parser.add_argument("--quiet", action="store_true", help="print errors and the tables only")
-    parser.add_argument("--no-progress", action="store_true", help="show no progress line")
+    running.add_argument("-y", "--overwrite", action="store_true", help="replace existing results")
+    running.add_argument("--quiet", action="store_true", help="print errors and the tables only")
+    running.add_argument("--no-progress", action="store_true", help="show no progress line")
 
 
 def _listed(values: Iterable[int]) -> str:
@@ -208,7 +210,7 @@ def run_compare(options: Namespace, signals: Signals) -> int:
     comparison = Comparison.of(points, options.model, wanted.beside(codecs, clips()))
     if out is not None:
         comparison.write(out)
-    show(comparison.as_markdown().rstrip("\n"))
+    show(comparison.as_text().rstrip("\n"))
     return 0
 
 

@@ -21,7 +21,7 @@ from colorvid.cli.terminal import Signals, progress_line, say, show
 from colorvid.errors import ConfigError
 from colorvid.evaluation.score.extra import EXTRA_CHOICES
 from colorvid.evaluation.score.frames import ScoredFrame
-from colorvid.evaluation.score.pictures import SCALE_DE, TriptychWriter
+from colorvid.evaluation.score.pictures import SCALE_DE, TriptychWriter, picture_path
 from colorvid.evaluation.score.video import (
     MATRICES,
     RANGES,
@@ -32,7 +32,7 @@ from colorvid.evaluation.score.video import (
 )
 from colorvid.frame import Size
 from colorvid.io.files import OutputFile, output_text
-from colorvid.io.opening import PIPE
+from colorvid.io.places import PIPE, check_apart
 from colorvid.quality.log import write_log
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def add_commands(command: Command) -> None:
         "CIEDE2000 of the 8-bit planes, and the rate. Prints means and worst frames on\n"
         "standard output."
     )
-    kinds = "y4m, raw .yuv (with --size), .clv, or what FFmpeg reads; - = y4m on stdin"
+    kinds = "y4m, raw .yuv (with --size), .clv, or what FFmpeg reads; - = stdin"
     parser.add_argument("reference", metavar="REF", help=f"the original: {kinds}")
     parser.add_argument(
         "decoded", metavar="DIST", help="the video to score, likewise; coded files give the rate"
@@ -70,34 +70,36 @@ def add_commands(command: Command) -> None:
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
     """Where the figures go besides standard output."""
-    parser.add_argument("--csv", metavar="FILE", help="write a line for each frame")
-    parser.add_argument("--json", metavar="FILE", help="write the summary and every frame as JSON")
-    parser.add_argument(
+    outputs = parser.add_argument_group("outputs")
+    outputs.add_argument("--csv", metavar="FILE", help="write a line for each frame")
+    outputs.add_argument("--json", metavar="FILE", help="write the summary and every frame as JSON")
+    outputs.add_argument(
         "--plot", metavar="FILE", help="draw bits, PSNR and dE00 of each frame: .png or .svg"
     )
-    parser.add_argument(
+    outputs.add_argument(
         "--pictures", metavar="DIR",
         help="write original, decoded picture and dE00 map of the frames of --at side by side, "
         "as PNG; the folder is made if it is missing",
     )  # fmt: skip
-    parser.add_argument(
+    outputs.add_argument(
         "--at", type=numbers, metavar="N,N,...",
         help="frames for --pictures, counted from 0 (default: 0)",
     )  # fmt: skip
-    parser.add_argument(
+    outputs.add_argument(
         "--scale", type=whole(1, 100), default=SCALE_DE, metavar="DE",
         help=f"dE00 at the top of the colours of the map (default: {SCALE_DE})",
     )  # fmt: skip
-    parser.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
+    outputs.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
 
 
 def _add_samples(parser: argparse.ArgumentParser) -> None:
     """What the samples of the videos are and mean, where the files do not say."""
-    parser.add_argument("--size", type=resolution, metavar="WxH", help="size of raw .yuv inputs")
-    parser.add_argument(
+    samples = parser.add_argument_group("samples")
+    samples.add_argument("--size", type=resolution, metavar="WxH", help="size of raw .yuv inputs")
+    samples.add_argument(
         "--fps", type=frame_rate, metavar="N/D", help="frame rate, for kbit/s; replaces the stated"
     )
-    parser.add_argument(
+    samples.add_argument(
         "--convert", action="store_true", help="convert inputs that are not 8-bit 4:2:0"
     )
     for option, known, text in (
@@ -105,7 +107,7 @@ def _add_samples(parser: argparse.ArgumentParser) -> None:
         ("--range", RANGES, "range of the samples of both videos"),
         ("--chromaloc", SITINGS, "place of the chroma samples of both videos"),
     ):
-        parser.add_argument(
+        samples.add_argument(
             option, choices=tuple(known), help=f"{text}, whatever they state (default: as stated)"
         )
 
@@ -197,7 +199,22 @@ def _check_eval(options: Namespace) -> None:
         raise ConfigError("--at chooses frames for --pictures; give --pictures DIR too")
     if options.plot is not None and Path(options.plot).suffix.lower() not in _PLOTS:
         raise ConfigError(f"--plot {options.plot}: allowed are names in {' and '.join(_PLOTS)}")
-    for path in (options.csv, options.json, options.plot):
+    _check_files(options)
+
+
+def _check_files(options: Namespace) -> None:
+    """Refuse outputs that cannot be written, or would replace a video or each other."""
+    outputs = {f"--{name}": getattr(options, name) for name in ("csv", "json", "plot")}
+    pictures = {}
+    if options.pictures is not None:
+        folder = Path(options.pictures)
+        pictures = {f"picture {n}": picture_path(folder, n) for n in options.at or (0,)}
+    check_apart(
+        {"the original": options.reference, "the decoded video": options.decoded}
+        | {"the model": options.model},
+        outputs | pictures,
+    )
+    for path in outputs.values():
         if path is not None:
             OutputFile(Path(path), overwrite=options.overwrite).discard()
 

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from colorvid.bitstream import FrameSummary, FrameType, StreamSummary, describe
-from colorvid.bitstream.headers import STREAM_HEADER_BYTES
+from colorvid.bitstream import FrameSummary, FrameType, StreamHeader, StreamSummary
+from colorvid.bitstream.headers import STREAM_HEADER, STREAM_HEADER_BYTES
 from colorvid.cli.options import Command, add_device, add_input
-from colorvid.cli.terminal import Signals, say, show
-from colorvid.config import TUNES
+from colorvid.cli.terminal import Signals, say, show, show_to_reader
+from colorvid.config import PACKAGE_VERSION, TUNES
 from colorvid.errors import DamagedStream
-from colorvid.files.streams import probe
+from colorvid.files.streams import name_of, probe, released_model
+from colorvid.io.base import UNSPECIFIED
 from colorvid.quality.metrics import bits_per_pixel, kbit_per_second
+from colorvid.system.text import duration, file_size, frame_rate, plural, printable
 
 
 def add_commands(command: Command) -> None:
@@ -44,9 +46,12 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
 def _info(options: Namespace, signals: Signals) -> int:
     summary = probe(options.input)
     if options.json:
-        show(json.dumps(as_json(summary, frames=options.frames), indent=2))
+        text = json.dumps(as_json(summary, frames=options.frames), indent=2)
     else:
-        show(as_text(summary, frames=options.frames))
+        name = name_of(options.input, "stdin")
+        text = as_text(summary, name=name, frames=options.frames)
+    if not show_to_reader(text):
+        return 0
     for damage in summary.damage:
         say(str(damage), "warning")
     if summary.damages > len(summary.damage):
@@ -91,7 +96,7 @@ def bytes_by_kind(summary: StreamSummary) -> dict[str, int]:
 def as_json(summary: StreamSummary, *, frames: bool) -> dict[str, Any]:
     """The stream as JSON values; sizes in bytes, times in seconds.
 
-    ``kbps`` and ``bpp`` count all readable bytes; both are null without frames.
+    ``rate_kbps`` and ``rate_bpp`` count all readable bytes; both are null without frames.
     """
     header = dataclasses.asdict(summary.header)
     header["model_id"] = summary.header.model_id.hex()
@@ -99,11 +104,12 @@ def as_json(summary: StreamSummary, *, frames: bool) -> dict[str, Any]:
     rate = Fraction(summary.header.rate_num, summary.header.rate_den)
     result: dict[str, Any] = {
         "header": header,
+        "model": released_model(summary.header.model_id),
         "total_frames": summary.total_frames,
         "readable_frames": count,
         "seconds": float(count / rate),
-        "kbps": kbit_per_second(summary.total_bytes, count, rate) if count else None,
-        "bpp": _bpp(summary) if count else None,
+        "rate_kbps": kbit_per_second(summary.total_bytes, count, rate) if count else None,
+        "rate_bpp": _bpp(summary) if count else None,
         "bytes": {**bytes_by_kind(summary), "total": summary.total_bytes},
         "gops": [
             {
@@ -137,44 +143,115 @@ def _frame(frame: FrameSummary) -> dict[str, Any]:
         "bytes": frame.packet_bytes,
         "bytes_motion": header.motion_bytes,
         "bytes_latents": header.latents_bytes,
+        "bytes_header": frame.packet_bytes - header.payload_bytes,
         "crc": f"{header.frame_crc:08x}",
     }
 
 
-def as_text(summary: StreamSummary, *, frames: bool) -> str:
-    """The stream in words: header, totals, bytes by kind, and a line per frame if asked for."""
-    lines = [describe(summary.header), "", *_totals(summary)]
+def as_text(summary: StreamSummary, *, name: str, frames: bool) -> str:
+    """The stream in words, and a line per frame if asked for."""
+    rows = {
+        "stream": f"{printable(name)}, {file_size(summary.total_bytes)}",
+        "video": _video(summary),
+        "colours": _colours(summary.header),
+        "coding": _coding(summary),
+        "rate": _rate(summary),
+        "bytes": _shares(summary),
+        "model": _model_name(summary.header),
+        "state": _state(summary),
+    }
+    lines = [f"{key:<9}{text}" for key, text in rows.items() if text]
     if frames:
         lines += ["", *_table([_frame(frame) for frame in summary.frames])]
     return "\n".join(lines)
 
 
-def _totals(summary: StreamSummary) -> list[str]:
-    """Frames, groups, rate and bytes."""
-    count = len(summary.frames)
-    rate = Fraction(summary.header.rate_num, summary.header.rate_den)
-    lines = [f"frames   {count} in {float(count / rate):.3f} s at {float(rate):.3f} per second"]
-    if summary.total_frames not in (None, count):
-        lines[0] += f"; the stream had {summary.total_frames}"
+def _video(summary: StreamSummary) -> str:
+    """Size, rate, frames and duration."""
+    header, count = summary.header, len(summary.frames)
+    rate = Fraction(header.rate_num, header.rate_den)
+    parts = [f"{header.size}", f"{frame_rate(rate)} fps", plural(count, "frame")]
+    parts.append(duration(float(count / rate)))
+    if header.sar_num and header.sar_num != header.sar_den:
+        parts.append(f"samples of {header.sar_num}:{header.sar_den}")
+    return ", ".join(parts)
+
+
+def _colours(header: StreamHeader) -> str:
+    """What the samples mean, by name."""
+    names = {
+        field.name: field.labels.get(getattr(header, field.name))
+        or f"code {getattr(header, field.name)}"
+        for field in STREAM_HEADER.fields
+        if field.labels
+    }
+    matrix, primaries, transfer = (names[n] for n in ("matrix", "primaries", "transfer"))
+    colour = f"matrix {matrix}, primaries {primaries}, transfer {transfer}"
+    if matrix == primaries == transfer:
+        colour = "not stated" if header.matrix == UNSPECIFIED else matrix
+    return f"{colour}; range {names['color_range']}; chroma {names['chroma_location']}"
+
+
+def _coding(summary: StreamSummary) -> str:
+    """Groups and qualities."""
     lengths = [len(group) for group in groups(summary)]
-    if lengths:
-        span = f"{min(lengths)} to {max(lengths)}" if len(set(lengths)) > 1 else f"{lengths[0]}"
-        lines.append(f"GOPs     {len(lengths)} of {span} frames")
-        kbps = kbit_per_second(summary.total_bytes, count, rate)
-        lines.append(f"rate     {kbps:.2f} kb/s, {_bpp(summary):.4f} bits per pixel")
+    if not lengths:
+        return ""
+    parts = [f"{plural(len(lengths), 'group')} of {_span(lengths)} frames"]
+    for kind, wanted in (("key", True), ("inter", False)):
+        found = [f.header.quality for f in summary.frames if f.is_key == wanted]
+        if found:
+            parts.append(f"quality of {kind} frames {_span(found)}")
+    return ", ".join(parts)
+
+
+def _span(numbers: list[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _rate(summary: StreamSummary) -> str:
+    """Bits by time and by pixel; empty without frames."""
+    count = len(summary.frames)
+    if not count:
+        return ""
+    rate = Fraction(summary.header.rate_num, summary.header.rate_den)
+    kbps = kbit_per_second(summary.total_bytes, count, rate)
+    return f"{kbps:.2f} kbit/s, {_bpp(summary):.4f} bit/pixel"
+
+
+def _shares(summary: StreamSummary) -> str:
+    """Shares of all bytes: of key and inter frames, and of what they hold."""
     total = summary.total_bytes
-    parts = (f"{name} {n} ({n / total:.1%})" for name, n in bytes_by_kind(summary).items())
-    lines.append(f"bytes    {total}: {', '.join(parts)}")
-    lines.append(f"state    {_state(summary)}")
     assert total >= STREAM_HEADER_BYTES
-    return lines
+    key = sum(frame.packet_bytes for frame in summary.frames if frame.is_key)
+    inter = sum(frame.packet_bytes for frame in summary.frames) - key
+    kinds = {"key frames": key, "inter frames": inter}
+    parts = (
+        ", ".join(f"{name} {n / total:.1%}" for name, n in shares.items())
+        for shares in (kinds, bytes_by_kind(summary))
+    )
+    return "; ".join(parts)
+
+
+def _model_name(header: StreamHeader) -> str:
+    """Name of the model, if it is a released one, and the start of its hash."""
+    known = released_model(header.model_id)
+    identity = header.model_id.hex()
+    return f"{known} of colorvid {PACKAGE_VERSION} ({identity})" if known else f"{identity}"
 
 
 def _state(summary: StreamSummary) -> str:
-    if not summary.damage:
+    """Whether all is there, and what is missing, as far as that can be known."""
+    if not summary.damages:
         return "whole"
-    places = summary.damages
-    return f"damaged in {places} place{'s' if places > 1 else ''}"
+    text = f"damaged in {plural(summary.damages, 'place')}"
+    count = len(summary.frames)
+    if summary.total_frames is not None:
+        return f"{text}; {summary.total_frames - count} of {summary.total_frames} frames missing"
+    last = summary.frames[-1].header.frame_number + 1 if count else 0
+    holes = f"{plural(last - count, 'frame')} missing before its end, " if last > count else ""
+    return f"{text}; {holes}how many are missing at its end is not known"
 
 
 def _table(rows: list[dict[str, Any]]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from colorvid.errors import (
     OutputError,
     exit_codes,
 )
+from colorvid.system.limits import require_folder
 
 if TYPE_CHECKING:
     from colorvid.cli.terminal import Signals
@@ -36,8 +37,52 @@ class Parser(argparse.ArgumentParser):
         raise ConfigError(f"{message}; see {self.prog} --help")
 
 
+EXAMPLES = {
+    "encode": (
+        "colorvid encode in.mp4 -o out.clv -q 40",
+        "colorvid encode in.mov -o out.clv --convert --frames 100 --csv out.csv",
+    ),
+    "decode": (
+        "colorvid decode in.clv -o out.mp4 --with-audio original.mp4",
+        "colorvid decode in.clv -o frames/%04d.png --from 10s --to 12s",
+    ),
+    "verify": ("colorvid verify in.clv", "colorvid verify - < in.clv"),
+    "info": ("colorvid info in.clv --frames", "colorvid info in.clv --json"),
+    "selftest": ("colorvid selftest", "colorvid selftest --device cuda"),
+    "model": ("colorvid model", "colorvid model color"),
+    "eval": (
+        "colorvid eval in.mp4 out.clv --plot frames.svg",
+        "colorvid eval in.yuv out.yuv --size 1920x1080 --fps 50 --json out.json",
+    ),
+    "compare": (
+        "colorvid compare clip.mp4 --frames 32 --out results",
+        "colorvid compare stills/ --anchors jpeg,x265-intra --qualities 10,20,30,40",
+    ),
+    "bench": ("colorvid bench", "colorvid bench --clip in.mp4 --frames 32"),
+    "train": (
+        "colorvid train configs/quick.toml --data photos --run runs/quick",
+        "colorvid train configs/inter.toml --data clips --run runs/inter --start runs/intra",
+    ),
+    "export": (
+        "colorvid export --intra runs/quick -o model.safetensors",
+        "colorvid export --intra runs/a --inter runs/b --clips clips -o model.safetensors",
+    ),
+    "curves": (
+        "colorvid curves runs/quick -o quick.svg",
+        "colorvid curves runs/a runs/b -o both.png --width 101",
+    ),
+}
+"""Two uses of each command, for its help page."""
+
+
+def _examples(name: str) -> str:
+    """The end of the help page of a command."""
+    lines = "\n".join(f"  {line}" for line in EXAMPLES.get(name, ()))
+    return f"examples:\n{lines}\n" if lines else ""
+
+
 def epilog() -> str:
-    """The end of every help page: exit codes, and where output goes."""
+    """The end of the help page of all: exit codes, and where output goes."""
     codes = "\n".join(f"  {code}  {meaning}" for code, meaning in exit_codes().items())
     return (
         f"exit codes:\n{codes}\n\n"
@@ -77,7 +122,7 @@ def make_parser() -> argparse.ArgumentParser:
             name,
             help=text,
             description=f"{text[0].upper()}{text[1:]}.",
-            epilog=epilog(),
+            epilog=_examples(name),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
@@ -150,6 +195,7 @@ def _run(argv: Sequence[str] | None, signals: Signals) -> int:
     except SystemExit as end:  # --help and --version
         return int(end.code or 0)
     _check_pipes(options)
+    require_folder()
     code: int = options.run(options, signals)
     return code
 

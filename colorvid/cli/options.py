@@ -14,6 +14,9 @@ from colorvid.files.encode import EncodeOptions
 Command = Callable[[str, str], argparse.ArgumentParser]
 """Adds a command with a name and what it does, in a few words; gives its parser."""
 
+Options = argparse._ActionsContainer
+"""A parser, or a group of its options."""
+
 _PARAMETERS = [f.name for f in (*fields(EncodeOptions), *fields(DecodeOptions))]
 _OPTIONS = {
     name: f"--{name.replace('_', '-')}" for name in (*_PARAMETERS, "at", "cache", "rgb", "start")
@@ -98,25 +101,26 @@ def add_input(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("-i", "--input", dest="input_option", metavar="IN", help=argparse.SUPPRESS)
 
 
-def add_output(parser: argparse.ArgumentParser, text: str) -> None:
+def add_output(parser: Options, text: str) -> None:
     """The output, and whether it may replace what exists."""
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=text)
     parser.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
 
 
 def add_work(parser: argparse.ArgumentParser) -> None:
-    """Options of everything that runs the codec."""
-    parser.add_argument(
+    """Options of everything that runs the codec, as a group of their own."""
+    work = parser.add_argument_group("work")
+    work.add_argument(
         "--threads", type=whole(0), default=0, metavar="N",
         help="most GOPs to work on at once; 0 = one for each core (default); "
         "the result is the same for every number",
     )  # fmt: skip
-    add_device(parser)
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--no-progress", action="store_true", help="show no progress line")
+    add_device(work)
+    work.add_argument("--quiet", action="store_true", help="print errors only")
+    work.add_argument("--no-progress", action="store_true", help="show no progress line")
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
+def add_device(parser: Options) -> None:
     """The option for the device that the codec runs on."""
     parser.add_argument(
         "--device", default="cpu", help="torch device, as in cpu or cuda (default: cpu)"

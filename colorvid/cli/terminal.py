@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from colorvid.errors import Aborted, OutputError
 from colorvid.system.interrupts import SIGNALS
+from colorvid.system.pace import Pace
+from colorvid.system.text import duration, encodable, printable
 
 if TYPE_CHECKING:
     from colorvid.files.reports import Progress
 
-_BAR = "colorvid [{percentage:.1f}%] {n_fmt}/{total_fmt} frames{postfix}, eta {remaining}"
-_BAR_WITHOUT_TOTAL = "colorvid {n_fmt} frames{postfix}"
-_POINT_BAR = "colorvid [{percentage:.1f}%] {n_fmt}/{total_fmt} points{postfix}, eta {remaining}"
+_BAR = "{percentage:.0f}% {n_fmt}/{total_fmt}{postfix}, {remaining} left"
+_BAR_WITHOUT_TOTAL = "{n_fmt} {unit}{postfix}"
 
 
 def say(text: str, level: str = "") -> None:
@@ -33,11 +34,11 @@ def say(text: str, level: str = "") -> None:
     """
     if sys.stderr is None:  # print would take stdout instead
         return
-    line = " ".join(text.split()) if level else text
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    line = f"colorvid [{level}]: {' '.join(text.split())}" if level else text
+    line = encodable(printable(line), getattr(sys.stderr, "encoding", None))
     try:
-        print(f"colorvid [{level}]: {line}" if level else line, file=sys.stderr, flush=True)
-    except OSError:
+        print(line, file=sys.stderr, flush=True)
+    except (OSError, ValueError, AttributeError):
         pass
 
 
@@ -89,28 +90,52 @@ class Signals:
 
 
 class _Line:
-    """A line on stderr that changes, made when it is first needed."""
+    """A line on stderr that changes, made when it is first needed.
+
+    Where stderr is no terminal, a line of its own every ten seconds, from the tenth second on.
+    """
 
     def __init__(self, signals: Signals, *, shown: bool) -> None:
-        """Show nothing unless ``shown`` and stderr is a terminal."""
+        """Show nothing unless ``shown``."""
         self._signals = signals
-        self._shown = shown and sys.stderr is not None and sys.stderr.isatty()
+        self._shown = shown and sys.stderr is not None
+        # What stands in for stderr, as in a notebook, may lack the method.
+        self._on_terminal = self._shown and bool(getattr(sys.stderr, "isatty", bool)())
         self._bar: Any = None
+        self._pace = Pace()
 
-    def _update(self, done: int, total: int | None, style: str, text: str) -> None:
+    def _update(self, done: int, total: int | None, unit: str, text: str) -> None:
         """Put ``done`` of ``total`` and a text into the line; ends the work after a signal."""
         self._signals.check()
         if not self._shown:
+            return
+        line = encodable(printable(text), getattr(sys.stderr, "encoding", None))
+        if not self._on_terminal:
+            self._say_at_times(done, total, unit, line)
             return
         first = self._bar is None
         if first:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, file=sys.stderr, leave=False, bar_format=style)
-        self._bar.set_postfix_str(text, refresh=False)
+            style = _BAR if total else _BAR_WITHOUT_TOTAL
+            self._bar = tqdm(
+                total=total, file=sys.stderr, leave=False, bar_format=style, smoothing=0,
+                dynamic_ncols=True, unit=unit,
+            )  # fmt: skip
+        self._bar.set_postfix_str(line, refresh=False)
         self._bar.update(done - self._bar.n)
         if first:
             self._bar.refresh()
+
+    def _say_at_times(self, done: int, total: int | None, unit: str, text: str) -> None:
+        """A line of its own, not more often than every ten seconds."""
+        if not self._pace.due():
+            return
+        line = f"{done} {unit}, {text}"
+        if total:
+            left = self._pace.left(done, total)
+            line = f"{done} of {total} {unit}, {text}, {duration(left)} left"
+        say(f"colorvid: {line}")
 
     def close(self) -> None:
         """Remove the line."""
@@ -119,13 +144,11 @@ class _Line:
 
 
 class ProgressLine(_Line):
-    """Progress callback that shows frames, speed, bit rate and the time left on stderr."""
+    """Progress callback that shows frames, speed and the time left on stderr."""
 
     def __call__(self, progress: Progress) -> None:
         """Update the line."""
-        style = _BAR if progress.total else _BAR_WITHOUT_TOTAL
-        text = f"{progress.fps:.2f} fps, {progress.kbps:.2f} kb/s"
-        self._update(progress.frames, progress.total, style, text)
+        self._update(progress.frames, progress.total, "frames", f"{progress.fps:.2f} fps")
 
 
 class PointLine(_Line):
@@ -133,7 +156,7 @@ class PointLine(_Line):
 
     def __call__(self, done: int, total: int, what: str) -> None:
         """Update the line; ``what`` names the point that is finished."""
-        self._update(done, total, _POINT_BAR, what)
+        self._update(done, total, "points", what)
 
 
 @contextmanager
@@ -147,15 +170,31 @@ def progress_line(signals: Signals, *, shown: bool) -> Iterator[ProgressLine]:
 
 
 def show(text: str) -> None:
-    """Print data on stdout.
+    """Print data on stdout, with escapes for what its encoding cannot hold.
 
     Raises:
         OutputError: nobody reads it, or the disk is full.
     """
     try:
-        print(text, flush=True)
+        print(encodable(text, getattr(sys.stdout, "encoding", None)), flush=True)
     except OSError as error:
         raise OutputError(f"stdout: {error.strerror}") from error
+
+
+def show_to_reader(text: str) -> bool:
+    """Print data for someone who may have read enough, as ``head`` has; whether all was taken.
+
+    Raises:
+        OutputError: the disk is full.
+    """
+    try:
+        show(text)
+    except OutputError as error:
+        if isinstance(error.__cause__, BrokenPipeError):
+            finish_stdout()
+            return False
+        raise
+    return True
 
 
 def finish_stdout() -> OSError | None:
@@ -163,7 +202,7 @@ def finish_stdout() -> OSError | None:
 
     After an error stdout leads nowhere, because Python would flush it again at exit and complain.
     """
-    if sys.stdout is None:
+    if getattr(sys.stdout, "flush", None) is None:
         return None
     try:
         sys.stdout.flush()

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from colorvid.cli.terminal import say
 from colorvid.errors import Aborted, ColorvidError
 
 FOLDER = "tools"
@@ -57,7 +58,7 @@ def errors_in_one_line(main: Main) -> Callable[..., int]:
         except KeyboardInterrupt:
             error = Aborted("aborted; what is finished is kept")
         name = main.__module__.rpartition(".")[2]
-        print(f"{name} [error]: {error}", file=sys.stderr)
+        say(f"{name} [error]: {error}")
         return error.exit_code
 
     return wrapped

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from colorvid.cli.options import Command, whole
 from colorvid.cli.terminal import Signals, show
+from colorvid.io.places import check_apart
 
 CURVE_WIDTH = 21
 """Rows of a log that ``curves`` averages."""
@@ -102,6 +103,10 @@ def _train(options: Namespace, signals: Signals) -> int:
 def _export(options: Namespace, signals: Signals) -> int:
     from colorvid.training.export import export
 
+    check_apart(
+        {"the intra model": options.intra, "the inter model": options.inter},
+        {"the output": options.output},
+    )
     offsets = options.chroma_offset and tuple(options.chroma_offset)
     report = export(options.output, options.intra, options.inter, offsets, options.clips)
     size = options.output.stat().st_size

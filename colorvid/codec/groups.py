@@ -27,8 +27,8 @@ from colorvid.system.cores import one_torch_thread
 from colorvid.system.limits import most_workers
 
 Result = TypeVar("Result")
-Scorer = Callable[[Frame, Frame], FrameScores]
-"""Scores a decoded frame, the second one, against its source."""
+Scorer = Callable[[Frame, Frame], FrameScores | None]
+"""Scores a decoded frame, the second one, against its source; called by the workers."""
 
 _PACKET_BYTES = 4096
 """What a packet may have above the size of a picture without counting for more than one."""
@@ -154,12 +154,19 @@ def encode_frames(
 class _GroupDecoder:
     """Decodes the packets of one group; after a loss it waits for the next group."""
 
-    def __init__(self, model: Model, size: Size) -> None:
+    def __init__(self, model: Model, size: Size, done: Callable[[], None] | None) -> None:
         self._decoder = Decoder(model, size)
         self._lost = True
+        self._done = done
 
     def __call__(self, record: Packet | Damage) -> DecodedRecord:
-        """Decode a packet, or take note of damage."""
+        """Decode a packet, or take note of damage; then tell that it is done."""
+        decoded = self._decode(record)
+        if self._done is not None:
+            self._done()
+        return decoded
+
+    def _decode(self, record: Packet | Damage) -> DecodedRecord:
         if isinstance(record, Damage):
             lost = 0 if record.lost is None else len(record.lost)
             self._lost = self._lost or record.lost is None or lost > 0
@@ -184,6 +191,7 @@ def decode_records(
     gop: int,
     *,
     threads: int = 0,
+    done: Callable[[], None] | None = None,
 ) -> Generator[DecodedRecord, None, None]:
     """Decode packets and damage in order, with as many torch threads as torch is set to.
 
@@ -195,6 +203,7 @@ def decode_records(
         size: of the frames.
         gop: frames of a group as the header states them; 0 = not said.
         threads: most workers; 0 = one for each core.
+        done: called by the workers after every record.
     """
     # Packets are small beside pictures; a forged one can be as large as two, and then counts so.
     item_bytes = frame_bytes(size) + _PACKET_BYTES
@@ -202,7 +211,7 @@ def decode_records(
     return parallel.map_groups(
         records,
         lambda record: isinstance(record, Packet) and record.is_key,
-        lambda: _GroupDecoder(model, size),
+        lambda: _GroupDecoder(model, size, done),
         workers=workers,
         depth=depth,
         weigh=lambda record: _weight(record, item_bytes),
@@ -215,7 +224,12 @@ def _weight(record: Packet | Damage, item_bytes: int) -> float:
 
 
 def decode_stream(
-    reader: ClvReader, *, device: str = "cpu", model: Model | str | None = None, threads: int = 0
+    reader: ClvReader,
+    *,
+    device: str = "cpu",
+    model: Model | str | None = None,
+    threads: int = 0,
+    done: Callable[[], None] | None = None,
 ) -> Generator[DecodedRecord, None, None]:
     """Load the model of a stream, and give what its records become, in order.
 
@@ -229,6 +243,7 @@ def decode_stream(
         model: one that is ready, or the path of a model file; None = the released model that the
             stream names.
         threads: most workers; 0 = one for each core.
+        done: called by the workers after every record.
 
     Raises:
         ModelMismatch: the model that the stream needs is not available.
@@ -237,5 +252,5 @@ def decode_stream(
     header = reader.header
     ready = model if isinstance(model, Model) else model_for(header.model_id, device, model)
     return _one_thread_each(
-        decode_records(ready, reader, header.size, header.gop_length, threads=threads)
+        decode_records(ready, reader, header.size, header.gop_length, threads=threads, done=done)
     )

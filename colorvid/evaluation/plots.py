@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from colorvid.errors import ColorvidError, OutputError
-from colorvid.io.files import os_errors
+from colorvid.errors import ColorvidError
+from colorvid.io.files import write_output
+from colorvid.system.text import printable
 
 Points = Sequence[tuple[float, float]]
 
@@ -63,12 +66,22 @@ def figure(
         raise ColorvidError(
             "plots need matplotlib; install it with: pip install 'colorvid[eval]'"
         ) from None
+    form = path.suffix.lower().lstrip(".")
+    data = io.BytesIO()
     with matplotlib.rc_context(_SETTINGS):
         drawing = Figure((size[0] * columns, size[1] * rows), layout="constrained")
         yield drawing.subplots(rows, columns, squeeze=False)
-        with os_errors(str(path), OutputError):
-            metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-            drawing.savefig(path, metadata=metadata)
+        metadata = {"Date": None} if form == "svg" else {"Software": None}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from")  # drawn as a box
+            drawing.savefig(data, format=form, metadata=metadata)
+    write_output(path, data.getvalue(), overwrite=True)
+
+
+def label(name: str) -> str:
+    """A name as text of a plot: no formula, no control character, never left out of a legend."""
+    text = printable(name).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
 
 
 def rate_distortion(
@@ -99,18 +112,18 @@ def rate_distortion(
                 _curve(panel, name, points, f"C{codecs.index(name) % 10}{style}")
             if limits and metric in limits:
                 name, value = limits[metric]
-                panel.axhline(value, color="black", linestyle=":", linewidth=1, label=name)
+                panel.axhline(value, color="black", linestyle=":", linewidth=1, label=label(name))
             panel.set_xlabel(LABELS["rate_bpp"])
             panel.set_xscale("log" if log_rate else "linear")
             panel.set_ylabel(LABELS[metric])
-        axes[0][0].set_title(title, loc="left")
+        axes[0][0].set_title(label(title), loc="left")
         _legend(axes[0])
 
 
 def _curve(panel: Any, name: str, points: Points, style: str) -> None:
     rates, quality = zip(*sorted(points), strict=True)
     width = 2 if name.startswith("colorvid") else 1
-    panel.plot(rates, quality, style, markersize=3, linewidth=width, label=name)
+    panel.plot(rates, quality, style, markersize=3, linewidth=width, label=label(name))
 
 
 def _legend(panels: Any) -> None:

@@ -6,19 +6,31 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, get_args
 
 from colorvid.bitstream import ClvReader, OnDamage, StreamHeader
 from colorvid.config import is_whole
-from colorvid.errors import ConfigError
+from colorvid.errors import ConfigError, InputError
 from colorvid.files.concealment import Concealment
-from colorvid.files.reports import DecodeReport, Progress
-from colorvid.files.streams import info_of, name_of, named_errors, open_stream
+from colorvid.files.pictures import PictureWriter, is_picture_name
+from colorvid.files.reports import DecodeReport, FrameCounter, Progress
+from colorvid.files.streams import (
+    Place,
+    frame_number,
+    info_of,
+    name_of,
+    named_errors,
+    open_stream,
+)
 from colorvid.frame import Frame
-from colorvid.io import VideoInfo, open_writer
+from colorvid.io import FrameWriter, VideoInfo, open_writer
+from colorvid.io.base import FFV1_SUFFIXES, H264_SUFFIXES
+from colorvid.io.opening import check_section
+from colorvid.io.places import check_apart
 from colorvid.system.interrupts import uninterrupted
-from colorvid.system.limits import check_picture
+from colorvid.system.limits import check_picture, require_folder
 
 if TYPE_CHECKING:
     from typing_extensions import TypedDict, Unpack
@@ -35,6 +47,11 @@ if TYPE_CHECKING:
         on_error: OnError
         max_pixels: int | None
         progress: ProgressCallback | None
+        seek: Place
+        to: Place | None
+        frames: int | None
+        lossless: bool
+        with_audio: str | Path | None
 
 
 OnError = Literal["conceal", "stop"]
@@ -57,6 +74,12 @@ class DecodeOptions:
         max_pixels: refuse pictures with more luma samples; None = those that the memory of this
             machine has no room for.
         progress: called after every frame; the total is not known in a pipe.
+        seek: the first frame to give, a number or a time such as ``10s``; a file is read from the
+            key frame before it.
+        to: the first frame not to give, likewise; None = the end.
+        frames: most frames to give; None = all.
+        lossless: whether mp4 and mov keep every sample, which few players show.
+        with_audio: file whose sound and subtitles are copied into mkv, mp4, mov or avi.
 
     Raises:
         ConfigError: a value is not allowed.
@@ -69,9 +92,23 @@ class DecodeOptions:
     on_error: OnError = "conceal"
     max_pixels: int | None = None
     progress: ProgressCallback | None = None
+    seek: Place = 0
+    to: Place | None = None
+    frames: int | None = None
+    lossless: bool = False
+    with_audio: str | Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse values out of their ranges."""
+        seek = frame_number(self.seek, Fraction(1), "seek")
+        check_section(seek, self.frames)
+        if self.to is not None:
+            frame_number(self.to, Fraction(1), "to")
+        if self.with_audio is not None and seek:
+            raise ConfigError(
+                f"with_audio={self.with_audio} copies sound from its start; leave out "
+                f"seek={self.seek}"
+            )
         allowed = get_args(OnError)
         if self.on_error not in allowed:
             raise ConfigError(f"on_error is {self.on_error!r}; allowed are {', '.join(allowed)}")
@@ -116,6 +153,8 @@ class DecodedVideo:
             check_picture(self.header.size, options.max_pixels)
         self._account = Concealment(strict=strict)
         self._start: float | None = None
+        self._skipped = 0
+        self._seek, self._limit = self._section()
 
     def frames(self) -> Generator[Frame, None, None]:
         """Decode the frames in the order of display; lost ones are replaced by the last good one.
@@ -129,24 +168,91 @@ class DecodedVideo:
             HashMismatch: a frame is not what was encoded, with ``on_error="stop"``.
             OutOfMemory: the memory does not suffice.
         """
+        require_folder()
         with uninterrupted():
             from colorvid.codec.groups import decode_stream
 
-        options, shown = self._options, 0
-        total = self.stated_frames() if options.progress is not None else None
+        options, counter = self._options, FrameCounter()
         with named_errors(self._name), ExitStack() as stack:
+            total = self._frames_to_come()
+            skip = self._go_to(self._seek)
             decoded = decode_stream(
-                self._reader, device=options.device, model=options.model, threads=options.threads
+                self._reader,
+                device=options.device,
+                model=options.model,
+                threads=options.threads,
+                done=counter,
             )
             stack.enter_context(closing(decoded))
             self._start = time.perf_counter()
+            shown = 0
             for record in decoded:
                 for frame in self._account.frames(record):
+                    if self._skipped < skip:
+                        self._skipped += 1
+                        continue
                     shown += 1
                     yield frame
+                    if shown == self._limit:
+                        break
                 if options.progress is not None:
-                    size = self._account.size_bytes
-                    options.progress(Progress(shown, total, size, self.info.rate, self._seconds))
+                    self._tell(options.progress, counter, shown, total)
+                if shown == self._limit:
+                    return
+        if self._seek and not shown:
+            raise InputError(
+                f"{self._name}: seek={options.seek} skips all frames there are; skip fewer"
+            )
+
+    def _section(self) -> tuple[int, int | None]:
+        """The first frame to give, and most frames; None = all.
+
+        Raises:
+            ConfigError: there is none between the two.
+        """
+        options, rate = self._options, self.info.rate
+        seek = frame_number(options.seek, rate, "seek")
+        if options.to is None:
+            return seek, options.frames
+        count = frame_number(options.to, rate, "to") - seek
+        if count < 1:
+            raise ConfigError(
+                f"to={options.to} is not after seek={options.seek}; give a later frame or time"
+            )
+        return seek, count if options.frames is None else min(count, options.frames)
+
+    def _frames_to_come(self) -> int | None:
+        """How many frames `frames` will give, if it can be known and somebody asks."""
+        stated = self.stated_frames() if self._options.progress is not None else None
+        if stated is None:
+            return None
+        left = max(0, stated - self._seek)
+        return left if self._limit is None else min(left, self._limit)
+
+    def _go_to(self, seek: int) -> int:
+        """Go to the last key frame at or before a frame, in a file; how many frames to skip then.
+
+        Raises:
+            InputError: there is no such frame.
+        """
+        if not seek or not self._file.seekable():
+            return seek
+        try:
+            return seek - self._reader.seek_to_key(seek)
+        except ConfigError as error:
+            raise InputError(
+                f"{self._name}: seek={self._options.seek} skips all frames there are; skip fewer"
+            ) from error
+
+    def _tell(
+        self, progress: ProgressCallback, counter: FrameCounter, shown: int, total: int | None
+    ) -> None:
+        """Report the progress."""
+        done = counter.at_least(self._skipped + shown) - self._skipped
+        done = done if total is None else min(done, total)
+        rate, seconds = self.info.rate, self._seconds
+        size = self._account.size_bytes
+        progress(Progress(done, total, size, rate, seconds, written=self._skipped + shown))
 
     @property
     def _seconds(self) -> float:
@@ -158,8 +264,12 @@ class DecodedVideo:
         return self._reader.stated_frames() if self._file.seekable() else None
 
     def report(self) -> DecodeReport:
-        """What became of the frames that were read so far, from the moment the model was ready."""
-        return self._account.report(self.info.rate, self._reader.index_bytes, self._seconds)
+        """What became of the frames that were read so far, from the moment the model was ready.
+
+        Frames that were decoded only to come to the first wanted one do not count.
+        """
+        report = self._account.report(self.info.rate, self._reader.index_bytes, self._seconds)
+        return replace(report, frames=max(0, report.frames - self._skipped))
 
     def check_not_empty(self) -> None:
         """Refuse a stream that gave no frame.
@@ -195,7 +305,9 @@ def decode_file(
 
     Args:
         source: a ``.clv`` file; ``-`` = standard input.
-        target: a video, see `colorvid.io.open_writer`; ``-`` = y4m on standard output.
+        target: a video, see `colorvid.io.open_writer`; numbered pictures, such as
+            ``frames/%04d.png``, see `colorvid.files.pictures.PictureWriter`; ``-`` = y4m on
+            standard output.
         options: see `DecodeOptions`.
         keywords: fields of `DecodeOptions`, in place of those of ``options``.
 
@@ -209,13 +321,43 @@ def decode_file(
         ConfigError: an argument is not allowed.
     """
     options = replace(options or DecodeOptions(), **keywords)
+    model_file = options.model if isinstance(options.model, str) else None
+    check_apart(
+        {"the input": source, "the model": model_file, "the sound": options.with_audio},
+        {"the output": target},
+    )
     with ExitStack() as stack:
         video = stack.enter_context(open_decoded(source, options))
-        writer = stack.enter_context(open_writer(target, video.info, overwrite=options.overwrite))
+        writer = stack.enter_context(_open_target(target, video.info, options))
         for frame in stack.enter_context(closing(video.frames())):
             writer.write(frame)
         video.check_not_empty()
         return video.report()
+
+
+def output_kind(target: str | Path, *, lossless: bool) -> str:
+    """What `decode_file` makes of frames, in a few words for people."""
+    if is_picture_name(target):
+        return "RGB pictures"
+    suffix = Path(target).suffix.lower()
+    if suffix in H264_SUFFIXES:
+        return "lossless H.264, High 4:4:4" if lossless else "H.264 High, visually lossless"
+    return "lossless FFV1" if suffix in FFV1_SUFFIXES else "uncompressed"
+
+
+def _open_target(target: str | Path, info: VideoInfo, options: DecodeOptions) -> FrameWriter:
+    """What takes the frames: a video, or numbered pictures."""
+    if not is_picture_name(target):
+        return open_writer(
+            target,
+            info,
+            overwrite=options.overwrite,
+            lossless=options.lossless,
+            sound=options.with_audio,
+        )
+    if options.with_audio is not None:
+        raise ConfigError(f"{target}: pictures hold no sound; leave out with_audio")
+    return PictureWriter(Path(target), info, overwrite=options.overwrite)
 
 
 def verify_file(

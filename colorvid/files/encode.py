@@ -6,7 +6,6 @@ answered at once.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -17,17 +16,17 @@ from typing import TYPE_CHECKING
 
 from colorvid.bitstream import ClvWriter, Tune
 from colorvid.codec.settings import EncoderSettings
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY
-from colorvid.errors import ConfigError, OutputError
+from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, TUNES
 from colorvid.files.decode import ProgressCallback, check_threads
-from colorvid.files.reports import EncodeReport, Progress
+from colorvid.files.reports import EncodeReport, FrameCounter, Progress
 from colorvid.files.streams import create_stream, header_of
 from colorvid.frame import Frame
 from colorvid.io import FrameReader, VideoInfo, open_reader
-from colorvid.io.files import os_errors
+from colorvid.io.places import check_apart
 from colorvid.quality.log import FrameLog, open_log
 from colorvid.quality.scores import FrameScores, MeanScores, color_spec, score_frame
 from colorvid.system.interrupts import uninterrupted
+from colorvid.system.limits import require_folder
 
 if TYPE_CHECKING:
     from typing_extensions import TypedDict, Unpack
@@ -134,8 +133,12 @@ def encode_file(
         ModelMismatch: no such model.
     """
     options = replace(options or EncodeOptions(), **keywords)
-    if options.csv is not None:
-        _check_csv(options.csv, target)
+    require_folder()
+    model_file = None if options.model in TUNES else options.model
+    check_apart(
+        {"the input": source, "the model": model_file},
+        {"the output": target, "the log": options.csv},
+    )
     with ExitStack() as stack:
         reader = stack.enter_context(_open_source(source, options))
         file = stack.enter_context(create_stream(target, overwrite=options.overwrite))
@@ -149,16 +152,31 @@ def encode_file(
         model = model_on(options.device, options.model)
         writer = ClvWriter(file)
         writer.write_header(header_of(reader.info, options.gop, model.identity, options.tune))
+        counter = FrameCounter()
+        score = _scorer(reader.info) if options.scores or options.csv is not None else None
         coded = encode_frames(
             model,
             options.settings(),
             reader,
             reader.info.size,
             threads=options.threads,
-            scorer=_scorer(reader.info) if options.scores or options.csv is not None else None,
+            scorer=_counting(score, counter),
         )
         stack.enter_context(closing(coded))
-        return _write_packets(coded, writer, reader, log, options.progress)
+        return _write_packets(coded, writer, reader, log, (options.progress, counter))
+
+
+def _counting(
+    score: Callable[[Frame, Frame], FrameScores] | None, counter: FrameCounter
+) -> Callable[[Frame, Frame], FrameScores | None]:
+    """Scores frames, or not, and counts them."""
+
+    def count(source: Frame, decoded: Frame) -> FrameScores | None:
+        scores = None if score is None else score(source, decoded)
+        counter()
+        return scores
+
+    return count
 
 
 def _scorer(info: VideoInfo) -> Callable[[Frame, Frame], FrameScores]:
@@ -184,30 +202,32 @@ def _write_packets(
     writer: ClvWriter,
     reader: FrameReader,
     log: FrameLog | None,
-    progress: ProgressCallback | None,
+    watching: tuple[ProgressCallback | None, FrameCounter],
 ) -> EncodeReport:
-    """Write packets, log lines and the index; report the progress."""
+    """Write packets, log lines and the index; report the progress to the first of ``watching``."""
+    progress, counter = watching
     start = time.perf_counter()
-    count, means = 0, MeanScores()
+    count, qualities, means = 0, 0, MeanScores()
     for item in coded:
         writer.write_packet(item.packet)
         count += 1
+        qualities += item.packet.quality
         means.add(item.row.scores)
         if log is not None:
             log.write(item.row)
         if progress is not None:
             elapsed = time.perf_counter() - start
-            size = writer.bytes_written
-            progress(Progress(count, reader.info.frames, size, reader.info.rate, elapsed))
+            size, done = writer.bytes_written, counter.at_least(count)
+            total, rate = reader.info.frames, reader.info.rate
+            progress(Progress(done, total, size, rate, elapsed, written=count))
     writer.finish()
     seconds = time.perf_counter() - start
     return EncodeReport(
-        count, writer.bytes_written, reader.info.rate, seconds, means.means(), reader.warnings
+        count,
+        writer.bytes_written,
+        reader.info.rate,
+        seconds,
+        means.means(),
+        reader.warnings,
+        qualities / max(count, 1),
     )
-
-
-def _check_csv(csv: str | Path, target: str | Path) -> None:
-    with os_errors(str(csv), OutputError), os_errors(str(target), OutputError):
-        same = os.path.realpath(csv) == os.path.realpath(target)
-    if same:
-        raise ConfigError(f"csv={csv} is the output itself; give another name")

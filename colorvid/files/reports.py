@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,11 +16,12 @@ class Progress:
     """Where the work stands, for a progress callback.
 
     Attributes:
-        frames: finished so far.
+        frames: finished so far, in all groups that are worked on.
         total: frames in all; None = not known.
         size_bytes: bytes of the ``.clv`` stream so far.
         rate: frames per second of the video.
         seconds: since the first frame was begun.
+        written: frames that ``size_bytes`` holds; None = all that are finished.
     """
 
     frames: int
@@ -27,6 +29,7 @@ class Progress:
     size_bytes: int
     rate: Fraction
     seconds: float
+    written: int | None = None
 
     @property
     def fps(self) -> float:
@@ -36,7 +39,26 @@ class Progress:
     @property
     def kbps(self) -> float:
         """Bit rate so far in kbit/s (1000 bits); 0 without frames."""
-        return kbit_per_second(self.size_bytes, self.frames, self.rate) if self.frames else 0.0
+        count = self.frames if self.written is None else self.written
+        return kbit_per_second(self.size_bytes, count, self.rate) if count else 0.0
+
+
+class FrameCounter:
+    """Counts frames that workers have finished, in whatever order."""
+
+    def __init__(self) -> None:
+        """None so far."""
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def __call__(self) -> None:
+        """One more; any thread may say so."""
+        with self._lock:
+            self._count += 1
+
+    def at_least(self, count: int) -> int:
+        """The number, or ``count`` if it is larger, as for lost frames that nobody decodes."""
+        return max(self._count, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +72,7 @@ class EncodeReport:
         seconds: from the first frame to the last.
         scores: means over frames; None = not asked for.
         warnings: what is doubtful about the source, a line each.
+        quality: mean index of the frames, 0..63.
     """
 
     frames: int
@@ -58,6 +81,7 @@ class EncodeReport:
     seconds: float
     scores: FrameScores | None
     warnings: tuple[str, ...] = ()
+    quality: float = 0.0
 
     @property
     def fps(self) -> float:

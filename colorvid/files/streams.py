@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import sys
+import json
+import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from importlib import resources
 from pathlib import Path
 from typing import BinaryIO
 
 from colorvid.bitstream import StreamHeader, StreamSummary, Tune, summarise
+from colorvid.config import TUNES, is_whole
 from colorvid.errors import (
     ConfigError,
     DamagedStream,
@@ -20,7 +24,7 @@ from colorvid.errors import (
 )
 from colorvid.io import OUTPUT_SUFFIXES, VideoInfo
 from colorvid.io.files import OutputFile, os_errors
-from colorvid.io.opening import PIPE
+from colorvid.io.places import PIPE, stdin_bytes, stdout_bytes
 
 SUFFIX = ".clv"
 
@@ -34,9 +38,7 @@ def open_stream(source: str | Path) -> Iterator[BinaryIO]:
         ConfigError: standard input is a terminal.
     """
     if str(source) == PIPE:
-        if sys.stdin.isatty():
-            raise ConfigError("stdin is a terminal; send a .clv stream or give a file")
-        yield sys.stdin.buffer
+        yield stdin_bytes()
         return
     path = Path(source)
     with os_errors(str(path), InputError):
@@ -58,20 +60,18 @@ def create_stream(target: str | Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         OutputError: see `colorvid.io.files.OutputFile`; or the file cannot be written.
     """
     if str(target) == PIPE:
-        if sys.stdout.isatty():
-            raise ConfigError("stdout is a terminal; send the stream to a file or a pipe")
-        yield sys.stdout.buffer
+        stdout = stdout_bytes()
+        yield stdout
         with os_errors("stdout", OutputError):
-            sys.stdout.buffer.flush()
+            stdout.flush()
         return
     path = Path(target)
     if path.suffix.lower() in OUTPUT_SUFFIXES:
         raise ConfigError(f"{path}: encoding writes {SUFFIX} streams; give a name in {SUFFIX}")
     output = OutputFile(path, overwrite=overwrite)
     try:
-        with os_errors(output.name, OutputError):
-            file = output.temporary.open("wb", buffering=0)
-        with file:
+        output.refuse_terminal()
+        with output.open(buffering=0) as file:
             yield file
         output.commit()
     except BaseException:
@@ -135,6 +135,46 @@ def info_of(header: StreamHeader) -> VideoInfo:
         )
     except InputError as error:
         raise HeaderError(f"stream header: {error}") from error
+
+
+Place = int | str
+"""A frame by its number from 0, or a time as text: ``10s``, ``2.5s``, ``1:02.5``, ``1:00:02``."""
+
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)s?", re.ASCII)
+
+
+def frame_number(place: Place, rate: Fraction, name: str) -> int:
+    """Number of the first frame at or after a place, in a video of ``rate`` frames per second.
+
+    Args:
+        place: see `Place`; digits alone are a number.
+        rate: of the video.
+        name: of the argument, for the message.
+
+    Raises:
+        ConfigError: it is neither a number nor a time.
+    """
+    if is_whole(place, 0):
+        return int(place)
+    match = _TIME.fullmatch(place) if isinstance(place, str) else None
+    if match is None:
+        raise ConfigError(
+            f"{name}={place} is not allowed; give a frame by its number, or a time such as 10s or "
+            "1:02.5"
+        )
+    if match[0].isdecimal():
+        return int(match[0])
+    hours, minutes, seconds = int(match[1] or 0), int(match[2] or 0), Fraction(match[3])
+    return math.ceil((hours * 3600 + minutes * 60 + seconds) * rate)
+
+
+def released_model(model_id: bytes) -> str | None:
+    """Name of the released model with this identity; None if it is none of them."""
+    for name in TUNES:
+        card = resources.files("colorvid") / "weights" / f"{name}.json"
+        if json.loads(card.read_text(encoding="utf-8"))["model"] == model_id.hex():
+            return name
+    return None
 
 
 def probe(source: str | Path) -> StreamSummary:

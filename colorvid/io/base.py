@@ -23,6 +23,10 @@ CHROMA_LOCATIONS = ("unspecified", "left", "center", "topleft", "top", "bottomle
 """FFmpeg's names of the chroma sample locations; the index is the code point."""
 
 
+FFV1_SUFFIXES, H264_SUFFIXES = (".mkv", ".avi"), (".mp4", ".mov")
+"""Names of outputs by the codec that they get."""
+
+
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
     """Size, timing and colour description of a video.

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-import stat
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
-from colorvid.config import is_whole
-from colorvid.errors import ConfigError, InputError
+from colorvid.config import STREAM_SIGN, is_whole
+from colorvid.errors import ConfigError, InputError, OutputError
 from colorvid.frame import Frame, Size
-from colorvid.io.base import FrameReader, FrameWriter, VideoInfo
+from colorvid.io.base import FFV1_SUFFIXES, H264_SUFFIXES, FrameReader, FrameWriter, VideoInfo
 from colorvid.io.files import os_errors
+from colorvid.io.places import PIPE, is_stream, stdout_bytes
 from colorvid.io.raw import RawReader, RawWriter
-from colorvid.io.y4m import Y4mHeader, Y4mReader, Y4mWriter, count_frames, read_header_line
+from colorvid.io.sources import ByteSource, open_source
+from colorvid.io.y4m import (
+    Y4mHeader,
+    Y4mReader,
+    Y4mWriter,
+    count_frames,
+    is_y4m,
+    read_header_line,
+)
 
-PIPE = "-"
-OUTPUT_SUFFIXES = (".y4m", ".yuv", ".mkv", ".mp4", ".mov", ".avi")
+RAW_SUFFIX = ".yuv"
+OUTPUT_SUFFIXES = (".y4m", RAW_SUFFIX, ".mkv", ".mp4", ".mov", ".avi")
+_WITH_SOUND = (*FFV1_SUFFIXES, *H264_SUFFIXES)
 
 
 def open_reader(
-    path: str | Path,
+    path: str | Path | ByteSource,
     *,
     size: Size | tuple[int, int] | None = None,
     rate: Fraction | None = None,
@@ -36,11 +43,13 @@ def open_reader(
     """Open a video for reading.
 
     Args:
-        path: ``.y4m``; ``.yuv`` (raw, needs ``size`` and ``rate``); ``-`` for y4m on standard
-            input; any other file goes to FFmpeg.
+        path: a file, a named pipe, ``-`` for standard input, or a source that is open and gets
+            closed with the reader. The content tells y4m from what FFmpeg reads; a name in
+            ``.yuv`` means raw video, which needs ``size`` and ``rate``.
         size: of the pictures, a `Size` or (width, height); for raw video only.
         rate: frames per second; replaces what the source states.
-        convert: convert what is not 8-bit 4:2:0 instead of refusing it; see ``PyAvReader``.
+        convert: convert what is not 8-bit 4:2:0 instead of refusing it; see
+            `colorvid.io.pyav_pictures.to_frame`.
         frames: most frames to read, 1 or more; None = all.
         seek: frames to skip first.
 
@@ -48,155 +57,151 @@ def open_reader(
         InputError: the source cannot be opened or holds what colorvid does not take.
         ConfigError: an argument does not fit.
     """
-    name = "stdin" if str(path) == PIPE else str(path)
     if rate is not None and rate <= 0:
         raise ConfigError(f"rate={rate} is not allowed; it must be more than 0, as 30000/1001 is")
     whole = size if size is None or isinstance(size, Size) else Size(*size)
-    reader = _open_whole(path, name, whole, rate, convert)
+    source = path if isinstance(path, ByteSource) else open_source(path)
+    try:
+        reader = _open_whole(source, whole, rate, convert)
+    except BaseException:
+        source.close()
+        raise
     if frames is None and seek == 0:
         return reader
     try:
-        return Section(reader, name, frames=frames, seek=seek)
+        return Section(reader, source.label, frames=frames, seek=seek)
     except BaseException:
         reader.close()
         raise
 
 
+def is_raw(source: ByteSource) -> bool:
+    """Whether a source is raw video: its name says so, and its content does not deny it."""
+    return Path(source.label).suffix.lower() == RAW_SUFFIX and not is_y4m(source.start)
+
+
 def _open_whole(
-    path: str | Path,
-    name: str,
-    size: Size | None,
-    rate: Fraction | None,
-    convert: bool,
+    source: ByteSource, size: Size | None, rate: Fraction | None, convert: bool
 ) -> FrameReader:
     """Open the source without cutting it."""
-    file = Path(path)
-    suffix = file.suffix.lower()
-    if size is not None and suffix != ".yuv":
-        raise ConfigError(f"{name}: size={size} is for raw video (.yuv) only; leave it out")
-    if str(path) == PIPE:
-        return _open_y4m(sys.stdin.buffer, None, name, rate, convert)
-    _check_kind(file, name)
-    if suffix == ".yuv":
-        return _open_raw(file, size, rate)
-    if suffix == ".y4m":
-        with os_errors(name, InputError):
-            stream = file.open("rb")
-        try:
-            return _open_y4m(stream, file, name, rate, convert)
-        except BaseException:
-            stream.close()
-            raise
+    raw = is_raw(source)
+    if size is not None and not raw:
+        raise ConfigError(f"{source.label}: size={size} is for raw video (.yuv) only; leave it out")
+    if raw:
+        return _open_raw(source, size, rate)
+    if is_y4m(source.start):
+        return _open_y4m(source, rate, convert)
+    if not source.start:
+        raise InputError(f"{source.label}: is empty; give a video")
+    if source.start.startswith(STREAM_SIGN):
+        raise InputError(f"{source.label}: is a .clv stream; decode it first")
     from colorvid.io.pyav_reader import PyAvReader
 
-    # An absolute path is never taken for a URL, whatever colons are in it.
-    return PyAvReader(str(file.absolute()), name, rate=rate, convert=convert)
+    return PyAvReader(source, rate=rate, convert=convert)
 
 
-def _check_kind(file: Path, name: str) -> None:
-    """Refuse what is neither a file nor a pipe: it may have no end."""
-    with os_errors(name, InputError):
-        mode = file.stat().st_mode
-    if stat.S_ISDIR(mode):
-        raise InputError(f"{name}: is a directory; give the name of a file")
-    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-        raise InputError(f"{name}: is a device or a socket; give a file or a pipe")
-
-
-def _open_raw(file: Path, size: Size | None, rate: Fraction | None) -> FrameReader:
+def _open_raw(source: ByteSource, size: Size | None, rate: Fraction | None) -> FrameReader:
     if size is None:
-        raise InputError(f"{file}: size unknown for raw video; pass size=1920x1080")
+        raise InputError(f"{source.label}: size unknown for raw video; pass size=1920x1080")
     if rate is None:
-        raise InputError(f"{file}: frame rate unknown for raw video; pass rate=30")
-    return RawReader(file, size, rate)
+        raise InputError(f"{source.label}: frame rate unknown for raw video; pass rate=30")
+    return RawReader(source, size, rate)
 
 
-def _open_y4m(
-    stream: BinaryIO, file: Path | None, name: str, rate: Fraction | None, convert: bool
-) -> FrameReader:
-    """Open a y4m stream; ``file`` is its path, None for a pipe."""
-    line = read_header_line(stream, name)
-    header = Y4mHeader(line, name)
+def _open_y4m(source: ByteSource, rate: Fraction | None, convert: bool) -> FrameReader:
+    """Open a y4m stream."""
+    name = source.label
+    header = Y4mHeader(read_header_line(source, name), name)
     info = header.info(rate)
     if header.is_420:
         total = None
-        if file is not None and file.is_file():
-            total = count_frames(info, stream, file.stat().st_size)
-        return Y4mReader(stream, name, header.info(rate, total), owned=file is not None)
+        if source.seekable() and source.file_bytes is not None:
+            total = count_frames(info, source, source.file_bytes)
+        return Y4mReader(source, name, replace(info, frames=total))
     if not convert:
         raise InputError(
             f"{name}: sampling C{header.sampling} is not 8-bit 4:2:0 (C420, C420jpeg, C420mpeg2 "
             "or C420paldv); pass convert=True to convert it"
         )
-    from colorvid.io.pyav_reader import PyAvReader
+    from colorvid.io.pyav_reader import Y4M_FORMAT, PyAvReader
 
-    source = _Prefixed(line, stream, owned=file is not None)
-    return PyAvReader(source, name, rate=info.rate, convert=True, container_format="yuv4mpegpipe")
-
-
-class _Prefixed:
-    """A stream with bytes put back in front of it; all that PyAV needs of a file object."""
-
-    def __init__(self, prefix: bytes, stream: BinaryIO, *, owned: bool) -> None:
-        self._prefix = prefix
-        self._count = 0
-        self._stream = stream
-        self._owned = owned
-
-    def read(self, size: int) -> bytes:
-        """Return up to ``size`` bytes, none at the end."""
-        if self._prefix:
-            piece, self._prefix = self._prefix[:size], self._prefix[size:]
-        else:
-            piece = self._stream.read(size)
-        self._count += len(piece)
-        return piece
-
-    def count(self) -> int:
-        """Bytes that were read so far."""
-        return self._count
-
-    def close(self) -> None:
-        """Close the stream if it is owned."""
-        if self._owned:
-            self._stream.close()
+    source.unread(header.plain())
+    reader = PyAvReader(source, rate=info.rate, convert=True, container_format=Y4M_FORMAT)
+    matrix, primaries, transfer, _ = header.codes()
+    reader.info = replace(
+        reader.info,
+        sample_aspect=info.sample_aspect,
+        matrix=matrix,
+        primaries=primaries,
+        transfer=transfer,
+    )
+    return reader
 
 
-def open_writer(path: str | Path, info: VideoInfo, *, overwrite: bool = False) -> FrameWriter:
+def open_writer(
+    path: str | Path,
+    info: VideoInfo,
+    *,
+    overwrite: bool = False,
+    lossless: bool = False,
+    sound: str | Path | None = None,
+) -> FrameWriter:
     """Open a video for writing.
 
-    Every format is lossless. A file is written beside its final name and renamed at the end.
+    Every format is lossless but mp4 and mov without ``lossless``. A file is written beside its
+    final name and renamed at the end.
 
     Args:
         path: ``.y4m``, ``.yuv`` (raw), ``.mkv``, ``.mp4``, ``.mov``, ``.avi``, or ``-`` for y4m
             on standard output.
         info: size, rate and colour description; ``frames`` is not used.
         overwrite: whether an existing file is replaced.
+        lossless: whether mp4 and mov keep every sample, which few players show.
+        sound: file whose sound and subtitles are copied into mkv, mp4, mov or avi.
 
     Raises:
         ConfigError: the suffix is not one of these, or standard output is a terminal.
         OutputError: the file exists, or cannot be written.
+        InputError: ``sound`` cannot be read.
     """
-    if str(path) == PIPE:
-        if sys.stdout.isatty():
-            raise ConfigError("stdout is a terminal; send the video to a file or a pipe")
-        return Y4mWriter(sys.stdout.buffer, "stdout", info)
     file = Path(path)
     suffix = file.suffix.lower()
+    with os_errors(str(file), OutputError):
+        if str(path) == PIPE or (not suffix and is_stream(file)):
+            suffix = ".y4m"
     if suffix not in OUTPUT_SUFFIXES:
         raise ConfigError(
             f"{file}: unknown suffix {file.suffix!r}; allowed are {', '.join(OUTPUT_SUFFIXES)}"
         )
+    if sound is not None and suffix not in _WITH_SOUND:
+        raise ConfigError(
+            f"{file}: holds no sound; leave out with_audio={sound} or write "
+            f"{', '.join(_WITH_SOUND)}"
+        )
+    if str(path) == PIPE:
+        return Y4mWriter(stdout_bytes(), "stdout", info)
     if suffix == ".y4m":
         return Y4mWriter(file, str(file), info, overwrite=overwrite)
-    if suffix == ".yuv":
+    if suffix == RAW_SUFFIX:
         return RawWriter(file, str(file), info, overwrite=overwrite)
     from colorvid.io.pyav_writer import PyAvWriter
 
-    return PyAvWriter(file, info, overwrite=overwrite)
+    return PyAvWriter(file, info, overwrite=overwrite, lossless=lossless, sound=sound)
 
 
 MAX_COUNT = 2**31 - 1
+
+
+def check_section(seek: int, frames: int | None) -> None:
+    """Refuse what is no part of a video.
+
+    Raises:
+        ConfigError: ``frames`` is neither None nor from 1 to 2^31 - 1, or ``seek`` not from 0.
+    """
+    if frames is not None and not is_whole(frames, 1, MAX_COUNT):
+        raise ConfigError(f"frames={frames!r} is not allowed; it must be 1..{MAX_COUNT}")
+    if not is_whole(seek, 0, MAX_COUNT):
+        raise ConfigError(f"seek={seek!r} is not allowed; it must be 0..{MAX_COUNT}")
 
 
 class Section(FrameReader):
@@ -208,10 +213,7 @@ class Section(FrameReader):
         Raises:
             ConfigError: ``frames`` is not from 1 to 2^31 - 1, or ``seek`` not from 0.
         """
-        if frames is not None and not is_whole(frames, 1, MAX_COUNT):
-            raise ConfigError(f"frames={frames!r} is not allowed; it must be 1..{MAX_COUNT}")
-        if not is_whole(seek, 0, MAX_COUNT):
-            raise ConfigError(f"seek={seek!r} is not allowed; it must be 0..{MAX_COUNT}")
+        check_section(seek, frames)
         self._reader = reader
         self._name = name
         self._seek = seek

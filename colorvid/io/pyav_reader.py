@@ -3,48 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import av
-import numpy as np
 from av.codec.context import Flags
 
 from colorvid.errors import InputError
-from colorvid.frame import Frame, Plane, chroma_size
-from colorvid.io.base import RANGE_FULL, RANGE_LIMITED, FrameReader
+from colorvid.frame import Frame
+from colorvid.io.base import FrameReader, VideoInfo
+from colorvid.io.pyav_pictures import FORMATS_420, to_frame
 from colorvid.io.pyav_stream import (
     Clock,
+    Orientation,
+    Times,
     av_errors,
+    cropping,
     describe,
-    is_full_range,
-    is_rgb,
+    is_raw_stream,
+    open_container,
     refuse_hidden_alpha,
-    refuse_orientation,
-    rgb_matrix,
+    states_no_rate,
     video_stream,
 )
+from colorvid.io.sources import ByteSource
 
-FORMATS_420 = ("yuv420p", "yuvj420p")
-"""FFmpeg's names of 8-bit planar 4:2:0; the second one is its old name for full range."""
-
-
-class ByteSource(Protocol):
-    """A pipe that counts what is read from it."""
-
-    def read(self, size: int) -> bytes:
-        """Return up to ``size`` bytes, none at the end."""
-        ...
-
-    def count(self) -> int:
-        """Bytes that were read so far."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the pipe."""
-        ...
+Y4M_FORMAT = "yuv4mpegpipe"
+"""FFmpeg's name of YUV4MPEG2."""
+Crop = tuple[int, int, int, int]
+"""Samples to cut off left, right, above and below."""
 
 
 class PyAvReader(FrameReader):
@@ -56,8 +44,7 @@ class PyAvReader(FrameReader):
 
     def __init__(
         self,
-        source: str | ByteSource,
-        name: str,
+        source: ByteSource,
         *,
         rate: Fraction | None = None,
         convert: bool = False,
@@ -66,12 +53,10 @@ class PyAvReader(FrameReader):
         """Open ``source`` and decode its first frame, which completes ``info``.
 
         Args:
-            source: a path, or the bytes of a pipe.
-            name: what messages call the source.
+            source: a file or a pipe; `close` closes it.
             rate: frames per second, in place of what the container states.
-            convert: whether other pixel formats are converted to 8-bit 4:2:0. RGB becomes
-                limited-range BT.709 from 720 rows up, else BT.601; all else keeps its range and
-                matrix. Alpha is dropped.
+            convert: whether other pixel formats are converted to 8-bit 4:2:0, see
+                `colorvid.io.pyav_pictures.to_frame`.
             container_format: FFmpeg's name of the container; None = find out.
 
         Raises:
@@ -79,14 +64,14 @@ class PyAvReader(FrameReader):
                 rate unknown, or a pixel format or alpha that needs ``convert``.
         """
         self._source = source
-        self._name = name
+        self._name = source.label
         self._convert = convert
-        with av_errors(f"{name}: cannot be opened as video", InputError):
-            self._container: Any = av.open(source, "r", format=container_format)
+        self._is_y4m = container_format == Y4M_FORMAT
+        self._container: Any = open_container(source, container_format)
         try:
             self._start(rate)
         except BaseException:
-            self.close()
+            self._container.close()  # the source is still the caller's
             raise
 
     def _start(self, rate: Fraction | None) -> None:
@@ -99,8 +84,17 @@ class PyAvReader(FrameReader):
             if count > 1
             else []
         )
+        if self._container.streams.audio:
+            self._notes.append(
+                f"{self._name}: has sound, which a .clv stream does not hold; decode with "
+                f"with_audio={self._name} to get it back"
+            )
+        self._crop = cropping(self._container, stream, self._name)
+        self._orientation = Orientation()
+        stream.codec_context.thread_count = 1  # reading is not what takes long
         with av_errors(self._name, InputError):
-            self._packets = self._container.demux(stream)
+            times = Times(self._container.demux(stream))
+        self._packets = times.packets
         self._waiting: list[av.VideoFrame] = []
         self._read_bytes = 0
         self._index = 0
@@ -109,20 +103,27 @@ class PyAvReader(FrameReader):
             raise InputError(f"{self._name}: holds no frame that can be decoded")
         self._kind = _kind(first)
         self._check(first)
-        matches_420 = "420" in first.format.name or first.format.name in ("nv12", "nv21")
         try:
             with av_errors(self._name, InputError):
-                self.info = describe(stream, first, matches_420=matches_420, rate=rate)
+                info = describe(stream, first, times, rate=rate)
+            self.info = _cropped_info(info, self._crop)
         except InputError as error:
             raise _named(self._name, error) from error
         self._next: av.VideoFrame | None = first
-        fixed = rate is not None
-        self._clock = Clock(self._container, stream, self.info.rate, constant=fixed)
+        self._made_up_rate = rate is None and states_no_rate(self._container)
+        timeless = rate is not None or self._made_up_rate or is_raw_stream(self._container)
+        self._clock = Clock(self._container, stream, self.info.rate, constant=timeless)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """See ``FrameReader.warnings``."""
-        return (*self._notes, *self._clock.warnings(self._name))
+        made_up = []
+        if self._made_up_rate and self._index > 1:
+            made_up = [
+                f"{self._name}: states no frame rate; {self.info.rate} frames per second are "
+                "taken; pass rate=30 for another rate"
+            ]
+        return (*self._notes, *made_up, *self._clock.warnings(self._name))
 
     def _decode(self) -> av.VideoFrame | None:
         """Return the next decoded frame; None at the end."""
@@ -150,15 +151,15 @@ class PyAvReader(FrameReader):
         self._check(frame)
         self._clock.see(frame)
         with av_errors(f"{self._name}: frame {self._index}", InputError):
-            picture = _grey(frame) if frame.format.name == "gray" else _planes(_to_420(frame))
+            picture = _cropped(to_frame(frame), self._crop)
         self._index += 1
         return picture
 
     def _finish(self) -> None:
         """Look at how the source ended; FFmpeg drops a y4m frame that is cut without a word."""
         self._clock.finish()
-        rest = 0 if isinstance(self._source, str) else self._source.count() - self._read_bytes
-        if rest:
+        rest = self._source.count() - self._read_bytes if self._is_y4m else 0
+        if rest and not self._source.ended_in_line_feed(rest):
             raise InputError(f"{self._name}: frame {self._index} is cut after {rest} bytes")
 
     def _check(self, frame: av.VideoFrame) -> None:
@@ -181,13 +182,31 @@ class PyAvReader(FrameReader):
                 f"{self._name}: frame {self._index} is interlaced; only progressive video is "
                 "taken, so deinterlace it first"
             )
-        refuse_orientation(frame, self._name)
+        self._orientation.check(frame, self._name)
 
     def close(self) -> None:
-        """Close the container, and the source if it is an object."""
+        """Close the container and the source."""
         self._container.close()
-        if not isinstance(self._source, str):
-            self._source.close()
+        self._source.close()
+
+
+def _cropped_info(info: VideoInfo, crop: Crop) -> VideoInfo:
+    """The description of cropped pictures; raises ``InputError`` if nothing is left of them."""
+    left, right, above, below = crop
+    return replace(info, width=info.width - left - right, height=info.height - above - below)
+
+
+def _cropped(frame: Frame, crop: Crop) -> Frame:
+    """Cut rows and columns off; ``left`` and ``above`` are even."""
+    left, right, above, below = crop
+    if crop == (0, 0, 0, 0):
+        return frame
+    rows = slice(above, frame.height - below)
+    columns = slice(left, frame.width - right)
+    half_rows = slice(above // 2, (rows.stop + 1) // 2)
+    half_columns = slice(left // 2, (columns.stop + 1) // 2)
+    chroma = (plane[half_rows, half_columns].copy() for plane in (frame.u, frame.v))
+    return Frame(frame.y[rows, columns].copy(), *chroma)
 
 
 def _named(name: str, error: InputError) -> InputError:
@@ -199,47 +218,6 @@ def _named(name: str, error: InputError) -> InputError:
 def _kind(frame: av.VideoFrame) -> str:
     """Return size and pixel format, as in ``640x480 yuv420p``."""
     return f"{frame.width}x{frame.height} {frame.format.name}"
-
-
-def _to_420(frame: av.VideoFrame) -> av.VideoFrame:
-    """Convert to ``yuv420p``; a frame that is 8-bit 4:2:0 already is returned as it is."""
-    if frame.format.name in FORMATS_420:
-        return frame
-    if is_rgb(frame):
-        matrix = "ITU709" if rgb_matrix(frame.height) == 1 else "ITU601"
-        return frame.reformat(
-            format="yuv420p",
-            dst_colorspace=matrix,
-            src_color_range=RANGE_FULL,
-            dst_color_range=RANGE_LIMITED,
-            interpolation="BICUBIC",
-        )
-    span = RANGE_FULL if is_full_range(frame) else RANGE_LIMITED
-    return frame.reformat(
-        format="yuv420p", src_color_range=span, dst_color_range=span, interpolation="BICUBIC"
-    )
-
-
-def _planes(frame: av.VideoFrame) -> Frame:
-    """Copy the planes out of a ``yuv420p`` frame, whose rows are padded to ``line_size`` bytes."""
-    chroma = chroma_size(frame.height, frame.width)
-    sizes = ((frame.height, frame.width), chroma, chroma)
-    y, u, v = (_plane(plane, *size) for plane, size in zip(frame.planes, sizes, strict=True))
-    return Frame(y, u, v)
-
-
-def _grey(frame: av.VideoFrame) -> Frame:
-    """Return 8-bit grey as luma with neutral chroma; swscale would change its range."""
-    neutral = np.full(chroma_size(frame.height, frame.width), 128, np.uint8)
-    return Frame(_plane(frame.planes[0], frame.height, frame.width), neutral, neutral.copy())
-
-
-def _plane(plane: Any, height: int, width: int) -> Plane:
-    if plane.line_size < width:
-        raise ValueError(f"rows lie {plane.line_size} bytes apart, which is not supported")
-    rows = np.frombuffer(plane, np.uint8, count=height * plane.line_size)
-    visible: Plane = rows.reshape(height, plane.line_size)[:, :width].copy()
-    return visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,15 +236,14 @@ class FrameSizes:
     alone: bool
 
 
-def frame_sizes(path: Path, name: str, frames: int | None = None) -> FrameSizes | None:
+def frame_sizes(source: ByteSource, frames: int | None = None) -> FrameSizes | None:
     """Decode the first video stream of a file, and find which packets each frame came from.
 
     Raw streams (``.264``, ``.obu``) have no timestamps to put packets into display order, so the
     decoder is asked: it hands on the number of the packet with each frame.
 
     Args:
-        path: the file.
-        name: what messages call it.
+        source: the file; left at its first byte again.
         frames: stop after this number of frames; ``None`` = all.
 
     Returns:
@@ -276,13 +253,15 @@ def frame_sizes(path: Path, name: str, frames: int | None = None) -> FrameSizes 
         InputError: the file cannot be read.
     """
     packets: list[int] = []
-    with av_errors(name, InputError), av.open(str(path.absolute())) as container:
-        stream = container.streams.video[0]
+    with av_errors(source.label, InputError), open_container(source) as container:
+        stream, _ = video_stream(container, source.label)
+        stream.codec_context.thread_count = 1
         stream.codec_context.flags |= Flags.copy_opaque
         shown: list[Any] = []
         for number in _shown(container, stream, packets, frames):
             shown.append(number)
         alone = len(container.streams) == 1
+    source.rewind()
     if any(number is None for number in shown):
         return None
     sizes = _sum_up(packets, shown)

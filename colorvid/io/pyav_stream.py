@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import av
@@ -17,14 +19,9 @@ import av.logging
 from av.stream import Disposition
 
 from colorvid.errors import InputError
-from colorvid.io.base import (
-    CHROMA_LOCATIONS,
-    RANGE_FULL,
-    RANGE_LIMITED,
-    RANGE_UNKNOWN,
-    UNSPECIFIED,
-    VideoInfo,
-)
+from colorvid.io.base import CHROMA_LOCATIONS, MAX_RATIO_TERM, VideoInfo
+from colorvid.io.pyav_pictures import meaning
+from colorvid.io.sources import ByteSource
 
 
 @contextmanager
@@ -39,6 +36,64 @@ def av_errors(name: str, kind: type[InputError]) -> Iterator[None]:
     except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise kind(f"{name}: {' '.join(str(reason).split())}") from error
+
+
+CONTAINERS = (
+    "3g2", "3gp", "aac", "ac3", "aiff", "amr", "apng", "apv", "asf", "au", "av1", "avi", "avs2",
+    "avs3", "bmp_pipe", "caf", "cavsvideo", "dds_pipe", "dirac", "dnxhd", "dpx_pipe", "dv", "evc",
+    "exr_pipe", "flac", "flv", "gem_pipe", "gif", "gif_pipe", "gxf", "h261", "h263", "h264",
+    "hdr_pipe", "hevc", "ico", "ingenient", "ivf", "j2k_pipe", "jpeg_pipe", "jpegls_pipe",
+    "jpegxl_anim", "jpegxl_pipe", "jpegxs_pipe", "m4a", "m4v", "matroska", "mj2", "mjpeg",
+    "mjpeg_2000", "mov", "mp3", "mp4", "mpeg", "mpegts", "mpegvideo", "mpjpeg", "mxf", "mxf_d10",
+    "nsv", "nut", "obu", "ogg", "pam_pipe", "pbm_pipe", "pcx_pipe", "pfm_pipe", "pgm_pipe",
+    "pgmyuv_pipe", "pgx_pipe", "phm_pipe", "png_pipe", "ppm_pipe", "psd_pipe", "qoi_pipe", "rm",
+    "roq", "sgi_pipe", "smjpeg", "sunrast_pipe", "swf", "tiff_pipe", "vbn_pipe", "vc1", "vc1test",
+    "vvc", "w64", "wav", "webm", "webp", "webp_pipe", "wtv", "xbm_pipe", "xpm_pipe", "xwd_pipe",
+    "yuv4mpegpipe",
+)  # fmt: skip
+"""FFmpeg's demuxers that are used. None of them opens another file: playlists, patterns of names,
+scripts, devices and the network are not among them."""
+_OPENING = {
+    "format_whitelist": ",".join(CONTAINERS),
+    "protocol_whitelist": "none",  # the bytes come from us; nothing else is opened
+}
+
+
+def open_container(source: ByteSource, form: str | None = None) -> Any:
+    """Open a file or a pipe of one of the ``CONTAINERS``.
+
+    The content tells which; where it does not, as in some raw streams, the suffix of the file may.
+
+    Args:
+        source: its bytes; closed by the caller.
+        form: FFmpeg's name of the container; None = find out.
+
+    Returns:
+        An ``av.container.InputContainer``.
+
+    Raises:
+        InputError: it is none of them.
+    """
+    if source.is_text() and form is None:
+        raise InputError(f"{source.label}: is text, not a video; give a video")
+    with av_errors(f"{source.label}: cannot be opened as video", InputError):
+        try:
+            return _open(source, form)
+        except (av.error.InvalidDataError, av.error.ArgumentError):
+            suffix = re.search(r"\.[A-Za-z0-9_]{1,8}$", source.label)
+            if not source.seekable() or suffix is None:
+                raise
+            source.rewind()
+            source.name = f"input{suffix[0]}"
+            return _open(source, form)
+
+
+def _open(source: ByteSource, form: str | None) -> Any:
+    try:
+        return av.open(source, "r", format=form, options=_OPENING, metadata_errors="replace")
+    except av.error.ArgumentError as error:  # all that FFmpeg says of its list
+        code = error.errno or 0
+        raise av.error.InvalidDataError(code, "is none of the formats that are read") from error
 
 
 class OneFilter:
@@ -71,81 +126,199 @@ ASPECT_TAG = "SAMPLE_ASPECT_RATIO"
 _LOG_LEVEL = threading.Lock()  # the log level belongs to the whole process
 
 
-def describe(stream: Any, frame: Any, *, matches_420: bool, rate: Fraction | None) -> VideoInfo:
+@contextmanager
+def _logging() -> Iterator[None]:
+    """Let FFmpeg log what it has to say."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)
+    try:
+        yield
+    finally:
+        av.logging.set_level(level)
+
+
+def describe(stream: Any, frame: Any, times: Times, *, rate: Fraction | None) -> VideoInfo:
     """Describe a video by its stream and first decoded frame.
 
     Args:
         stream: an ``av.VideoStream``.
         frame: the first ``av.VideoFrame``, before any conversion.
-        matches_420: False if the frames will be converted from another chroma sampling, so that
-            the chroma location of the source does not hold.
+        times: of its first frames.
         rate: replaces the frame rate of the stream.
 
     Raises:
         InputError: no frame rate is known, or a value is out of its range.
     """
-    rate = rate or _exact_rate(stream)
+    own = _exact_rate(stream, times)
+    rate = rate or own
     if not rate:
         raise InputError("frame rate unknown; pass rate=30000/1001")
     location, frame_aspect = _location_and_aspect(frame)
-    color_range, matrix = _range_and_matrix(stream.codec_context, frame)
+    colours = meaning(frame, stream.codec_context, location)
     return VideoInfo(
         width=frame.width,
         height=frame.height,
         rate=rate,
         sample_aspect=stream.sample_aspect_ratio or frame_aspect or _tagged_aspect(stream),
-        color_range=color_range,
-        matrix=matrix,
-        primaries=_code_point(stream.codec_context.color_primaries),
-        transfer=_code_point(stream.codec_context.color_trc),
-        chroma_location=location if matches_420 else 0,
-        frames=stream.frames or None,
+        color_range=colours.color_range,
+        matrix=colours.matrix,
+        primaries=colours.primaries,
+        transfer=colours.transfer,
+        chroma_location=colours.chroma_location,
+        frames=stated_frames(stream, own or rate),
     )
 
 
-def is_full_range(frame: Any) -> bool:
-    """Whether samples span 0..255: tagged so, or in one of FFmpeg's old ``yuvj`` formats."""
-    return frame.format.name.startswith("yuvj") or int(frame.color_range) == RANGE_FULL
+RAW_STREAMS = {
+    "avs2", "avs3", "apv", "av1", "cavsvideo", "dirac", "dnxhd", "evc", "h261", "h263", "h264",
+    "hevc", "ingenient", "m4v", "mjpeg", "mjpeg_2000", "mpegvideo", "obu", "vc1", "vvc",
+}  # fmt: skip
+"""Containers without times: FFmpeg makes them up, at 25 frames per second."""
+_PICTURES = "_pipe"
+"""End of FFmpeg's names of containers that are single pictures, or many one after another."""
 
 
-def is_rgb(frame: Any) -> bool:
-    """Whether the frame holds colours other than luma and chroma, so that a matrix is needed."""
-    return bool(frame.format.is_rgb) or frame.format.name in ("pal8", "xyz12le", "xyz12be")
+def is_raw_stream(container: Any) -> bool:
+    """Whether the times of frames are made up."""
+    return bool(set(container.format.name.split(",")) & RAW_STREAMS)
 
 
-def rgb_matrix(height: int) -> int:
-    """H.273 matrix for pictures converted from RGB: BT.709 from 720 rows up, else BT.601."""
-    return 1 if height >= 720 else 6
+def states_no_rate(container: Any) -> bool:
+    """Whether the rate is made up too, as that of pictures is."""
+    return bool(container.format.name.endswith(_PICTURES))
 
 
-def _range_and_matrix(codec: Any, frame: Any) -> tuple[int, int]:
-    if is_rgb(frame):
-        return RANGE_LIMITED, rgb_matrix(frame.height)
-    if is_full_range(frame):
-        return RANGE_FULL, _code_point(frame.colorspace)
-    color_range = int(frame.color_range) or int(codec.color_range)
-    if color_range > RANGE_FULL:
-        color_range = RANGE_UNKNOWN
-    return color_range, _code_point(frame.colorspace)
+_LOOK_AHEAD, _LOOK_AHEAD_BYTES = 32, 2**25
+"""Packets, and their bytes, that are read to learn the times of frames."""
 
 
-def _code_point(value: Any) -> int:
-    """Return the H.273 code point; FFmpeg's private ones above 255 become "unspecified"."""
-    return int(value) if 0 <= int(value) <= 255 else UNSPECIFIED
+class Times:
+    """The times of the first frames of a stream, read ahead of the decoder.
 
-
-def _exact_rate(stream: Any) -> Fraction | None:
-    """Return the frame rate, preferring whole numbers and multiples of 1/1001.
-
-    The average is derived from timestamps in some containers and the guess from a table of usual
-    rates in others, so the plainer one of the two is the true one.
+    Attributes:
+        packets: of the stream, all of them from the first.
+        shown: times of frames in display order, in units of the time base; as far as no later
+            packet can come before them.
     """
-    known: list[Fraction | None] = [stream.average_rate, stream.guessed_rate]
+
+    def __init__(self, packets: Iterator[Any]) -> None:
+        """Read packets ahead.
+
+        Raises:
+            FFmpegError: they cannot be read.
+        """
+        ahead: list[Any] = []
+        size = 0
+        for packet in packets:
+            ahead.append(packet)
+            size += packet.size
+            if len(ahead) >= _LOOK_AHEAD or size >= _LOOK_AHEAD_BYTES:
+                break
+        self.packets = chain(ahead, packets)
+        times = sorted({p.pts for p in ahead if p.pts is not None and p.size and not p.is_discard})
+        last = ahead[-1].dts if ahead else None
+        self.shown = times if last is None else [t for t in times if t <= last]
+        self.durations = {p.duration for p in ahead if p.size}
+
+    def mean(self) -> Fraction | None:
+        """Time from frame to frame, in units of the time base; None if they are not even."""
+        count = len(self.shown) - 1
+        if count < 1:
+            return None
+        step = Fraction(self.shown[-1] - self.shown[0], count)
+        even = all(abs(t - self.shown[0] - i * step) <= 1 for i, t in enumerate(self.shown))
+        return step if even and step > 0 else None
+
+
+def _exact_rate(stream: Any, times: Times) -> Fraction | None:
+    """The frame rate as the stream states it, checked against the times of its frames.
+
+    What FFmpeg calls the average is derived from times in some containers, and its guess comes
+    from a table of usual rates. One of what it knows is the true rate: the one that the times
+    confirm, to the last digit or else within their rounding.
+    """
+    form = set(stream.container.format.name.split(","))
+    coded: Fraction | None = stream.codec_context.framerate
+    if form & RAW_STREAMS:
+        return _raw_rate(stream, form, coded)
+    known = [stream.average_rate, stream.guessed_rate]
     rates = [rate for rate in known if rate]
-    if "matroska" in stream.container.format.name:
+    if "matroska" in form:
         rates = [_undo_nanoseconds(rate) for rate in rates]
     plain = [rate for rate in rates if rate.denominator in (1, 1001)]
-    return next(iter(plain or rates[::-1]), None)
+    usual: Fraction | None = next(iter(plain or rates[::-1]), None)
+    step = times.mean()
+    if step is None:
+        return usual
+    further = [rate for rate in (coded, _counted_rate(stream)) if rate]
+    rates = [*rates[:1], *further, *rates[1:]]
+    fitting = _fitting_rate(rates, step, len(times.shown) - 1, Fraction(stream.time_base))
+    return fitting or usual
+
+
+def _raw_rate(stream: Any, form: set[str], coded: Fraction | None) -> Fraction | None:
+    """The rate in the headers of a raw stream; None if they state none."""
+    if "m4v" in form and coded:
+        guessed: Fraction | None = stream.guessed_rate  # its headers state a clock
+        return guessed or coded
+    return coded or None
+
+
+def _counted_rate(stream: Any) -> Fraction | None:
+    """Frames over duration as the header states both."""
+    if not stream.frames or not stream.duration:
+        return None
+    seconds: Fraction = stream.duration * Fraction(stream.time_base)
+    return Fraction(stream.frames) / seconds
+
+
+_ROUNDING = Fraction(1, 2000)
+"""Share by which steps are off where each is rounded to a tick; usual rates are twice as far apart.
+"""
+
+
+def _fitting_rate(
+    rates: list[Fraction], step: Fraction, steps: int, tick: Fraction
+) -> Fraction | None:
+    """The rate that times confirm.
+
+    Args:
+        rates: what may be true, the likeliest first.
+        step: mean time from frame to frame, in ticks.
+        steps: how many of them it was measured over.
+        tick: seconds.
+    """
+    exact = 1 / (step * tick)
+    if exact in rates:
+        return exact
+
+    def fits(rate: Fraction) -> bool:
+        away = abs(1 / (rate * tick) - step)
+        return away * steps <= 1 or away < min(Fraction(1), step * _ROUNDING)
+
+    close = [rate for rate in rates if fits(rate)]
+    plain = [rate for rate in close if rate.denominator in (1, 1001)]
+    if plain or close:
+        close.sort(key=lambda rate: rate.denominator)
+        return (plain or close)[0]
+    if step.denominator == 1 and exact.numerator <= MAX_RATIO_TERM:
+        return exact
+    # Nothing that is stated fits: the plainest rate that does.
+    for denominator in (1, 2, 3, 4, 5, 1001, *range(6, 1000)):
+        rate = Fraction(round(exact * denominator), denominator)
+        if rate > 0 and fits(rate):
+            return rate
+    return None
+
+
+def stated_frames(stream: Any, rate: Fraction) -> int | None:
+    """Frames as the header states, without those that an edit list cuts off; None = unknown."""
+    count = stream.frames
+    if not count:
+        return None
+    if stream.duration and "mov" in stream.container.format.name.split(","):
+        count = min(count, math.ceil(stream.duration * Fraction(stream.time_base) * rate))
+    return int(count)
 
 
 def _undo_nanoseconds(rate: Fraction) -> Fraction:
@@ -187,19 +360,11 @@ def _tagged_aspect(stream: Any) -> Fraction:
 
 def _showinfo(frame: Any) -> str:
     """Return what ``showinfo`` logs about the frame."""
-    with _LOG_LEVEL:
-        level = av.logging.get_level()
-        av.logging.set_level(av.logging.INFO)
-        try:
-            with av.logging.Capture() as lines:
-                OneFilter(frame, "showinfo", "checksum=0")(frame)
-        finally:
-            av.logging.set_level(level)
+    with _LOG_LEVEL, _logging(), av.logging.Capture() as lines:
+        OneFilter(frame, "showinfo", "checksum=0")(frame)
     return "".join(text for _, source_name, text in lines if "showinfo" in source_name)
 
 
-_TEXT_FORMATS = {"tty", "bin", "xbin", "adf", "idf"}
-"""FFmpeg's demuxers that draw text as pictures; the first takes any file whose name ends so."""
 _STATES_DURATION = ("matroska", "mov")
 """Containers whose header states the duration; FFmpeg estimates that of others from what it finds.
 """
@@ -212,15 +377,16 @@ def video_stream(container: Any, name: str) -> tuple[Any, int]:
         The ``av.VideoStream``, and the number of such streams.
 
     Raises:
-        InputError: there is none, or the file is text.
+        InputError: there is none, or nothing here decodes it.
     """
-    if container.format.name in _TEXT_FORMATS:
-        raise InputError(f"{name}: is text, not a video; give a video")
     films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not films:
         covers = " but a cover picture" if container.streams.video else ""
         raise InputError(f"{name}: has no video stream{covers}; give a video")
-    return films[0], len(films)
+    known = [s for s in films if s.codec_context is not None]
+    if not known:
+        raise InputError(f"{name}: its video is coded in a way that is not known here")
+    return known[0], len(known)
 
 
 def refuse_hidden_alpha(stream: Any, name: str) -> None:
@@ -233,22 +399,67 @@ def refuse_hidden_alpha(stream: Any, name: str) -> None:
         raise InputError(f"{name}: has an alpha channel; pass convert=True to drop it")
 
 
-def refuse_orientation(frame: Any, name: str) -> None:
-    """Refuse a frame that is to be turned or mirrored for display; ``.clv`` has no field for it.
+class Orientation:
+    """Refuses frames that are to be turned or mirrored for display, which ``.clv`` cannot say."""
+
+    def __init__(self) -> None:
+        """No frame was seen yet."""
+        self._strippers: dict[str, OneFilter] = {}
+
+    def check(self, frame: Any, name: str) -> None:
+        """Refuse such a frame of the video ``name``.
+
+        Raises:
+            InputError: its display matrix (ISO/IEC 14496-12, 6.2.2) is more than a scale.
+        """
+        data = self._side_data(frame).get("DISPLAYMATRIX")
+        if data is None:
+            return
+        a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
+        if b or c or a < 0 or d < 0:
+            angle = f"turned by {-frame.rotation % 360} degrees"
+            raise InputError(
+                f"{name}: is to be shown {angle if a * d >= b * c else 'mirrored'}, which a .clv "
+                "stream cannot say; turn the pictures first, as ffmpeg -i IN -c:v ffv1 OUT.mkv does"
+            )
+
+    def _side_data(self, frame: Any) -> Any:
+        """What comes with a frame; kinds that PyAV does not know, and fails at, are taken off."""
+        while True:
+            try:
+                return frame.side_data
+            except ValueError as error:
+                kind = re.match(r"\d+", str(error))
+                if kind is None:
+                    raise
+                strip = self._strippers.get(kind[0])
+                if strip is None:
+                    strip = OneFilter(frame, "sidedata", f"mode=delete:type={kind[0]}")
+                    self._strippers[kind[0]] = strip
+                frame = strip(frame)
+
+
+def cropping(container: Any, stream: Any, name: str) -> tuple[int, int, int, int]:
+    """What the container says is to be cut off: samples left, right, above and below.
+
+    PyAV has no attribute for it, but FFmpeg lists it in its description of the file.
 
     Raises:
-        InputError: its display matrix (ISO/IEC 14496-12, 6.2.2) is more than a scale.
+        InputError: less than a sample would be left, or pictures of 4:2:0 cannot be cut there.
     """
-    data = frame.side_data.get("DISPLAYMATRIX")
-    if data is None:
-        return
-    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data))
-    if b or c or a < 0 or d < 0:
-        degrees = f"turned by {-frame.rotation % 360} degrees" if a * d >= b * c else "mirrored"
+    with _LOG_LEVEL, _logging():
+        text = container.dumps_format()
+    part = re.search(rf"Stream #0:{stream.index}\b(.*?)(?=\n  Stream #|\Z)", text, re.DOTALL)
+    found = re.search(r"\n +Frame Cropping: (\d+)/(\d+)/(\d+)/(\d+)", part[1] if part else "")
+    if found is None:
+        return 0, 0, 0, 0
+    left, right, above, below = (int(number) for number in found.groups())
+    if left % 2 or above % 2:
         raise InputError(
-            f"{name}: is to be shown {degrees}, which a .clv stream cannot say; turn the pictures "
-            "first, as ffmpeg -i IN -c:v ffv1 OUT.mkv does"
+            f"{name}: is to be shown without its first {left} columns and {above} rows, which must "
+            "be even numbers; cut the pictures first, as ffmpeg -i IN -c:v ffv1 OUT.mkv does"
         )
+    return left, right, above, below
 
 
 class Clock:

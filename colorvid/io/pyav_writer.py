@@ -1,31 +1,35 @@
-"""Lossless files in common containers, through PyAV."""
+"""Files in common containers, through PyAV: lossless, or such as every player shows."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
-from colorvid.errors import OutputError
+from colorvid.errors import ConfigError, OutputError
 from colorvid.frame import Frame
-from colorvid.io.base import FrameWriter, VideoInfo, check_frame_size
+from colorvid.io.base import H264_SUFFIXES, FrameWriter, VideoInfo, check_frame_size
 from colorvid.io.files import OutputFile
-from colorvid.io.pyav_stream import ASPECT_TAG, OneFilter, av_errors
+from colorvid.io.pyav_stream import ASPECT_TAG, OneFilter, av_errors, open_container
+from colorvid.io.sources import ByteSource, open_source
 
 _FFV1 = ("ffv1", {"level": "3", "slicecrc": "1"})
-_H264 = ("libx264", {"qp": "0", "preset": "veryfast"})
-_CONTAINERS = {
-    ".mkv": ("matroska", *_FFV1),
-    ".avi": ("avi", *_FFV1),
-    ".mp4": ("mp4", *_H264),
-    ".mov": ("mov", *_H264),
-}
+_EXACT = ("libx264", {"qp": "0", "preset": "veryfast"})
+_PLAYABLE = ("libx264", {"crf": "12", "preset": "fast", "profile": "high"})
+_CONTAINERS = {".mkv": "matroska", ".avi": "avi", ".mp4": "mp4", ".mov": "mov"}
+_PLAIN = "yuv420p"
 
 
 class PyAvWriter(FrameWriter):
-    """Writes FFV1 level 3 (RFC 9043) to mkv and avi, H.264 with QP 0 to mp4 and mov.
+    """Writes FFV1 level 3 (RFC 9043) to mkv and avi, H.264 to mp4 and mov.
+
+    H.264 is of the High profile, which browsers, telephones and hardware play, at a quality at
+    which nobody sees a loss, with the index in front; with ``lossless`` it has QP 0, which few of
+    them play.
 
     Size, rate and colour description are kept, with these exceptions. avi has no place for the
     colour description. mkv stores the frame duration in nanoseconds and no chroma location below
@@ -34,28 +38,54 @@ class PyAvWriter(FrameWriter):
     stores an unknown range as limited, and an unspecified chroma location as left.
     """
 
-    def __init__(self, path: Path, info: VideoInfo, *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        info: VideoInfo,
+        *,
+        overwrite: bool = False,
+        lossless: bool = False,
+        sound: str | Path | None = None,
+    ) -> None:
         """Open the output.
+
+        Args:
+            path: of the file.
+            info: of the video.
+            overwrite: whether an existing file is replaced.
+            lossless: whether H.264 keeps every sample.
+            sound: file whose streams besides the video are copied; None = none.
 
         Raises:
             OutputError: see ``OutputFile``; or H.264 and an odd size; or no such encoder.
+            InputError: ``sound`` cannot be read.
         """
         self.info = info
         self._name = str(path)
         self._count = 0
         self._closed = False
-        container, codec, options = _CONTAINERS[path.suffix.lower()]
+        suffix = path.suffix.lower()
+        codec, options = _FFV1
+        if suffix in H264_SUFFIXES:
+            codec, options = _EXACT if lossless else _PLAYABLE
         if codec == "libx264" and (info.width % 2 or info.height % 2):
             raise OutputError(
-                f"{path}: {info.size} is odd, which lossless H.264 cannot hold; "
-                "write .mkv, .y4m or .yuv"
+                f"{path}: {info.size} is odd, which H.264 cannot hold; write .mkv, .y4m or .yuv"
             )
         self._file = OutputFile(path, overwrite=overwrite)
+        self._sound: _OtherStreams | None = None
         try:
             with av_errors(self._name, OutputError):
-                self._container: Any = av.open(str(self._file.temporary), "w", format=container)
+                self._container: Any = av.open(
+                    str(self._file.temporary),
+                    "w",
+                    format=_CONTAINERS[suffix],
+                    options={"movflags": "+faststart"} if suffix in H264_SUFFIXES else {},
+                )
                 self._stream = self._add_stream(codec, options)
                 self._aspect: OneFilter | None = None
+            if sound is not None:
+                self._sound = _OtherStreams(sound, self._container, self._name)
         except BaseException:
             self.abort()
             raise
@@ -67,8 +97,9 @@ class PyAvWriter(FrameWriter):
         location = {"chroma_sample_location": str(info.chroma_location)}
         options = options | location | _slices(codec, info)
         stream = self._container.add_stream(codec, rate=info.rate, options=options)
-        stream.width, stream.height, stream.pix_fmt = info.width, info.height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = info.width, info.height, _PLAIN
         context = stream.codec_context
+        context.thread_count = 1
         context.time_base = 1 / info.rate
         context.color_range = info.color_range
         context.colorspace = info.matrix
@@ -85,10 +116,12 @@ class PyAvWriter(FrameWriter):
             raise OutputError(f"{self._name}: is closed; open a new writer for more frames")
         check_frame_size(self._name, self.info, frame, self._count)
         with av_errors(self._name, OutputError):
-            picture: Any = _picture(frame)
+            picture: Any = as_picture(frame)
             if self.info.sample_aspect:
                 picture = self._with_aspect(picture)
             picture.pts, picture.time_base = self._count, 1 / self.info.rate
+            if self._sound is not None:
+                self._sound.copy(self._count / self.info.rate)
             self._container.mux(self._stream.encode(picture))
         self._count += 1
 
@@ -108,6 +141,9 @@ class PyAvWriter(FrameWriter):
                 raise OutputError(f"{self._name}: no frame was written")
             with av_errors(self._name, OutputError):
                 self._container.mux(self._stream.encode(None))
+                if self._sound is not None:
+                    self._sound.copy(self._count / self.info.rate)
+                    self._sound.close()
                 self._container.close()
             self._file.commit()
         except BaseException:
@@ -120,6 +156,8 @@ class PyAvWriter(FrameWriter):
         if self._closed:
             return
         self._closed = True
+        if self._sound is not None:
+            self._sound.close()
         try:
             container = getattr(self, "_container", None)
             if container is not None:
@@ -131,12 +169,67 @@ class PyAvWriter(FrameWriter):
             self._file.discard()
 
 
+class _OtherStreams:
+    """Sound and subtitles of a file, copied as they are coded."""
+
+    def __init__(self, path: str | Path, target: Any, name: str) -> None:
+        """Add streams for them to the container ``target``, called ``name``.
+
+        Raises:
+            InputError: the file cannot be read.
+            ConfigError: it has none that the container can hold.
+        """
+        self._target = target
+        self._source: ByteSource = open_source(path)
+        try:
+            self._container: Any = open_container(self._source)
+        except BaseException:
+            self._source.close()
+            raise
+        self._streams: dict[int, Any] = {}
+        for stream in (*self._container.streams.audio, *self._container.streams.subtitles):
+            if target.format.name == "matroska" or _fits(target, stream):
+                self._streams[stream.index] = target.add_stream_from_template(stream)
+        if not self._streams:
+            self.close()
+            raise ConfigError(f"{path}: has no sound that {name} can hold; leave out with_audio")
+        self._packets: Iterator[Any] = self._container.demux()
+        self._next: Any = None
+
+    def copy(self, until: Fraction) -> None:
+        """Copy what begins before a time, in seconds."""
+        while True:
+            packet = self._next or next(self._packets, None)
+            self._next = None
+            if packet is None:
+                return
+            stream = self._streams.get(packet.stream_index)
+            if stream is None or packet.dts is None:
+                continue
+            if packet.dts * packet.time_base >= until:
+                self._next = packet
+                return
+            packet.stream = stream
+            self._target.mux(packet)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+        self._source.close()
+
+
+def _fits(target: Any, stream: Any) -> bool:
+    """Whether a container takes a stream as it is coded."""
+    context = stream.codec_context
+    return context is not None and context.name in target.supported_codecs
+
+
 def _slices(codec: str, info: VideoInfo) -> dict[str, str]:
     """Return the number of FFV1 slices: its encoder refuses to cut small pictures."""
     return {"slices": "1" if min(info.width, info.height) < 64 else "4"} if codec == "ffv1" else {}
 
 
-def _picture(frame: Frame) -> Any:
+def as_picture(frame: Frame) -> Any:
     """Copy the planes into an ``av.VideoFrame``, whose rows have padding."""
     picture: Any = av.VideoFrame(frame.width, frame.height, "yuv420p")
     for source, target in zip(frame.planes, picture.planes, strict=True):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 from typing import BinaryIO
 
 from colorvid.errors import InputError
@@ -19,37 +16,32 @@ from colorvid.io.files import (
     read_packed_frame,
     write_packed_frame,
 )
+from colorvid.io.sources import ByteSource
 
 
 class RawReader(FrameReader):
     """Frames of a raw file."""
 
-    def __init__(self, path: Path, size: Size, rate: Fraction) -> None:
-        """Open a raw file with pictures of ``size`` at ``rate`` frames per second.
+    def __init__(self, source: ByteSource, size: Size, rate: Fraction) -> None:
+        """Read pictures of ``size`` at ``rate`` frames per second; `close` closes the source.
 
         Raises:
             InputError: the file cannot be read, is empty or does not hold whole frames.
         """
-        self._name = str(path)
+        self._name = source.label
         try:
             self.info = VideoInfo(size.width, size.height, rate)
         except InputError as error:
-            raise InputError(f"{path}: {error}") from None
-        with os_errors(self._name, InputError):
-            self._stream = path.open("rb")
-        try:
-            self.info = replace(self.info, frames=self._count_frames())
-            self._empty = True
-        except BaseException:
-            self._stream.close()
-            raise
+            raise InputError(f"{self._name}: {error}") from None
+        self._stream = source
+        self.info = replace(self.info, frames=self._count_frames())
+        self._empty = True
 
     def _count_frames(self) -> int | None:
         """Frames by the length of the file; None for a pipe."""
-        status = os.fstat(self._stream.fileno())
-        if not stat.S_ISREG(status.st_mode):
+        length = self._stream.file_bytes
+        if length is None:
             return None
-        length = status.st_size
         step = frame_bytes(self.info.size)
         if length == 0:
             raise InputError(f"{self._name}: holds no frame")

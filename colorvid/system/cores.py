@@ -1,11 +1,13 @@
-"""Processor cores: how many there are, and one torch thread for each worker."""
+"""Processor cores: how many there are, and one thread for each worker."""
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 def available_cores() -> int:
@@ -15,19 +17,63 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+class _Single:
+    """Holds the libraries of the process at one thread while any block of it wants that.
+
+    torch is told only where it is loaded.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._torch_threads: int | None = None
+        self._blas: Any = None
+
+    def enter(self) -> None:
+        """One block more."""
+        from threadpoolctl import threadpool_limits
+
+        torch: Any = sys.modules.get("torch")
+        with self._lock:
+            if self._users == 0:
+                self._blas = threadpool_limits(1, user_api="blas")
+            self._users += 1
+            if torch is not None:
+                if self._torch_threads is None:
+                    self._torch_threads = torch.get_num_threads()
+                torch.set_num_threads(1)
+
+    def leave(self) -> None:
+        """One block less; the last one puts back what was there."""
+        torch: Any = sys.modules.get("torch")
+        with self._lock:
+            self._users -= 1
+            if torch is not None and self._torch_threads is not None:
+                self._restore_torch(torch, self._torch_threads)
+            if self._users == 0:
+                self._torch_threads = None
+                self._blas.restore_original_limits()
+
+    def _restore_torch(self, torch: Any, threads: int) -> None:
+        # What torch is told holds for the thread that tells it, and for all new threads.
+        torch.set_num_threads(threads)
+        if self._users > 0:
+            other = threading.Thread(target=torch.set_num_threads, args=(1,))
+            other.start()
+            other.join()
+
+
+_single = _Single()
+
+
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Inside, every worker computes with one thread; the number from before comes back after.
+    """Inside, every worker computes with one thread, in torch and in the BLAS of numpy.
 
-    Does nothing where torch is not loaded.
+    Blocks may overlap in several threads; after the last one the numbers from before hold again.
     """
-    torch = sys.modules.get("torch")
-    if torch is None:
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    _single.enter()
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        _single.leave()

@@ -6,13 +6,25 @@ import os
 from pathlib import Path
 
 from colorvid.config import is_whole
-from colorvid.errors import ConfigError, HeaderError
+from colorvid.errors import ConfigError, HeaderError, InputError
 from colorvid.frame import Size
 
 DECODE_BYTES_PER_PIXEL = 512
 """Memory that one worker takes for each luma sample of the picture, an upper bound; measured by
 ``tests/system/test_limits.py``. It is the same for sound and for damaged streams."""
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+def require_folder() -> None:
+    """Refuse to work in a working directory that was removed: MKL aborts the process there.
+
+    Raises:
+        InputError: it was.
+    """
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise InputError("the working directory was removed; change to another one") from None
 
 
 def memory_bytes() -> int | None:

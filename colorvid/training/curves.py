@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorvid.errors import InputError
-from colorvid.evaluation.plots import figure
+from colorvid.evaluation.plots import figure, label
 from colorvid.io.files import os_errors
 
 PANELS = {
@@ -62,12 +62,12 @@ def smoothed(values: Curve, width: int) -> Curve:
 def plot(path: Path, logs: dict[str, dict[str, Curve]], width: int) -> None:
     """Draw the logs of runs, by name, to ``path``."""
     with figure(path, 1, len(PANELS)) as axes:
-        for panel, (column, label) in zip(axes[0], PANELS.items(), strict=True):
+        for panel, (column, title) in zip(axes[0], PANELS.items(), strict=True):
             for number, (name, log) in enumerate(logs.items()):
                 color = f"C{number % 10}"
                 panel.plot(log["step"], log[column], color=color, alpha=0.25, linewidth=0.7)
                 curve = smoothed(log[column], width)
-                panel.plot(log["step"], curve, color=color, label=name)
+                panel.plot(log["step"], curve, color=color, label=label(name))
             panel.set_xlabel("step")
-            panel.set_ylabel(label)
+            panel.set_ylabel(title)
         axes[0][0].legend()

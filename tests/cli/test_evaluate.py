@@ -115,7 +115,8 @@ def test_the_first_frames_of_unequal_videos(clips: Path, capfd: pytest.CaptureFi
         ("a.y4m b.y4m --plot x.pdf", 1, "allowed are names in .png and .svg"),
         ("a.y4m b.y4m --metrics vmaf", 1, "'vmaf' is unknown; use ciede_vmaf, niqe, strred"),
         ("a.y4m b.y4m --metrics niqe", 2, "64x48 is too small for niqe"),
-        ("a.y4m b.y4m --csv a.y4m", 2, "a.y4m exists; pass -y to overwrite"),
+        ("a.y4m b.y4m --csv a.y4m", 1, "a.y4m .--csv. is the original itself; give another name"),
+        ("a.y4m b.y4m --csv a.yuv", 2, "a.yuv exists; pass -y to overwrite"),
         ("a.y4m b.y4m --json none/x.json", 2, "none/x.json: No such file or directory"),
         ("a.y4m b.y4m --colormatrix rgb", 1, "invalid choice: 'rgb'"),
         ("- -", 1, "both videos are -; only one can come from stdin"),
@@ -174,5 +175,5 @@ def test_as_a_program_with_the_original_on_a_pipe(clips: Path) -> None:
 def test_the_help_explains_itself(capfd: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     text = " ".join(capfd.readouterr().out.split())
-    for part in ("the original: y4m, raw .yuv", "ciede_vmaf, niqe, strred", "exit codes:"):
+    for part in ("the original: y4m, raw .yuv", "ciede_vmaf, niqe, strred", "examples:"):
         assert part in text

@@ -1,6 +1,8 @@
 import io
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,15 +12,19 @@ from pathlib import Path
 import pytest
 
 import colorvid
-from colorvid.cli.main import main
+from colorvid.cli.main import EXAMPLES, main, parse
+from colorvid.files.encode import EncodeOptions
+from colorvid.files.reports import Progress
 from colorvid.native.core import describe
+from colorvid.system import pace
+from colorvid.system.text import file_size
 from tests.clips import moving_frames
 from tests.conftest import CodedClip, read_clip, write_clip
 
 LAUNCHER = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from colorvid.cli.main import main
+from colorvid.cli.main import EXAMPLES, main, parse
 sys.exit(main())
 """
 
@@ -50,14 +56,18 @@ def test_encode_decode_verify(
     assert out == ""
     quality, summary = err.splitlines()
     assert quality.startswith("PSNR Y ") and "dE00" in quality
-    assert summary.startswith("encoded 8 frames, ") and summary.endswith(" kb/s")
+    size = re.escape(file_size(stream.stat().st_size))
+    pattern = rf"{re.escape(str(stream))}: 8 frames, {size}, [0-9.]+ s \([0-9.]+ fps\), [0-9.]+ "
+    assert re.fullmatch(pattern + r"kbit/s, mean quality \d\d\.\d", summary), summary
     assert run("decode", "-i", stream, "-o", result) == 0
     assert [f.crc32() for f in read_clip(result)] == [f.crc32() for f in coded.decoded]
     assert run("verify", stream) == 0
     out, err = capfd.readouterr()
     assert out == ""
     decoded, verified = err.splitlines()
-    assert decoded.startswith("decoded 8 frames, ") and verified.startswith("verified 8 frames, ")
+    assert decoded.startswith(f"{result}: 8 frames from ") and decoded.endswith(", uncompressed")
+    assert verified.startswith(f"{stream}: 8 frames from ")
+    assert verified.endswith(" kbit/s, intact")
 
 
 def test_quiet_says_nothing(
@@ -86,8 +96,15 @@ def test_raw_video_needs_its_size_and_rate(
 def test_info_in_words_and_as_json(coded: CodedClip, capfd: pytest.CaptureFixture[str]) -> None:
     assert run("info", coded.stream, "--frames") == 0
     text = capfd.readouterr().out
-    assert "width" in text and "8 in 0.267 s" in text and "3 of 2 to 3 frames" in text
-    assert len(text.splitlines()) == 15 + 1 + 5 + 1 + 9
+    rows = {line[:9].strip(): line[9:] for line in text.splitlines()[:8]}
+    assert rows["stream"] == f"{coded.stream}, {file_size(coded.stream.stat().st_size)}"
+    assert rows["video"] == "64x48, 29.97 fps, 8 frames, 0.3 s, samples of 12:11"
+    assert rows["colours"] == "SMPTE 170M; range limited; chroma center"
+    assert rows["coding"].startswith("3 groups of 2 to 3 frames, quality of key frames 44, ")
+    assert rows["bytes"].startswith("key frames ") and "motion " in rows["bytes"]
+    assert rows["model"].startswith("default of colorvid ")
+    assert rows["state"] == "whole"
+    assert len(text.splitlines()) == 8 + 1 + 9
     assert run("info", coded.stream, "--json") == 0
     values = json.loads(capfd.readouterr().out)
     size = coded.stream.stat().st_size
@@ -95,7 +112,7 @@ def test_info_in_words_and_as_json(coded: CodedClip, capfd: pytest.CaptureFixtur
     assert values["bytes"].pop("total") == size == sum(values["bytes"].values())
     assert [(g["frame"], g["frames"]) for g in values["gops"]] == [(0, 3), (3, 3), (6, 2)]
     assert values["damage"] == [] and "frames" not in values
-    assert values["kbps"] == pytest.approx(size * 8 * 30000 / 1001 / 8 / 1000)
+    assert values["rate_kbps"] == pytest.approx(size * 8 * 30000 / 1001 / 8 / 1000)
     assert run("info", coded.stream, "--json", "--frames") == 0
     frames = json.loads(capfd.readouterr().out)["frames"]
     assert [f["type"] for f in frames[:4]] == ["intra", "inter", "inter", "intra"]
@@ -109,11 +126,11 @@ def test_damage(coded: CodedClip, tmp_path: Path, capfd: pytest.CaptureFixture[s
     stream.write_bytes(data)
     assert run("info", stream) == 5
     out, err = capfd.readouterr()
-    assert "state    damaged in 1 place" in out
+    assert "state    damaged in 1 place; 1 of 8 frames missing" in out
     assert err.startswith("colorvid [warning]: ") and "frame 4 is lost" in err
     assert run("verify", stream) == 5
     warning, closing, error = capfd.readouterr().err.splitlines()
-    assert "CRC" in warning and closing.startswith("verified 6 frames")
+    assert "CRC" in warning and closing.startswith(f"{stream}: 6 frames")
     assert error == "colorvid [error]: the stream is damaged in 1 place; 2 frames are lost"
     assert run("decode", stream, "-o", result, "--quiet") == 5
     assert one_error_line(capfd.readouterr().err).endswith("2 of them replaced")
@@ -199,7 +216,7 @@ def test_help_and_version(capfd: pytest.CaptureFixture[str]) -> None:
     for name in ("encode", "decode", "info", "verify", "selftest", "model"):
         assert run(name, "--help") == 0
         text = capfd.readouterr().out
-        assert text.startswith(f"usage: colorvid {name} ") and "exit codes:" in text
+        assert text.startswith(f"usage: colorvid {name} ") and "examples:" in text
     assert run("encode", "--help") == 0
     assert "a higher number gives a better picture" in " ".join(capfd.readouterr().out.split())
 
@@ -235,11 +252,11 @@ def test_pipes_in_both_directions(coded: CodedClip) -> None:
     encode = command("encode", "-", "-o", "-", "--gop", 3)
     encoded = subprocess.run(encode, input=source, capture_output=True)
     assert encoded.stdout == coded.stream.read_bytes()
-    assert encoded.stderr.startswith(b"encoded 8 frames")
+    assert encoded.stderr.startswith(b"stdout: 8 frames, ")
     decode = command("decode", "-", "-o", "-")
     decoded = subprocess.run(decode, input=encoded.stdout, capture_output=True)
     assert decoded.stdout == coded.stream.with_name("decoded.y4m").read_bytes()
-    assert decoded.stderr.startswith(b"decoded 8 frames")
+    assert decoded.stderr.startswith(b"stdout: 8 frames from ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -277,16 +294,13 @@ def test_full_disk_leaves_nothing_behind(coded: CodedClip, tmp_path: Path) -> No
 
 
 def test_closed_pipe_is_one_line(coded: CodedClip) -> None:
-    for arguments in (
-        command("info", coded.stream, "--frames"),
-        command("decode", coded.stream, "-o", "-"),
-    ):
-        reading, writing = os.pipe()
-        os.close(reading)
-        result = subprocess.run(arguments, stdout=writing, stderr=subprocess.PIPE, text=True)
-        os.close(writing)
-        assert result.returncode == 2
-        assert "stdout: Broken pipe" in one_error_line(result.stderr)
+    reading, writing = os.pipe()
+    os.close(reading)
+    arguments = command("decode", coded.stream, "-o", "-")
+    result = subprocess.run(arguments, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert result.returncode == 2
+    assert "stdout: Broken pipe" in one_error_line(result.stderr)
 
 
 @pytest.mark.parametrize(
@@ -330,5 +344,87 @@ def test_progress_only_at_a_terminal(
         monkeypatch.setattr(sys, "stderr", terminal)
         assert run("encode", coded.source, "-o", target, "-y", "--frames", 4, option) == 0
         text = terminal.getvalue()
-        assert ("/4 frames, " in text and " kb/s, eta " in text) == shown
-        assert ("encoded 4 frames" in text) == (option != "--quiet")
+        bars = re.findall(r"\r(\d+% \d+/4, [0-9.]+ fps, [0-9:?]+ left)", text)
+        assert bool(bars) == shown
+        assert all(len(bar) <= 40 for bar in bars)
+        assert ("a.clv: 4 frames, " in text) == (option != "--quiet")
+
+
+def test_progress_elsewhere_is_a_line_at_times(
+    coded: CodedClip,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    words = ("encode", coded.source, "-o", tmp_path / "a.clv", "-y")
+    assert run(*words) == 0
+    assert len(capfd.readouterr().err.splitlines()) == 1, "short work has no such line"
+    monkeypatch.setattr(pace.Pace.__init__, "__defaults__", (0.0,))
+    assert run(*words) == 0
+    *lines, summary = capfd.readouterr().err.splitlines()
+    assert len(lines) == 8 and "a.clv: 8 frames" in summary
+    assert re.fullmatch(r"colorvid: \d of 8 frames, [0-9.]+ fps, [0-9.]+ s left", lines[3])
+    for option in ("--no-progress", "--quiet"):
+        assert run(*words, option) == 0
+        assert "colorvid: " not in capfd.readouterr().err
+
+
+def test_progress_counts_the_frames_of_all_groups(coded: CodedClip, tmp_path: Path) -> None:
+    """With two groups at once, frames of the second one are done before the first one ends."""
+    seen: list[Progress] = []
+    target = tmp_path / "a.clv"
+    options = EncodeOptions(gop=4, threads=2, overwrite=True, progress=seen.append)
+    colorvid.encode_file(coded.source, target, options)
+    assert [p.written for p in seen] == list(range(1, 9))
+    assert all(p.frames >= (p.written or 0) for p in seen)
+    assert [p.frames for p in seen] == sorted(p.frames for p in seen)
+    assert seen[-1].frames == seen[-1].total == 8
+    assert seen[-1].kbps < seen[0].kbps, "of the frames that are written"
+    seen.clear()
+    colorvid.decode_file(target, tmp_path / "a.y4m", threads=2, progress=seen.append)
+    assert [p.written for p in seen] == list(range(1, 9))
+    assert all(8 >= p.frames >= (p.written or 0) for p in seen)
+
+
+def test_a_reader_of_info_may_leave(coded: CodedClip) -> None:
+    words = command("info", coded.stream, "--frames")
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.wait() == 0
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+def test_a_working_directory_that_was_removed(coded: CodedClip, tmp_path: Path) -> None:
+    """There MKL aborts the process, and a temporary file would be left."""
+    target = tmp_path / "o.clv"
+    script = 'cd "$0" && rmdir "$0" && exec "$@"'
+    words = [sys.executable, "-m", "colorvid", "encode", str(coded.source), "-o", str(target)]
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    environment = os.environ | {"PYTHONPATH": str(Path(colorvid.__file__).parents[1])}
+    done = subprocess.run(
+        ["sh", "-c", script, str(gone), *words], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert one_error_line(done.stderr) == "the working directory was removed; change to another one"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_pages_have_two_examples_that_are_understood(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert run("--help") == 0
+    top = capfd.readouterr().out
+    assert "exit codes:" in top
+    for name, examples in EXAMPLES.items():
+        assert f"    {name} " in top and len(examples) == 2
+        for example in examples:
+            words = shlex.split(example.partition(" < ")[0])
+            assert words[:2] == ["colorvid", name]
+            assert parse(words[1:]).command == name
+        assert run(name, "--help") == 0
+        page = capfd.readouterr().out
+        assert "exit codes" not in page
+        assert page.endswith(f"examples:\n  {examples[0]}\n  {examples[1]}\n")

@@ -188,7 +188,7 @@ def test_full_small_disk(direction: str, coded: CodedClip, outputs: Path) -> Non
     ("target", "message"),
     [
         ("/proc/a", "/proc/a: No such file or directory"),
-        ("/dev/null", "/dev/null: is not a plain file; give the name of a file"),
+        ("/dev/full", "No space left on device"),
         ("{folder}/none/a", "{folder}/none/a: No such file or directory"),
         ("{folder}/file/a", "{folder}/file/a: Not a directory"),
         ("{folder}", "{folder}: is a directory; give the name of a file"),

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from colorvid.errors import InputError
-from colorvid.io.pyav_reader import _sum_up, frame_sizes
+from colorvid.io.pyav_reader import FrameSizes, _sum_up, frame_sizes
+from colorvid.io.sources import open_source
 from tests.clips import moving_frames
 
 OPTIONS = {"crf": "30", "x264-params": "keyint=8:scenecut=0:bframes=3:threads=1"}
@@ -35,6 +36,13 @@ def encode(path: Path, count: int, sound: bool = False) -> Path:
     return path
 
 
+def sizes_of(path: Path, frames: int | None = None) -> FrameSizes | None:
+    with open_source(path) as source:
+        found = frame_sizes(source, frames)
+        assert source.tell() == 0, "it can be read once more"
+        return found
+
+
 def by_timestamp(path: Path) -> list[int]:
     """Sizes of the packets of the video, in the order of their presentation times."""
     with av.open(str(path)) as container:
@@ -46,14 +54,14 @@ def by_timestamp(path: Path) -> list[int]:
 
 def test_sizes_are_those_of_the_packets_in_display_order(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.mp4", 10)
-    found = frame_sizes(path, "a.mp4")
+    found = sizes_of(path)
     assert found is not None and found.complete and found.alone
     assert found.sizes == by_timestamp(path)
 
 
 def test_raw_streams_without_timestamps_keep_display_order(tmp_path: Path) -> None:
     contained, raw = encode(tmp_path / "a.mp4", 10), encode(tmp_path / "a.264", 10)
-    found = frame_sizes(raw, "a.264")
+    found = sizes_of(raw)
     assert found is not None
     assert found.sizes[1:8] == by_timestamp(contained)[1:8], "no parameter sets in these"
     assert sum(found.sizes) == raw.stat().st_size
@@ -62,14 +70,14 @@ def test_raw_streams_without_timestamps_keep_display_order(tmp_path: Path) -> No
 @pytest.mark.parametrize("count", [1, 3, 9, 10])
 def test_the_first_frames_have_the_same_sizes_as_in_the_whole(tmp_path: Path, count: int) -> None:
     path = encode(tmp_path / "a.mp4", 10)
-    found = frame_sizes(path, "a.mp4", count)
+    found = sizes_of(path, count)
     assert found is not None
     assert found.sizes == by_timestamp(path)[:count]
     assert found.complete == (count == 10)
 
 
 def test_sound_is_noticed(tmp_path: Path) -> None:
-    found = frame_sizes(encode(tmp_path / "a.mp4", 3, sound=True), "a.mp4")
+    found = sizes_of(encode(tmp_path / "a.mp4", 3, sound=True))
     assert found is not None and not found.alone and len(found.sizes) == 3
 
 
@@ -84,4 +92,4 @@ def test_what_is_no_video_is_named(tmp_path: Path) -> None:
     path = tmp_path / "text.mp4"
     path.write_text("nothing")
     with pytest.raises(InputError, match="text.mp4"):
-        frame_sizes(path, "text.mp4")
+        sizes_of(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -76,12 +77,21 @@ def test_directories(tmp_path: Path, name: str) -> None:
     assert "is a directory" in refused(InputError, tmp_path / name)
 
 
-@pytest.mark.parametrize("data", [b"", b"x", b"hello world\n" * 100, bytes(5000)])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "is empty; give a video"),
+        (b"x", "is text, not a video; give a video"),
+        (b"hello world\n" * 100, "is text, not a video; give a video"),
+        (bytes(5000), "cannot be opened as video: "),
+        (bytes(range(256)) * 20, "cannot be opened as video: "),
+    ],
+)
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ""])
-def test_files_that_are_no_video(tmp_path: Path, data: bytes, suffix: str) -> None:
+def test_files_that_are_no_video(tmp_path: Path, data: bytes, message: str, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes(data)
-    assert refused(InputError, path).startswith(f"{path}: cannot be opened as video: ")
+    assert refused(InputError, path).startswith(f"{path}: {message}")
 
 
 def test_damaged_videos(tmp_path: Path) -> None:
@@ -183,9 +193,11 @@ def test_outputs_that_cannot_be_made(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"folder{suffix}").mkdir()
     with pytest.raises(OutputError, match="is a directory"):
         open_writer(tmp_path / f"folder{suffix}", INFO, overwrite=True)
-    os.mkfifo(tmp_path / f"fifo{suffix}")
+    address = socket.socket(socket.AF_UNIX)
+    address.bind(str(tmp_path / f"socket{suffix}"))
+    address.close()
     with pytest.raises(OutputError, match="is not a plain file"):
-        open_writer(tmp_path / f"fifo{suffix}", INFO, overwrite=True)
+        open_writer(tmp_path / f"socket{suffix}", INFO, overwrite=True)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])

@@ -27,7 +27,7 @@ TAGGED = VideoInfo(
 
 
 def write_clip(path: Path, frames: list[Frame], info: VideoInfo) -> None:
-    with open_writer(path, info) as writer:
+    with open_writer(path, info, lossless=True) as writer:
         for frame in frames:
             writer.write(frame)
 

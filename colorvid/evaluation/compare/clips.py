@@ -88,6 +88,8 @@ def find_sources(paths: Sequence[Path]) -> list[Path]:
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
         elif not path.exists():
             raise InputError(f"{path}: No such file or directory; give clips, images or folders")
+        elif not path.is_file():
+            raise InputError(f"{path}: is no file, and clips are read several times; give files")
         if not inside:
             raise InputError(f"{path} holds no {', '.join(suffixes)} file; give another folder")
         found += inside

@@ -31,6 +31,7 @@ from colorvid.evaluation.compare.tables import (
     write_tsv,
 )
 from colorvid.evaluation.plots import rate_distortion
+from colorvid.io.files import file_name
 from colorvid.quality.metrics import ms_ssim_db
 
 RGB_COLUMNS = ("codec", "quality", "rate_bpp", "psnr_rgb_db", "ms_ssim_rgb")
@@ -239,7 +240,7 @@ class Beside:
         if self.published:
             write_published(folder, of_codec(points, OWN), self.published, origin)
         for one in self.patches:
-            path = folder / f"patch-{one.clip.name}.png"
+            path = folder / file_name("patch-", one.clip.name, ".png")
             draw_patches(path, one.clip, one.patch, one.shown)
 
 

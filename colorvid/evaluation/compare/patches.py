@@ -13,7 +13,7 @@ from colorvid.errors import ConfigError, InputError
 from colorvid.evaluation.compare.clips import Clip
 from colorvid.evaluation.compare.codecs import FileCodec
 from colorvid.evaluation.compare.points import code_frames
-from colorvid.evaluation.plots import figure
+from colorvid.evaluation.plots import figure, label
 from colorvid.frame import Frame
 from colorvid.quality.color import frame_to_rgb
 from colorvid.quality.metrics import bits_per_pixel
@@ -154,7 +154,7 @@ def draw_patches(path: Path, clip: Clip, patch: Patch, shown: Sequence[Shown]) -
     with figure(path, 1, len(panels), size) as axes:
         for panel, (title, (picture, caption)) in zip(axes[0], panels.items(), strict=True):
             panel.imshow(picture, interpolation="nearest")
-            panel.set_title(title)
+            panel.set_title(label(title))
             panel.set_xlabel(caption)
             panel.set_xticks([])
             panel.set_yticks([])

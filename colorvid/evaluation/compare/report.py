@@ -32,10 +32,12 @@ from colorvid.evaluation.compare.tables import (
     write_tsv,
 )
 from colorvid.evaluation.plots import rate_distortion
-from colorvid.io.files import os_errors, output_text
+from colorvid.io.files import file_name, os_errors, output_text
 from colorvid.quality.log import write_log
 
 _FORMAT = 1  # of compare.json
+SHOWN = ("rate_kbps", "psnr_yuv611_db", "psnr_y_db", "ms_ssim_y_db", "de00_mean")
+"""Columns of the table of curves on a terminal, behind codec and quality."""
 _FILES = (
     "points.tsv",
     "bdrate.tsv",
@@ -82,17 +84,26 @@ class Comparison:
         return bd_table(self.points, OWN, anchors)
 
     def as_markdown(self) -> str:
-        """Tables of mean curves, settings and BD-rates."""
+        """BD-rates, mean curves with all figures, settings, and what stands beside."""
+        return self._page(list(self.means[0].as_row()))
+
+    def as_text(self) -> str:
+        """The same for a terminal: the table of curves has the figures that most people want."""
+        known = self.means[0].as_row()  # no MS-SSIM of small pictures
+        return self._page(["codec", "quality", *(column for column in SHOWN if column in known)])
+
+    def _page(self, columns: list[str]) -> str:
+        rows = [point.as_row() for point in self.means]
+        bd = self.bd_rates
         parts = [
+            *([bd_markdown(bd)] if bd else []),
             f"## M{self._title()[1:]}",
-            markdown([point.as_row() for point in self.means]),
+            markdown([{column: row[column] for column in columns} for row in rows]),
             self._notes(),
             "### Settings",
             "\n".join(self._settings()),
+            *self.beside.as_markdown(self.points, _gop(self.points)),
         ]
-        bd = self.bd_rates
-        parts += [bd_markdown(bd)] if bd else []
-        parts += self.beside.as_markdown(self.points, _gop(self.points))
         return "\n\n".join(parts) + "\n"
 
     def _settings(self) -> list[str]:
@@ -172,8 +183,8 @@ class Comparison:
     def _write_frames(self, folder: Path) -> None:
         folder.mkdir()
         for point in self.points:
-            path = folder / f"{point.clip}-{point.codec}-{point.quality}.csv"
-            write_log(path, point.per_frame)
+            name = file_name("", point.clip, f"-{point.codec}-{point.quality}.csv")
+            write_log(folder / name, point.per_frame)
 
     def _draw(self, folder: Path) -> None:
         means = self.means

@@ -14,6 +14,7 @@ from colorvid.evaluation.compare.rgb import RGB_METRICS
 from colorvid.evaluation.score.extra import EXTRA_METRICS
 from colorvid.io.files import output_text
 from colorvid.quality.metrics import METRICS, BdRate, bd_rate
+from colorvid.system.text import printable
 
 BD_METRICS = ("psnr_y_db", "psnr_yuv611_db", "ms_ssim_y_db", "de00_mean")
 """Figures that BD-rates are taken over; where lower is better, over the negated figure."""
@@ -306,7 +307,9 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return printable(value).replace("|", r"\|")  # names of clips may hold anything
 
 
 def write_tsv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

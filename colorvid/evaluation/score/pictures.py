@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from colorvid.errors import ColorvidError, OutputError
 from colorvid.frame import Frame
-from colorvid.io.files import OutputFile, os_errors
+from colorvid.io.files import OutputFile, os_errors, write_output
 from colorvid.quality.color import ColorSpec, frame_delta_e, frame_to_rgb
 
 SCALE_DE = 10
@@ -75,6 +75,11 @@ def triptych(reference: Frame, decoded: Frame, spec: ColorSpec, scale: float, ti
     return canvas
 
 
+def picture_path(folder: Path, number: int) -> Path:
+    """File of a frame, such as ``frame_000010.png``."""
+    return folder / f"frame_{number:06d}.png"
+
+
 class TriptychWriter:
     """Draws pictures of chosen frames while two videos are read, and writes them afterwards.
 
@@ -94,7 +99,7 @@ class TriptychWriter:
         """Prepare the folder; no picture is written yet.
 
         Args:
-            folder: made if it is missing. A picture is called ``frame_000010.png``.
+            folder: made if it is missing; see `picture_path`.
             at: numbers of the frames, from 0.
             spec: what the samples of both videos mean.
             scale: dE00 at the top of the colours.
@@ -111,11 +116,7 @@ class TriptychWriter:
         with os_errors(str(folder), OutputError):
             folder.mkdir(parents=True, exist_ok=True)
         for number in at:
-            OutputFile(self.path(number), overwrite=overwrite).discard()
-
-    def path(self, number: int) -> Path:
-        """File of a frame."""
-        return self._folder / f"frame_{number:06d}.png"
+            OutputFile(picture_path(self._folder, number), overwrite=overwrite).discard()
 
     def originals(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Pass the frames of the original on; each must be taken before its decoded one."""
@@ -143,11 +144,5 @@ class TriptychWriter:
             OutputError: a picture cannot be written.
         """
         for number, data in self._ready.items():
-            output = OutputFile(self.path(number), overwrite=self._overwrite)
-            try:
-                with os_errors(output.name, OutputError):
-                    output.temporary.write_bytes(data.getvalue())
-                output.commit()
-            except BaseException:
-                output.discard()
-                raise
+            path = picture_path(self._folder, number)
+            write_output(path, data.getvalue(), overwrite=self._overwrite)

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from colorvid.errors import InputError
-from colorvid.evaluation.plots import figure
+from colorvid.evaluation.plots import figure, label
 from colorvid.evaluation.score.extra import EXTRA_METRICS, strred
 from colorvid.evaluation.score.frames import ScoredFrame, score_frames
 from colorvid.evaluation.score.pictures import TriptychWriter
@@ -23,6 +23,7 @@ from colorvid.quality.metrics import (
     bits_per_pixel,
     kbit_per_second,
 )
+from colorvid.system.text import printable
 
 _ALL_METRICS = METRICS | EXTRA_METRICS
 _LINE = "{:<16}{:>12}{:>12}{:>10}  {}"
@@ -196,8 +197,8 @@ def as_text(summary: Summary) -> str:
     """The summary in words, as ``colorvid eval`` prints it."""
     fps = "frame rate not known" if summary.fps is None else f"{float(summary.fps):.6g} per second"
     lines = [
-        f"original  {summary.reference}",
-        f"decoded   {summary.decoded}",
+        f"original  {printable(summary.reference)}",
+        f"decoded   {printable(summary.decoded)}",
         f"frames    {summary.frames} of {summary.width_px}x{summary.height_px}, {fps}",
         f"colours   {summary.colors}",
         f"rate      {_rate(summary)}",
@@ -250,7 +251,7 @@ def as_json(summary: Summary, rows: Sequence[ScoredFrame]) -> str:
         "width_px": summary.width_px,
         "height_px": summary.height_px,
         "frames": summary.frames,
-        "fps": None if summary.fps is None else str(summary.fps),
+        "fps": None if summary.fps is None else float(summary.fps),
         "colors": {
             key: {"value": value, "origin": colors.origin[key]}
             for key, value in colors.values.items()
@@ -292,10 +293,10 @@ def plot_frames(path: Path, rows: Sequence[ScoredFrame], *, title: str = "") -> 
         if bits:
             axes[0][0].bar(numbers, [8 * (row.size_bytes or 0) for row in rows], width=0.9)
             axes[0][0].set_ylabel("bits")
-        for panel, (label, columns) in zip(axes[int(bits) :, 0], panels, strict=True):
+        for panel, (axis, columns) in zip(axes[int(bits) :, 0], panels, strict=True):
             for column in columns:
                 panel.plot(numbers, [row.figure(column) for row in rows], label=column)
-            panel.set_ylabel(label)
+            panel.set_ylabel(axis)
             panel.legend()
         axes[-1][0].set_xlabel("frame")
-        axes[0][0].set_title(title, loc="left")
+        axes[0][0].set_title(label(title), loc="left")

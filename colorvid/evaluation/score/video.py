@@ -7,16 +7,19 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
+from colorvid.bitstream import summarise
+from colorvid.config import STREAM_SIGN
 from colorvid.errors import InputError
-from colorvid.files.decode import DecodeOptions, open_decoded
-from colorvid.files.streams import SUFFIX, name_of, probe
+from colorvid.files.decode import DecodedVideo, DecodeOptions
+from colorvid.files.streams import named_errors
 from colorvid.frame import Frame, Size
 from colorvid.io import VideoInfo, open_reader
 from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL, RANGE_LIMITED, RANGE_UNKNOWN, UNSPECIFIED
-from colorvid.io.opening import PIPE
+from colorvid.io.opening import is_raw
+from colorvid.io.sources import ByteSource, kept, open_source
+from colorvid.io.y4m import is_y4m
 from colorvid.quality.color import ColorSpec, Matrix, Siting
 from colorvid.quality.scores import color_spec
 
@@ -25,7 +28,6 @@ RANGES = {"limited": RANGE_LIMITED, "full": RANGE_FULL}
 SITINGS: dict[Siting, int] = {
     name: CHROMA_LOCATIONS.index(name) for name in ("left", "center", "topleft")
 }
-_RAW, _UNCOMPRESSED = ".yuv", (".yuv", ".y4m")
 _ANY_RATE = Fraction(25)  # a raw video needs one to be opened
 
 
@@ -52,11 +54,6 @@ class Source:
     threads: int = 0
     device: str = "cpu"
     model: str | None = None
-
-    @property
-    def suffix(self) -> str:
-        """In lower case."""
-        return Path(self.path).suffix.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,63 +94,69 @@ def open_video(source: Source, *, sizes: bool = False) -> Iterator[Video]:
         HeaderError: a ``.clv`` is none.
     """
     with ExitStack() as stack:
-        if source.suffix == SUFFIX:
-            yield _open_clv(source, stack, sizes)
+        file = stack.enter_context(open_source(source.path))
+        if file.start.startswith(STREAM_SIGN):
+            yield _open_clv(source, file, stack, sizes)
         else:
-            yield _open_other(source, stack, sizes)
+            yield _open_other(source, file, stack, sizes)
 
 
-def _open_other(source: Source, stack: ExitStack, sizes: bool) -> Video:
+def _open_other(source: Source, file: ByteSource, stack: ExitStack, sizes: bool) -> Video:
     """A video that `open_reader` takes."""
-    raw = source.suffix == _RAW
-    rate = source.rate or _ANY_RATE if raw else source.rate
+    raw = is_raw(file)
+    coded = sizes and not raw and not is_y4m(file.start) and bool(file.start)
+    found = None
+    if coded:
+        from colorvid.io.pyav_reader import frame_sizes
+
+        file = stack.enter_context(kept(file))
+        found = frame_sizes(file, source.frames)
+    file_bytes = file.file_bytes if coded else None
     reader = stack.enter_context(
         open_reader(
-            source.path,
+            file,
             size=source.size if raw else None,
-            rate=rate,
+            rate=source.rate or _ANY_RATE if raw else source.rate,
             convert=source.convert,
             frames=source.frames,
         )
     )
-    name = name_of(source.path, "stdin")
     known = source.rate if raw else reader.info.rate
-    video = Video(name, reader.info, known, reader)
-    if not sizes or source.path == PIPE or source.suffix in _UNCOMPRESSED:
-        return video
-    from colorvid.io.pyav_reader import frame_sizes
-
-    path = Path(source.path)
-    found = frame_sizes(path, name, source.frames)
-    if found is None:
-        return replace(video, file_bytes=path.stat().st_size)
-    return replace(
-        video,
-        frame_bytes=found.sizes,
-        file_bytes=path.stat().st_size,
-        whole=found.complete and found.alone,
+    return Video(
+        file.label,
+        reader.info,
+        known,
+        reader,
+        frame_bytes=None if found is None else found.sizes,
+        file_bytes=file_bytes,
+        whole=found is not None and found.complete and found.alone,
     )
 
 
-def _open_clv(source: Source, stack: ExitStack, sizes: bool) -> Video:
+def _open_clv(source: Source, file: ByteSource, stack: ExitStack, sizes: bool) -> Video:
     """A ``.clv`` stream; a damaged one is refused where the damage is reached."""
     options = DecodeOptions(
         threads=source.threads, device=source.device, model=source.model, on_error="stop"
     )
-    decoded = stack.enter_context(open_decoded(source.path, options))
+    packets: list[int] = []
+    if sizes:
+        file = stack.enter_context(kept(file))
+        with named_errors(file.label):
+            packets = [frame.packet_bytes for frame in summarise(cast(BinaryIO, file)).frames]
+        file.rewind()
+    decoded = DecodedVideo(cast(BinaryIO, file), options, file.label)
     frames = stack.enter_context(closing(decoded.frames()))
     info, rate = decoded.info, source.rate or decoded.info.rate
-    video = Video(source.path, info, rate, islice(frames, source.frames))
+    video = Video(file.label, info, rate, islice(frames, source.frames))
     if not sizes:
         return video
-    packets = [frame.packet_bytes for frame in probe(source.path).frames]
-    kept = packets[: source.frames]
+    taken = packets[: source.frames]
     return replace(
         video,
-        info=replace(info, frames=len(kept)),
-        frame_bytes=kept,
-        file_bytes=Path(source.path).stat().st_size,
-        whole=len(kept) == len(packets),
+        info=replace(info, frames=len(taken)),
+        frame_bytes=taken,
+        file_bytes=file.file_bytes,
+        whole=len(taken) == len(packets),
     )
 
 

@@ -12,7 +12,8 @@ import av
 import numpy as np
 
 from colorvid.errors import ConfigError, InputError
-from colorvid.io.pyav_stream import av_errors
+from colorvid.io.pyav_stream import av_errors, open_container, video_stream
+from colorvid.io.sources import open_source
 from colorvid.training.data import synthetic
 
 Planes = synthetic.Planes
@@ -75,10 +76,10 @@ class Source:
 
     def _frames(self) -> Iterator[tuple[Path, av.VideoFrame]]:
         for path in self.files:
-            with av_errors(str(path), InputError), av.open(str(path)) as container:
-                if not container.streams.video:
-                    raise InputError(f"{path}: holds no video")
-                yield from ((path, frame) for frame in container.decode(video=0))
+            with open_source(path) as source, open_container(source) as container:
+                stream, _ = video_stream(container, str(path))
+                with av_errors(str(path), InputError):
+                    yield from ((path, frame) for frame in container.decode(stream))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ What surrounds it stands in files of their own: `schedule`, `batches`, `gradient
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from colorvid.errors import ConfigError
+from colorvid.system.pace import Pace
+from colorvid.system.text import duration
 from colorvid.training import group
 from colorvid.training.loop.average import WeightAverage
 from colorvid.training.loop.batches import Batches
@@ -114,9 +117,14 @@ class Trainer:
         leads = group.is_leader()
         quiet = None if leads else True
         bar = tqdm(total=end, initial=self.step, desc="training", disable=quiet, mininterval=5)
+        pace, first = Pace(), self.step
         while self.step < end:
             figures = self._advance()
             bar.update()
+            if leads and bar.disable and sys.stderr and pace.due():  # it is no terminal
+                left = duration(pace.left(self.step - first, end - first))
+                line = f"training: step {self.step} of {end}, {left} left"
+                print(line, file=sys.stderr, flush=True)
             if self.step % LOG_EVERY == 0:
                 log_step(self._folder, self.step, figures)
             if leads and time.monotonic() - saved > self._schedule.checkpoint:

@@ -1,3 +1,4 @@
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -67,6 +68,10 @@ def test_sources_that_are_not_there_or_look_alike_are_refused(tmp_path: Path) ->
         find_sources([tmp_path])
     with pytest.raises(InputError, match="nowhere: No such file or directory"):
         find_sources([tmp_path / "nowhere"])
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="pipe: is no file, and clips are read several times"):
+        find_sources([tmp_path / "pipe"])
+    (tmp_path / "pipe").unlink()
     with pytest.raises(InputError, match="nothing to code"):
         find_sources([])
     for name in ("same.png", "same.jpg"):

@@ -70,11 +70,21 @@ def test_every_file_is_written(points: list[Point], tmp_path: Path) -> None:
 
 def test_the_tables_say_how_it_was_measured(points: list[Point]) -> None:
     text = Comparison.of(points, "default").as_markdown()
-    assert text.startswith("## Mean over 2 sources\n\n| codec | quality | clips | rate_bpp |")
+    start = "\n## Mean over 2 sources\n\n| codec | quality |"
+    assert f"{start} clips | rate_bpp | rate_kbps |" in text
+    assert text.index("BD-rate") < text.index(start), "what it comes to stands first"
     assert "Points from the cache: 0 of 16." in text
     assert "frames per second over those of x264-zl" in text
     assert re.search(r"- x264-zl: `encoder=libx264 .* crf=4/10/26/34 ", text)
     assert "### BD-rate of colorvid against x264-zl" in text
+
+
+def test_the_table_on_a_terminal_is_narrow(points: list[Point]) -> None:
+    text = Comparison.of(points, "default").as_text()
+    table = [line for line in text.splitlines() if line.startswith(("| codec", "| colorvid |"))]
+    assert table[0].startswith("| codec | quality | rate_kbps | psnr_yuv611_db |")
+    assert max(map(len, table)) <= 80
+    assert text.startswith("### BD-rate of colorvid against ")
 
 
 def test_drift_is_that_of_the_group_of_pictures(points: list[Point]) -> None:

@@ -132,8 +132,8 @@ def test_a_septuplet_that_is_not_whole_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_decoded_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.mkv").write_bytes(b"no video at all")
-    with pytest.raises(InputError, match="a.mkv: Invalid data found"):
+    (tmp_path / "a.mkv").write_bytes(bytes(range(256)))
+    with pytest.raises(InputError, match="a.mkv: cannot be opened as video: Invalid data found"):
         PictureStore.open(DataConfig(), tmp_path, tmp_path / "pictures.bin")
     assert not (tmp_path / "pictures.json").exists(), "the next try decodes anew"
 

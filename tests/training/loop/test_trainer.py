@@ -14,6 +14,7 @@ import torch
 from colorvid.errors import ConfigError
 from colorvid.exact.arithmetic import FloatArithmetic
 from colorvid.exact.layers import ExactLayer
+from colorvid.system import pace
 from colorvid.training.loop import gradients
 from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.loop.trainer import Trainer
@@ -49,6 +50,22 @@ def test_loss_falls_in_a_few_steps(tmp_path: Path, kind: str) -> None:
     assert trainer.step == 30
     assert fixed_loss(trainer) < before - 0.03
     assert all(torch.isfinite(v).all() for v in weights(trainer).values() if v.is_floating_point())
+
+
+def test_progress_without_a_terminal_is_a_line_at_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer = runs.intra_trainer(tmp_path, runs.schedule(3))
+    trainer.run(until=1)
+    assert capsys.readouterr().err == "", "short work has no such line"
+    monkeypatch.setattr(pace.Pace.__init__, "__defaults__", (0.0,))
+    trainer.run()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(",")[0] for line in lines] == [
+        "training: step 2 of 3",
+        "training: step 3 of 3",
+    ]
+    assert lines[1].endswith(" 0.0 s left")
 
 
 def test_the_loss_says_what_a_bit_costs_in_training(tmp_path: Path) -> None:
