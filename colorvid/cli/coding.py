@@ -30,12 +30,21 @@ def add_commands(command: Command) -> None:
 
 
 def _add_encode(parser: argparse.ArgumentParser) -> None:
-    top = QUALITIES - 1
     parser.set_defaults(run=_encode)
     add_input(
         parser, "y4m, raw .yuv (with --size and --fps), or what FFmpeg reads; - = y4m on stdin"
     )
     add_output(parser, "the .clv stream; - = stdout")
+    add_choices(parser)
+    parser.add_argument(
+        "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
+    )
+    add_work(parser)
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """What can be chosen for an encoding, wherever it comes from and goes to."""
+    top = QUALITIES - 1
     parser.add_argument(
         "-q", "--quality", type=whole(0, top), default=DEFAULT_QUALITY, metavar="Q",
         help=f"0 to {top}; a higher number gives a better picture and a larger file "
@@ -67,11 +76,7 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
         help="default = squared error of all planes (PSNR); color = colour difference (CIEDE2000)",
     )  # fmt: skip
     parser.add_argument("--model", metavar="FILE", help="model file instead of a released one")
-    parser.add_argument(
-        "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
-    )
     parser.add_argument("--psnr", action="store_true", help="print mean PSNR and dE00 at the end")
-    add_work(parser)
 
 
 def _add_decode(parser: argparse.ArgumentParser) -> None:
@@ -189,11 +194,5 @@ def _closing(report: DecodeReport, verb: str, quiet: bool) -> int:
             say(text, "warning")
         say(f"{verb} {report.frames} frames, {report.fps:.2f} fps, {report.kbps:.2f} kb/s")
     if not report.ok:
-        places = f"{report.damages} place{'s' if report.damages > 1 else ''}"
-        text = f"the stream is damaged in {places}; {report.lost} frames are lost"
-        if verb == "decoded":
-            text += f", {report.concealed} of them replaced"
-        if report.mismatches:
-            text += f"; {report.mismatches} decoded to another picture than was encoded"
-        say(text, "error")
+        say(report.problem(decoded=verb == "decoded"), "error")
     return report.exit_code

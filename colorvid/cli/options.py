@@ -15,9 +15,8 @@ Command = Callable[[str, str], argparse.ArgumentParser]
 """Adds a command with a name and what it does, in a few words; gives its parser."""
 
 _PARAMETERS = [f.name for f in (*fields(EncodeOptions), *fields(DecodeOptions))]
-_OPTIONS = {
-    name: f"--{name.replace('_', '-')}" for name in (*_PARAMETERS, "at", "cache", "rgb", "start")
-}
+_FURTHER = ("at", "cache", "cluster", "keep_tree", "reference", "rgb", "start")
+_OPTIONS = {name: f"--{name.replace('_', '-')}" for name in (*_PARAMETERS, *_FURTHER)}
 _OPTIONS |= {"rate": "--fps", "overwrite": "-y", "matrix": "--colormatrix"}
 _PARAMETER = re.compile(rf"(?<![^\s(])({'|'.join(_OPTIONS)})=(\S+)")
 

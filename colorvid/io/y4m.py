@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from os import SEEK_CUR
 from typing import BinaryIO
 
 from colorvid.errors import InputError
@@ -273,6 +274,16 @@ class Y4mReader(FrameReader):
                 "taken, so deinterlace it first"
             )
         return True
+
+    def skip(self, count: int) -> None:
+        """Leave out frames without reading them where that can be; see ``FrameReader.skip``."""
+        if self.info.frames is None:  # a pipe, or FRAME lines of several lengths
+            super().skip(count)
+            return
+        count = min(count, self.info.frames - self._index)
+        with os_errors(self._name, InputError):
+            self._stream.seek(count * (len(FRAME_LINE) + frame_bytes(self.info.size)), SEEK_CUR)
+        self._index += count
 
     def close(self) -> None:
         """Close the stream if it is owned."""
