@@ -244,9 +244,10 @@ class Batch:
                 self._dismiss(worker, reason)
         workers = self._engine.workers()
         if workers and workers.keys() <= self._unfit.keys():
-            count = f"none of the {len(workers)} workers" if len(workers) > 1 else "the only worker"
-            reason = self._unfit[next(iter(workers))]
-            raise ClusterError(f"{count} can do the work: {reason}")
+            who = f"none of the {len(workers)} workers can" if len(workers) > 1 else (
+                "the only worker cannot"
+            )  # fmt: skip
+            raise ClusterError(f"{who} do the work: {self._unfit[next(iter(workers))]}")
         self._mention_waiting(bool(workers))
 
     def _dismiss(self, worker: str, reason: str) -> None:

@@ -242,7 +242,7 @@ def test_a_worker_that_cannot_do_the_work_gets_no_more(
 
 def test_no_worker_that_can_do_the_work(model: Path, clips: Path, tmp_path: Path) -> None:
     unfit = Answer("here", trouble=Trouble("has colorvid 9.9", retry=True, unfit=True))
-    with pytest.raises(ClusterError, match="the only worker can do the work: has colorvid 9.9"):
+    with pytest.raises(ClusterError, match="the only worker cannot do the work: has colorvid 9.9"):
         run(plan(model, clips), tmp_path / "out", HereEngine(lambda number, call: unfit))
 
 
