@@ -5,7 +5,7 @@ Below the folder of outputs::
     .colorvid/lock                      held by the running batch
     .colorvid/here                      by which workers see that they share this folder
     .colorvid/TASK/NAME.parts/manifest.json
-    .colorvid/TASK/NAME.parts/00000.clv, 00000.json, ...    parts, and what is known of each
+    .colorvid/TASK/NAME.parts/00000.clv, 00000.facts, ...   parts, and what is known of each
     .colorvid/TASK/NAME.json            a finished job: manifest, output, line of the report
 
 Everything appears under its name in one step. A finished job is recorded before its output gets its
@@ -29,6 +29,8 @@ from colorvid.errors import OutputError
 from colorvid.io.files import os_errors, output_text
 
 FOLDER = ".colorvid"
+FACTS = ".facts"
+"""Suffix of what is known of a part, as JSON."""
 _FORMAT = 1
 Json = dict[str, Any]
 
@@ -266,7 +268,7 @@ def keep_part(made: Path, part: Path, facts: Json) -> None:
     Raises:
         OutputError: a file cannot be written.
     """
-    _save(part.with_suffix(".json"), facts)
+    _save(part.with_suffix(FACTS), facts)
     with os_errors(str(part), OutputError):
         os.replace(made, part)
 
@@ -285,7 +287,7 @@ def file_crc32(path: Path) -> int:
 def whole_part(path: Path) -> Json | None:
     """What is known of a part whose bytes are all there; None if it is not."""
     try:
-        facts: Json = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        facts: Json = json.loads(path.with_suffix(FACTS).read_text(encoding="utf-8"))
         whole = path.is_dir() or path.stat().st_size == facts["bytes"]
         return facts if whole and file_crc32(path) == facts["crc32"] else None
     except (OSError, ValueError, KeyError, TypeError):

@@ -254,11 +254,20 @@ def _check_packets(path: Path, frames: int) -> None:
         raise OutputError(f"{path}: has {found} frames, {frames} were written")
 
 
+def _need_folder(call: Call) -> None:
+    """Refuse work whose result is too large to be sent, where the folder of outputs is not seen.
+
+    Raises:
+        Unfit: it is not.
+    """
+    if not call.place.is_shared():
+        raise Unfit(f"cannot see the folder of outputs, {Path(call.place.token).parent}")
+
+
 def _decode(call: Call) -> Answer:
     from colorvid.files.decode import DecodeOptions, decode_file
 
-    if not call.place.is_shared():
-        raise Unfit(f"cannot see the folder of outputs, {Path(call.place.token).parent}")
+    _need_folder(call)
     keywords = {key: value for key, value in call.options.items() if key != "suffix"}
     options = DecodeOptions(**keywords, threads=call.threads, progress=Beat(call.key))
     with _workplace(call) as made:
@@ -283,10 +292,29 @@ def _verify(call: Call) -> Answer:
     return Answer(worker_name(), facts)
 
 
+def _score(call: Call) -> Answer:
+    from colorvid.batch.measure import score
+
+    beat = Beat(call.key)
+    with _workplace(call) as made:
+        scores = score(call.source, call.options, made, call.threads, beat)
+        return _hand_over(call, made, {"frames": beat.frames, "scores": asdict(scores)})
+
+
+def _compare(call: Call) -> Answer:
+    from colorvid.batch.measure import compare
+
+    _need_folder(call)
+    with _workplace(call) as made:
+        return _hand_over(call, made, {"frames": compare(call.source, call.options, made)})
+
+
 _WORK: dict[str, Callable[[Call], Answer]] = {
     "encode": _encode,
     "decode": _decode,
     "verify": _verify,
+    "eval": _score,
+    "compare": _compare,
 }
 
 

@@ -63,15 +63,21 @@ def _dask_worker() -> Any:
 
 
 class Beat:
-    """Progress callback that tells the batch now and then how many frames of a call are done."""
+    """Progress callback that tells the batch now and then how many frames of a call are done.
+
+    Attributes:
+        frames: done so far.
+    """
 
     def __init__(self, key: str) -> None:
         """Report for the call ``key``."""
         self._key = key
         self._last = time.monotonic()
+        self.frames = 0
 
     def __call__(self, progress: Progress) -> None:
         """Report, unless the last report is very fresh; nobody need listen."""
+        self.frames = progress.frames
         now = time.monotonic()
         if now - self._last < PERIOD:
             return

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from colorvid.batch.options import FIELDS, TASKS
 from colorvid.cli.coding import add_choices
-from colorvid.cli.options import Command, in_words_of_options, numbers, whole
+from colorvid.cli.options import Command, add_cluster, in_words_of_options, numbers, whole
 from colorvid.cli.terminal import BatchLine, Signals, say, show
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, TUNES
 from colorvid.errors import ConfigError
@@ -24,7 +24,8 @@ from colorvid.system.cores import available_cores
 if TYPE_CHECKING:
     from colorvid.batch.jobs import Job
     from colorvid.batch.report import Row
-    from colorvid.batch.run import Batch, Status
+    from colorvid.batch.run import Batch
+    from colorvid.batch.track import Status
 
 PROGRESS = ("line", "json", "none")
 LINE_SECONDS = 30
@@ -67,10 +68,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=whole(1), metavar="N",
         help="workers on this machine (default: one for each core)",
     )  # fmt: skip
-    parser.add_argument(
-        "--cluster", metavar="ADDRESS",
-        help="scheduler of a Dask cluster, as in tcp://host:8786; local = an embedded one",
-    )  # fmt: skip
+    add_cluster(parser)
     parser.add_argument(
         "--threads", type=whole(1), default=1, metavar="N", help="of each worker (default: 1)"
     )
@@ -147,8 +145,9 @@ def run_batch(options: Namespace, signals: Signals) -> int:
     """
     from colorvid.batch.jobs import Plan
     from colorvid.batch.report import exit_code, write_report
-    from colorvid.batch.run import Batch, Listener, Settings
+    from colorvid.batch.run import Batch, Settings
     from colorvid.batch.state import State
+    from colorvid.batch.track import Listener
 
     listed: Iterable[str] = sys.stdin if "-" in options.inputs else ()
     jobs = Plan(options.task, _options(options), options.keep_tree).jobs(options.inputs, listed)

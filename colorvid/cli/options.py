@@ -115,6 +115,14 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-progress", action="store_true", help="show no progress line")
 
 
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """The option for workers elsewhere."""
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS",
+        help="scheduler of a Dask cluster, as in tcp://host:8786; local = an embedded one",
+    )  # fmt: skip
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     """The option for the device that the codec runs on."""
     parser.add_argument(

@@ -11,8 +11,9 @@ from typing import Any
 from colorvid.batch.engine import Engine
 from colorvid.batch.jobs import Job, Plan
 from colorvid.batch.report import Row
-from colorvid.batch.run import Batch, Listener, Settings
+from colorvid.batch.run import Batch, Settings
 from colorvid.batch.state import State
+from colorvid.batch.track import Listener
 from colorvid.io import VideoInfo
 from tests.clips import moving_frames
 from tests.conftest import write_clip

@@ -216,9 +216,8 @@ def test_client_with_a_pool_killed(
 @pytest.mark.slow
 def test_embedded_cluster(film: Film, out: Path, tmp_path: Path, processes: ExitStack) -> None:
     pytest.importorskip("distributed")
-    batch = start(
-        film.command(out, "--jobs", "2", "--cluster", "local"), processes, tmp_path / "stopped"
-    )
+    command = film.command(out, "--jobs", "2", "--cluster", "local", "--progress", "none")
+    batch = start(command, processes, tmp_path / "stopped")
     wait_for(begun(out, parts=1))
     batch.send_signal(signal.SIGINT)
     assert batch.wait(60) == 4
@@ -280,7 +279,7 @@ def test_full_disk_on_one_worker(
     dask.worker("import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))")
     dask.worker()
     found = goes_on(film, out, tmp_path, processes, "--cluster", dask.address)
-    assert found["tries"] == 2 and len(found["workers"].split()) == 1
+    assert found["tries"] == 2, "parts that did not fit were made by the other one"
 
 
 @pytest.mark.slow

@@ -399,3 +399,30 @@ def test_reports(model: Path, clips: Path, tmp_path: Path) -> None:
     found = json.loads((tmp_path / "out" / "batch.json").read_text())
     assert [r["outcome"] for r in found] == ["failed", "done", "done"]
     assert found[1]["scores"]["psnr_y_db"] > 10 and found[1]["seconds"] > 0
+
+
+def test_scores_of_streams(model: Path, clips: Path, tmp_path: Path) -> None:
+    run(plan(model, clips), tmp_path / "out")
+    streams = plan(model, tmp_path / "out", "eval", reference=str(clips))
+    rows, _ = run(streams, tmp_path / "scores")
+    assert [(r.outcome, r.frames, r.output) for r in rows] == [
+        ("done", 11, "long.json"), ("done", 3, "short.json"),
+    ]  # fmt: skip
+    found = json.loads((tmp_path / "scores" / "long.json").read_text())
+    mean = found["metrics"]["psnr_yuv611_db"]["mean"]
+    assert rows[0].scores["psnr_yuv611_db"] == pytest.approx(mean) and mean > 10
+    assert found["frames"] == 11
+    again, _ = run(streams, tmp_path / "scores")
+    assert all(r.earlier for r in again)
+
+
+def test_comparisons(model: Path, clips: Path, tmp_path: Path) -> None:
+    options = {"anchors": ["x264-zl"], "qualities": [20, 40], "frames": 2}
+    rows, told = run(plan(model, clips, "compare", **options), tmp_path / "out")
+    assert [(r.outcome, r.frames) for r in rows] == [("done", 2 * (2 + 6))] * 2, told.lines
+    for name in ("long", "short"):
+        folder = tmp_path / "out" / name
+        assert {"points.tsv", "tables.md"} <= {p.name for p in folder.iterdir()}
+        head, first, *_ = (folder / "points.tsv").read_text().splitlines()
+        cells = dict(zip(head.split("\t"), first.split("\t"), strict=True))
+        assert cells["encode_ratio"] in ("", "-") and cells["jobs"] == "2"
