@@ -16,11 +16,14 @@ import distributed
 from distributed import Client, LocalCluster
 from distributed.scheduler import KilledWorker
 
-from colorvid.batch.engine import LOCAL, Argument, Engine, Result, WorkerLost
+from colorvid.batch.engine import Argument, Engine, Result, WorkerLost
 from colorvid.batch.worker import THREAD_VARIABLES, TOPIC
 from colorvid.errors import ClusterError
 
 TIMEOUT_SECONDS = 15
+LOCAL = "local"
+"""In place of an address: an embedded cluster."""
+SILENCE = logging.CRITICAL + 1
 LOOK_SECONDS = 1.0
 """How often the scheduler is asked which workers there are."""
 
@@ -38,7 +41,7 @@ class Cluster(Engine):
         Raises:
             ClusterError: it cannot be reached.
         """
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in full
+        logging.getLogger("distributed").setLevel(SILENCE)  # what matters is said in full
         self._own: LocalCluster | None = None
         self._lock = threading.Lock()
         self._running: dict[Any, _Running] = {}
@@ -212,6 +215,8 @@ def _embedded(jobs: int) -> LocalCluster:
         {
             # A call that kills its worker is tried again by the batch, which counts.
             "distributed.scheduler.allowed-failures": 0,
+            # All is one machine; whoever is late there is busy.
+            "distributed.comm.timeouts.tcp": "300s",
             "distributed.nanny.environ": dict.fromkeys(THREAD_VARIABLES, "1"),
         }
     )
@@ -223,5 +228,5 @@ def _embedded(jobs: int) -> LocalCluster:
         dashboard_address="127.0.0.1:0",
         worker_dashboard_address="127.0.0.1:0",
         memory_limit=0,
-        silence_logs=logging.CRITICAL,
+        silence_logs=SILENCE,
     )

@@ -8,8 +8,9 @@ from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from colorvid.batch.engine import Argument, Engine, Result, open_engine
+from colorvid.batch.engine import Argument, Engine, Result
 from colorvid.batch.identity import made_by, model_digest
+from colorvid.batch.opening import open_engine
 from colorvid.batch.options import Options
 from colorvid.batch.work import check_here
 from colorvid.errors import ClusterError

@@ -6,12 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
-from colorvid.errors import ClusterError, ColorvidError, ConfigError
+from colorvid.errors import ColorvidError
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
-LOCAL = "local"
-"""In place of an address: an embedded cluster."""
 
 
 class WorkerLost(ColorvidError):
@@ -43,7 +41,7 @@ class Engine(Protocol):
             avoid: names of workers that should not get it, if there are others.
 
         The future has what the function returns or raises; `WorkerLost` if the worker died,
-        `ClusterError` if there is no engine any more.
+        `colorvid.errors.ClusterError` if there is no engine any more.
         """
         ...
 
@@ -65,32 +63,3 @@ class Engine(Protocol):
     def close(self) -> None:
         """Give up what still runs, and end what was started."""
         ...
-
-
-def open_engine(jobs: int, cluster: str | None) -> Engine:
-    """A pool of processes, an embedded cluster or a running one.
-
-    Args:
-        jobs: workers of a pool or of an embedded cluster.
-        cluster: address of a scheduler of Dask, as in ``tcp://host:8786``; ``local`` = an embedded
-            cluster; None = a pool.
-
-    Raises:
-        ConfigError: Dask is not installed.
-        ClusterError: the scheduler cannot be reached.
-    """
-    if cluster is None:
-        from colorvid.batch.pool import Pool
-
-        return Pool(jobs)
-    try:
-        from colorvid.batch.cluster import Cluster
-    except ImportError as error:
-        raise ConfigError(
-            f"cluster={cluster} needs Dask ({error.name} is missing); install it with: "
-            "pip install 'colorvid[cluster]'"
-        ) from error
-    return Cluster(cluster, jobs)
-
-
-__all__ = ["LOCAL", "ClusterError", "Engine", "WorkerLost", "open_engine"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-PARTS_OF_A_WORKER = 8
+PARTS_OF_A_WORKER = 6
 """As many parts of the whole work a worker gets on average, so that all end at about one time."""
 MOST_FRAMES = 1024
 """Longest part; what a worker that dies has done on it is done again."""
-LEAST_FRAMES = 32
-"""Shortest part in frames, unless a group is longer: a part costs loading the model."""
+LEAST_FRAMES = 64
+"""Shortest part, unless a group is longer: each part opens the input, and is checked."""
 MOST_DECODED = 64
 """Most parts of an input that must be decoded from its start to reach a frame."""
 Part = tuple[int, int | None]

@@ -16,7 +16,7 @@ from colorvid.batch.identity import Fingerprint, is_same, made_by, model_digest
 from colorvid.batch.options import Options, encode_keywords
 from colorvid.batch.state import Json, file_crc32, keep_part
 from colorvid.batch.survey import survey
-from colorvid.batch.worker import Beat, pin_threads, pin_torch, worker_name
+from colorvid.batch.worker import Beat, pin_threads, settle, worker_name
 from colorvid.bitstream import ClvReader
 from colorvid.errors import (
     ColorvidError,
@@ -131,7 +131,7 @@ def perform(call: Call) -> Answer:
         if call.fingerprint is None:
             return Answer(worker_name(), survey(call.task, call.source, call.options))
         _check_source(call.source, call.fingerprint)
-        pin_torch()
+        settle()
         answer = _WORK[call.task](call)
     except Exception as error:
         return Answer(worker_name(), trouble=trouble_of(error, call.source))

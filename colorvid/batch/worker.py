@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import platform
 import sys
 import time
 from collections.abc import Callable
@@ -31,11 +31,14 @@ def pin_threads() -> None:
         os.environ[name] = "1"
 
 
-def pin_torch() -> None:
-    """Let torch compute with one thread for the rest of this process."""
+def settle() -> None:
+    """For the rest of this process: torch computes with one thread, and models are kept."""
     with uninterrupted():
         import torch
+
+        from colorvid.models.loading import keep_models
     torch.set_num_threads(1)
+    keep_models()
 
 
 def report_with(send: Callable[[tuple[str, int]], None]) -> None:
@@ -47,7 +50,7 @@ def report_with(send: Callable[[tuple[str, int]], None]) -> None:
 def worker_name() -> str:
     """Name of this worker: its address in Dask, else machine and process."""
     dask = _dask_worker()
-    return str(dask.address) if dask is not None else f"{socket.gethostname()}:{os.getpid()}"
+    return str(dask.address) if dask is not None else f"{platform.node()}:{os.getpid()}"
 
 
 def _dask_worker() -> Any:

@@ -168,7 +168,7 @@ def run_batch(options: Namespace, signals: Signals) -> int:
 
 def _work(batch: Batch, jobs: list[Job], options: Namespace) -> None:
     """Open the engine and run the batch on it."""
-    from colorvid.batch.engine import open_engine
+    from colorvid.batch.opening import open_engine
 
     count = options.jobs or max(1, available_cores() // options.threads)
     with closing(open_engine(count, options.cluster)) as engine:

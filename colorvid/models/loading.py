@@ -7,7 +7,7 @@ import torch
 from colorvid.entropy.rans import SymbolWriter
 from colorvid.errors import ConfigError, ModelMismatch
 from colorvid.exact.guard import prove
-from colorvid.models.modelfile import RELEASED, Model, load_model, model_identity
+from colorvid.models.modelfile import RELEASED, Model, find_model, load_model, model_identity
 from colorvid.system.cores import one_torch_thread
 from colorvid.system.interrupts import uninterrupted
 
@@ -26,8 +26,17 @@ def check_device(device: str) -> None:
         raise ConfigError(f"device {device!r} cannot be used: {reason}; use cpu") from error
 
 
+_kept: dict[tuple[str, str, int], Model] | None = None
+
+
+def keep_models() -> None:
+    """Let `model_on` keep the models of this process, which will code many files."""
+    global _kept
+    _kept = _kept or {}
+
+
 def model_on(device: str, name: str) -> Model:
-    """Load a model by name or path, ready for work on several threads.
+    """Load a model by name or path, ready for work on several threads; see also `keep_models`.
 
     It loads with one torch thread: its thousands of small operations gain little from more, and
     threads that wait for each other crawl where other programs keep the cores busy.
@@ -37,11 +46,16 @@ def model_on(device: str, name: str) -> Model:
         ModelMismatch: no such model.
     """
     check_device(device)
+    key = device, name, find_model(name).stat().st_mtime_ns
+    if _kept is not None and key in _kept:
+        return _kept[key]
     with one_torch_thread():
         model = load_model(name, device)
         prove(str(model.network.device), model.network.carrier)
     with uninterrupted():
         SymbolWriter()  # loads the range coder here, once, and not in several threads
+    if _kept is not None:
+        _kept[key] = model
     return model
 
 

@@ -8,7 +8,8 @@ from contextlib import closing
 
 import pytest
 
-from colorvid.batch.engine import Engine, WorkerLost, open_engine
+from colorvid.batch.engine import Engine, WorkerLost
+from colorvid.batch.opening import open_engine
 from tests.batch import calls
 from tests.batch.test_pool import PATIENCE, wait_for
 

@@ -27,7 +27,7 @@ from tests.files.test_faults import can_mount
 
 ROOT = Path(__file__).parents[2]
 FRAMES = 100
-"""Four parts: three of 32 frames, and one of 4."""
+"""Two parts, of 64 and 36 frames."""
 START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 MAIN = START + "import sys; from colorvid.cli.main import main; sys.exit(main())"
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from colorvid.batch.engine import WorkerLost, open_engine
+from colorvid.batch.engine import WorkerLost
+from colorvid.batch.opening import open_engine
 from colorvid.batch.pool import Pool
 from tests.batch import calls
 
