@@ -24,7 +24,7 @@ from pathlib import Path
 
 from colorvid.batch.crew import submitting
 from colorvid.cli.main import Parser
-from colorvid.cli.options import add_cluster, in_words_of_options, numbers, one_or_more_of, whole
+from colorvid.cli.options import in_words_of_options, numbers, one_or_more_of, whole
 from colorvid.cli.terminal import Signals
 from colorvid.config import DEFAULT_GOP, TUNES
 from colorvid.errors import Aborted, ColorvidError, InputError, OutputError
@@ -85,7 +85,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     add("--model", default=TUNES[0], metavar="NAME", help=f"{', '.join(TUNES)} or a model file")
     add("--jobs", type=whole(1), default=1, metavar="N", help="points at once; 1 to measure speed")
-    add_cluster(parser)
+    add("--cluster", metavar="ADDRESS", help="scheduler of Dask, as in tcp://host:8786, or local")
     add("--threads", type=whole(1), default=1, metavar="N", help="of each codec (default: 1)")
     add(
         "--memory", choices=("all", "one", "none"), default="none",
