@@ -146,9 +146,14 @@ class BatchLine(_Line):
 
     def __call__(self, text: str) -> None:
         """Replace the line."""
-        self._update(0, None, "colorvid{postfix}", text)
-        if self._bar is not None:
-            self._bar.refresh()
+        self._signals.check()
+        if not self._shown:
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(file=sys.stderr, leave=False, bar_format="colorvid {desc}")
+        self._bar.set_description_str(text)
 
     def clear(self) -> None:
         """Make room for another line; the next update shows this one again."""
