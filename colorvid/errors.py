@@ -13,7 +13,8 @@
     ├── DamagedStream             5  packets are missing, cut or corrupt
     ├── HashMismatch              6  decoded planes differ from the hash in the stream, or a result
     │                                of the self-test from its known answer
-    └── OutOfMemory               7  there is not enough memory
+    ├── OutOfMemory               7  there is not enough memory
+    └── ClusterError              8  the cluster of a batch is lost, or cannot do the work
 
 A message is one line: what, the value, what is allowed, what to do.
 """
@@ -92,6 +93,13 @@ class OutOfMemory(ColorvidError):
 
     exit_code = 7
     meaning = "there is not enough memory"
+
+
+class ClusterError(ColorvidError):
+    """The cluster of a batch cannot be reached, is lost, or has no worker that can do the work."""
+
+    exit_code = 8
+    meaning = "the cluster cannot be reached, is lost, or none of its workers can do the work"
 
 
 def exit_codes() -> dict[int, str]:

@@ -28,6 +28,7 @@ RANKS = (
     ("files",),
     ("evaluation",),
     ("training",),
+    ("batch",),
     ("cli",),
     ("__init__", "__main__"),
 )
@@ -35,7 +36,10 @@ RANKS = (
 ranks and itself, never one of its own rank."""
 
 LIGHT = (
+    "batch.run",
+    "batch.work",
     "bitstream",
+    "cli.batch",
     "cli.compare",
     "cli.evaluate",
     "cli.info",

@@ -40,6 +40,7 @@ def test_every_import_of_the_package_is_a_dependency() -> None:
     names |= {"threadpoolctl"}
     assert names <= stated
     optional = {"bjontegaard", "matplotlib", "PIL", "pytorch_msssim", "tomli", "tomllib"}
+    optional |= {"dask", "distributed"}  # colorvid[cluster]
     optional |= {"typing_extensions"}  # for type checkers alone
     known = names | optional | {"colorvid", *sys.stdlib_module_names}
     for path in (ROOT / "colorvid").rglob("*.py"):

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "colorvid").rglob("*.py"))
 DANGEROUS_MODULES = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "ctypes"}
 NETWORK_MODULES = {"socket", "ssl", "urllib", "http", "requests", "ftplib", "xmlrpc", "aiohttp"}
+CLUSTER_MODULES = {"dask", "distributed"}
 PROCESS_MODULES = {"subprocess", "multiprocessing", "pty"}
 DANGEROUS_CALLS = {"eval", "exec", "compile", "__import__"}
 DANGEROUS_ATTRIBUTES = {
@@ -44,13 +45,15 @@ def modules_of(node: ast.AST) -> list[str]:
 def dangers(source: str, part: str = "") -> Iterator[str]:
     """What in a module could run code, open the network or start a program.
 
-    Other processes belong to ``part`` evaluation alone: its encoders and its measuring. Foreign
-    functions belong to ``native`` alone: it calls the library that is installed beside it.
+    Other processes belong to ``part`` evaluation and batch alone: encoders and measuring, workers.
+    Clusters belong to batch alone, which opens one when it is asked to by name. Foreign functions
+    belong to ``native`` alone: it calls the library that is installed beside it.
     """
     training = part == "training"
     for node in ast.walk(ast.parse(source)):
         forbidden = DANGEROUS_MODULES | NETWORK_MODULES
-        forbidden |= set() if part == "evaluation" else PROCESS_MODULES
+        forbidden |= set() if part in ("batch", "evaluation") else PROCESS_MODULES
+        forbidden |= set() if part == "batch" else CLUSTER_MODULES
         forbidden -= {"ctypes"} if part == "native" else set()
         yield from forbidden.intersection(modules_of(node))
         if isinstance(node, ast.Call):
@@ -86,6 +89,13 @@ def test_dangers_are_found(source: str) -> None:
 def test_foreign_functions_are_called_by_the_native_core_alone() -> None:
     assert list(dangers("import ctypes", "codec")) == ["ctypes"]
     assert list(dangers("import ctypes", "native")) == []
+
+
+def test_clusters_belong_to_batches_alone() -> None:
+    assert list(dangers("import distributed", "files")) == ["distributed"]
+    assert list(dangers("from dask import config", "cli")) == ["dask"]
+    assert list(dangers("import distributed", "batch")) == []
+    assert list(dangers("import socket", "batch")) == ["socket"]
 
 
 def test_training_loads_weights_only() -> None:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from colorvid.batch.crew import submitting
 from colorvid.cli.main import Parser
 from colorvid.cli.options import in_words_of_options, numbers, one_or_more_of, whole
 from colorvid.cli.terminal import Signals
@@ -84,6 +85,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     add("--model", default=TUNES[0], metavar="NAME", help=f"{', '.join(TUNES)} or a model file")
     add("--jobs", type=whole(1), default=1, metavar="N", help="points at once; 1 to measure speed")
+    add("--cluster", metavar="ADDRESS", help="scheduler of Dask, as in tcp://host:8786, or local")
     add("--threads", type=whole(1), default=1, metavar="N", help="of each codec (default: 1)")
     add(
         "--memory", choices=("all", "one", "none"), default="none",
@@ -155,8 +157,12 @@ def run(files: Sequence[Path], options: argparse.Namespace, say: Say) -> list[Po
         model=options.model,
         threads=options.threads,
     )
-    how = Measuring(cache=options.cache, memory=options.memory, jobs=options.jobs)
-    loader = uvg.load_synthetic if options.synthetic else uvg.load
+    how = Measuring(
+        cache=options.cache.absolute(),
+        memory=options.memory,
+        jobs=options.jobs if options.cluster is None else max(2, options.jobs),
+        loader=uvg.load_synthetic if options.synthetic else uvg.load,
+    )
     start = time.monotonic()
 
     def progress(done: int, total: int, what: str) -> None:
@@ -168,7 +174,14 @@ def run(files: Sequence[Path], options: argparse.Namespace, say: Say) -> list[Po
         say(f"[{done / total:.1%}] {done}/{total} points, {what}, eta {eta}")
 
     codecs = choice.codecs(files)
-    return run_all(codecs, files, options.frames, how, progress=progress, loader=loader)
+    files = [path.absolute() for path in files]
+
+    def tell(text: str, level: str) -> None:
+        say(f"[{level}]: {text}")
+
+    with submitting(options.jobs, options.cluster, options.model, files, tell) as crew:
+        submit = None if crew is None else crew.submit
+        return run_all(codecs, files, options.frames, how, progress=progress, submit=submit)
 
 
 def evaluate(options: argparse.Namespace, say: Say) -> dict[str, str]:

@@ -43,6 +43,12 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
         "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
     )
     output.add_argument("--psnr", action="store_true", help="print mean PSNR and dE00 at the end")
+    add_choices(parser)
+    add_work(parser)
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """What can be chosen for an encoding, wherever it comes from and goes to."""
     _add_quality(parser.add_argument_group("quality"))
     source = parser.add_argument_group("input")
     source.add_argument("--frames", type=whole(1), metavar="N", help="encode at most N frames")
@@ -58,7 +64,6 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--convert", action="store_true", help="convert an input that is not 8-bit 4:2:0"
     )
-    add_work(parser)
 
 
 def _add_quality(group: Options) -> None:
@@ -248,11 +253,5 @@ def _closing(
             say(text, "warning")
         say(f"{_summary(output or name, report)}, {kind or ('intact' if report.ok else 'damaged')}")
     if not report.ok:
-        places = f"{report.damages} place{'s' if report.damages > 1 else ''}"
-        text = f"the stream is damaged in {places}; {report.lost} frames are lost"
-        if output is not None:
-            text += f", {report.concealed} of them replaced"
-        if report.mismatches:
-            text += f"; {report.mismatches} decoded to another picture than was encoded"
-        say(text, "error")
+        say(report.problem(decoded=output is not None), "error")
     return report.exit_code

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from colorvid.cli.options import Command, numbers, one_or_more_of, whole
+from colorvid.cli.options import Command, add_cluster, numbers, one_or_more_of, whole
 from colorvid.cli.terminal import PointLine, Signals, say, show
 from colorvid.config import DEFAULT_GOP, QUALITIES, TUNES
 from colorvid.errors import ConfigError
@@ -144,6 +144,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=whole(1), default=1, metavar="N",
         help="points at once; no speeds are compared above 1 (default: 1)",
     )  # fmt: skip
+    add_cluster(running)
     running.add_argument(
         "--memory", choices=get_args(Memory), default="all",
         help="where peak memory is measured: 'all' runs every encoding and decoding in a process "
@@ -176,6 +177,7 @@ def run_compare(options: Namespace, signals: Signals) -> int:
     Raises:
         ColorvidError: an option, a source or a package is not what it must be.
     """
+    from colorvid.batch.crew import submitting
     from colorvid.evaluation.compare.clips import find_sources, load
     from colorvid.evaluation.compare.points import Measuring
     from colorvid.evaluation.compare.report import Comparison, check_folder
@@ -186,6 +188,8 @@ def run_compare(options: Namespace, signals: Signals) -> int:
     if out is not None:
         check_folder(out, overwrite=options.overwrite)
     sources = find_sources([Path(source) for source in options.sources])
+    if options.cluster is not None:
+        sources = [source.absolute() for source in sources]
     codecs, frames = _choice(options).codecs(sources), options.frames or None
     wanted = _wanted(options)
     how = Measuring(
@@ -193,7 +197,7 @@ def run_compare(options: Namespace, signals: Signals) -> int:
         memory=options.memory,
         extra=options.metrics,
         rgb=options.rgb,
-        jobs=options.jobs,
+        jobs=options.jobs if options.cluster is None else max(2, options.jobs),
     )
 
     def clips() -> Iterator[Clip]:
@@ -202,11 +206,15 @@ def run_compare(options: Namespace, signals: Signals) -> int:
             signals.check()
 
     wanted.check(clips())  # what is wrong with the last one is reported before the first is coded
-    if options.jobs > 1 and not options.quiet:
+    if how.jobs > 1 and not options.quiet:
         say("with several jobs the speeds cannot be compared; pass --jobs 1 for them", "warning")
     shown = not (options.quiet or options.no_progress)
-    with closing(PointLine(signals, shown=shown)) as line:
-        points = run_all(codecs, sources, frames, how, progress=line)
+    with (
+        submitting(options.jobs, options.cluster, options.model, sources, say) as crew,
+        closing(PointLine(signals, shown=shown)) as line,
+    ):
+        submit = None if crew is None else crew.submit
+        points = run_all(codecs, sources, frames, how, progress=line, submit=submit)
     comparison = Comparison.of(points, options.model, wanted.beside(codecs, clips()))
     if out is not None:
         comparison.write(out)
@@ -251,4 +259,4 @@ def _cache(options: Namespace) -> Path | None:
     """Folder for points, as the options say."""
     if options.no_cache:
         return None
-    return default_cache() if options.cache is None else Path(options.cache)
+    return default_cache() if options.cache is None else Path(options.cache).absolute()

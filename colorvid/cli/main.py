@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from colorvid.cli import bench, coding, compare, evaluate, info, train
+from colorvid.cli import batch, bench, coding, compare, evaluate, info, train
 from colorvid.cli.options import in_words_of_options
 from colorvid.config import PACKAGE_VERSION
 from colorvid.errors import (
@@ -25,7 +25,7 @@ from colorvid.system.limits import require_folder
 if TYPE_CHECKING:
     from colorvid.cli.terminal import Signals
 
-FAMILIES = (coding, info, evaluate, compare, bench, train)
+FAMILIES = (coding, info, evaluate, compare, batch, bench, train)
 """Modules that add commands, in the order in which the help lists them."""
 
 

@@ -18,9 +18,8 @@ Options = argparse._ActionsContainer
 """A parser, or a group of its options."""
 
 _PARAMETERS = [f.name for f in (*fields(EncodeOptions), *fields(DecodeOptions))]
-_OPTIONS = {
-    name: f"--{name.replace('_', '-')}" for name in (*_PARAMETERS, "at", "cache", "rgb", "start")
-}
+_FURTHER = ("at", "cache", "cluster", "keep_tree", "reference", "rgb", "start")
+_OPTIONS = {name: f"--{name.replace('_', '-')}" for name in (*_PARAMETERS, *_FURTHER)}
 _OPTIONS |= {"rate": "--fps", "overwrite": "-y", "matrix": "--colormatrix"}
 _PARAMETER = re.compile(rf"(?<![^\s(])({'|'.join(_OPTIONS)})=(\S+)")
 
@@ -118,6 +117,14 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     add_device(work)
     work.add_argument("--quiet", action="store_true", help="print errors only")
     work.add_argument("--no-progress", action="store_true", help="show no progress line")
+
+
+def add_cluster(parser: Options) -> None:
+    """The option for workers elsewhere."""
+    parser.add_argument(
+        "--cluster", metavar="ADDRESS",
+        help="scheduler of a Dask cluster, as in tcp://host:8786; local = an embedded one",
+    )  # fmt: skip
 
 
 def add_device(parser: Options) -> None:

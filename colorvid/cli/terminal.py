@@ -159,6 +159,31 @@ class PointLine(_Line):
         self._update(done, total, "points", what)
 
 
+class BatchLine(_Line):
+    """A line of text on stderr that shows where a batch stands."""
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether stderr is a terminal and the line is wanted."""
+        return self._shown
+
+    def __call__(self, text: str) -> None:
+        """Replace the line."""
+        self._signals.check()
+        if not self._shown:
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(file=sys.stderr, leave=False, bar_format="colorvid {desc}")
+        self._bar.set_description_str(text)
+
+    def clear(self) -> None:
+        """Make room for another line; the next update shows this one again."""
+        if self._bar is not None:
+            self._bar.clear()
+
+
 @contextmanager
 def progress_line(signals: Signals, *, shown: bool) -> Iterator[ProgressLine]:
     """A progress line for the block."""

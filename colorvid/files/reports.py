@@ -125,6 +125,16 @@ class DecodeReport:
         """Whether the stream is whole and every frame is right."""
         return not self.damages
 
+    def problem(self, *, decoded: bool) -> str:
+        """What is wrong, in one line; ``decoded`` if lost frames were replaced in an output."""
+        places = f"{self.damages} place{'s' if self.damages > 1 else ''}"
+        text = f"the stream is damaged in {places}; {self.lost} frames are lost"
+        if decoded:
+            text += f", {self.concealed} of them replaced"
+        if self.mismatches:
+            text += f"; {self.mismatches} decoded to another picture than was encoded"
+        return text
+
     @property
     def exit_code(self) -> int:
         """What the command line returns: 0, 5 for damage, 6 if a hash differs."""

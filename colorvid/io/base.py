@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from types import TracebackType
 from typing import Protocol
 
@@ -111,6 +112,11 @@ class FrameReader(Protocol):
     def __next__(self) -> Frame:
         """Return the next frame."""
         ...
+
+    def skip(self, count: int) -> None:
+        """Leave out the next frames; fewer if there are fewer. Decodes them, unless overridden."""
+        for _ in islice(self, count):
+            pass
 
     def close(self) -> None:
         """Release the source; more calls do nothing."""

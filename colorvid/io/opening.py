@@ -204,6 +204,10 @@ def check_section(seek: int, frames: int | None) -> None:
         raise ConfigError(f"seek={seek!r} is not allowed; it must be 0..{MAX_COUNT}")
 
 
+class PastEnd(InputError):
+    """A section begins where its video has ended."""
+
+
 class Section(FrameReader):
     """The frames ``seek`` to ``seek + frames - 1`` of another reader, which it owns."""
 
@@ -217,24 +221,25 @@ class Section(FrameReader):
         self._reader = reader
         self._name = name
         self._seek = seek
+        self._frames: Iterator[Frame] = islice(reader, frames)
+        self._skipped = self._started = False
         stop = None if frames is None else seek + frames
-        self._frames: Iterator[Frame] = islice(reader, seek, stop)
-        self._started = False
         total = reader.info.frames
         if total is not None:
             total = max(0, min(total, total if stop is None else stop) - seek)
         self.info = replace(reader.info, frames=total)
 
     def __next__(self) -> Frame:
-        """Return the next frame; raises ``InputError`` if ``seek`` skips all there are."""
+        """Return the next frame; raises `PastEnd` if ``seek`` skips all there are."""
+        if not self._skipped:
+            self._skipped = True
+            self._reader.skip(self._seek)
         frame = next(self._frames, None)
         if frame is not None:
             self._started = True
             return frame
         if not self._started:
-            raise InputError(
-                f"{self._name}: seek={self._seek} skips all frames there are; skip fewer"
-            )
+            raise PastEnd(f"{self._name}: seek={self._seek} skips all frames there are; skip fewer")
         raise StopIteration
 
     @property

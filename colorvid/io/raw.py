@@ -65,6 +65,17 @@ class RawReader(FrameReader):
         self._empty = False
         return frame
 
+    def skip(self, count: int) -> None:
+        """Leave out frames without reading them; see ``FrameReader.skip``."""
+        if self.info.frames is None:
+            super().skip(count)
+            return
+        step = frame_bytes(self.info.size)
+        end = self.info.frames * step
+        with os_errors(self._name, InputError):
+            self._stream.seek(min(self._stream.tell() + count * step, end))
+        self._empty = False
+
     def close(self) -> None:
         """Close the file."""
         self._stream.close()

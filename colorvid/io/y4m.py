@@ -70,14 +70,6 @@ class Lines(Readable, Protocol):
         ...
 
 
-class Source(Lines, Protocol):
-    """What frames are read from."""
-
-    def close(self) -> None:
-        """Let go of it."""
-        ...
-
-
 class Seekable(Lines, Protocol):
     """A file."""
 
@@ -87,6 +79,14 @@ class Seekable(Lines, Protocol):
 
     def tell(self) -> int:
         """The place."""
+        ...
+
+
+class Source(Seekable, Protocol):
+    """What frames are read from; a pipe has no places to go to."""
+
+    def close(self) -> None:
+        """Let go of it."""
         ...
 
 
@@ -340,6 +340,17 @@ class Y4mReader(FrameReader):
                 "taken, so deinterlace it first"
             )
         return True
+
+    def skip(self, count: int) -> None:
+        """Leave out frames without reading them where that can be; see ``FrameReader.skip``."""
+        if self.info.frames is None:  # a pipe, or FRAME lines of several lengths
+            super().skip(count)
+            return
+        count = min(count, self.info.frames - self._index)
+        with os_errors(self._name, InputError):
+            step = len(FRAME_LINE) + frame_bytes(self.info.size)
+            self._stream.seek(self._stream.tell() + count * step)
+        self._index += count
 
     def close(self) -> None:
         """Close the stream."""

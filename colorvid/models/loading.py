@@ -22,6 +22,7 @@ from colorvid.models.modelfile import (
     BRANCHES,
     RELEASED,
     ModelFile,
+    find_model,
     is_encoder,
     model_identity,
     read_model_file,
@@ -160,14 +161,26 @@ def check_device(device: str) -> None:
         raise ConfigError(f"device {device!r} cannot be used: {reason}; use cpu") from error
 
 
+_kept: dict[tuple[str, str, int], Model] | None = None
+
+
+def keep_models() -> None:
+    """Let `model_on` keep the models of this process, which will code many files."""
+    global _kept
+    _kept = _kept or {}
+
+
 def model_on(device: str, name: str) -> Model:
-    """Load a model by name or path, ready for work on several threads.
+    """Load a model by name or path, ready for work on several threads; see also `keep_models`.
 
     Raises:
         ConfigError: no such device.
         ModelMismatch: no such model.
     """
     check_device(device)
+    key = device, name, find_model(name).stat().st_mtime_ns
+    if _kept is not None and key in _kept:
+        return _kept[key]
     if device != "cpu" or core() is None:
         import torch  # noqa: F401 - so that its threads can be told
     # With one torch thread: its thousands of small operations gain little from more, and threads
@@ -176,6 +189,8 @@ def model_on(device: str, name: str) -> Model:
         model = load_model(name, device)
         if model.native is None:
             _warm_up(model)
+    if _kept is not None:
+        _kept[key] = model
     return model
 
 

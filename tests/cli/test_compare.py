@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import time
@@ -177,6 +178,23 @@ def test_existing_results_need_permission(
     assert run("compare", clips, "--out", tmp_path) == 2
     assert "holds results; pass -y to replace them" in one_error_line(capfd.readouterr().err)
     assert (tmp_path / "tables.md").read_text() == "old"
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_results_of_one_process(
+    clips: Path, model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("distributed")
+    options = ("compare", clips, "--anchors", "x264-zl", "--qualities", "20,50", *QUICK,
+               "--model", model, "--no-cache")  # fmt: skip
+    assert run(*options, "--out", tmp_path / "one") == 0
+    assert "speeds" not in capfd.readouterr().err
+    assert run(*options, "--out", tmp_path / "two", "--cluster", "local", "--jobs", 2) == 0
+    assert "speeds cannot be compared" in capfd.readouterr().err
+    one, two = (read(tmp_path / name / "points.tsv") for name in ("one", "two"))
+    lasting = [c for c in one[0] if not re.search("fps|ratio|startup|peak|run|jobs", c)]
+    assert len(one) == 16 and "psnr_yuv611_db" in lasting
+    assert [[r[c] for c in lasting] for r in one] == [[r[c] for c in lasting] for r in two]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

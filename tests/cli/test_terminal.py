@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from colorvid.cli.terminal import Signals, say
+from colorvid.cli.terminal import BatchLine, Signals, say
+from tests.cli.test_main import Terminal
 
 
 def test_first_signal_interrupts_and_a_second_cannot_cut_the_clean_up() -> None:
@@ -54,3 +55,25 @@ def test_say(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     say("to nobody")
     out, err = capsys.readouterr()
     assert (out, err) == ("", "all well\ncolorvid [error]: first second\n")
+
+
+def test_line_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    line = BatchLine(Signals(), shown=True)
+    assert line.is_shown
+    line("[10.0%] 1/10 files")
+    line("[20.0%] 2/10 files")
+    line.clear()
+    line.close()
+    shown = screen.getvalue().split("\r")
+    assert "colorvid [10.0%] 1/10 files" in shown and "colorvid [20.0%] 2/10 files" in shown
+    assert shown[-1].strip() == "", "the line is removed at the end"
+
+
+def test_line_of_a_batch_away_from_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    line = BatchLine(Signals(), shown=True)
+    line("[10.0%] 1/10 files")
+    line.clear()
+    line.close()
+    assert not line.is_shown and capsys.readouterr().err == ""

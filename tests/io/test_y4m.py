@@ -224,3 +224,30 @@ def test_reading_goes_on_where_it_stopped(tmp_path: Path) -> None:
         assert next(reader).crc32() == frames[0].crc32()
         assert [frame.crc32() for frame in reader] == [frame.crc32() for frame in frames[1:]]
         assert list(reader) == []
+
+
+@pytest.mark.parametrize("suffix", [".y4m", ".yuv"])
+def test_skipped_frames_are_not_read(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{suffix}"
+    frames = moving_frames(5, 6, 8)
+    with open_writer(path, VideoInfo(8, 6, Fraction(25))) as writer:
+        for frame in frames:
+            writer.write(frame)
+    how = {"size": (8, 6), "rate": Fraction(25)} if suffix == ".yuv" else {}
+    data = bytearray(path.read_bytes())
+    step = 8 * 6 * 3 // 2 + (6 if suffix == ".y4m" else 0)
+    with open_reader(path, seek=3, **how) as reader:  # type: ignore[arg-type]
+        data[-5 * step + 10 : -3 * step - 10] = bytes(2 * step - 20)
+        path.write_bytes(data)  # after it was opened, in the frames that are skipped
+        assert [f.crc32() for f in reader] == [f.crc32() for f in frames[3:]]
+
+
+def test_frames_of_several_lengths_are_skipped_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.y4m"
+    frames = moving_frames(3, 6, 8)
+    data = b"YUV4MPEG2 W8 H6 F25:1\n"
+    for number, frame in enumerate(frames):
+        data += b"FRAME Xn=%d\n" % 10**number + b"".join(p.tobytes() for p in frame.planes)
+    path.write_bytes(data)
+    with open_reader(path, seek=2) as reader:
+        assert [f.crc32() for f in reader] == [frames[2].crc32()]

@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -5,6 +8,7 @@ from colorvid.errors import ConfigError, ModelMismatch
 from colorvid.models import loading
 from colorvid.models.loading import Model, load_model, model_for, model_on
 from colorvid.models.modelfile import find_model
+from tests import tiny
 
 
 def test_a_model_is_loaded_by_one_torch_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +36,19 @@ def test_model_is_found_by_its_identity() -> None:
     for device in ("abacus", "meta", 2**70, True, []):
         with pytest.raises(ConfigError, match="device .* cannot be used: .*; use cpu"):
             model_for(identity, device, None)  # type: ignore[arg-type]
+
+
+def test_models_are_kept_for_those_who_want_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_kept", None)
+    path = tmp_path / "tiny.safetensors"
+    tiny.save(path)
+    assert loading.model_on("cpu", str(path)) is not loading.model_on("cpu", str(path))
+    loading.keep_models()
+    kept = loading.model_on("cpu", str(path))
+    assert loading.model_on("cpu", str(path)) is kept
+    tiny.save(path, seed=1)
+    os.utime(path, (1, 1))
+    other = loading.model_on("cpu", str(path))
+    assert other.identity != kept.identity, "a file that has changed is read again"

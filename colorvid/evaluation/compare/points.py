@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from colorvid.errors import ConfigError, InputError
 from colorvid.evaluation.compare.choices import Memory
-from colorvid.evaluation.compare.clips import Clip, read_video, write_y4m
+from colorvid.evaluation.compare.clips import Clip, load, read_video, write_y4m
 from colorvid.evaluation.compare.codecs import Codec, Encoded, FileCodec, Settings
 from colorvid.evaluation.compare.machine import call_alone, machine, run_id
 from colorvid.evaluation.compare.rgb import RGB_METRICS, RgbScores, score_frame_rgb
@@ -29,6 +29,8 @@ PEAKS = ("encode_peak_mb", "decode_peak_mb")
 DRIFT = "psnr_y_drift_db"
 """Change of quality along a group of pictures, see `colorvid.evaluation.compare.tables`."""
 
+Loader = Callable[[Path, "int | None"], Clip]
+"""Reads a source, its first frames or all."""
 _WORK = ("fps", "startup_s", "peak_mb")
 
 
@@ -213,6 +215,7 @@ class Measuring:
         extra: metrics besides ``METRICS``, see `colorvid.evaluation.score.extra`.
         rgb: also compare stills with their originals, see `colorvid.evaluation.compare.rgb`.
         jobs: points at once, in a process each; speeds are honest with 1 only.
+        loader: reads a source; must be importable by its name.
         run: a name for this run; speeds are compared within one run.
         temporary: where files in between go; ``None`` = the folder of the system for them.
 
@@ -225,6 +228,7 @@ class Measuring:
     extra: tuple[str, ...] = ()
     rgb: bool = False
     jobs: int = 1
+    loader: Loader = load
     run: str = field(default_factory=run_id)
     temporary: Path | None = None
 

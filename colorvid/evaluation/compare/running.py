@@ -1,14 +1,11 @@
-"""Measures all points of a comparison, keeps them on disk, on one core or several."""
+"""Measures all points of a comparison, here or elsewhere, and keeps them on disk."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import signal
-import sys
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +22,7 @@ from colorvid.evaluation.compare.choices import (
     NO_ANCHORS,
     OWN,
 )
-from colorvid.evaluation.compare.clips import Clip, is_still, load
+from colorvid.evaluation.compare.clips import Clip, is_still
 from colorvid.evaluation.compare.codecs import Codec, ColorvidRun
 from colorvid.evaluation.compare.machine import source_digest
 from colorvid.evaluation.compare.points import Measuring, Point, temporary_folder
@@ -42,8 +39,11 @@ _MEASURING = (
 
 Progress = Callable[[int, int, str], None]
 """Gets the number of finished points, that of all points, and a name for the one just finished."""
-Loader = Callable[[Path, int | None], Clip]
 Task = tuple[Codec, Path, int]
+Wanted = tuple[Task, "int | None", Measuring]
+"""A point that is wanted: codec, source and quality, first frames, way of measuring."""
+Submit = Callable[[Callable[[Wanted], Point], Wanted], "Future[Point]"]
+"""Calls a function with an argument, now or later, here or elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def run_all(
     how: Measuring,
     *,
     progress: Progress = lambda done, total, what: None,
-    loader: Loader = load,
+    submit: Submit | None = None,
 ) -> list[Point]:
     """Every quality of every codec on every source, by clip, then by codec.
 
@@ -155,20 +155,20 @@ def run_all(
         codecs: what to run.
         sources: clips or still images.
         frames: first frames of a clip to code; ``None`` = all.
-        how: measuring, cache and number of processes; with one job everything is done here, save
-            what needs a process of its own.
+        how: measuring and cache.
         progress: called after each point; before the first with 0. What it raises ends the run.
-        loader: reads a source; must be importable by its name.
+        submit: has points measured elsewhere, several at once, which ``how.jobs`` must say;
+            ``None`` = everything is done here, save what needs a process of its own.
     """
     tasks = [(c, source, quality) for source in sources for c in codecs for quality in c.qualities]
     progress(0, len(tasks), "")
+    if submit is not None:
+        return _in_parallel([(task, frames, how) for task in tasks], submit, progress)
     with temporary_folder(how.temporary) as folder:  # also what an interrupted point leaves goes
         how = replace(how, temporary=folder)
-        if how.jobs > 1:
-            return _in_parallel(tasks, frames, how, progress, loader)
         found: list[Point] = []
         for task in tasks:
-            found.append(_run_task(task, frames, how, loader))
+            found.append(_run_task((task, frames, how)))
             progress(len(found), len(tasks), _name(task))
         return found
 
@@ -178,37 +178,20 @@ def _name(task: Task) -> str:
     return f"{source.stem}, {codec.name} {quality}"
 
 
-def _run_task(task: Task, frames: int | None, how: Measuring, loader: Loader) -> Point:
-    codec, source, quality = task
-    return run_point(codec, loader(source, frames), quality, how)
+def _run_task(wanted: Wanted) -> Point:
+    (codec, source, quality), frames, how = wanted
+    return run_point(codec, how.loader(source, frames), quality, how)
 
 
-def _in_parallel(
-    tasks: Sequence[Task],
-    frames: int | None,
-    how: Measuring,
-    progress: Progress,
-    loader: Loader,
-) -> list[Point]:
-    """Points in several processes, which end when this function is left in any way."""
-    others = set(multiprocessing.active_children())
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(how.jobs, mp_context=context, initializer=_obey)
-    try:
-        futures = {pool.submit(_run_task, task, frames, how, loader): task for task in tasks}
-        for done, future in enumerate(as_completed(futures), 1):
+def _in_parallel(wanted: Sequence[Wanted], submit: Submit, progress: Progress) -> list[Point]:
+    """Points wherever ``submit`` has them measured; the first that fails ends the run."""
+    futures = {submit(_run_task, one): one[0] for one in wanted}
+    left, done = set(futures), 0
+    while left:
+        # Not for ever, so that a signal is seen where waiting does not end by itself.
+        ready, left = wait(left, timeout=1, return_when=FIRST_COMPLETED)
+        for future in ready:
             future.result()
-            progress(done, len(tasks), _name(futures[future]))
-        return [future.result() for future in futures]
-    except BaseException:
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _obey() -> None:
-    """In a worker: Ctrl-C is for the caller, who ends the workers in a way that cleans up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
+            done += 1
+            progress(done, len(wanted), _name(futures[future]))
+    return [future.result() for future in futures]

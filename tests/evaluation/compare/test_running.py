@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import colorvid
+from colorvid.batch.pool import Pool
 from colorvid.errors import ColorvidError
 from colorvid.evaluation.compare import running
 from colorvid.evaluation.compare.anchors import AnchorRun
@@ -65,7 +67,8 @@ def test_several_processes_give_the_same_points(tmp_path: Path) -> None:
         10,
         "two, fast 30",
     )
-    again = run_all(codecs, sources, 2, Measuring(jobs=2))
+    with closing(Pool(2)) as pool:
+        again = run_all(codecs, sources, 2, Measuring(jobs=2), submit=pool.submit)
     assert {point.jobs for point in again} == {2}
 
     def lasting(points: list[Point]) -> str:
@@ -85,11 +88,12 @@ def test_points_with_and_without_rgb_are_kept_apart(tmp_path: Path) -> None:
     assert log.read_text() == "0\n0\n"
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_an_error_ends_the_run(jobs: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_error_ends_the_run(alone: bool, tmp_path: Path) -> None:
     source = tmp_path / "a.y4m"
     write_y4m(source, moving_clip(1))
     codec = Codec("cheat", (1, 2), Cheating())
-    with pytest.raises(ColorvidError, match="cheat: frames have"):
-        run_all([codec], [source], 1, Measuring(cache=tmp_path / "cache", jobs=jobs))
+    how = Measuring(cache=tmp_path / "cache", jobs=1 if alone else 2)
+    with closing(Pool(2)) as pool, pytest.raises(ColorvidError, match="cheat: frames have"):
+        run_all([codec], [source], 1, how, submit=None if alone else pool.submit)
     assert not (tmp_path / "cache").exists()
