@@ -61,7 +61,7 @@ using Tile = void (*)(const DepthwiseLayer& layer, int channel, int x, const int
 
 namespace avx2 {
 #define COLORVID_TARGET COLORVID_AVX2
-#define COLORVID_POSITIONS 4
+#define COLORVID_POSITIONS 5
 #include "depthwise_x86.inc"
 #undef COLORVID_TARGET
 #undef COLORVID_POSITIONS

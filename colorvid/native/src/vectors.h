@@ -59,6 +59,12 @@ COLORVID_INLINE void store(void* to, Vector x) {
     _mm256_storeu_si256(static_cast<__m256i*>(to), x);
 }
 
+// The same, in a register: two uses of what was loaded shall not load it twice.
+COLORVID_INLINE Vector hold(Vector x) {
+    __asm__("" : "+x"(x));
+    return x;
+}
+
 COLORVID_INLINE Vector zero() { return _mm256_setzero_si256(); }
 
 COLORVID_INLINE Vector all(int x) { return _mm256_set1_epi16(static_cast<int16_t>(x)); }
@@ -112,6 +118,11 @@ struct Both {
 COLORVID_INLINE Vector load(const void* from) { return _mm512_loadu_si512(from); }
 
 COLORVID_INLINE void store(void* to, Vector x) { _mm512_storeu_si512(to, x); }
+
+COLORVID_INLINE Vector hold(Vector x) {
+    __asm__("" : "+v"(x));
+    return x;
+}
 
 COLORVID_INLINE Vector zero() { return _mm512_setzero_si512(); }
 
