@@ -19,6 +19,7 @@ from colorvid.errors import ConfigError
 from colorvid.models.modelfile import branch_of, load_model, restored_network
 from colorvid.models.video import VideoModel
 from colorvid.training.loop.checkpoint import load_checkpoint
+from colorvid.training.loop.widening import widened
 from colorvid.training.tasks.rate import BranchRate
 
 Config = TypeVar("Config", IntraConfig, InterConfig)
@@ -61,7 +62,8 @@ def begin_from(
     """Give networks the weights of a run, averaged, or of a model file.
 
     Taken are those that ``start`` has, that the networks do not fix, and that are not to be trained
-    from scratch.
+    from scratch. Networks that are larger than those of ``start`` compute the same at first, see
+    `widened`.
 
     Args:
         start: folder of a run, or a model file.
@@ -70,7 +72,7 @@ def begin_from(
         only: starts of the names of what is trained from scratch, see `ScheduleConfig`.
 
     Raises:
-        ConfigError: a network of ``start`` has another size.
+        ConfigError: a network of ``start`` is larger, or differs in another way.
         InputError: the run has no checkpoint.
         ModelMismatch: the file is not a model.
     """
@@ -80,7 +82,7 @@ def begin_from(
         state = load_checkpoint(start)["average"]
     fixed = {n for n, p in networks.named_parameters() if not p.requires_grad}
     fresh = {n for n in state if n.startswith(only)} if only else set()
-    own = {n: v for n, v in state.items() if n not in fixed | fresh}
+    own = widened({n: v for n, v in state.items() if n not in fixed | fresh}, networks)
     for name, value in networks.state_dict().items():
         if name in own and own[name].shape != value.shape:
             raise ConfigError(
