@@ -28,6 +28,7 @@ RANKS = (
     ("files",),
     ("evaluation",),
     ("training",),
+    ("images",),
     ("cli",),
     ("__init__", "__main__"),
 )
@@ -47,6 +48,8 @@ LIGHT = (
     "files.reports",
     "files.streams",
     "frame",
+    "images.pictures",
+    "images.stills",
     "io",
     "quality.color",
     "quality.log",

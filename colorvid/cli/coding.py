@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
+from pathlib import Path
 
 from colorvid.cli.options import (
     Command,
@@ -16,9 +17,11 @@ from colorvid.cli.options import (
 )
 from colorvid.cli.terminal import Signals, progress_line, say
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, TUNES
+from colorvid.errors import ConfigError
 from colorvid.files.decode import DecodeOptions, decode_file, verify_file
 from colorvid.files.encode import EncodeOptions, encode_file
 from colorvid.files.reports import DecodeReport
+from colorvid.images.pictures import WRITE_SUFFIXES, is_picture
 from colorvid.quality.scores import FrameScores
 
 
@@ -33,7 +36,8 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
     top = QUALITIES - 1
     parser.set_defaults(run=_encode)
     add_input(
-        parser, "y4m, raw .yuv (with --size and --fps), or what FFmpeg reads; - = y4m on stdin"
+        parser,
+        "y4m, raw .yuv (with --size and --fps), a picture, or what FFmpeg reads; - = y4m on stdin",
     )
     add_output(parser, "the .clv stream; - = stdout")
     parser.add_argument(
@@ -63,6 +67,10 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
         "--convert", action="store_true", help="convert an input that is not 8-bit 4:2:0"
     )
     parser.add_argument(
+        "--full-range", action="store_true",
+        help="of pictures in RGB (.png, .webp, .bmp, .tif): code Y from 0 to 255, not 16 to 235",
+    )  # fmt: skip
+    parser.add_argument(
         "--tune", choices=TUNES, default=TUNES[0],
         help="default = squared error of all planes (PSNR); color = colour difference (CIEDE2000)",
     )  # fmt: skip
@@ -78,7 +86,9 @@ def _add_decode(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_decode)
     add_input(parser, "the .clv stream; - = stdin")
     add_output(
-        parser, ".y4m, .yuv, or lossless .mkv, .avi (FFV1), .mp4, .mov (H.264); - = y4m on stdout"
+        parser,
+        ".y4m, .yuv, or lossless .mkv, .avi (FFV1), .mp4, .mov (H.264), or .png of one frame; "
+        "- = y4m on stdout",
     )
     parser.add_argument(
         "--on-error", choices=("conceal", "stop"), default="conceal",
@@ -106,6 +116,10 @@ def _add_trust(parser: argparse.ArgumentParser) -> None:
 
 
 def _encode(options: Namespace, signals: Signals) -> int:
+    if is_picture(options.input):
+        return _encode_picture(options)
+    if options.full_range:
+        raise ConfigError(f"--full-range is for pictures in RGB; {options.input} is a video")
     shown = not (options.quiet or options.no_progress)
     with progress_line(signals, shown=shown) as line:
         report = encode_file(
@@ -138,6 +152,52 @@ def _encode(options: Namespace, signals: Signals) -> int:
     return 0
 
 
+def _encode_picture(options: Namespace) -> int:
+    """Encode a file that holds one picture in R'G'B'."""
+    from colorvid.images.stills import PictureOptions, encode_picture_file
+
+    names = ("size", "fps", "csv", "psnr", "inter_quality", "frames", "seek")
+    for name in names:
+        if getattr(options, name):
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{option} is for videos, and {options.input} is a picture; drop it")
+    report = encode_picture_file(
+        options.input,
+        options.output,
+        PictureOptions(
+            quality=options.quality,
+            full_range=options.full_range,
+            convert=options.convert,
+            device=options.device,
+            model=options.model or options.tune,
+            overwrite=options.overwrite,
+        ),
+    )
+    if not options.quiet:
+        say(f"encoded a picture of {report.size}, {report.bpp:.3f} bpp, {report.seconds:.2f} s")
+    return 0
+
+
+def _decode_picture(options: Namespace) -> int:
+    """Decode a stream of one key frame to a picture."""
+    from colorvid.images.stills import decode_picture_file
+
+    report = decode_picture_file(
+        options.input,
+        options.output,
+        DecodeOptions(
+            threads=options.threads,
+            device=options.device,
+            model=options.model,
+            overwrite=options.overwrite,
+            max_pixels=options.max_pixels,
+        ),
+    )
+    if not options.quiet:
+        say(f"decoded a picture of {report.size}, {report.bpp:.3f} bpp, {report.seconds:.2f} s")
+    return 0
+
+
 def _scores(scores: FrameScores) -> str:
     """Mean quality as one line."""
     difference = "not known" if scores.de00_mean is None else f"{scores.de00_mean:.3f}"
@@ -148,6 +208,8 @@ def _scores(scores: FrameScores) -> str:
 
 
 def _decode(options: Namespace, signals: Signals) -> int:
+    if Path(options.output).suffix.lower() in WRITE_SUFFIXES:
+        return _decode_picture(options)
     shown = not (options.quiet or options.no_progress)
     with progress_line(signals, shown=shown) as line:
         report = decode_file(
