@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from colorvid.files.encode import encode_file
     from colorvid.files.streams import probe
     from colorvid.frame import Frame
+    from colorvid.images.codec import ImageCodec
     from colorvid.models.loading import load_model
 
 __version__ = PACKAGE_VERSION
@@ -31,6 +32,7 @@ __all__ = [
     "Encoder",
     "EncoderSettings",
     "Frame",
+    "ImageCodec",
     "decode_file",
     "encode_file",
     "load_model",
@@ -43,6 +45,7 @@ _HOMES = {
     "Encoder": "colorvid.codec.encoder",
     "EncoderSettings": "colorvid.codec.settings",
     "Frame": "colorvid.frame",
+    "ImageCodec": "colorvid.images.codec",
     "decode_file": "colorvid.files.decode",
     "encode_file": "colorvid.files.encode",
     "load_model": "colorvid.models.modelfile",

@@ -110,7 +110,7 @@ def model(seed: int = 0) -> Model:
         return load_model(str(path))
 
 
-def save(path: Path, seed: int = 0) -> bytes:
-    """Write a tiny model file; gives its identity."""
-    built = network(seed)
+def save(path: Path, seed: int = 0, ends: float = 0.3) -> bytes:
+    """Write a tiny model file of a `network`; gives its identity."""
+    built = network(seed, ends)
     return save_model(path, built, tables_for(built))

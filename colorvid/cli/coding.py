@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
+from pathlib import Path
 
 from colorvid.cli.options import (
     Command,
@@ -18,10 +19,12 @@ from colorvid.cli.options import (
 )
 from colorvid.cli.terminal import Signals, progress_line, say
 from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, TUNES
+from colorvid.errors import ConfigError
 from colorvid.files.decode import DecodeOptions, decode_file, output_kind, verify_file
 from colorvid.files.encode import EncodeOptions, encode_file
 from colorvid.files.reports import DecodeReport, EncodeReport
 from colorvid.files.streams import name_of
+from colorvid.images.pictures import WRITE_SUFFIXES, is_picture
 from colorvid.io.places import PIPE
 from colorvid.quality.scores import FrameScores
 from colorvid.system.text import duration, file_size, plural
@@ -36,19 +39,29 @@ def add_commands(command: Command) -> None:
 
 def _add_encode(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_encode)
-    add_input(parser, "y4m, raw .yuv (with --size and --fps), or what FFmpeg reads; - = stdin")
+    add_input(
+        parser, "y4m, raw .yuv (with --size and --fps), a picture, or what FFmpeg reads; - = stdin"
+    )
     output = parser.add_argument_group("output")
     add_output(output, "the .clv stream; - = stdout")
     output.add_argument(
         "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
     )
     output.add_argument("--psnr", action="store_true", help="print mean PSNR and dE00 at the end")
-    add_choices(parser)
+    source = add_choices(parser)
+    source.add_argument(
+        "--full-range", action="store_true",
+        help="of pictures in RGB (.png, .webp, .bmp, .tif): code Y from 0 to 255, not 16 to 235",
+    )  # fmt: skip
     add_work(parser)
 
 
-def add_choices(parser: argparse.ArgumentParser) -> None:
-    """What can be chosen for an encoding, wherever it comes from and goes to."""
+def add_choices(parser: argparse.ArgumentParser) -> Options:
+    """What can be chosen for an encoding, wherever it comes from and goes to.
+
+    Returns:
+        The group of options of the input.
+    """
     _add_quality(parser.add_argument_group("quality"))
     source = parser.add_argument_group("input")
     source.add_argument("--frames", type=whole(1), metavar="N", help="encode at most N frames")
@@ -64,6 +77,7 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--convert", action="store_true", help="convert an input that is not 8-bit 4:2:0"
     )
+    return source
 
 
 def _add_quality(group: Options) -> None:
@@ -96,7 +110,7 @@ def _add_decode(parser: argparse.ArgumentParser) -> None:
     add_output(
         output,
         ".mp4, .mov (H.264), .mkv, .avi (lossless FFV1), .y4m, .yuv, or numbered pictures such as "
-        "frames/%%04d.png or .jpg; - = y4m on stdout",
+        "frames/%%04d.png or .jpg, .png of a single frame; - = y4m on stdout",
     )
     output.add_argument(
         "--lossless", action="store_true",
@@ -141,6 +155,10 @@ def _add_trust(parser: argparse.ArgumentParser) -> None:
 
 
 def _encode(options: Namespace, signals: Signals) -> int:
+    if is_picture(options.input):
+        return _encode_picture(options)
+    if options.full_range:
+        raise ConfigError(f"--full-range is for pictures in RGB; {options.input} is a video")
     shown = not (options.quiet or options.no_progress)
     with progress_line(signals, shown=shown) as line:
         report = encode_file(
@@ -186,6 +204,52 @@ def _summary(output: str | None, report: EncodeReport | DecodeReport) -> str:
     return f"{name}: {', '.join(parts)}"
 
 
+def _encode_picture(options: Namespace) -> int:
+    """Encode a file that holds one picture in R'G'B'."""
+    from colorvid.images.stills import PictureOptions, encode_picture_file
+
+    names = ("size", "fps", "csv", "psnr", "inter_quality", "frames", "seek")
+    for name in names:
+        if getattr(options, name):
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{option} is for videos, and {options.input} is a picture; drop it")
+    report = encode_picture_file(
+        options.input,
+        options.output,
+        PictureOptions(
+            quality=options.quality,
+            full_range=options.full_range,
+            convert=options.convert,
+            device=options.device,
+            model=options.model or options.tune,
+            overwrite=options.overwrite,
+        ),
+    )
+    if not options.quiet:
+        say(f"encoded a picture of {report.size}, {report.bpp:.3f} bpp, {report.seconds:.2f} s")
+    return 0
+
+
+def _decode_picture(options: Namespace) -> int:
+    """Decode a stream of one key frame to a picture."""
+    from colorvid.images.stills import decode_picture_file
+
+    report = decode_picture_file(
+        options.input,
+        options.output,
+        DecodeOptions(
+            threads=options.threads,
+            device=options.device,
+            model=options.model,
+            overwrite=options.overwrite,
+            max_pixels=options.max_pixels,
+        ),
+    )
+    if not options.quiet:
+        say(f"decoded a picture of {report.size}, {report.bpp:.3f} bpp, {report.seconds:.2f} s")
+    return 0
+
+
 def _scores(scores: FrameScores) -> str:
     """Mean quality as one line."""
     difference = "not known" if scores.de00_mean is None else f"{scores.de00_mean:.3f}"
@@ -196,6 +260,8 @@ def _scores(scores: FrameScores) -> str:
 
 
 def _decode(options: Namespace, signals: Signals) -> int:
+    if Path(options.output).suffix.lower() in WRITE_SUFFIXES and "%" not in options.output:
+        return _decode_picture(options)
     shown = not (options.quiet or options.no_progress)
     with progress_line(signals, shown=shown) as line:
         report = decode_file(

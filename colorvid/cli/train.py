@@ -38,8 +38,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--until", type=whole(0), metavar="STEP", help="stop after this step")
     parser.add_argument(
-        "--start", type=Path, metavar="RUN", help="run, or model file, whose weights to start from"
-    )
+        "--start", type=Path, metavar="RUN",
+        help="run, model file, default or color, whose weights to start from",
+    )  # fmt: skip
     parser.add_argument(
         "--device", choices=("cpu", "cuda"), default="cpu", help="where to train (default: cpu)"
     )

@@ -10,6 +10,7 @@ import torch
 
 from colorvid.config import CodecConfig, InterConfig, IntraConfig, from_table, read_toml
 from colorvid.errors import ConfigError
+from colorvid.models.modelfile import RELEASED, find_model
 from colorvid.models.video import VideoModel
 from colorvid.training.data.pictures import PictureStore
 from colorvid.training.data.sequences import SequenceStore
@@ -145,7 +146,8 @@ class Recipe:
         Args:
             run: folder of decoded data, checkpoint and log; made if it is missing.
             device: ``cpu`` or ``cuda``.
-            start: run or model file whose weights a new run starts from, see `Trainer`.
+            start: run, model file, or name of a released model, whose weights a new run starts
+                from, see `Trainer`.
             until: stop after this step; None = at the end of the schedule.
 
         Raises:
@@ -155,6 +157,8 @@ class Recipe:
         """
         schedule = from_table(ScheduleConfig, self.table["schedule"], self.name)
         run.mkdir(parents=True, exist_ok=True)
+        if start is not None and not start.exists() and str(start) in RELEASED:
+            start = find_model(str(start))
         with joined(device) as place:
             torch.manual_seed(schedule.seed)
             Trainer(self.task(run), schedule, run, place, start).run(until)

@@ -57,11 +57,12 @@ class Trainer:
 
         With `ScheduleConfig.pieces` it is the next piece of the run ``start``, of which only the
         weights are left (`keep_weights`): the schedule goes on at their step, random numbers are
-        others, and the optimiser, which begins anew, warms up once more.
+        others, and the optimiser, which begins anew, warms up once more. From a model file, which
+        has no step, the first piece begins.
 
         Raises:
-            ConfigError: a network of ``start`` has another size, the optimiser is unknown, or the
-                checkpoint in ``folder`` is of another one; or a piece starts from a model file.
+            ConfigError: a network of ``start`` is larger, the optimiser is unknown, or the
+                checkpoint in ``folder`` is of another one.
         """
         self.task, self._schedule, self._folder, self._device = task, schedule, folder, device
         torch.manual_seed(schedule.seed)
@@ -72,7 +73,7 @@ class Trainer:
         self.step = self._first = 0
         if start is not None:
             begin_from(start, task.networks, task.config, schedule.only)
-            if schedule.pieces:
+            if schedule.pieces and not start.is_file():
                 self._begin_piece(start)
         for name, parameter in task.networks.named_parameters():
             chosen = not schedule.only or name.startswith(schedule.only)
@@ -88,11 +89,6 @@ class Trainer:
 
     def _begin_piece(self, start: Path) -> None:
         """Go on at the step of ``start``, with random numbers of this piece's own."""
-        if start.is_file():
-            raise ConfigError(
-                f"{start}: a model file does not say how far its training had come; with pieces "
-                "in [schedule], start from a run or from what tools/keep.py keeps of it"
-            )
         self.step = self._first = load_checkpoint(start)["step"]
         torch.manual_seed(self._schedule.seed + self.step)
         generator = np.random.default_rng((self._schedule.seed, self.step))

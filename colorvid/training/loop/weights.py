@@ -20,6 +20,7 @@ from colorvid.models.loading import load_model
 from colorvid.models.networks import branch_of, restored_network
 from colorvid.models.video import VideoModel
 from colorvid.training.loop.checkpoint import load_checkpoint
+from colorvid.training.loop.widening import widened
 from colorvid.training.tasks.rate import BranchRate
 
 Config = TypeVar("Config", IntraConfig, InterConfig)
@@ -62,7 +63,8 @@ def begin_from(
     """Give networks the weights of a run, averaged, or of a model file.
 
     Taken are those that ``start`` has, that the networks do not fix, and that are not to be trained
-    from scratch.
+    from scratch. Networks that are larger than those of ``start`` compute the same at first, see
+    `widened`.
 
     Args:
         start: folder of a run, or a model file.
@@ -71,7 +73,7 @@ def begin_from(
         only: starts of the names of what is trained from scratch, see `ScheduleConfig`.
 
     Raises:
-        ConfigError: a network of ``start`` has another size.
+        ConfigError: a network of ``start`` is larger, or differs in another way.
         InputError: the run has no checkpoint.
         ModelMismatch: the file is not a model.
     """
@@ -81,7 +83,7 @@ def begin_from(
         state = load_checkpoint(start)["average"]
     fixed = {n for n, p in networks.named_parameters() if not p.requires_grad}
     fresh = {n for n in state if n.startswith(only)} if only else set()
-    own = {n: v for n, v in state.items() if n not in fixed | fresh}
+    own = widened({n: v for n, v in state.items() if n not in fixed | fresh}, networks)
     for name, value in networks.state_dict().items():
         if name in own and own[name].shape != value.shape:
             raise ConfigError(

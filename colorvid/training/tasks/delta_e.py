@@ -31,12 +31,24 @@ def yuv420_to_lab(y: Tensor, u: Tensor, v: Tensor, spec: ColorSpec) -> Tensor:
     R'G'B' outside 0..1 is clipped as a display does; the clipped component passes no gradient.
 
     Args:
+        y, u, v, spec: see `yuv420_to_rgb`.
+
+    Returns:
+        ``(..., 3, H, W)``: L* 0..100, a*, b*.
+    """
+    return linear_rgb_to_lab(_srgb_to_linear(yuv420_to_rgb(y, u, v, spec).clamp(0, 1)), spec)
+
+
+def yuv420_to_rgb(y: Tensor, u: Tensor, v: Tensor, spec: ColorSpec) -> Tensor:
+    """R'G'B' of 4:2:0 planes, as :func:`colorvid.quality.color.frame_to_rgb`, with gradients.
+
+    Args:
         y: luma ``(..., H, W)``, code values / 255 (unit range 0..1, not rounded).
         u, v: chroma ``(..., ceil(H/2), ceil(W/2))``, code values / 255.
         spec: matrix, range and siting of the samples.
 
     Returns:
-        ``(..., 3, H, W)``: L* 0..100, a*, b*.
+        ``(..., 3, H, W)``, 0..1 and beyond: not clipped.
     """
     height, width = y.shape[-2:]
     black, luma_scale, chroma_scale = spec.scales
@@ -45,8 +57,7 @@ def yuv420_to_lab(y: Tensor, u: Tensor, v: Tensor, spec: ColorSpec) -> Tensor:
         (_upsample(plane, height, width, spec) * 255 - 128) / chroma_scale for plane in (u, v)
     )
     r_cr, g_cb, g_cr, b_cb = spec.chroma_gains
-    rgb = torch.stack((luma + r_cr * cr, luma + g_cb * cb + g_cr * cr, luma + b_cb * cb), dim=-3)
-    return linear_rgb_to_lab(_srgb_to_linear(rgb.clamp(0, 1)), spec)
+    return torch.stack((luma + r_cr * cr, luma + g_cb * cb + g_cr * cr, luma + b_cb * cb), dim=-3)
 
 
 def linear_rgb_to_lab(rgb: Tensor, spec: ColorSpec) -> Tensor:

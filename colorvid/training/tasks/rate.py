@@ -85,27 +85,32 @@ class BranchRate(nn.Module):
         w)``; hyper-latents, which are coarser, count by the share of these cells.
         """
         with torch.autocast(output.z.device.type, enabled=False):
-            scale = scale_of(real_index(output.parameters.index))
-            noisy = self.means and self.training
-            symbols = output.offsets + _noise(output.offsets) if noisy else output.symbols
-            likelihood = self.conditional._likelihood(symbols.float(), scale)
-            likelihood = self.conditional.likelihood_lower_bound(likelihood)
-            bits = -torch.log2(likelihood)
-            bits_z = self._hyper_bits(output.z.float())
+            bits, bits_z = (-torch.log2(t) for t in self.likelihoods(output))
+            bits_z = bits_z.sum(dim=(1, 2, 3))
             if counted is not None:
                 bits = bits * F.interpolate(counted, size=bits.shape[-2:])
                 bits_z = bits_z * counted.mean(dim=(1, 2, 3))
             bits_y = bits.sum(dim=(1, 2, 3))
         return bits_y, bits_z
 
-    def _hyper_bits(self, z: Tensor) -> Tensor:
-        """Bits of hyper-latents ``(B, C, h, w)``, ``(B,)``."""
+    def likelihoods(self, output: BranchOutput) -> tuple[Tensor, Tensor]:
+        """Probability of each latent and of each hyper-latent, in the shapes of both, float32."""
+        with torch.autocast(output.z.device.type, enabled=False):
+            scale = scale_of(real_index(output.parameters.index))
+            noisy = self.means and self.training
+            symbols = output.offsets + _noise(output.offsets) if noisy else output.symbols
+            likelihood = self.conditional._likelihood(symbols.float(), scale)
+            likelihood = self.conditional.likelihood_lower_bound(likelihood)
+            return likelihood, self._hyper_likelihood(output.z.float())
+
+    def _hyper_likelihood(self, z: Tensor) -> Tensor:
+        """Probability of hyper-latents ``(B, C, h, w)``, the same shape."""
         batch, channels = z.shape[:2]
         values = (z + _noise(z)).transpose(0, 1).reshape(channels, 1, -1)
         likelihood, _, _ = self.bottleneck._likelihood(values)
         likelihood = self.bottleneck.likelihood_lower_bound(likelihood)
-        bits: Tensor = -torch.log2(likelihood).reshape(channels, batch, -1).sum(dim=(0, 2))
-        return bits
+        by_picture: Tensor = likelihood.reshape(channels, batch, *z.shape[2:]).transpose(0, 1)
+        return by_picture
 
 
 def intra_networks(config: IntraConfig) -> nn.ModuleDict:

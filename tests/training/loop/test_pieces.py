@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from colorvid.errors import ConfigError
 from colorvid.training.loop.checkpoint import load_checkpoint
+from colorvid.training.loop.weights import restored_weights
 from tests import tiny
 from tests.training.runs import intra_trainer, schedule
 from tools import keep
@@ -76,11 +77,24 @@ def test_another_stage_begins_at_its_own_start(tmp_path: Path, kept: Path) -> No
     assert intra_trainer(tmp_path / "stage", schedule(8), start=kept).step == 0
 
 
-def test_a_model_file_is_no_piece(tmp_path: Path) -> None:
+def test_the_first_piece_may_start_from_a_model_file(tmp_path: Path) -> None:
     path = tmp_path / "tiny.safetensors"
     tiny.save(path)
-    with pytest.raises(ConfigError, match="does not say how far .* tools/keep.py"):
-        intra_trainer(tmp_path / "second", PLAN, start=path)
+    first = intra_trainer(tmp_path / "first", PLAN, start=path)
+    assert first.step == 0
+    wanted = restored_weights(path, tiny.INTRA)
+    name = "model.luma.prior.trunk.0.enter.weight"
+    assert torch.equal(first.average[name], wanted[name])
+    first._advance()
+    assert first._optimisers[0].param_groups[0]["lr"] == PLAN.learning_rate(0)
+
+
+def test_a_piece_may_be_larger_than_the_one_before(tmp_path: Path, kept: Path) -> None:
+    config = replace(tiny.INTRA, luma_widths=(16, 24))
+    second = intra_trainer(tmp_path / "second", PLAN, config, kept)
+    assert second.step == 3
+    second.run(until=4)
+    assert second.step == 4
 
 
 def test_a_run_without_a_checkpoint_is_one_line(

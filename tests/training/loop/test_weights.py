@@ -113,9 +113,9 @@ def test_a_model_file_is_exported_again(released: Path, tmp_path: Path) -> None:
 
 
 def test_other_sizes_and_other_files_are_refused(released: Path, tmp_path: Path) -> None:
-    wider = replace(tiny.INTRA, luma_prior=24)
+    narrower = replace(tiny.INTRA, luma_prior=8)
     with pytest.raises(ConfigError, match=r"tiny.safetensors: model.luma.*change the sizes in"):
-        runs.intra_trainer(tmp_path / "wide", runs.schedule(2), wider, start=released)
+        runs.intra_trainer(tmp_path / "narrow", runs.schedule(2), narrower, start=released)
     other = tmp_path / "other.safetensors"
     other.write_bytes(b"nothing")
     with pytest.raises(ModelMismatch, match="cannot be read as a model"):
