@@ -194,13 +194,13 @@ def _encode(
 def _packets(stream: av.VideoStream, frames: Iterable[Frame], rate: Fraction) -> Iterator[Any]:
     """Packets of an encoder, in the order of coding; the time stamp numbers the frames."""
     for number, frame in enumerate(frames):
-        picture = _to_picture(frame, Size(stream.width, stream.height))
+        picture = to_picture(frame, Size(stream.width, stream.height))
         picture.pts, picture.time_base = number, 1 / rate
         yield from stream.encode(picture)
     yield from stream.encode(None)
 
 
-def _to_picture(frame: Frame, size: Size) -> av.VideoFrame:
+def to_picture(frame: Frame, size: Size) -> av.VideoFrame:
     """PyAV picture of ``size``, the frame in its top left, edges repeated."""
     picture = av.VideoFrame(size.width, size.height, "yuv420p")
     for target, plane in zip(picture.planes, frame.planes, strict=True):

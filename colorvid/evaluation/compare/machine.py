@@ -169,5 +169,9 @@ def peak_memory_mb() -> float | None:
         return None
     import resource
 
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    return resident_mb(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def resident_mb(ru_maxrss: int) -> float:
+    """What ``getrusage`` and ``wait4`` say, KiB or on macOS bytes, in 10^6 bytes."""
+    return ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6

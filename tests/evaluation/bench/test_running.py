@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import pytest
+
+from colorvid.codec.settings import EncoderSettings
+from colorvid.errors import Aborted
+from colorvid.evaluation.bench import running
+from colorvid.evaluation.bench.report import NATIVE, PYTORCH
+from colorvid.evaluation.bench.running import Plan, machine, measure, ready_model
+from colorvid.frame import Size
+from colorvid.native.core import VARIABLE, core
+from tests.conftest import CodedClip
+
+SMALL = EncoderSettings(quality=40, gop=2)
+
+
+def plan(clip: Path, against: tuple[str, ...] = ()) -> Plan:
+    return Plan(clip=clip, frames=4, settings=SMALL, against=against, repeats=1)
+
+
+def test_frames_for_pytorch_are_two_groups(tmp_path: Path) -> None:
+    for frames, gop, expected in ((64, 32, (16, 8)), (5, 32, (5, 3)), (64, 4, (16, 4))):
+        folder = tmp_path / f"{frames}-{gop}"
+        folder.mkdir()
+        settings = EncoderSettings(quality=30, gop=gop)
+        long, short = Plan(frames=frames, settings=settings).jobs(tmp_path / "in.y4m", folder)
+        assert (long.frames, long.settings) == (frames, settings)
+        assert (short.frames, short.settings.gop) == expected
+        assert short.settings.quality == 30
+
+
+def test_pytorch_needs_its_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "find_spec", lambda name: None)
+    wanted = Plan(against=(PYTORCH,))
+    assert not wanted.pytorch
+    if core() is not None:
+        notes = machine(wanted, ready_model()).notes
+        assert "no comparison with PyTorch: torch and compressai not installed" in notes
+    assert not machine(Plan(against=()), ready_model()).notes
+
+
+def test_versions_that_are_missing_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "_LIBRARIES", ("no-such-package",))
+    found = dict(machine(Plan(against=()), ready_model()).versions)
+    assert found["no-such-package"] is None and found["x264"]
+
+
+def test_a_signal_ends_the_run(coded: CodedClip) -> None:
+    def stop(done: int, total: int, what: str) -> None:
+        raise Aborted(f"{done} of {total}: {what}")
+
+    with pytest.raises(Aborted, match="1 of 4: 64x48, workers: 1"):
+        measure(plan(coded.source), ready_model(), None, Size(64, 48), stop)
+
+
+@pytest.mark.skipif(core() is None, reason="without the native core PyTorch is all there is")
+def test_the_native_core_beside_pytorch(coded: CodedClip) -> None:
+    report = measure(plan(coded.source, (PYTORCH,)), ready_model(), None, Size(32, 32))
+    ratios = [(ratio.over.name, ratio.under.name) for ratio in report.over_pytorch()]
+    assert ratios == [
+        ("native core, 1 worker", "PyTorch, 1 worker"),
+        ("native core, 2 workers", "PyTorch, 2 workers"),
+    ]
+    starts = dict(report.starts)
+    assert starts[NATIVE].first_frame_s < starts[PYTORCH].first_frame_s
+    assert (starts[NATIVE].peak_mb or 0) <= (starts[PYTORCH].peak_mb or 0)
+
+
+def test_pytorch_alone(coded: CodedClip, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "0")
+    wanted = plan(coded.source, (PYTORCH,))
+    model = ready_model()
+    found = machine(wanted, model)
+    assert found.roof_gmacs is None
+    assert "PyTorch does the work, so there is nothing to compare it with" in found.notes
+    report = measure(wanted, model, None, Size(32, 32))
+    assert {coding.codec for coding in report.codings} == {PYTORCH} and not report.short
+    assert {stage.name for stage in report.decoding} >= {"networks", "entropy", "motion"}

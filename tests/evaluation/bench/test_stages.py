@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+
+from colorvid.codec.settings import EncoderSettings
+from colorvid.evaluation.bench.coding import Job, code, code_with_x264
+from colorvid.evaluation.bench.stages import (
+    FILES,
+    NETWORKS,
+    OTHER,
+    decode_by_stage,
+    encode_by_stage,
+    networks,
+    summed_up,
+)
+from colorvid.models.loading import model_on
+from colorvid.native.core import core
+from colorvid.native.model import STAGES, Work
+from tests.conftest import CodedClip, read_clip
+
+
+@pytest.fixture
+def job(coded: CodedClip, tmp_path: Path) -> Job:
+    return Job(coded.source, 5, EncoderSettings(quality=40, gop=4), tmp_path)
+
+
+def test_stages_of_a_clip(job: Job) -> None:
+    model = model_on("cpu", "default")
+    for run in (encode_by_stage(model, job), decode_by_stage(model, job)):
+        assert len(run) == 5
+        assert {"motion", "entropy", OTHER, FILES} <= set(run[0])
+        assert all(work.seconds >= 0 for row in run for work in row.values())
+        assert all(row["entropy"].seconds > 0 and row[FILES].seconds > 0 for row in run)
+    assert len(read_clip(job.decoded)) == 5
+
+
+@pytest.mark.skipif(core() is None, reason="PyTorch counts no multiplications")
+def test_multiplications_are_those_of_the_frame(job: Job) -> None:
+    model = model_on("cpu", "default")
+    first, second = (encode_by_stage(model, job) for _ in range(2))
+    assert set(STAGES) <= set(first[0])
+    for name in NETWORKS:
+        counts = [row[name].multiplications for row in first]
+        assert counts == [row[name].multiplications for row in second]
+        assert counts[0] == counts[4] and counts[1] == counts[2] == counts[3]  # keys are 0 and 4
+    assert first[0]["prior"].multiplications > first[1]["prior"].multiplications > 0
+    decoding = decode_by_stage(model, job)
+    assert [row["analysis"].multiplications for row in decoding] == [0] * 5
+    assert [row["prior"].multiplications for row in decoding] == [
+        row["prior"].multiplications for row in first
+    ]
+
+
+def test_the_fastest_of_each_frame_and_stage_counts() -> None:
+    runs = [
+        [{"prior": Work(0.5, 2e9), "other": Work(0.1)}, {"prior": Work(0.1, 1e9), "other": Work()}],
+        [{"prior": Work(0.2, 2e9), "other": Work(0.1)}, {"prior": Work(0.9, 1e9), "other": Work()}],
+    ]
+    prior, other = summed_up(runs, 20.0)
+    assert (prior.name, other.name) == ("prior", "other")
+    assert prior.ms == pytest.approx(150) and other.ms == pytest.approx(50)
+    assert prior.share == pytest.approx(0.75) and other.share == pytest.approx(0.25)
+    assert prior.gmac_per_s == pytest.approx(10) and prior.roof_share == pytest.approx(0.5)
+    assert other.gmac_per_s is None and other.roof_share is None
+
+
+def test_networks_together() -> None:
+    row = {"prior": Work(0.2, 4e9), "synthesis": Work(0.3, 1e9), "motion": Work(0.5)}
+    together = networks(summed_up([[row]], 40.0))
+    assert together is not None
+    assert together.ms == pytest.approx(500) and together.share == pytest.approx(0.5)
+    assert together.gmac_per_s == pytest.approx(10) and together.roof_share == pytest.approx(0.25)
+    without = networks(summed_up([[row]], None))
+    assert without is not None and without.roof_share is None
+    assert networks(summed_up([[{"networks": Work(0.2), "other": Work(0.1)}]], 40.0)) is None
+
+
+def test_stages_without_time_are_left_out() -> None:
+    row = {"analysis": Work(), "prior": Work(0.1, 1e9)}
+    assert [stage.name for stage in summed_up([[row]], None)] == ["prior"]
+
+
+def test_rounds_take_time(job: Job) -> None:
+    for done in (code(model_on("cpu", "default"), job, 2), code_with_x264(job)):
+        for spent in (done.encode, done.decode):
+            assert spent.wall_s > 0 and spent.cpu_s > 0
+    assert (job.folder / "coded.264").stat().st_size > 0
