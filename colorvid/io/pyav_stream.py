@@ -93,7 +93,7 @@ def describe(stream: Any, frame: Any, *, matches_420: bool, rate: Fraction | Non
         width=frame.width,
         height=frame.height,
         rate=rate,
-        sample_aspect=stream.sample_aspect_ratio or frame_aspect or _tagged_aspect(stream),
+        sample_aspect=exact(stream.sample_aspect_ratio) or frame_aspect or _tagged_aspect(stream),
         color_range=color_range,
         matrix=matrix,
         primaries=_code_point(stream.codec_context.color_primaries),
@@ -134,13 +134,18 @@ def _code_point(value: Any) -> int:
     return int(value) if 0 <= int(value) <= 255 else UNSPECIFIED
 
 
+def exact(ratio: Any) -> Fraction | None:
+    """A ratio of PyAV, whose class depends on its version; None if it is unknown or 0."""
+    return Fraction(ratio.numerator, ratio.denominator) if ratio else None
+
+
 def _exact_rate(stream: Any) -> Fraction | None:
     """Return the frame rate, preferring whole numbers and multiples of 1/1001.
 
     The average is derived from timestamps in some containers and the guess from a table of usual
     rates in others, so the plainer one of the two is the true one.
     """
-    known: list[Fraction | None] = [stream.average_rate, stream.guessed_rate]
+    known = [exact(stream.average_rate), exact(stream.guessed_rate)]
     rates = [rate for rate in known if rate]
     if "matroska" in stream.container.format.name:
         rates = [_undo_nanoseconds(rate) for rate in rates]
@@ -270,15 +275,16 @@ class Clock:
         """Take note of the next ``av.VideoFrame``; one without a time counts as in its place."""
         number = self._count
         self._count += 1
-        if frame.pts is None or frame.time_base is None:
+        unit = exact(frame.time_base)
+        if frame.pts is None or unit is None:
             return
-        time = frame.pts * frame.time_base
+        time = frame.pts * unit
         if self._first is None:
             self._first = time - number / self._rate
-        length = (getattr(frame, "duration", 0) or 0) * frame.time_base
+        length = (getattr(frame, "duration", 0) or 0) * unit
         self._end = max(self._end, time + max(length, 1 / self._rate))
         away = abs(time - self._first - number / self._rate)
-        if away > Fraction(1, 2) / self._rate + frame.time_base:
+        if away > Fraction(1, 2) / self._rate + unit:
             self._uneven += 1
             self._worst = max(self._worst, (away, number))
 
@@ -309,8 +315,9 @@ def _stated_end(container: Any, stream: Any) -> Fraction | None:
     """Seconds at which the last frame ends by the header; None if it says nothing."""
     if not container.format.name.startswith(_STATES_DURATION):
         return None
-    if stream.duration is not None:
-        return Fraction((stream.start_time or 0) + stream.duration) * Fraction(stream.time_base)
+    unit = exact(stream.time_base)
+    if stream.duration is not None and unit is not None:
+        return Fraction((stream.start_time or 0) + stream.duration) * unit
     tag = re.match(r"(\d+):(\d\d):(\d\d)(\.\d{1,9})?", stream.metadata.get("DURATION", ""))
     if tag:
         hours, minutes, seconds = (int(tag[i]) for i in (1, 2, 3))
