@@ -19,7 +19,7 @@ demo: $(VENV)/installed
 
 # A test that hangs ends the run after twenty minutes, with the stacks of all threads.
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -o faulthandler_timeout=1200 -o faulthandler_exit_on_timeout=true
+	$(BIN)/python -m pytest -n auto --dist loadfile -o faulthandler_timeout=1200 -o faulthandler_exit_on_timeout=true
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -10,11 +10,6 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from colorvid.errors import ConfigError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 Number = TypeVar("Number")
 
 PACKAGE_VERSION = "0.1.0"
@@ -365,6 +360,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: the file cannot be read or parsed.
     """
+    # Here, as only training reads such files: an installation without tomli codes all the same.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

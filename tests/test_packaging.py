@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import colorvid
 from colorvid.cli.main import main
@@ -22,6 +24,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[1]
+STREAM = ROOT / "tests" / "conformance" / "streams" / "default_pixel.clv"
 
 
 def project() -> dict[str, Any]:
@@ -51,6 +54,56 @@ def test_every_import_of_the_package_is_a_dependency() -> None:
                 modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             unknown = {module.split(".")[0] for module in modules} - known
             assert not unknown, f"{path.name} imports {unknown}"
+
+
+SLIM = {"av", "numpy", "safetensors", "tqdm"}
+"""All that coding needs."""
+
+
+def requirements(environment: dict[str, str]) -> set[str]:
+    """Names of what a plain installation brings in an environment of markers."""
+    wanted = map(Requirement, project()["project"]["dependencies"])
+    return {r.name for r in wanted if r.marker is None or r.marker.evaluate(environment)}
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13", "3.14"])
+@pytest.mark.parametrize(
+    ("system", "machine", "has_torch", "has_compressai"),
+    [
+        ("linux", "x86_64", True, True),
+        ("linux", "aarch64", True, False),
+        ("linux", "armv7l", False, False),
+        ("darwin", "arm64", True, True),
+        ("darwin", "x86_64", False, False),
+        ("win32", "AMD64", True, False),
+        ("win32", "ARM64", False, False),
+    ],
+)
+def test_an_installation_asks_for_what_can_be_had(
+    python: str, system: str, machine: str, has_torch: bool, has_compressai: bool
+) -> None:
+    environment = {"python_version": python, "sys_platform": system, "platform_machine": machine}
+    expected = SLIM | {"scikit-video", "einops"} | ({"torch"} if has_torch else set())
+    expected |= {"tomli"} if python == "3.10" else set()
+    old = python in ("3.10", "3.11", "3.12")
+    assert requirements(environment) == expected | (
+        {"compressai"} if has_compressai and old else set()
+    )
+    assert SpecifierSet(project()["project"]["requires-python"]).contains(python)
+    assert f"Programming Language :: Python :: {python}" in project()["project"]["classifiers"]
+
+
+def test_the_slim_installation_is_the_same_everywhere() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [packages] = re.findall(
+        r"^pip install ([a-z ]+)\npip install --no-deps \.$", readme, re.MULTILINE
+    )
+    assert set(packages.split()) == SLIM
+    assert set(project()["tool"]["cibuildwheel"]["test-requires"]) == SLIM
+    stated = [Requirement(d) for d in project()["project"]["dependencies"]]
+    assert {r.name for r in stated[:4]} == SLIM
+    numpy = next(r for r in stated if r.name == "numpy")
+    assert all(numpy.specifier.contains(version) for version in ("1.24.0", "1.26.4", "2.5.5"))
 
 
 def test_slow_tests_are_left_out_and_gpu_tests_skip_by_themselves() -> None:
@@ -115,6 +168,61 @@ def test_a_compiler_is_asked_for_only_where_there_is_none() -> None:
         )
         assert done.returncode == 0, done.stderr
         assert ("ziglang" in done.stdout) == wanted
+
+
+def colorvid_of(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command of a package that lies in a folder."""
+    packages = [path for path in sys.path if path.endswith("-packages")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), *packages])}
+    environment.pop("COLORVID_NATIVE", None)
+    # Without the module site, which would find the checkout where it is installed in place.
+    command = [sys.executable, "-S", "-m", "colorvid", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_without_any_compiler_it_is_installed_without_the_core(tmp_path: Path) -> None:
+    """It says so when asked, and once at first use; what it decodes is the same."""
+    program = (
+        "import sys\nsys.modules['ziglang'] = None\nfrom build_backend import build_wheel\n"
+        "build_wheel(sys.argv[1], {'build-dir': sys.argv[1] + '/build'})"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "tools"), "CXX": "no-such-compiler"}
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    unpack(tmp_path)
+    assert not list((tmp_path / "colorvid" / "native").glob("_core*"))
+    version = colorvid_of(tmp_path, "--version").stdout
+    assert version == (
+        f"colorvid {colorvid.__version__} (no native core: colorvid was installed without it; "
+        "install a C++ compiler and then colorvid again)\n"
+    )
+    decoded = colorvid_of(tmp_path, "verify", "--quiet", str(STREAM))
+    assert len(re.findall("runs without its native core: ", decoded.stderr)) == 1
+    assert decoded.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_without_a_compiler_it_is_compiled_by_ziglang(tmp_path: Path) -> None:
+    """As pip does it, in an environment of its own; needs a package index."""
+    environment = os.environ | {"PATH": str(Path(sys.executable).parent)}
+    environment.pop("CXX", None)
+    assert shutil.which("c++", path=environment["PATH"]) is None
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), "."]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    unpack(tmp_path)
+    assert "(native core with " in colorvid_of(tmp_path, "--version").stdout
+    assert "all right: this machine decodes exactly" in colorvid_of(tmp_path, "selftest").stdout
+
+
+def unpack(folder: Path) -> None:
+    """Unpack the only wheel of a folder into it."""
+    [path] = folder.glob("*.whl")
+    with zipfile.ZipFile(path) as wheel:
+        wheel.extractall(folder)
 
 
 def test_the_core_is_compiled_anew_when_its_source_changes() -> None:

@@ -176,6 +176,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _own_error(error: Exception, signals: Signals) -> ColorvidError:
     """What to report for an error: its cause, where that is a signal or the memory."""
     from colorvid.system.memory import is_out_of_memory
+    from colorvid.system.packages import missing_package
 
     if signals.received is not None:  # whatever was interrupted may have failed in its own way
         return signals.error()
@@ -184,6 +185,9 @@ def _own_error(error: Exception, signals: Signals) -> ColorvidError:
         return OutOfMemory(f"out of memory ({reason}); lower --threads or give it more memory")
     if isinstance(error, ColorvidError):
         return error
+    missing = missing_package(error, "this command")
+    if missing is not None:
+        return missing
     hint = "this is a fault of colorvid; COLORVID_TRACEBACK=1 shows where"
     return ColorvidError(f"{type(error).__name__}: {error}; {hint}")
 

@@ -1,4 +1,6 @@
-"""Writing and reading symbols with compressai's rANS coder.
+"""Writing and reading symbols for PyTorch's path, with compressai's rANS coder.
+
+Where compressai is not installed, the native core takes its place: the streams are the same.
 
 `SymbolWriter` and `SymbolReader` have the same two methods, so one traversal of a model serves
 both directions. All symbols of a frame share one rANS stream: no symbols, no bytes; a frame whose
@@ -20,8 +22,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from colorvid.entropy.core_rans import CoreReader, CoreWriter
 from colorvid.entropy.tables import MAX_SYMBOL, TOTAL, Tables
 from colorvid.errors import ConfigError
+from colorvid.native.core import Core, core, describe
+from colorvid.system.packages import install_hint
 
 _FEWEST = 4
 """compressai's encoder has room for one word a symbol; with fewer symbols it would overrun."""
@@ -41,18 +46,29 @@ def _slack(stream: int, symbols: int) -> int:
 
 @lru_cache(maxsize=1)
 def _ans() -> Any:
-    """compressai's coder alone: importing all of compressai takes seconds.
-
-    Raises:
-        ConfigError: compressai is not installed or has no compiled coder.
-    """
+    """compressai's coder alone, as importing all of compressai takes seconds; None without it."""
     package = importlib.util.find_spec("compressai")
     for folder in (package.submodule_search_locations or []) if package else []:
         for suffix in importlib.machinery.EXTENSION_SUFFIXES:
             path = Path(folder) / f"ans{suffix}"
             if path.exists():
                 return _load(path)
-    raise ConfigError("compressai's rANS coder is not installed; run pip install compressai")
+    return None
+
+
+def _core() -> Core:
+    """The native core, in the place of compressai.
+
+    Raises:
+        ConfigError: it is not there either, or switched off.
+    """
+    found = core()
+    if found is None:
+        raise ConfigError(
+            f"PyTorch's path needs compressai's rANS coder or the native core; compressai is "
+            f"missing, {describe()}; {install_hint('compressai')}"
+        )
+    return found
 
 
 def _load(path: Path) -> ModuleType:
@@ -93,7 +109,9 @@ class SymbolWriter:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._encoder = _ans().BufferedRansEncoder()
+        ans = _ans()
+        self._encoder: Any = ans and ans.BufferedRansEncoder()
+        self._core = CoreWriter(_core()) if ans is None else None
         self.any = False
         self._count = 0
 
@@ -109,8 +127,13 @@ class SymbolWriter:
         index: NDArray[np.int32],
     ) -> None:
         """Append symbols, each with a table of ``tables``."""
-        rows, sizes, offsets = book.lists_of(tables)
-        self._encoder.encode_with_indexes(symbols.tolist(), index.tolist(), rows, sizes, offsets)
+        if self._core is not None:
+            self._core.write(tables, symbols, index)
+        else:
+            rows, sizes, offsets = book.lists_of(tables)
+            self._encoder.encode_with_indexes(
+                symbols.tolist(), index.tolist(), rows, sizes, offsets
+            )
         self.any = self.any or bool(symbols.any())
         self._count += len(symbols)
 
@@ -118,6 +141,8 @@ class SymbolWriter:
         """The stream; empty if every symbol is zero."""
         if not self.any:
             return b""
+        if self._core is not None:
+            return self._core.finish()
         if self._count < _FEWEST:
             zeros = [0] * _FEWEST
             self._encoder.encode_with_indexes(zeros, zeros, [[0, TOTAL - 1, TOTAL]], [3], [0])
@@ -166,9 +191,11 @@ class SymbolReader:
 
     def __init__(self, data: bytes, most_symbols: int) -> None:
         """Read ``data``; a frame holds ``most_symbols`` symbols at the most."""
-        self._decoder = _ans().RansDecoder()
+        ans = _ans()
+        self._decoder: Any = ans and ans.RansDecoder()
+        self._core = CoreReader(_core(), data) if ans is None else None
         self._empty = not data
-        if data:
+        if data and self._core is None:
             self._decoder.set_stream(data + bytes(_slack(len(data), most_symbols)))
 
     def branch(self, book: CodeBook) -> BranchReader:
@@ -179,6 +206,8 @@ class SymbolReader:
         """The next symbols, one with each table of ``index``."""
         if self._empty or not len(index):
             return np.zeros(len(index), np.int32)
+        if self._core is not None:
+            return self._core.read(tables, index)
         rows, sizes, offsets = book.lists_of(tables)
         symbols = self._decoder.decode_stream(index.tolist(), rows, sizes, offsets)
         return np.asarray(symbols, np.int64).clip(-MAX_SYMBOL, MAX_SYMBOL).astype(np.int32)

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from colorvid.errors import ColorvidError
 from colorvid.io.files import write_output
+from colorvid.system.packages import needed_for
 from colorvid.system.text import printable
 
 Points = Sequence[tuple[float, float]]
@@ -59,13 +59,9 @@ def figure(
         ColorvidError: matplotlib is missing.
         OutputError: the file cannot be written.
     """
-    try:
+    with needed_for("a plot"):
         import matplotlib
         from matplotlib.figure import Figure
-    except ImportError:
-        raise ColorvidError(
-            "plots need matplotlib; install it with: pip install 'colorvid[eval]'"
-        ) from None
     form = path.suffix.lower().lstrip(".")
     data = io.BytesIO()
     with matplotlib.rc_context(_SETTINGS):

@@ -27,7 +27,7 @@ from colorvid.files.known_answers import (
     vectors,
 )
 from colorvid.frame import Frame
-from colorvid.models.loading import check_device, load_model
+from colorvid.models.loading import check_device, load_model, need_torch
 from colorvid.models.modelfile import RELEASED
 from colorvid.motion.field import grid_shape
 from colorvid.motion.native import motion_coder
@@ -54,6 +54,7 @@ def run(device: str = "cpu") -> Iterator[str]:
         yield f"{machine}, {describe()}"
         yield from _native(native)
     else:
+        need_torch(device)
         from colorvid.files import selftest_torch
 
         yield f"{machine}, {selftest_torch.describe(device)}"

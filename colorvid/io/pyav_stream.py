@@ -159,7 +159,7 @@ def describe(stream: Any, frame: Any, times: Times, *, rate: Fraction | None) ->
         width=frame.width,
         height=frame.height,
         rate=rate,
-        sample_aspect=stream.sample_aspect_ratio or frame_aspect or _tagged_aspect(stream),
+        sample_aspect=exact(stream.sample_aspect_ratio) or frame_aspect or _tagged_aspect(stream),
         color_range=colours.color_range,
         matrix=colours.matrix,
         primaries=colours.primaries,
@@ -230,6 +230,11 @@ class Times:
         return step if even and step > 0 else None
 
 
+def exact(ratio: Any) -> Fraction | None:
+    """A ratio of PyAV, whose class depends on its version; None if it is unknown or 0."""
+    return Fraction(ratio.numerator, ratio.denominator) if ratio else None
+
+
 def _exact_rate(stream: Any, times: Times) -> Fraction | None:
     """The frame rate as the stream states it, checked against the times of its frames.
 
@@ -238,10 +243,10 @@ def _exact_rate(stream: Any, times: Times) -> Fraction | None:
     confirm, to the last digit or else within their rounding.
     """
     form = set(stream.container.format.name.split(","))
-    coded: Fraction | None = stream.codec_context.framerate
+    coded = exact(stream.codec_context.framerate)
     if form & RAW_STREAMS:
         return _raw_rate(stream, form, coded)
-    known = [stream.average_rate, stream.guessed_rate]
+    known = [exact(stream.average_rate), exact(stream.guessed_rate)]
     rates = [rate for rate in known if rate]
     if "matroska" in form:
         rates = [_undo_nanoseconds(rate) for rate in rates]
@@ -252,14 +257,16 @@ def _exact_rate(stream: Any, times: Times) -> Fraction | None:
         return usual
     further = [rate for rate in (coded, _counted_rate(stream)) if rate]
     rates = [*rates[:1], *further, *rates[1:]]
-    fitting = _fitting_rate(rates, step, len(times.shown) - 1, Fraction(stream.time_base))
+    fitting = _fitting_rate(
+        rates, step, len(times.shown) - 1, (exact(stream.time_base) or Fraction(0))
+    )
     return fitting or usual
 
 
 def _raw_rate(stream: Any, form: set[str], coded: Fraction | None) -> Fraction | None:
     """The rate in the headers of a raw stream; None if they state none."""
     if "m4v" in form and coded:
-        guessed: Fraction | None = stream.guessed_rate  # its headers state a clock
+        guessed = exact(stream.guessed_rate)  # its headers state a clock
         return guessed or coded
     return coded or None
 
@@ -268,7 +275,7 @@ def _counted_rate(stream: Any) -> Fraction | None:
     """Frames over duration as the header states both."""
     if not stream.frames or not stream.duration:
         return None
-    seconds: Fraction = stream.duration * Fraction(stream.time_base)
+    seconds: Fraction = stream.duration * (exact(stream.time_base) or Fraction(0))
     return Fraction(stream.frames) / seconds
 
 
@@ -317,7 +324,9 @@ def stated_frames(stream: Any, rate: Fraction) -> int | None:
     if not count:
         return None
     if stream.duration and "mov" in stream.container.format.name.split(","):
-        count = min(count, math.ceil(stream.duration * Fraction(stream.time_base) * rate))
+        count = min(
+            count, math.ceil(stream.duration * (exact(stream.time_base) or Fraction(0)) * rate)
+        )
     return int(count)
 
 
@@ -481,15 +490,16 @@ class Clock:
         """Take note of the next ``av.VideoFrame``; one without a time counts as in its place."""
         number = self._count
         self._count += 1
-        if frame.pts is None or frame.time_base is None:
+        unit = exact(frame.time_base)
+        if frame.pts is None or unit is None:
             return
-        time = frame.pts * frame.time_base
+        time = frame.pts * unit
         if self._first is None:
             self._first = time - number / self._rate
-        length = (getattr(frame, "duration", 0) or 0) * frame.time_base
+        length = (getattr(frame, "duration", 0) or 0) * unit
         self._end = max(self._end, time + max(length, 1 / self._rate))
         away = abs(time - self._first - number / self._rate)
-        if away > Fraction(1, 2) / self._rate + frame.time_base:
+        if away > Fraction(1, 2) / self._rate + unit:
             self._uneven += 1
             self._worst = max(self._worst, (away, number))
 
@@ -520,8 +530,9 @@ def _stated_end(container: Any, stream: Any) -> Fraction | None:
     """Seconds at which the last frame ends by the header; None if it says nothing."""
     if not container.format.name.startswith(_STATES_DURATION):
         return None
-    if stream.duration is not None:
-        return Fraction((stream.start_time or 0) + stream.duration) * Fraction(stream.time_base)
+    unit = exact(stream.time_base)
+    if stream.duration is not None and unit is not None:
+        return Fraction((stream.start_time or 0) + stream.duration) * unit
     tag = re.match(r"(\d+):(\d\d):(\d\d)(\.\d{1,9})?", stream.metadata.get("DURATION", ""))
     if tag:
         hours, minutes, seconds = (int(tag[i]) for i in (1, 2, 3))

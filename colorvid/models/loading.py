@@ -27,10 +27,11 @@ from colorvid.models.modelfile import (
     model_identity,
     read_model_file,
 )
-from colorvid.native.core import Core, core
+from colorvid.native.core import Core, core, describe
 from colorvid.native.model import NativeCodec, NativeModel
 from colorvid.system.cores import one_torch_thread
 from colorvid.system.interrupts import uninterrupted
+from colorvid.system.packages import needed_for
 
 if TYPE_CHECKING:
     import torch
@@ -105,6 +106,7 @@ def load_model(
             None = the native core, if it is there.
 
     Raises:
+        ColorvidError: PyTorch is needed and not installed.
         ModelMismatch: no such model, or the file is not one.
     """
     file = read_model_file(name)
@@ -113,6 +115,7 @@ def load_model(
         native = _in_core(found, file)
         return Model(file, file.identity, native=native)
     file.configs()
+    need_torch(device)
     model = Model(file, file.identity, device, carrier=carrier)
     assert model.network is not None  # loaded and proved now
     return model
@@ -147,18 +150,30 @@ def check_device(device: str) -> None:
     """Refuse what torch cannot run on; ``cpu`` needs no torch.
 
     Raises:
+        ColorvidError: torch is not installed.
         ConfigError: unknown, or not there.
     """
     if device == "cpu":
         return
     try:
-        import torch
-
+        with needed_for(f"device {device!r}"):
+            import torch
         if torch.empty(0, device=device).is_meta:
             raise RuntimeError("it holds no values")
     except (ImportError, RuntimeError, AssertionError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0].split(". ")[0]
         raise ConfigError(f"device {device!r} cannot be used: {reason}; use cpu") from error
+
+
+def need_torch(device: str) -> None:
+    """Load torch for work on ``device`` that the native core does not do.
+
+    Raises:
+        ColorvidError: it is not installed.
+    """
+    on_cpu = f"colorvid without its native core ({describe()})"
+    with needed_for(on_cpu if device == "cpu" else f"device {device!r}"):
+        import torch  # noqa: F401
 
 
 _kept: dict[tuple[str, str, int], Model] | None = None
@@ -174,6 +189,7 @@ def model_on(device: str, name: str) -> Model:
     """Load a model by name or path, ready for work on several threads; see also `keep_models`.
 
     Raises:
+        ColorvidError: PyTorch is needed and not installed.
         ConfigError: no such device.
         ModelMismatch: no such model.
     """
@@ -182,7 +198,7 @@ def model_on(device: str, name: str) -> Model:
     if _kept is not None and key in _kept:
         return _kept[key]
     if device != "cpu" or core() is None:
-        import torch  # noqa: F401 - so that its threads can be told
+        need_torch(device)  # so that the number of its threads can be set
     # With one torch thread: its thousands of small operations gain little from more, and threads
     # that wait for each other crawl where other programs keep the cores busy.
     with one_torch_thread():

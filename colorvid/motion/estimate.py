@@ -146,9 +146,9 @@ def _field(decoded: Any, size: Size) -> Vectors:
     """The vectors exported with a decoded picture, on the 8x8 grid of a frame of ``size``."""
     padded = grid_shape(*(-(-side // _MACROBLOCK) * _MACROBLOCK for side in size.shape))
     field = np.full((*padded, 2), _NO_VECTOR, dtype=np.int16)
-    for data in decoded.side_data:
-        if data.type == Type.MOTION_VECTORS:
-            _place(field, data.to_ndarray())
+    exported = decoded.side_data.get(Type.MOTION_VECTORS)
+    if exported is not None:
+        _place(field, exported.to_ndarray())
     rows, columns = grid_shape(*size.shape)
     return fill_holes(field[:rows, :columns])
 

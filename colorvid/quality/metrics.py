@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.errors import ColorvidError, ConfigError, InputError
+from colorvid.errors import ConfigError, InputError
+from colorvid.system.packages import needed_for
 
 QUALITY_CAP_DB = 100.0
 """Decibels that an exact copy (infinite PSNR) counts for in an average; higher values are cut."""
@@ -97,13 +98,9 @@ def ms_ssim(reference: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
             f"plane of {width}x{height} is too small for MS-SSIM; "
             f"both sides must be {MS_SSIM_MIN_SIDE_PX} samples or more"
         )
-    try:
+    with needed_for("MS-SSIM"):
         import torch
         from pytorch_msssim import ms_ssim as compute
-    except ImportError as error:
-        raise ColorvidError(
-            f"MS-SSIM needs {error.name}; install it with: pip install 'colorvid[eval]'"
-        ) from None
     one, two = (
         torch.from_numpy(plane.astype(np.float32))[None, None] for plane in (reference, decoded)
     )
@@ -177,7 +174,8 @@ def bd_rate(
         return BdRate(
             None, overlap, f"curves overlap by {overlap:.0%}; {min_overlap:.0%} is needed"
         )
-    from bjontegaard import bd_rate as compute
+    with needed_for("a BD-rate"):
+        from bjontegaard import bd_rate as compute
 
     (rates, quality), (test_rates, test_quality) = (zip(*curve, strict=True) for curve in curves)
     percent = compute(

@@ -31,12 +31,10 @@ class _Single:
 
     def enter(self) -> None:
         """One block more."""
-        from threadpoolctl import threadpool_limits
-
         torch: Any = sys.modules.get("torch")
         with self._lock:
             if self._users == 0:
-                self._blas = threadpool_limits(1, user_api="blas")
+                self._blas = _blas_at_one_thread()
             self._users += 1
             if torch is not None:
                 if self._torch_threads is None:
@@ -52,7 +50,8 @@ class _Single:
                 self._restore_torch(torch, self._torch_threads)
             if self._users == 0:
                 self._torch_threads = None
-                self._blas.restore_original_limits()
+                if self._blas is not None:
+                    self._blas.restore_original_limits()
 
     def _restore_torch(self, torch: Any, threads: int) -> None:
         # What torch is told holds for the thread that tells it, and for all new threads.
@@ -61,6 +60,15 @@ class _Single:
             other = threading.Thread(target=torch.set_num_threads, args=(1,))
             other.start()
             other.join()
+
+
+def _blas_at_one_thread() -> Any:
+    """What gives the BLAS of numpy its threads back; None where the package for that is missing."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:  # a slim installation, in which no work goes to BLAS
+        return None
+    return threadpool_limits(1, user_api="blas")
 
 
 _single = _Single()

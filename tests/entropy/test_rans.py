@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from colorvid.entropy import rans
 from colorvid.entropy.rans import CodeBook, SymbolReader, SymbolWriter
 from colorvid.entropy.tables import MAX_SYMBOL, tables_of
+from colorvid.errors import ConfigError
 from tests import tiny
 
 SYMBOLS = np.array([0, 1, -1, 0, -2, 2, 0, 1, 9, -300, 2047, 0], np.int32)
@@ -108,6 +110,7 @@ def test_cut_streams_give_symbols_within_limits() -> None:
 
 GARBAGE = """
 import numpy as np
+from colorvid.entropy import rans
 from colorvid.entropy.rans import CodeBook, SymbolReader
 from colorvid.entropy.tables import MAX_SYMBOL
 from tests import tiny
@@ -131,3 +134,47 @@ def test_garbage_never_crashes() -> None:
     # The coder is compiled code: a fault of it would end the interpreter, so another one runs it.
     done = subprocess.run([sys.executable, "-c", GARBAGE], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "survived 78\n"), done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 300])
+def test_the_native_core_stands_in_for_compressai(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes, whichever of both writes, and the same symbols, whichever reads."""
+    codebook = CodeBook(tables_of([np.ones(9)] * 3), tiny.latent_tables())
+    random = np.random.default_rng(count)
+    parts = []
+    for tables in (codebook.hyper, codebook.latents, codebook.hyper):
+        index = random.integers(0, len(tables.sizes), count).astype(np.int32)
+        parts.append((tables, index, random.integers(-40, 41, count).astype(np.int32)))
+
+    def coded(data: bytes) -> bytes:
+        writer = SymbolWriter()
+        for tables, index, symbols in parts:
+            writer.write(codebook, tables, symbols, index)
+        reader = SymbolReader(data, 3 * count)
+        for tables, index, symbols in parts if data or not count else []:
+            assert np.array_equal(reader.read(codebook, tables, index), symbols)
+        return writer.finish()
+
+    data = coded(b"")
+    assert (len(data) == 0) == (count == 0)
+    monkeypatch.setattr(rans, "_ans", lambda: None)
+    assert coded(data) == data
+    damaged = bytes(reversed(data)) + b"\xff" * 8
+    theirs = SymbolReader(damaged, 3 * count)
+    monkeypatch.undo()
+    ours = SymbolReader(damaged, 3 * count)
+    for tables, index, _ in parts:
+        read = theirs.read(codebook, tables, index)
+        assert np.array_equal(read, ours.read(codebook, tables, index))
+
+
+def test_without_either_coder_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rans, "_ans", lambda: None)
+    monkeypatch.setenv("COLORVID_NATIVE", "0")
+    message = "compressai is missing, native core switched off .*pip install compressai"
+    with pytest.raises(ConfigError, match=message):
+        SymbolWriter()
+    with pytest.raises(ConfigError, match=message):
+        SymbolReader(b"1234", 1)

@@ -33,11 +33,12 @@ import av
 import numpy as np
 from av.bitstream import BitStreamFilterContext
 
-from colorvid.errors import ColorvidError, ConfigError, InputError
+from colorvid.errors import ConfigError, InputError
 from colorvid.evaluation.compare.choices import ANCHORS
 from colorvid.evaluation.compare.codecs import Codec, Encoded
 from colorvid.frame import Frame, Plane, Size, chroma_size
 from colorvid.io import VideoInfo, open_reader, open_writer
+from colorvid.system.packages import needed_for
 
 _FORMATS = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "obu", "jpeg": "mjpeg"}
 _SUFFIXES = {"libx264": ".264", "libx265": ".265", "libsvtav1": ".obu", "jpeg": ".mjpeg"}
@@ -250,13 +251,9 @@ def jpeg_settings(quality: int) -> dict[str, str]:
     Raises:
         ColorvidError: Pillow is missing.
     """
-    try:
+    with needed_for("JPEG"):
         import PIL
         from PIL import Image, features
-    except ImportError:
-        raise ColorvidError(
-            "JPEG needs Pillow; install it with: pip install 'colorvid[eval]'"
-        ) from None
     Image.preinit()  # loads its part for JPEG, so that no encoding has to
     turbo = "libjpeg-turbo" if features.check_feature("libjpeg_turbo") else "libjpeg"
     version = features.version_feature("libjpeg_turbo") or features.version_codec("jpg")

@@ -14,6 +14,7 @@ from typing import Literal
 
 from colorvid.config import QUALITIES
 from colorvid.errors import ColorvidError, ConfigError
+from colorvid.system.packages import install_hint, package_of
 
 OWN = "colorvid"
 """Name of colorvid among the codecs."""
@@ -87,7 +88,7 @@ Memory = Literal["all", "one", "none"]
 ``one``: the first quality of each codec and clip is run once more for it, in such processes.
 """
 
-_PACKAGES = ("bjontegaard", "matplotlib", "PIL", "pytorch_msssim")
+_PACKAGES = ("bjontegaard", "matplotlib", "PIL", "pytorch_msssim", "torch")
 
 
 def check_packages() -> None:
@@ -99,7 +100,7 @@ def check_packages() -> None:
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         raise ColorvidError(
-            f"comparing needs {', '.join(missing)}; install it with: pip install 'colorvid[eval]'"
+            f"comparing needs {', '.join(map(package_of, missing))}; {install_hint(*missing)}"
         )
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.errors import ColorvidError, InputError
+from colorvid.errors import InputError
 from colorvid.frame import Frame, Size
 from colorvid.io import VideoInfo, open_reader, open_writer
 from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL, RANGE_LIMITED
 from colorvid.quality.color import ColorSpec, Matrix, rgb_to_frame
 from colorvid.quality.scores import color_spec
+from colorvid.system.packages import needed_for
 
 CLIP_SUFFIXES = (".avi", ".mkv", ".mov", ".mp4", ".webm", ".y4m")
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
@@ -115,12 +116,8 @@ def load(path: Path, frames: int | None) -> Clip:
 
 
 def _load_still(path: Path) -> Clip:
-    try:
+    with needed_for("a still image"):
         from PIL import Image
-    except ImportError:
-        raise ColorvidError(
-            "images need Pillow; install it with: pip install 'colorvid[eval]'"
-        ) from None
     try:
         with Image.open(path) as image:
             rgb = np.asarray(image.convert("RGB"))

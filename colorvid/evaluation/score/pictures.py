@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.errors import ColorvidError, OutputError
+from colorvid.errors import OutputError
 from colorvid.frame import Frame
 from colorvid.io.files import OutputFile, os_errors, write_output
 from colorvid.quality.color import ColorSpec, frame_delta_e, frame_to_rgb
+from colorvid.system.packages import needed_for
 
 SCALE_DE = 10
 """dE00 at the top of the colour bar, unless another is asked for: one for all, to compare by."""
@@ -50,12 +51,8 @@ def triptych(reference: Frame, decoded: Frame, spec: ColorSpec, scale: float, ti
     Raises:
         ColorvidError: Pillow is missing.
     """
-    try:
+    with needed_for("a picture of scores"):
         from PIL import Image, ImageDraw
-    except ImportError:
-        raise ColorvidError(
-            "pictures need Pillow; install it with: pip install 'colorvid[eval]'"
-        ) from None
     difference = frame_delta_e(reference, decoded, spec)
     width, height = reference.width, max(reference.height, 4 * _LINE_PX)
     size = 3 * (width + _GAP_PX) + _BAR_PX + _LABEL_PX, height + _HEAD_PX

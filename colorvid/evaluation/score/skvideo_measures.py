@@ -1,9 +1,11 @@
 """ST-RRED and NIQE of scikit-video, on a current NumPy, SciPy and Pillow.
 
-scikit-video 1.1.11 uses names that are gone: ``np.int``, ``np.float`` and ``scipy.misc.imresize``.
-Its modules are therefore loaded a second time under a private name, where ``np`` and ``scipy``
-are small stand-ins that have them; numpy, scipy and the user's own ``skvideo`` stay as they are,
-and nothing runs FFmpeg, which ``import skvideo`` would look for.
+scikit-video 1.1.11 uses names that are gone: ``np.int``, ``np.float`` and ``scipy.misc.imresize``;
+and it counts on NumPy 1, where a float32 and a plain number give float64, and where the
+eigenvalues of a symmetric matrix come as real numbers. Its modules are therefore loaded a second
+time under a private name, where ``np`` and ``scipy`` are small stand-ins that have all this; numpy,
+scipy and the user's own ``skvideo`` stay as they are, and nothing runs FFmpeg, which ``import
+skvideo`` would look for.
 
 Both measures see luma at full range, 0..255, as scikit-video's own reader delivers it.
 """
@@ -36,12 +38,31 @@ _PRIVATE = "_colorvid_skvideo"
 
 
 class _Numpy:
-    """NumPy with the names that it has dropped."""
+    """NumPy with the names and the habits that it has dropped."""
 
     int, float, bool = int, float, bool
 
+    def __init__(self, **own: Any) -> None:
+        """Take the names of ``own`` in place of those of NumPy."""
+        self.__dict__.update(own)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
+
+
+class _Float32:
+    """``np.float32`` as a type of arrays; as a function it gives float64, as sums with it did."""
+
+    dtype = np.dtype(np.float32)
+
+    def __call__(self, value: float) -> np.float64:
+        return np.float64(np.float32(value))
+
+
+def _real_eig(matrix: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """``np.linalg.eig`` of a symmetric matrix: real numbers whatever the version of NumPy."""
+    values, vectors = np.linalg.eig(matrix)
+    return values.real, vectors.real
 
 
 def _imresize(array: NDArray[Any], scale: float, interp: str, mode: str) -> NDArray[Any]:
@@ -52,6 +73,11 @@ def _imresize(array: NDArray[Any], scale: float, interp: str, mode: str) -> NDAr
     picture = Image.fromarray(array.astype(np.float32))  # float32 is mode F
     size = int(picture.width * scale), int(picture.height * scale)
     return np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
+
+
+def _utils(name: str) -> Any:
+    """The private copy of the module ``skvideo.utils.name``."""
+    return importlib.import_module(f"{_PRIVATE}.utils.{name}")
 
 
 @lru_cache(maxsize=2)
@@ -73,15 +99,16 @@ def _measure(name: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of scipy.misc, which goes with SciPy 2
             loaded: Any = importlib.import_module(f"{_PRIVATE}.measure.{name}")
-            pyramid: Any = importlib.import_module(f"{_PRIVATE}.utils.stpyr")
+            pyramid = _utils("stpyr")
             import PIL  # noqa: F401
     except ImportError as error:
         raise ColorvidError(
             f"the metrics strred and niqe do not work here ({error}); they need scikit-video "
             "1.1.11, Pillow and a SciPy below 2, or leave them out of the metrics"
         ) from error
-    loaded.np = pyramid.np = _Numpy()
+    loaded.np = pyramid.np = _Numpy(linalg=SimpleNamespace(eig=_real_eig))
     if name == "niqe":
+        _utils("mscn").np = _Numpy(float32=_Float32())
         scipy, misc = loaded.scipy, SimpleNamespace(imresize=_imresize)
         loaded.scipy = SimpleNamespace(misc=misc, io=scipy.io, linalg=scipy.linalg)
     return loaded

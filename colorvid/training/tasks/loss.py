@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from colorvid.config import lambda_of_quality
-from colorvid.errors import ColorvidError
 from colorvid.nn.transforms import UNIT
 from colorvid.quality.color import ColorSpec
+from colorvid.system.packages import needed_for
 from colorvid.training.tasks.delta_e import delta_e, yuv420_to_lab
 
 Figures = dict[str, Tensor]
@@ -62,12 +62,8 @@ def structure_error(decoded: Tensor, source: Tensor) -> Tensor:
     Raises:
         ColorvidError: the package ``pytorch_msssim`` is missing.
     """
-    try:
+    with needed_for("ms_ssim in [loss]"):
         from pytorch_msssim import ms_ssim
-    except ImportError:
-        raise ColorvidError(
-            "ms_ssim in [loss] needs pytorch-msssim; install it with: pip install 'colorvid[eval]'"
-        ) from None
     a, b = _unit_range(decoded), _unit_range(source)
     similarity: Tensor = ms_ssim(
         a, b, data_range=1.0, size_average=False, win_size=_SSIM_WINDOW, win_sigma=1.5

@@ -18,11 +18,13 @@ from colorvid.models.branch import BranchOutput
 from colorvid.models.inter import InterModel
 from colorvid.models.intra import IntraModel
 from colorvid.nn.prior import INDEX, SMALLEST_SCALE, scale_of
+from colorvid.system.packages import needed_for
 from colorvid.training import group
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # compressai scripts a function at import
-    from compressai.entropy_models import EntropyBottleneck, GaussianConditional
+    with needed_for("training"):
+        from compressai.entropy_models import EntropyBottleneck, GaussianConditional
 
 
 def real_index(index: Tensor) -> Tensor:
