@@ -14,7 +14,7 @@ from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES
 from colorvid.errors import ConfigError
 from colorvid.frame import Size
 from colorvid.io.files import OutputFile, output_text
-from colorvid.io.opening import PIPE
+from colorvid.io.places import PIPE
 
 if TYPE_CHECKING:
     from colorvid.evaluation.bench.report import Machine, SizeReport, Table

@@ -235,6 +235,11 @@ def exact(ratio: Any) -> Fraction | None:
     return Fraction(ratio.numerator, ratio.denominator) if ratio else None
 
 
+def _tick(stream: Any) -> Fraction:
+    """The unit of the times of a stream, seconds."""
+    return exact(stream.time_base) or Fraction(0)
+
+
 def _exact_rate(stream: Any, times: Times) -> Fraction | None:
     """The frame rate as the stream states it, checked against the times of its frames.
 
@@ -257,9 +262,7 @@ def _exact_rate(stream: Any, times: Times) -> Fraction | None:
         return usual
     further = [rate for rate in (coded, _counted_rate(stream)) if rate]
     rates = [*rates[:1], *further, *rates[1:]]
-    fitting = _fitting_rate(
-        rates, step, len(times.shown) - 1, (exact(stream.time_base) or Fraction(0))
-    )
+    fitting = _fitting_rate(rates, step, len(times.shown) - 1, _tick(stream))
     return fitting or usual
 
 
@@ -275,7 +278,7 @@ def _counted_rate(stream: Any) -> Fraction | None:
     """Frames over duration as the header states both."""
     if not stream.frames or not stream.duration:
         return None
-    seconds: Fraction = stream.duration * (exact(stream.time_base) or Fraction(0))
+    seconds: Fraction = stream.duration * _tick(stream)
     return Fraction(stream.frames) / seconds
 
 
@@ -324,9 +327,7 @@ def stated_frames(stream: Any, rate: Fraction) -> int | None:
     if not count:
         return None
     if stream.duration and "mov" in stream.container.format.name.split(","):
-        count = min(
-            count, math.ceil(stream.duration * (exact(stream.time_base) or Fraction(0)) * rate)
-        )
+        count = min(count, math.ceil(stream.duration * _tick(stream) * rate))
     return int(count)
 
 
