@@ -48,7 +48,7 @@ _HOMES = {
     "ImageCodec": "colorvid.images.codec",
     "decode_file": "colorvid.files.decode",
     "encode_file": "colorvid.files.encode",
-    "load_model": "colorvid.models.modelfile",
+    "load_model": "colorvid.models.loading",
     "probe": "colorvid.files.streams",
     "verify_file": "colorvid.files.decode",
 }

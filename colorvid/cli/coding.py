@@ -47,7 +47,6 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
     )
-    output.add_argument("--psnr", action="store_true", help="print mean PSNR and dE00 at the end")
     source = add_choices(parser)
     source.add_argument(
         "--full-range", action="store_true",
@@ -62,7 +61,9 @@ def add_choices(parser: argparse.ArgumentParser) -> Options:
     Returns:
         The group of options of the input.
     """
-    _add_quality(parser.add_argument_group("quality"))
+    quality = parser.add_argument_group("quality")
+    _add_quality(quality)
+    quality.add_argument("--psnr", action="store_true", help="print mean PSNR and dE00 at the end")
     source = parser.add_argument_group("input")
     source.add_argument("--frames", type=whole(1), metavar="N", help="encode at most N frames")
     source.add_argument(

@@ -74,12 +74,12 @@ def open_container(source: ByteSource, form: str | None = None) -> Any:
     Raises:
         InputError: it is none of them.
     """
-    if source.is_text() and form is None:
-        raise InputError(f"{source.label}: is text, not a video; give a video")
     with av_errors(f"{source.label}: cannot be opened as video", InputError):
         try:
             return _open(source, form)
-        except (av.error.InvalidDataError, av.error.ArgumentError):
+        except (av.error.InvalidDataError, av.error.ArgumentError) as error:
+            if source.is_text():
+                raise InputError(f"{source.label}: is text, not a video; give a video") from error
             suffix = re.search(r"\.[A-Za-z0-9_]{1,8}$", source.label)
             if not source.seekable() or suffix is None:
                 raise
@@ -218,7 +218,6 @@ class Times:
         times = sorted({p.pts for p in ahead if p.pts is not None and p.size and not p.is_discard})
         last = ahead[-1].dts if ahead else None
         self.shown = times if last is None else [t for t in times if t <= last]
-        self.durations = {p.duration for p in ahead if p.size}
 
     def mean(self) -> Fraction | None:
         """Time from frame to frame, in units of the time base; None if they are not even."""
@@ -263,7 +262,11 @@ def _exact_rate(stream: Any, times: Times) -> Fraction | None:
     further = [rate for rate in (coded, _counted_rate(stream)) if rate]
     rates = [*rates[:1], *further, *rates[1:]]
     fitting = _fitting_rate(rates, step, len(times.shown) - 1, _tick(stream))
-    return fitting or usual
+    average = exact(stream.average_rate)
+    if fitting is None or average is None or fitting in rates:
+        return fitting or usual
+    # A rate that nothing states holds for the first frames; the average is that of all.
+    return fitting if abs(fitting - average) < average / 50 else usual
 
 
 def _raw_rate(stream: Any, form: set[str], coded: Fraction | None) -> Fraction | None:

@@ -47,6 +47,19 @@ def test_devices_are_refused(tmp_path: Path, device: str, suffix: str) -> None:
     assert refused(path) == "is a device or a socket; give a file or a pipe"
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"P6\n8 4\n255\n" + b"x" * 96,
+        b"P5\n8 4\n255\n" + b"x" * 32,
+        b"P3\n8 4\n255\n" + b"10 20 30\n" * 32,
+    ],
+)
+def test_pictures_that_look_like_text(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a").write_bytes(data)
+    assert warned(tmp_path / "a", convert=True) == (1, [])
+
+
 def test_content_counts_and_not_the_suffix(tmp_path: Path) -> None:
     info = VideoInfo(SIZE[1], SIZE[0], Fraction(25))
     plain = write_clip(tmp_path / "a.y4m", moving_frames(3, *SIZE), info).read_bytes()

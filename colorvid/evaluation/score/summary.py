@@ -224,9 +224,8 @@ def _rate(summary: Summary) -> str:
     """The rate in words."""
     if summary.rate_bpp is None:
         return "not known: the decoded video is not a coded file"
-    parts = [f"{summary.rate_bpp:.5f} bit/pixel"]
-    if summary.rate_kbps is not None:
-        parts.append(f"{summary.rate_kbps:.2f} kbit/s")
+    parts = [] if summary.rate_kbps is None else [f"{summary.rate_kbps:.2f} kbit/s"]
+    parts.append(f"{summary.rate_bpp:.4f} bit/pixel")
     source = (
         "every byte of the file"
         if summary.size_of == "file"
