@@ -133,10 +133,18 @@ def begun(out: Path, parts: int = 0) -> Callable[[], bool]:
 
     def look() -> bool:
         folder = out / ".colorvid" / "encode" / "film.clv.parts"
-        made = [p for p in folder.glob(".0*") if p.stat().st_size > 100] if folder.is_dir() else []
+        made = [p for p in folder.glob(".0*") if size_of(p) > 100]
         return bool(made) and len(list(folder.glob("0*.clv"))) >= parts
 
     return look
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file that may be gone any time."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def names(out: Path) -> list[str]:
