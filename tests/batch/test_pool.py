@@ -19,7 +19,8 @@ from colorvid.batch.opening import open_engine
 from colorvid.batch.pool import Pool
 from tests.batch import calls
 
-PATIENCE = 60
+PATIENCE = 300
+"""Seconds after which something counts as hanging, on a machine that is busy with other things."""
 
 
 @pytest.fixture
