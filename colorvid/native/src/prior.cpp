@@ -26,6 +26,40 @@ std::vector<Step> context_steps(int count, int block, int planes) {
     }
 }
 
+Head::Head(const Tensors& tensors, const std::string& name, int width, const Step& step, int limit)
+    : parity_(step.parity) {
+    const int channels = static_cast<int>(step.channels.size());
+    const Filters filters(tensors, name, {channels, width, 1, 1}, kFeatureLimit);
+    for (int j = 0; j < channels; ++j) {
+        part_[parity_ < 0 ? 0 : step.channels[j] % 2].channels.push_back(j);
+    }
+    for (Part& part : part_) {
+        if (part.channels.empty()) continue;
+        part.dense = Dense(filters, in_order(width), part.channels, limit);
+    }
+}
+
+// A head gives the channels of a position together; symbols are coded channel by channel.
+template <class T, class Put>
+void Head::run(Work& work, const Map& features, int y, int16_t* room, T* planes, Put put) const {
+    const int columns = features.columns, by = parity_ < 0 ? 1 : 2;
+    const ptrdiff_t area = static_cast<ptrdiff_t>(features.rows) * columns;
+    for (int odd = 0; odd < 2; ++odd) {
+        const Part& part = part_[odd];
+        if (part.channels.empty()) continue;
+        const int first = parity_ < 0 ? 0 : (odd + y + parity_) % 2;
+        const int count = (columns - first + by - 1) / by;
+        const int channels = static_cast<int>(part.channels.size());
+        part.dense.run(work, features.row(y) + first * features.stride(), by * features.stride(),
+                       room, roomy(channels), count);
+        T* row = planes + static_cast<ptrdiff_t>(y) * columns + first;
+        for (int x = 0; x < count; ++x) {
+            const int16_t* said = room + static_cast<ptrdiff_t>(x) * roomy(channels);
+            for (int j = 0; j < channels; ++j) row[part.channels[j] * area + x * by] = put(said[j]);
+        }
+    }
+}
+
 Prior::Prior(const Tensors& tensors, const std::string& name, const PriorSizes& sizes,
              std::vector<Step> steps)
     : sizes_(sizes), steps_(std::move(steps)) {
@@ -39,11 +73,11 @@ Prior::Prior(const Tensors& tensors, const std::string& name, const PriorSizes& 
     }
     trunk_ = BlockRow(tensors, name + ".trunk", 2, width, sizes.side);
     for (const Step& step : steps_) {
-        const int channels = static_cast<int>(step.channels.size());
-        index_heads_.emplace_back(tensors, name + ".index_heads." + step.name, width, channels);
+        index_heads_.emplace_back(tensors, name + ".index_heads." + step.name, width, step,
+                                  kFeatureLimit);
         if (sizes.predict_mean) {
-            mean_heads_.emplace_back(tensors, name + ".mean_heads." + step.name, width, channels,
-                                     kFeatureLimit, kMeanLimit);
+            mean_heads_.emplace_back(tensors, name + ".mean_heads." + step.name, width, step,
+                                     kMeanLimit);
         }
         if (&step == &steps_[0]) continue;
         context_.emplace_back(tensors, name + ".context." + step.name, sizes.latents, width);
@@ -80,72 +114,60 @@ void Prior::add_condition(Work& work, const int16_t* condition, ptrdiff_t stride
     work.kernels.add_features(features.row(row), said, static_cast<int>(features.row_size()));
 }
 
+// Whether a position has only zeros.
+static bool is_zero(const int32_t* latents, int channels) {
+    int32_t any = 0;
+    for (int c = 0; c < channels; ++c) any |= latents[c];
+    return any == 0;
+}
+
 void Prior::advance(Work& work, int number, const Latents& known, const float* scale,
                     Map& features) const {
     if (number == 0) return;
     const Arena::Scope scope(work.arena);
-    const int channels = known.channels;
-    int16_t* scaled = work.arena.take<int16_t>(static_cast<size_t>(known.columns) * channels);
+    const Dense& context = context_[number - 1];
+    const int channels = known.channels, stride = static_cast<int>(features.stride());
+    int16_t* scaled =
+        work.arena.take_zeros<int16_t>(static_cast<size_t>(known.columns) * channels);
     int16_t* said = work.arena.take<int16_t>(features.row_size());
+    int16_t* nothing = work.arena.take<int16_t>(stride);  // what is said of zeros: of most latents
+    context.run(work, scaled, channels, nothing, 1);
     for (int y = 0; y < known.rows; ++y) {
-        for (int x = 0; x < known.columns; ++x) {
-            const ptrdiff_t place = static_cast<ptrdiff_t>(x) * channels;
-            work.kernels.scale_latents(known.row(y) + place, scale, scaled + place, channels);
+        const int32_t* latents = known.row(y);
+        int16_t* row = features.row(y);
+        for (int x = 0; x < known.columns;) {
+            const int first = x;  // of positions in a row that are not zero
+            for (; x < known.columns && !is_zero(latents, channels); ++x, latents += channels) {
+                work.kernels.scale_latents(latents, scale, scaled + (x - first) * channels,
+                                           channels);
+            }
+            context.run(work, scaled, channels, said, x - first);
+            work.kernels.add_features(row + first * stride, said, (x - first) * stride);
+            if (x == known.columns) break;
+            work.kernels.add_features(row + x * stride, nothing, stride);
+            ++x;
+            latents += channels;
         }
-        context_[number - 1].run(work, scaled, channels, said, features.columns);
-        work.kernels.add_features(features.row(y), said, static_cast<int>(features.row_size()));
     }
     refine_[number - 1].run(work, features);
-}
-
-// A head gives the channels of a position together; symbols are coded channel by channel.
-void Prior::index_row(const Step& step, const int16_t* in, const Map& grid, int y,
-                      uint8_t* planes) const {
-    const int channels = static_cast<int>(step.channels.size());
-    const ptrdiff_t area = static_cast<ptrdiff_t>(grid.rows) * grid.columns;
-    for (int j = 0; j < channels; ++j) {
-        uint8_t* out = planes + j * area + static_cast<ptrdiff_t>(y) * grid.columns;
-        std::memset(out, 0, grid.columns);
-        if (!step.has_row(y)) continue;
-        const int by = step.column_step();
-        for (int x = step.first_column(step.channels[j], y); x < grid.columns; x += by) {
-            out[x] = static_cast<uint8_t>(
-                std::clamp<int>(in[static_cast<ptrdiff_t>(x) * roomy(channels) + j], 0,
-                                kScales - 1));
-        }
-    }
-}
-
-void Prior::mean_row(const Step& step, const int16_t* in, const Map& grid, int y,
-                     int16_t* planes) const {
-    const int channels = static_cast<int>(step.channels.size());
-    const ptrdiff_t area = static_cast<ptrdiff_t>(grid.rows) * grid.columns;
-    if (!step.has_row(y)) return;
-    for (int j = 0; j < channels; ++j) {
-        int16_t* out = planes + j * area + static_cast<ptrdiff_t>(y) * grid.columns;
-        for (int x = 0; x < grid.columns; ++x) {
-            out[x] = in[static_cast<ptrdiff_t>(x) * roomy(channels) + j];
-        }
-    }
 }
 
 StepParameters Prior::parameters(Work& work, int number, const Map& features) const {
     const Step& step = steps_[number];
     const size_t channels = step.channels.size();
-    const size_t size = channels * features.rows * features.columns;
-    StepParameters result{work.arena.take<uint8_t>(size), nullptr};
-    if (sizes_.predict_mean) result.mean = work.arena.take<int16_t>(size);
+    const size_t area = static_cast<size_t>(features.rows) * features.columns;
+    StepParameters result{work.arena.take_zeros<uint8_t>(channels * area), nullptr};
+    if (sizes_.predict_mean) result.mean = work.arena.take<int16_t>(channels * area);
     const Arena::Scope scope(work.arena);
-    int16_t* row = work.arena.take<int16_t>(features.columns * roomy(static_cast<int>(channels)));
+    int16_t* room = work.arena.take<int16_t>(features.columns * roomy(int(channels)));
     for (int y = 0; y < features.rows; ++y) {
-        if (step.has_row(y)) {
-            index_heads_[number].run(work, features.row(y), features.stride(), row,
-                                     features.columns);
-        }
-        index_row(step, row, features, y, result.index);
-        if (!result.mean || !step.has_row(y)) continue;
-        mean_heads_[number].run(work, features.row(y), features.stride(), row, features.columns);
-        mean_row(step, row, features, y, result.mean);
+        if (!step.has_row(y)) continue;
+        index_heads_[number].run(work, features, y, room, result.index, [](int16_t value) {
+            return static_cast<uint8_t>(std::clamp<int>(value, 0, kScales - 1));
+        });
+        if (!result.mean) continue;
+        mean_heads_[number].run(work, features, y, room, result.mean,
+                                [](int16_t value) { return value; });
     }
     return result;
 }

@@ -20,13 +20,35 @@ struct Step {
     int parity, row_parity;
 
     bool has_row(int y) const { return row_parity < 0 || y % 2 == row_parity; }
-    // The first column of a row that it has in the channel, and the distance to the next.
+    // The first column of a row that it has in the channel, and the distance to the next one.
     int first_column(int channel, int y) const { return parity < 0 ? 0 : (channel + y + parity) % 2; }
     int column_step() const { return parity < 0 ? 1 : 2; }
 };
 
 // The steps of a branch; throws WrongModel if `count` is not 1, 2 or 5.
 std::vector<Step> context_steps(int count, int block, int planes);
+
+// What a step's head says of its latents. Where they lie on a checkerboard, each position needs the
+// channels of one parity only.
+class Head {
+public:
+    Head() = default;
+    Head(const Tensors& tensors, const std::string& name, int width, const Step& step, int limit);
+
+    // Row `y` of features to planes of the step's channels, `area` elements apart, each at the same
+    // row; `room` holds a row of positions. `put` takes a value to what is stored.
+    template <class T, class Put>
+    void run(Work& work, const Map& features, int y, int16_t* room, T* planes, Put put) const;
+
+private:
+    struct Part {
+        Dense dense;
+        Places channels;  // places in the step's list
+    };
+
+    Part part_[2];  // for channels of even and of odd numbers; or all in the first
+    int parity_ = -1;
+};
 
 // Sizes of a prior.
 struct PriorSizes {
@@ -64,11 +86,6 @@ public:
     StepParameters parameters(Work& work, int number, const Map& features) const;
 
 private:
-    void index_row(const Step& step, const int16_t* in, const Map& grid, int y,
-                   uint8_t* planes) const;
-    void mean_row(const Step& step, const int16_t* in, const Map& grid, int y,
-                  int16_t* planes) const;
-
     PriorSizes sizes_{};
     std::vector<Step> steps_;
     UpDense up1_, up2_;
@@ -76,7 +93,8 @@ private:
     QualityTable quality_;
     Dense condition_;
     BlockRow trunk_;
-    std::vector<Dense> context_, index_heads_, mean_heads_;
+    std::vector<Dense> context_;
+    std::vector<Head> index_heads_, mean_heads_;
     std::vector<BlockRow> refine_;
 };
 
