@@ -314,14 +314,16 @@ float* Branch::analyse(Work& work, const Sources& sources, int quality, const La
     Map added{};
     if (analyses_) added = analysis_.run(work, sources, quality);
     double* sums = work.arena.take<double>(size);
+    float* steps = work.arena.take<float>(channels);
+    std::copy_n(gains(quality), channels, steps);
     for (int row = 0; row < like.rows; ++row) {
         transform_.analyse(work, sources.source[0].planes, row, sums);
-        for (ptrdiff_t i = 0; i < size; ++i) {
-            const int c = static_cast<int>(i % channels);
-            double total = sums[i];
-            if (analyses_) total += 32768.0 * added.row(row)[i];
-            const float scaled = static_cast<float>(total) * 0x1p-12f;
-            y[row * size + i] = scaled / static_cast<float>(gains(quality)[c]);
+        for (ptrdiff_t i = 0; analyses_ && i < size; ++i) sums[i] += 32768.0 * added.row(row)[i];
+        for (ptrdiff_t first = 0; first < size; first += channels) {
+            for (int c = 0; c < channels; ++c) {
+                const float scaled = static_cast<float>(sums[first + c]) * 0x1p-12f;
+                y[row * size + first + c] = scaled / steps[c];
+            }
         }
     }
     return y;
@@ -331,10 +333,12 @@ Map Branch::hyper_latents(Work& work, const float* y, const Latents& like) const
     const Work::In in(work, Stage::analysis);
     const int channels = latents();
     Map scaled = take_map(work, like.rows, like.columns, channels);
-    for (ptrdiff_t i = 0; i < like.rows * scaled.row_size(); ++i) {
-        const float product = y[i] * (16 * scale_[i % channels]);
-        scaled.data[i] = static_cast<int16_t>(round_even(
-            std::clamp(product, -float{kFeatureLimit}, float{kFeatureLimit})));
+    for (ptrdiff_t first = 0; first < like.rows * scaled.row_size(); first += channels) {
+        for (int c = 0; c < channels; ++c) {
+            const float product = y[first + c] * (16 * scale_[c]);
+            scaled.data[first + c] = static_cast<int16_t>(round_even(
+                std::clamp(product, -float{kFeatureLimit}, float{kFeatureLimit})));
+        }
     }
     return hyper_analysis_.run(work, scaled);
 }

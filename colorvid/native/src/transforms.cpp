@@ -161,6 +161,7 @@ void BlockTransform::analyse(Work& work, const Planes& planes, int row, double* 
                 double* target = sums + (static_cast<ptrdiff_t>(x) * planes_ + p) * size;
                 for (int j = 0; j < block_; ++j) {
                     const int s = i * block_ + j;
+                    if (samples[x * block_ + j] == 0) continue;
                     work.kernels.add_basis(target,
                                            transposed_.data() + static_cast<ptrdiff_t>(s) * size,
                                            samples[x * block_ + j], size);
