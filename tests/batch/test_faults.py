@@ -133,7 +133,7 @@ def begun(out: Path, parts: int = 0) -> Callable[[], bool]:
 
     def look() -> bool:
         folder = out / ".colorvid" / "encode" / "film.clv.parts"
-        made = [p for p in folder.glob(".0*") if size_of(p) > 100]
+        made = [p for p in folder.glob(".*0*") if size_of(p) > 100]
         return bool(made) and len(list(folder.glob("0*.clv"))) >= parts
 
     return look

@@ -12,7 +12,7 @@ import pytest
 
 from colorvid.errors import ConfigError, InputError, OutputError
 from colorvid.io import OUTPUT_SUFFIXES, VideoInfo, open_reader, open_writer
-from colorvid.io.opening import sample_clip
+from colorvid.io.opening import PastEnd, sample_clip
 from colorvid.io.y4m import Y4mWriter
 from tests.clips import moving_frames
 
@@ -108,7 +108,7 @@ def test_damaged_videos(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".y4m", ".mkv"])
 def test_section_limits(tmp_path: Path, suffix: str) -> None:
     path = write_clip(tmp_path / f"a{suffix}")
-    assert "seek=5 skips all frames there are; skip fewer" in refused(InputError, path, seek=5)
+    assert "seek=5 skips all frames there are; skip fewer" in refused(PastEnd, path, seek=5)
     for seek in (-1, 2**31):
         message = refused(ConfigError, path, seek=seek)
         assert message == f"seek={seek} is not allowed; it must be 0..2147483647"
