@@ -102,7 +102,7 @@ class _Line:
         # What stands in for stderr, as in a notebook, may lack the method.
         self._on_terminal = self._shown and bool(getattr(sys.stderr, "isatty", bool)())
         self._bar: Any = None
-        self._pace = Pace()
+        self._pace: Pace | None = None
 
     def _update(self, done: int, total: int | None, unit: str, text: str) -> None:
         """Put ``done`` of ``total`` and a text into the line; ends the work after a signal."""
@@ -129,6 +129,8 @@ class _Line:
 
     def _say_at_times(self, done: int, total: int | None, unit: str, text: str) -> None:
         """A line of its own, not more often than every ten seconds."""
+        if self._pace is None:  # loading does not count
+            self._pace = Pace()
         if not self._pace.due():
             return
         line = f"{done} {unit}, {text}"
