@@ -36,10 +36,10 @@ def test_what_is_kept_is_small_and_close(tmp_path: Path, kept: Path) -> None:
     assert size(kept) < size(tmp_path / "first") / 4
     for name, value in whole["average"].items():
         if value.is_floating_point():
-            close = (rest["average"][name].float() - value).abs() <= 1e-3 * value.abs().amax()
-            assert close.all() if value.numel() else rest["average"][name].shape == value.shape, (
-                name
-            )
+            short = rest["average"][name].float()
+            assert short.shape == value.shape
+            if value.numel():
+                assert (short - value).abs().max() <= 1e-3 * value.abs().max(), name
         else:
             assert name not in rest["average"]
 
@@ -53,7 +53,7 @@ def test_likelihoods_keep_their_lower_bound(tmp_path: Path, kept: Path) -> None:
     fresh = intra_trainer(tmp_path / "fresh", PLAN).task.networks.get_submodule("luma")
     for name, value in fresh.named_buffers():
         if name.endswith("bound"):
-            assert torch.equal(rate.get_buffer(name), value), name
+            assert torch.allclose(rate.get_buffer(name), value, rtol=1e-3, atol=0), name
     far = torch.full((1, 1), 1e4)
     assert isinstance(rate, BranchRate)
     likelihood = rate.conditional.likelihood_lower_bound(
