@@ -17,7 +17,9 @@ import pytest
 from colorvid import errors
 from colorvid.cli.main import make_parser, parse
 from colorvid.config import read_toml
+from colorvid.images.pictures import write_picture
 from colorvid.io import VideoInfo
+from colorvid.quality.color import ColorSpec, frame_to_rgb
 from tests.clips import moving_frames
 from tests.conftest import write_clip
 
@@ -80,6 +82,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frames, info = moving_frames(FRAMES, *SIZE), VideoInfo(SIZE[1], SIZE[0], Fraction(25))
     write_clip(folder / "in.mp4", frames, info)
     write_clip(folder / "piped.y4m", frames, info)
+    write_picture(folder / "photo.png", frame_to_rgb(frames[0], ColorSpec()), overwrite=False)
     (folder / "bin").mkdir()
     write_script(
         folder / "bin" / "colorvid", f'exec {shlex.quote(sys.executable)} -m colorvid "$@"'

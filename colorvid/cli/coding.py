@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
-from pathlib import Path
 
 from colorvid.cli.options import (
     Command,
@@ -24,7 +23,7 @@ from colorvid.files.decode import DecodeOptions, decode_file, output_kind, verif
 from colorvid.files.encode import EncodeOptions, encode_file
 from colorvid.files.reports import DecodeReport, EncodeReport
 from colorvid.files.streams import name_of
-from colorvid.images.pictures import WRITE_SUFFIXES, is_picture
+from colorvid.images.pictures import is_picture, is_written_as_picture
 from colorvid.io.places import PIPE
 from colorvid.quality.scores import FrameScores
 from colorvid.system.text import duration, file_size, plural
@@ -261,7 +260,7 @@ def _scores(scores: FrameScores) -> str:
 
 
 def _decode(options: Namespace, signals: Signals) -> int:
-    if Path(options.output).suffix.lower() in WRITE_SUFFIXES and "%" not in options.output:
+    if is_written_as_picture(options.output):
         return _decode_picture(options)
     shown = not (options.quiet or options.no_progress)
     with progress_line(signals, shown=shown) as line:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.errors import ConfigError, InputError, OutputError
+from colorvid.errors import ColorvidError, ConfigError, InputError, OutputError
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo
 from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL, RANGE_LIMITED
@@ -32,6 +34,21 @@ READ_SUFFIXES = (".png", ".webp", ".bmp", ".tif", ".tiff")
 WRITE_SUFFIXES = (".png",)
 _SRGB_PRIMARIES, _SRGB_TRANSFER = 1, 13  # code points of ITU-T H.273
 _WIDE_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+@contextmanager
+def pillow_needed() -> Iterator[None]:
+    """Say in one line what to install if an import of the block fails.
+
+    Raises:
+        ColorvidError: Pillow is missing.
+    """
+    try:
+        yield
+    except ImportError:
+        raise ColorvidError(
+            "pictures need Pillow; install it with: pip install 'colorvid[eval]'"
+        ) from None
 
 
 def spec_of(*, full_range: bool) -> ColorSpec:
@@ -173,12 +190,13 @@ def from_rgb(rgb: Rgb, kind: Kind = "numpy") -> Any:
 
     Raises:
         ConfigError: ``kind`` is none of these.
+        ColorvidError: Pillow is missing.
     """
     if kind == "numpy":
         return rgb
     if kind == "pil":
-        from PIL import Image
-
+        with pillow_needed():
+            from PIL import Image
         return Image.fromarray(rgb)
     if kind == "torch":
         import torch
@@ -192,6 +210,11 @@ def is_picture(path: str | Path) -> bool:
     return Path(path).suffix.lower() in READ_SUFFIXES
 
 
+def is_written_as_picture(path: str | Path) -> bool:
+    """Whether a file is written as one picture, by its name; ``%`` stands for numbers of many."""
+    return Path(path).suffix.lower() in WRITE_SUFFIXES and "%" not in Path(path).name
+
+
 def read_picture(path: Path, *, convert: bool = False) -> Rgb:
     """Read a file as it is to be shown: turned as EXIF says, colours in sRGB.
 
@@ -200,9 +223,10 @@ def read_picture(path: Path, *, convert: bool = False) -> Rgb:
     Raises:
         InputError: it cannot be read, holds several pictures or samples of more than 8 bits, or
             can be seen through and ``convert`` is False.
+        ColorvidError: Pillow is missing.
     """
-    from PIL import Image
-
+    with pillow_needed():
+        from PIL import Image
     with os_errors(str(path), InputError):
         file = path.open("rb")
     with file:
@@ -218,10 +242,11 @@ def write_picture(path: Path, rgb: Rgb, *, overwrite: bool) -> None:
 
     Raises:
         OutputError: see `colorvid.io.files.OutputFile`.
+        ColorvidError: Pillow is missing.
     """
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
+    with pillow_needed():
+        from PIL import Image
+        from PIL.PngImagePlugin import PngInfo
     srgb = PngInfo()
     srgb.add(b"sRGB", b"\0")  # perceptual
     target = OutputFile(path, overwrite=overwrite)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from colorvid.errors import ConfigError, InputError, OutputError
+from colorvid.errors import ColorvidError, ConfigError, InputError, OutputError
 from colorvid.images.pictures import (
     Kind,
     Rgb,
@@ -167,3 +168,16 @@ def test_files_that_hold_something_else_are_refused(tmp_path: Path) -> None:
             read_picture(tmp_path / name)
     with pytest.raises(InputError, match="none.png: No such file"):
         read_picture(tmp_path / "none.png")
+
+
+def test_a_missing_pillow_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(picture()).save(tmp_path / "a.png")
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    for work in (
+        lambda: read_picture(tmp_path / "a.png"),
+        lambda: write_picture(tmp_path / "b.png", picture(), overwrite=False),
+        lambda: from_rgb(picture(), "pil"),
+    ):
+        with pytest.raises(ColorvidError, match="pictures need Pillow; install it with: pip inst"):
+            work()
+    assert not (tmp_path / "b.png").exists()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from colorvid.errors import InputError, OutputError
 from colorvid.io.files import os_errors
@@ -53,16 +54,26 @@ def keep_weights(run: Path, target: Path) -> int:
     """Write what the next piece of a run needs as the checkpoint of ``target``; gives its bytes.
 
     That is its averaged weights in float16, its step and the sizes of its networks: a tenth of the
-    checkpoint. Integers of the export, which training never reads, are left out.
+    checkpoint. Integers of the export, which training never reads, are left out. What float16
+    cannot hold, as constants of 1e-9, stays as it is.
 
     Raises:
         InputError: the run has no checkpoint.
         OutputError: a file cannot be written.
     """
     state = load_checkpoint(run)
-    weights = {k: v.half() for k, v in state["average"].items() if v.is_floating_point()}
+    weights = {k: _shortened(v) for k, v in state["average"].items() if v.is_floating_point()}
     save_checkpoint(target, {"step": state["step"], "config": state["config"], "average": weights})
     return sum(path.stat().st_size for path in (target / FOLDER).iterdir())
+
+
+def _shortened(x: Tensor) -> Tensor:
+    """A tensor of floats in float16, unless that is wrong by a thousandth of its largest value."""
+    if x.numel() == 0:
+        return x
+    short = x.half()
+    error, largest = (short.to(x.dtype) - x).abs().max(), x.abs().max()
+    return short if bool(error <= 1e-3 * largest) else x
 
 
 def _replace(path: Path, data: bytes | memoryview) -> None:

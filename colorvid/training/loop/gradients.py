@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from colorvid.config import CodecConfig, InterConfig, IntraConfig
 from colorvid.exact.arithmetic import FloatArithmetic
 from colorvid.exact.layers import use_arithmetic
+from colorvid.system.cores import one_torch_thread
 from colorvid.training import group
 from colorvid.training.tasks.loss import Figures
 
@@ -114,25 +115,28 @@ def bfloat16_pays(device: str) -> bool:
     """Whether convolutions of this device take at most twice as long in bfloat16 as in float32.
 
     A CPU without instructions for bfloat16 emulates it, up to a hundred times slower. It is
-    measured, in a fraction of a second, and all processes get the same answer. The wide margin
-    keeps chance out of it, so that a machine always trains in the same type. GPUs are believed.
+    measured, in a fraction of a second, and all processes get the same answer. Chance is kept out
+    of it, so that a machine always trains in the same type: by a wide margin, and by processor time
+    of one thread, as threads that wait for each other on busy cores take a hundred times longer.
+    GPUs are believed.
     """
     if torch.device(device).type != "cpu":
         return True
-    ratio = torch.tensor(seconds(torch.bfloat16) / seconds(torch.float32)).log()
+    with one_torch_thread():
+        ratio = torch.tensor(seconds(torch.bfloat16) / seconds(torch.float32)).log()
     group.average([ratio])
     return bool(ratio <= math.log(_WORTH))
 
 
 def seconds(kind: torch.dtype) -> float:
-    """Seconds that a 1x1 and a depthwise convolution take on the CPU in ``kind``, the best try."""
+    """Processor seconds of a 1x1 and a depthwise convolution in ``kind``, the best try."""
     x = torch.ones((2, 96, 32, 32), dtype=kind).contiguous(memory_format=torch.channels_last)
     mixing = torch.ones((96, 96, 1, 1), dtype=kind)
     smoothing = torch.ones((96, 1, 3, 3), dtype=kind)
     best = float("inf")
     with torch.no_grad():
         for _ in range(_TIMINGS):
-            start = time.perf_counter()
+            start = time.process_time()
             F.conv2d(F.conv2d(x, mixing), smoothing, padding=1, groups=96)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
     return best

@@ -257,9 +257,33 @@ def test_convolutions_are_timed_in_the_type_in_question(
 
     def slow(x: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
         seen.append(x.dtype)
-        time.sleep(0.01)
+        end = time.process_time() + 0.01
+        while time.process_time() < end:
+            pass
         return plain(x, *rest, **options)
 
     monkeypatch.setattr(torch.nn.functional, "conv2d", slow)
     assert gradients.seconds(kind) >= 0.02, "both convolutions of a try"
     assert set(seen) == {kind}
+
+
+def test_other_programs_do_not_decide_on_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread is timed, and time in which it does not run does not count."""
+    threads: list[int] = []
+    plain = torch.nn.functional.conv2d
+
+    def interrupted(x: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
+        threads.append(torch.get_num_threads())
+        time.sleep(0.01)
+        return plain(x, *rest, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", interrupted)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        gradients.bfloat16_pays("cpu")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(threads) == {1}
+    assert gradients.seconds(torch.float32) < 0.01
