@@ -36,12 +36,14 @@ ranks and itself, never one of its own rank."""
 
 LIGHT = (
     "bitstream",
+    "cli.bench",
     "cli.compare",
     "cli.evaluate",
     "cli.info",
     "cli.main",
     "config",
     "errors",
+    "evaluation.bench.running",
     "evaluation.compare.choices",
     "files.encode",
     "files.reports",
