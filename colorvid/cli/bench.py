@@ -103,7 +103,7 @@ def _bench(options: Namespace, signals: Signals) -> int:
     sizes: list[SizeReport] = []
     for size in options.size or [SIZE]:
         with closing(PointLine(signals, shown=not options.no_progress)) as line:
-            sizes.append(measure(plan, model, found.roof_gmacs, Size(*size), line))
+            sizes.append(measure(plan, model, Size(*size), line))
         for table in sizes[-1].tables():
             _show_table(options, table)
     if options.json == PIPE:

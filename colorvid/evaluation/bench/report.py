@@ -56,8 +56,6 @@ class Machine:
         versions: of programs and libraries by name; None = not installed.
         path: what runs the codec, and with which kernels.
         model_id: identity of the model, hexadecimal.
-        roof_gmacs: 10^9 multiplications of 16-bit integers that one core does in a second with the
-            best instruction that the kernels use; None without such an instruction.
         notes: what is left out, and what to mind, a line each.
     """
 
@@ -68,19 +66,16 @@ class Machine:
     versions: tuple[tuple[str, str | None], ...]
     path: str
     model_id: str
-    roof_gmacs: float | None
     notes: tuple[str, ...] = ()
 
     def as_text(self) -> str:
         """A line for each."""
         versions = ", ".join(f"{name} {found or 'not installed'}" for name, found in self.versions)
-        roof = "not known" if self.roof_gmacs is None else f"{self.roof_gmacs:.0f} GMAC/s"
         lines = [
             f"machine   {self.processor}, {self.cores} of {self.all_cores} cores, {self.system}",
             f"versions  {versions}",
             f"codec     {self.path}",
             f"model     {self.model_id}",
-            f"roof      {roof}, int16 on one core",
         ]
         return "\n".join([*lines, *(f"note      {note}" for note in self.notes)])
 
@@ -189,9 +184,15 @@ class Ratio:
     def row(self) -> tuple[str, ...]:
         """Cells of a table."""
         return (
-            f"  {self.over.name} / {self.under.name}",
+            f"  {self._name()} / {self.under.name}",
             *(f"{figure:.2f}x" for figure in self.figures()),
         )
+
+    def _name(self) -> str:
+        """What the row calls the codec that is compared."""
+        if self.over.codec == self.under.codec:
+            return self.over.name
+        return _NAMES[self.over.codec]
 
     def as_json(self) -> Json:
         """Everything by name."""
@@ -211,6 +212,8 @@ class SizeReport:
         codings: of colorvid and of x264 on all frames.
         short: of colorvid in the native core and in PyTorch on fewer frames, each number of
             workers side by side; empty if not compared.
+        roof_gmacs: 10^9 multiplications of 16-bit integers that one core did in a second with the
+            best instruction that the kernels use; None without such an instruction.
         encoding, decoding: stages of one worker, slowest first.
         starts: of ``colorvid decode``, by `NATIVE` and `PYTORCH`: the best of several runs.
     """
@@ -220,6 +223,7 @@ class SizeReport:
     quality: int
     codings: tuple[Coding, ...]
     short: tuple[Coding, ...]
+    roof_gmacs: float | None
     encoding: tuple[Stage, ...]
     decoding: tuple[Stage, ...]
     starts: tuple[tuple[str, Start], ...]
@@ -245,10 +249,11 @@ class SizeReport:
         found = [self._speeds(self.codings, "")]
         if self.short:
             found.append(self._speeds(self.short, ", the same in PyTorch"))
+        roof = "" if self.roof_gmacs is None else f", roof of int16 {self.roof_gmacs:.0f} GMAC/s"
         for name, stages in (("encoding", self.encoding), ("decoding", self.decoding)):
-            found.append(_stage_table(f"{self.size}, {name} by stage, one worker", stages))
+            found.append(_stage_table(f"{self.size}, {name} by stage, one worker{roof}", stages))
         rows = tuple(_start_row(_NAMES[path], start) for path, start in self.starts)
-        header = ("colorvid decode", "first frame", "peak memory")
+        header = ("colorvid decode", "first frame", "of it on a core", "peak memory")
         return [*found, Table(f"{self.size}, start of a process", header, rows)]
 
     def _speeds(self, codings: tuple[Coding, ...], what: str) -> Table:
@@ -271,6 +276,7 @@ class SizeReport:
             "quality": self.quality,
             "codings": [coding.as_json() for coding in self.codings],
             "short": [coding.as_json() for coding in self.short],
+            "roof_gmacs": self.roof_gmacs,
             "ratios": [ratio.as_json() for ratio in self.ratios()],
             "stages": {
                 "encode": [asdict(stage) for stage in with_networks(self.encoding)],
@@ -302,8 +308,10 @@ def _stage_table(title: str, stages: Sequence[Stage]) -> Table:
 
 
 def _start_row(name: str, start: Start) -> tuple[str, ...]:
-    memory = "not known" if start.peak_mb is None else f"{start.peak_mb:.0f} MB"
-    return name, f"{start.first_frame_s:.2f} s", memory
+    unknown = "not known"
+    memory = unknown if start.peak_mb is None else f"{start.peak_mb:.0f} MB"
+    cpu = unknown if start.first_frame_cpu_s is None else f"{start.first_frame_cpu_s:.2f} s"
+    return name, f"{start.first_frame_s:.2f} s", cpu, memory
 
 
 def as_json(machine: Machine, sizes: Sequence[SizeReport]) -> str:

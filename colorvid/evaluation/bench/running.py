@@ -41,7 +41,7 @@ from colorvid.system.cores import available_cores, one_torch_thread
 WORKERS = (1, 2)
 """Numbers of workers whose speed is measured."""
 _LIBRARIES = ("numpy", "av", "torch", "compressai")
-_ROOF_SECONDS = 0.5
+_ROOF_SECONDS = 0.2
 
 Progress = Callable[[int, int, str], None]
 """Gets the number of finished steps, that of all steps, and a name for the one just finished."""
@@ -98,11 +98,9 @@ def _version(name: str) -> str | None:
 
 
 def machine(plan: Plan, model: Model) -> Machine:
-    """What the figures will depend on; measures the roof of one core."""
+    """What the figures will depend on."""
     versions = [("colorvid", PACKAGE_VERSION), ("Python", platform.python_version())]
     versions += [("x264", library_version("libx264"))]
-    found = core()
-    roof = 0.0 if found is None else found.functions["roof"](found.level, _ROOF_SECONDS)
     return Machine(
         processor=processor(),
         cores=available_cores(),
@@ -111,7 +109,6 @@ def machine(plan: Plan, model: Model) -> Machine:
         versions=(*versions, *((name, _version(name)) for name in _LIBRARIES)),
         path=describe(),
         model_id=model.identity.hex(),
-        roof_gmacs=roof or None,
         notes=tuple(_notes(plan)),
     )
 
@@ -138,7 +135,6 @@ def ready_model() -> Model:
 def measure(
     plan: Plan,
     model: Model,
-    roof_gmacs: float | None,
     size: Size,
     progress: Progress = lambda done, total, what: None,
 ) -> SizeReport:
@@ -147,7 +143,6 @@ def measure(
     Args:
         plan: what.
         model: as `ready_model` gives it.
-        roof_gmacs: as `machine` found it.
         size: of the pictures.
         progress: called after each step; what it raises ends the run.
 
@@ -166,7 +161,7 @@ def measure(
             for number, (what, step) in enumerate(steps, 1):
                 step()
                 progress(turn * len(steps) + number, plan.repeats * len(steps), f"{size}, {what}")
-        return running.report(footage.name, roof_gmacs)
+        return running.report(footage.name)
 
 
 class _Running:
@@ -176,6 +171,7 @@ class _Running:
         self._plan, self._model, self._size = plan, model, size
         self._long, self._short = jobs
         self._own = PYTORCH if model.native is None else NATIVE
+        self._roof_gmacs = 0.0
         self._rounds: dict[tuple[str, int, Job], list[Round]] = {}
         self._encoding: list[list[FrameWork]] = []
         self._decoding: list[list[FrameWork]] = []
@@ -205,6 +201,10 @@ class _Running:
         self._add(self._own, workers, job, code(self._model, job, workers))
 
     def _stages(self) -> None:
+        found = core()
+        if found is not None:
+            roof = found.functions["roof"](found.level, _ROOF_SECONDS)
+            self._roof_gmacs = max(self._roof_gmacs, roof)
         with one_torch_thread():
             self._encoding.append(encode_by_stage(self._model, self._long))
             self._decoding.append(decode_by_stage(self._model, self._long))
@@ -221,14 +221,16 @@ class _Running:
         for workers, done in zip(WORKERS, alone.result, strict=True):
             self._add(PYTORCH, workers, self._short, done)
 
-    def report(self, clip: str, roof_gmacs: float | None) -> SizeReport:
+    def report(self, clip: str) -> SizeReport:
         """The best of what was found."""
+        roof_gmacs = self._roof_gmacs or None
         return SizeReport(
             size=self._size,
             clip=clip,
             quality=self._plan.settings.quality,
             codings=self._codings(self._long),
             short=self._codings(self._short),
+            roof_gmacs=roof_gmacs,
             encoding=tuple(summed_up(self._encoding, roof_gmacs)),
             decoding=tuple(summed_up(self._decoding, roof_gmacs)),
             starts=tuple((path, _best(found)) for path, found in self._starts.items()),
@@ -243,6 +245,11 @@ class _Running:
 
 
 def _best(starts: list[Start]) -> Start:
-    """The shortest time, and the highest peak."""
+    """The shortest times, and the highest peak."""
     peaks = [start.peak_mb for start in starts if start.peak_mb is not None]
-    return Start(min(start.first_frame_s for start in starts), max(peaks, default=None))
+    cpu = [start.first_frame_cpu_s for start in starts if start.first_frame_cpu_s is not None]
+    return Start(
+        min(start.first_frame_s for start in starts),
+        min(cpu, default=None),
+        max(peaks, default=None),
+    )

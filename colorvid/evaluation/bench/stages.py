@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from colorvid.bitstream import ClvReader, ClvWriter, Packet
 from colorvid.codec.decoder import Decoder
 from colorvid.codec.encoder import Encoder
-from colorvid.evaluation.bench.coding import Job
+from colorvid.evaluation.bench.coding import Job, Stopwatch
 from colorvid.files.streams import header_of, info_of
 from colorvid.io import open_reader, open_writer
 from colorvid.models.loading import Model
@@ -44,26 +43,35 @@ class Stage:
     roof_share: float | None
 
 
-class _Frames:
-    """Takes down what each frame took, while a codec counts what it did since its start."""
+class WorkLog:
+    """Takes down what each frame took, while a codec counts what it did since its start.
+
+    Codecs count by the clock. Where another program had the core for a part of a frame's time, all
+    stages of the frame are taken to be longer by that part.
+    """
 
     def __init__(self) -> None:
+        """Nothing is done so far."""
         self.rows: list[FrameWork] = []
         self._done: Mapping[str, Work] = {}
         self._files = 0.0
 
-    def add_files(self, since: float) -> None:
-        """Reading or writing that began at ``since``."""
-        self._files += time.perf_counter() - since
+    def add_files(self, watch: Stopwatch) -> None:
+        """Reading or writing that ``watch`` has timed."""
+        spent = watch.spent()
+        self._files += min(spent.wall_s, spent.cpu_s)
 
-    def add(self, since: float, done: Mapping[str, Work]) -> None:
-        """A frame whose coding began at ``since``; what its stages do not name is `OTHER`."""
-        seconds = time.perf_counter() - since
+    def add(self, watch: Stopwatch, done: Mapping[str, Work]) -> None:
+        """A frame whose coding ``watch`` has timed; what its stages do not name is `OTHER`."""
+        spent = watch.spent()
+        seconds = min(spent.wall_s, spent.cpu_s)
+        had_core = seconds / spent.wall_s
         row: FrameWork = {}
         for name, work in done.items():
             before = self._done.get(name, Work())
             row[name] = Work(
-                work.seconds - before.seconds, work.multiplications - before.multiplications
+                had_core * (work.seconds - before.seconds),
+                work.multiplications - before.multiplications,
             )
         named = sum(work.seconds for name, work in row.items() if name != OTHER)
         row[OTHER] = Work(max(0.0, seconds - named))
@@ -74,18 +82,18 @@ class _Frames:
 
 def encode_by_stage(model: Model, job: Job) -> list[FrameWork]:
     """Encode with one worker; what each frame took."""
-    frames = _Frames()
+    frames = WorkLog()
     encoder = Encoder(model, job.settings)
     with open_reader(job.source, frames=job.frames) as reader, job.stream.open("wb") as file:
         writer = ClvWriter(file)
         writer.write_header(header_of(reader.info, job.settings.gop, model.identity))
-        start = time.perf_counter()
+        watch = Stopwatch()
         for frame in reader:
-            frames.add_files(start)
-            start = time.perf_counter()
+            frames.add_files(watch)
+            watch = Stopwatch()
             coded = encoder.push(frame)
-            frames.add(start, encoder.work())
-            start = time.perf_counter()
+            frames.add(watch, encoder.work())
+            watch = Stopwatch()
             writer.write_packet(coded.packet)
         writer.finish()
     return frames.rows
@@ -93,19 +101,19 @@ def encode_by_stage(model: Model, job: Job) -> list[FrameWork]:
 
 def decode_by_stage(model: Model, job: Job) -> list[FrameWork]:
     """Decode with one worker; what each frame took."""
-    frames = _Frames()
+    frames = WorkLog()
     with job.stream.open("rb") as file:
         reader = ClvReader(file)
         decoder = Decoder(model, reader.header.size)
         with open_writer(job.decoded, info_of(reader.header), overwrite=True) as writer:
-            start = time.perf_counter()
+            watch = Stopwatch()
             for record in reader:
                 assert isinstance(record, Packet)  # it was written just now
-                frames.add_files(start)
-                start = time.perf_counter()
+                frames.add_files(watch)
+                watch = Stopwatch()
                 frame = decoder.push(record)
-                frames.add(start, decoder.work())
-                start = time.perf_counter()
+                frames.add(watch, decoder.work())
+                watch = Stopwatch()
                 writer.write(frame)
     return frames.rows
 
@@ -113,7 +121,7 @@ def decode_by_stage(model: Model, job: Job) -> list[FrameWork]:
 def summed_up(runs: Sequence[Sequence[FrameWork]], roof_gmacs: float | None) -> list[Stage]:
     """Stages of the same work, done several times.
 
-    Every frame and stage counts with its fastest time: what other programs take away hits some
+    Every frame and stage counts with its fastest time: what other programs slow down are some
     frames of some runs, and hardly ever the same one in all.
 
     Args:

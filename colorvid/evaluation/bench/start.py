@@ -22,10 +22,13 @@ class Start:
 
     Attributes:
         first_frame_s: seconds from the start of the process until the first frame was read.
+        first_frame_cpu_s: of them those in which the process had a core; None where the system does
+            not say.
         peak_mb: most resident memory, 10^6 bytes; None where the system does not say.
     """
 
     first_frame_s: float
+    first_frame_cpu_s: float | None
     peak_mb: float | None
 
 
@@ -62,14 +65,24 @@ def _run(command: list[str], variables: dict[str, str], picture: int) -> Start:
         process.stdout.readline()  # of the whole video
         process.stdout.readline()  # of the frame
         found = process.stdout.read(picture)
-        seconds = time.perf_counter() - begin
+        seconds, cpu_s = time.perf_counter() - begin, _cpu_seconds(process.pid)
         while process.stdout.read(2**20):
             pass
         message = process.stderr.read().decode(errors="replace").strip()
         peak = _wait(process)
     if process.returncode or len(found) < picture:
         raise ColorvidError(f"colorvid decode ended with code {process.returncode}: {message}")
-    return Start(seconds, peak)
+    return Start(seconds, cpu_s, peak)
+
+
+def _cpu_seconds(process: int) -> float | None:
+    """Time of all cores that a running process has used; None where the system does not say."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()  # from the third on; the second one is a name
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _wait(process: subprocess.Popen[bytes]) -> float | None:

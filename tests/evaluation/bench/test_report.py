@@ -19,7 +19,7 @@ from colorvid.frame import Size
 
 MACHINE = Machine(
     "Some CPU", 2, 8, "Linux", (("colorvid", "0.1.0"), ("torch", None)), "native core", "ab" * 16,
-    200.0, ("one thing",),
+    ("one thing",),
 )  # fmt: skip
 
 
@@ -43,9 +43,10 @@ REPORT = SizeReport(
         coding(NATIVE, 1, 16, 0.5, 0.5), coding(NATIVE, 2, 16, 0.25, 0.5),
         coding(PYTORCH, 1, 16, 4.0, 4.0), coding(PYTORCH, 2, 16, 3.0, 5.0),
     ),
+    roof_gmacs=200.0,
     encoding=(Stage("motion", 30.0, 0.75, None, None), Stage("prior", 10.0, 0.25, 100.0, 0.5)),
     decoding=(Stage("prior", 10.0, 1.0, 100.0, 0.5),),
-    starts=((NATIVE, Start(0.31, 98.4)), (PYTORCH, Start(2.5, None))),
+    starts=((NATIVE, Start(0.31, 0.25, 98.4)), (PYTORCH, Start(2.5, None, None))),
 )  # fmt: skip
 
 
@@ -71,10 +72,12 @@ def test_ratios_compare_the_same_frames() -> None:
 def test_tables() -> None:
     texts = [table.as_text() for table in REPORT.tables()]
     assert texts[0].startswith("352x288, clip.mp4, quality 44: 64 frames, a key frame every 32\n")
-    assert "native core, 2 workers / native core, 1 worker" in texts[0]
+    assert "\n  native core, 2 workers / native core, 1 worker  " in texts[0]
+    assert "\n  native core / x264 medium, CRF 23, 2 threads  " in texts[0]
+    assert "\n  native core / PyTorch, 1 worker  " in texts[1]
     assert "16 frames, a key frame every 8, the same in PyTorch\n" in texts[1]
     assert texts[2].splitlines() == [
-        "352x288, encoding by stage, one worker",
+        "352x288, encoding by stage, one worker, roof of int16 200 GMAC/s",
         "stage     ms a frame  share  GMAC/s  of the roof",
         "motion         30.00    75%",
         "prior          10.00    25%   100.0          50%",
@@ -82,8 +85,8 @@ def test_tables() -> None:
         "all            40.00   100%",
     ]
     assert texts[4].splitlines()[2:] == [
-        "native core           0.31 s        98 MB",
-        "PyTorch               2.50 s    not known",
+        "native core           0.31 s           0.25 s        98 MB",
+        "PyTorch               2.50 s        not known    not known",
     ]
 
 
@@ -98,7 +101,6 @@ def test_the_machine_is_described() -> None:
         "versions  colorvid 0.1.0, torch not installed",
         "codec     native core",
         f"model     {'ab' * 16}",
-        "roof      200 GMAC/s, int16 on one core",
         "note      one thing",
     ]
 
@@ -106,8 +108,8 @@ def test_the_machine_is_described() -> None:
 def test_json_has_everything() -> None:
     content = json.loads(as_json(MACHINE, [REPORT]))
     assert content["machine"]["versions"] == {"colorvid": "0.1.0", "torch": None}
-    assert content["machine"]["roof_gmacs"] == 200.0
     size = content["sizes"][0]
+    assert size["roof_gmacs"] == 200.0
     assert size["size"] == "352x288"
     assert size["codings"][1]["encode"] == {
         "frames": 64, "wall_s": 1.0, "cpu_s": 2.5, "fps": 64.0, "frames_per_cpu_s": 25.6,
@@ -115,5 +117,7 @@ def test_json_has_everything() -> None:
     assert [coding["codec"] for coding in size["short"]] == [NATIVE, NATIVE, PYTORCH, PYTORCH]
     assert size["ratios"][0]["encode"] == 2.0
     assert [stage["name"] for stage in size["stages"]["encode"]] == ["motion", "prior", "networks"]
-    assert size["start"]["native"] == {"first_frame_s": 0.31, "peak_mb": 98.4}
+    assert size["start"]["native"] == {
+        "first_frame_s": 0.31, "first_frame_cpu_s": 0.25, "peak_mb": 98.4,
+    }  # fmt: skip
     assert size["start"]["pytorch"]["peak_mb"] is None

@@ -3,11 +3,12 @@ from pathlib import Path
 import pytest
 
 from colorvid.codec.settings import EncoderSettings
-from colorvid.evaluation.bench.coding import Job, code, code_with_x264
+from colorvid.evaluation.bench.coding import Job, Spent, Stopwatch, code, code_with_x264
 from colorvid.evaluation.bench.stages import (
     FILES,
     NETWORKS,
     OTHER,
+    WorkLog,
     decode_by_stage,
     encode_by_stage,
     networks,
@@ -49,6 +50,28 @@ def test_multiplications_are_those_of_the_frame(job: Job) -> None:
     assert [row["prior"].multiplications for row in decoding] == [
         row["prior"].multiplications for row in first
     ]
+
+
+class Watch(Stopwatch):
+    """Shows what it is given."""
+
+    def __init__(self, wall_s: float, cpu_s: float) -> None:
+        self._shown = Spent(wall_s, cpu_s)
+
+    def spent(self) -> Spent:
+        return self._shown
+
+
+def test_what_other_programs_took_does_not_count() -> None:
+    log = WorkLog()
+    log.add_files(Watch(0.5, 0.1))
+    log.add(Watch(0.4, 0.2), {"prior": Work(0.3, 1e9), "other": Work(0.05)})
+    log.add(Watch(0.2, 0.3), {"prior": Work(0.4, 3e9), "other": Work(0.06)})  # two threads
+    assert log.rows[0]["prior"] == Work(pytest.approx(0.15), 1e9)
+    assert log.rows[0][OTHER].seconds == pytest.approx(0.05)
+    assert log.rows[1]["prior"] == Work(pytest.approx(0.1), 2e9)
+    assert log.rows[1][OTHER].seconds == pytest.approx(0.1)
+    assert [row[FILES].seconds for row in log.rows] == [0.1, 0.0]
 
 
 def test_the_fastest_of_each_frame_and_stage_counts() -> None:

@@ -11,6 +11,7 @@ from tests.conftest import CodedClip
 def test_start_of_a_process(coded: CodedClip) -> None:
     start = decode_alone(coded.stream, Size(64, 48), None)
     assert 0.02 < start.first_frame_s < 60
+    assert start.first_frame_cpu_s is None or 0 < start.first_frame_cpu_s < 60
     assert start.peak_mb is None or 20 < start.peak_mb < 3000
 
 
