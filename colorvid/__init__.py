@@ -45,7 +45,7 @@ _HOMES = {
     "Frame": "colorvid.frame",
     "decode_file": "colorvid.files.decode",
     "encode_file": "colorvid.files.encode",
-    "load_model": "colorvid.models.modelfile",
+    "load_model": "colorvid.models.loading",
     "probe": "colorvid.files.streams",
     "verify_file": "colorvid.files.decode",
 }
