@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,12 @@ def _compiles(name: str) -> bool:
     words = name.split()
     if not words or shutil.which(words[0]) is None:
         return False
-    command = [*words, "-std=c++17", "-x", "c++", "-fsyntax-only", "-"]
-    done = subprocess.run(command, input=_PROGRAM, text=True, capture_output=True)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "program.cpp"
+        source.write_text(_PROGRAM, encoding="utf-8")
+        # A whole file and its object, as ziglang's compiler refuses anything less.
+        command = [*words, "-std=c++17", "-c", source.name, "-o", "program.o"]
+        done = subprocess.run(command, cwd=folder, capture_output=True)
     return done.returncode == 0
 
 

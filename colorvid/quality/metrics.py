@@ -99,8 +99,9 @@ def ms_ssim(reference: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
             f"both sides must be {MS_SSIM_MIN_SIDE_PX} samples or more"
         )
     with needed_for("MS-SSIM"):
-        import torch
         from pytorch_msssim import ms_ssim as compute
+    import torch  # which the package of the other brings
+
     one, two = (
         torch.from_numpy(plane.astype(np.float32))[None, None] for plane in (reference, decoded)
     )

@@ -58,7 +58,7 @@ def test_the_cache_stands_where_the_system_wants_it(monkeypatch: pytest.MonkeyPa
 def test_a_missing_package_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     check_packages()
     monkeypatch.setattr(choices, "find_spec", lambda name: None if name == "PIL" else name)
-    with pytest.raises(ColorvidError, match=r"needs PIL; install it with: pip install 'colorvid"):
+    with pytest.raises(ColorvidError, match="needs pillow; install it with: pip install pillow$"):
         check_packages()
 
 
