@@ -84,9 +84,7 @@ def test_an_installation_asks_for_what_can_be_had(
 ) -> None:
     environment = {"python_version": python, "sys_platform": system, "platform_machine": machine}
     expected = (
-        SLIM
-        | {"scikit-video", "einops", "threadpoolctl"}
-        | ({"torch"} if has_torch else set())
+        SLIM | {"scikit-video", "einops", "threadpoolctl"} | ({"torch"} if has_torch else set())
     )
     expected |= {"tomli"} if python == "3.10" else set()
     old = python in ("3.10", "3.11", "3.12")
