@@ -172,7 +172,8 @@ def need_torch(device: str) -> None:
         ColorvidError: it is not installed.
     """
     on_cpu = f"colorvid without its native core ({describe()})"
-    with needed_for(on_cpu if device == "cpu" else f"device {device!r}"):
+    # It aborts the process if a signal's handler raises meanwhile.
+    with needed_for(on_cpu if device == "cpu" else f"device {device!r}"), uninterrupted():
         import torch  # noqa: F401
 
 

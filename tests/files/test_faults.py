@@ -316,7 +316,12 @@ def test_signal_while_libraries_load(coded: CodedClip, outputs: Path) -> None:
     sys.exit(main())
     """
     words = ["encode", str(coded.source), "-o", str(outputs / "a.clv")]
-    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        env={**os.environ, "COLORVID_NATIVE": "0"},
+        capture_output=True,
+        text=True,
+    )
     assert (done.returncode, done.stdout) == (4, "still loading\n")
     assert "aborted by SIGTERM" in one_line(done.stderr)
     assert names(outputs) == []
