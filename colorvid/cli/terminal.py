@@ -162,17 +162,22 @@ class PointLine(_Line):
 
 
 class BatchLine(_Line):
-    """A line of text on stderr that shows where a batch stands."""
+    """A line of text on stderr that shows where a batch stands; see `_Line`."""
 
     @property
     def is_shown(self) -> bool:
         """Whether stderr is a terminal and the line is wanted."""
-        return self._shown
+        return self._on_terminal
 
     def __call__(self, text: str) -> None:
         """Replace the line."""
         self._signals.check()
         if not self._shown:
+            return
+        if not self._on_terminal:
+            self._pace = self._pace or Pace()
+            if self._pace.due():
+                say(f"colorvid: {text}")
             return
         if self._bar is None:
             from tqdm import tqdm

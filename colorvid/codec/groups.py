@@ -155,7 +155,8 @@ class _GroupDecoder:
     """Decodes the packets of one group; after a loss it waits for the next group."""
 
     def __init__(self, model: Model, size: Size, done: Callable[[], None] | None) -> None:
-        self._decoder = Decoder(model, size)
+        with enough_memory(size):
+            self._decoder = Decoder(model, size)
         self._lost = True
         self._done = done
 

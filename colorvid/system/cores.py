@@ -46,12 +46,12 @@ class _Single:
         torch: Any = sys.modules.get("torch")
         with self._lock:
             self._users -= 1
+            if self._users == 0 and self._blas is not None:
+                self._blas.restore_original_limits()
             if torch is not None and self._torch_threads is not None:
                 self._restore_torch(torch, self._torch_threads)
             if self._users == 0:
                 self._torch_threads = None
-                if self._blas is not None:
-                    self._blas.restore_original_limits()
 
     def _restore_torch(self, torch: Any, threads: int) -> None:
         # What torch is told holds for the thread that tells it, and for all new threads.

@@ -66,7 +66,7 @@ def test_a_poisoned_input_gives_its_exit_code(
     (clips / "bad.y4m").write_bytes(b"no video")
     assert run("batch", clips, "-o", tmp_path / "out", "--model", model, "--jobs", 1) == 2
     first, last = capfd.readouterr().err.splitlines()
-    assert first.endswith("bad.y4m: not a y4m stream; its first bytes are not YUV4MPEG2")
+    assert first.endswith("bad.y4m: is text, not a video; give a video")
     assert last.startswith("2 of 3 files done") and last.endswith("see batch.csv")
 
 

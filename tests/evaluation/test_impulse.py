@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from colorvid.codec.encoder import Encoder
 from colorvid.codec.settings import EncoderSettings
-from colorvid.entropy.rans import CodeBook
 from colorvid.errors import ConfigError
 from colorvid.evaluation.impulse import PATCH, BranchName, channel_bits, impulse_responses
-from colorvid.models.loading import Model
+from colorvid.models.loading import Model, load_model
+from colorvid.models.networks import save_model
 from colorvid.nn.transforms import STEP_STEPS, dct_basis
 from tests import tiny
 from tests.clips import moving_frames
@@ -22,8 +25,10 @@ QUALITY = 30
 def plain_model() -> Model:
     """The tiny model with networks that change nothing: a DCT codec."""
     network = tiny.network(ends=0)
-    books = {name: CodeBook(*tables) for name, tables in tiny.tables_for(network).items()}
-    return Model(network, books, bytes(16))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "plain.safetensors"
+        save_model(path, network, tiny.tables_for(network))
+        return load_model(str(path), carrier=torch.float32)
 
 
 @pytest.mark.parametrize("size", [(48, 64), (35, 50)])

@@ -176,7 +176,7 @@ def test_other_samplings_are_refused(tmp_path: Path, sampling: str) -> None:
     [
         (b"", "is empty; give a video"),
         (b"RIFF1234", "is text, not a video"),
-        (b"YUV4MPEG2X W4 H2 F25:1\n", "is text, not a video"),
+        (b"YUV4MPEG2X W4 H2 F25:1\n", "holds no frame that can be decoded"),
         (b"YUV4MPEG2 W4 H2", "y4m header is cut or longer than 1024 bytes"),
         (b"YUV4MPEG2 " + b"X" * 2000 + b"\n", "y4m header is cut or longer than 1024 bytes"),
         (b"YUV4MPEG2 W4 H2 F25:1\n", "holds no frame"),

@@ -46,8 +46,8 @@ def test_a_process_is_watched_and_its_failure_told() -> None:
 
 
 def test_long_run(tmp_path: Path) -> None:
-    used = load.endurance(tmp_path, 600, 2)
-    assert not any(found.grown() for found in used.values()), load.table(used, 600)
+    used = load.endurance(tmp_path, 2400, 2)
+    assert not any(found.grown() for found in used.values()), load.table(used, 2400)
 
 
 @pytest.mark.slow
