@@ -59,6 +59,10 @@ _OPENING = {
 }
 
 
+# Metadata that are no UTF-8 are no reason to refuse a file; PyAV 19 lets them be by itself.
+_METADATA = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+
+
 def open_container(source: ByteSource, form: str | None = None) -> Any:
     """Open a file or a pipe of one of the ``CONTAINERS``.
 
@@ -90,7 +94,7 @@ def open_container(source: ByteSource, form: str | None = None) -> Any:
 
 def _open(source: ByteSource, form: str | None) -> Any:
     try:
-        return av.open(source, "r", format=form, options=_OPENING, metadata_errors="replace")
+        return av.open(source, "r", format=form, options=_OPENING, **_METADATA)
     except av.error.ArgumentError as error:  # all that FFmpeg says of its list
         code = error.errno or 0
         raise av.error.InvalidDataError(code, "is none of the formats that are read") from error
