@@ -60,7 +60,9 @@ _OPENING = {
 
 
 # Metadata that are no UTF-8 are no reason to refuse a file; PyAV 19 lets them be by itself.
-_METADATA = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+_METADATA: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
 
 
 def open_container(source: ByteSource, form: str | None = None) -> Any:
