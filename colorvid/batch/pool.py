@@ -33,7 +33,9 @@ class _Slot:
         self.busy = False
 
     def start(self) -> ProcessPoolExecutor:
-        """The executor, a new one if there is none."""
+        """The executor, a new one if there is none or its worker died while it was idle."""
+        if self._has_died():
+            self.drop()
         if self.executor is None:
             context = multiprocessing.get_context("spawn")
             self.reports, far = context.Pipe(duplex=False)
@@ -41,6 +43,11 @@ class _Slot:
                 1, mp_context=context, initializer=_begin, initargs=(far,)
             )
         return self.executor
+
+    def _has_died(self) -> bool:
+        """Whether the worker is gone: its executor notices only some time later."""
+        processes = getattr(self.executor, "_processes", None) or {}
+        return any(not process.is_alive() for process in list(processes.values()))
 
     def drop(self) -> None:
         """Forget a worker that died."""
