@@ -70,9 +70,10 @@ def test_a_worker_that_is_killed_loses_its_own_call_alone(pool: Pool) -> None:
 
 def test_a_worker_that_is_killed_while_it_is_idle_is_replaced(pool: Pool) -> None:
     names = {pool.submit(calls.whoami, n).result(PATIENCE)[0] for n in range(4)}
-    for name in names:
-        os.kill(int(name.partition(":")[2]), signal.SIGKILL)
-    wait_for(lambda: not any(is_running(int(n.partition(":")[2])) for n in names))
+    pids = {int(name.partition(":")[2]) for name in names}
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not pids & {child.pid for child in multiprocessing.active_children()})
     assert pool.submit(calls.double, 4).result(PATIENCE) == 8
 
 
