@@ -32,12 +32,12 @@ def pin_threads() -> None:
 
 
 def settle() -> None:
-    """For the rest of this process: torch computes with one thread, and models are kept."""
+    """For the rest of this process: models are kept, and torch, if it is loaded, has one thread."""
     with uninterrupted():
-        import torch
-
         from colorvid.models.loading import keep_models
-    torch.set_num_threads(1)
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:  # else `pin_threads`, or the one who needs it, tells it
+        torch.set_num_threads(1)
     keep_models()
 
 
