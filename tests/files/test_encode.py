@@ -125,11 +125,17 @@ def test_options_reach_the_stream(coded: CodedClip, tmp_path: Path) -> None:
 def test_progress_of_both_directions(coded: CodedClip, tmp_path: Path) -> None:
     seen: list[Progress] = []
     colorvid.encode_file(coded.source, tmp_path / "a.clv", frames=2, progress=seen.append)
-    assert [(p.frames, p.total) for p in seen] == [(1, 2), (2, 2)]
+    check_progress(seen)
     assert seen[1].size_bytes > seen[0].size_bytes > 60
     seen.clear()
     colorvid.decode_file(tmp_path / "a.clv", tmp_path / "a.y4m", progress=seen.append)
-    assert [(p.frames, p.total) for p in seen] == [(1, 2), (2, 2)]
+    check_progress(seen)
+
+
+def check_progress(seen: list[Progress]) -> None:
+    """Frames come one by one, while the workers may be ahead of them."""
+    assert [(p.written, p.total) for p in seen] == [(1, 2), (2, 2)]
+    assert seen[0].frames in (1, 2) and seen[1].frames == 2
 
 
 def test_verify_a_whole_stream(coded: CodedClip) -> None:
