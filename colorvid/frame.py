@@ -1,4 +1,4 @@
-"""Planar 8-bit 4:2:0 frames, and the one formula for the size of a chroma plane."""
+"""Planar 8-bit 4:2:0 frames, the one formula for the size of a chroma plane, and motion."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from colorvid.errors import InputError
 
 Plane = NDArray[np.uint8]
+Vectors = NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -105,3 +106,62 @@ class Frame:
         for plane in self.planes:
             digest.update(np.ascontiguousarray(plane).data)
         return digest.hexdigest()
+
+
+MOST_DISTANCE = 16
+"""Most frames from a frame to one of its references, in display order."""
+
+PAST, FUTURE, BOTH = range(3)
+"""What a macroblock of a B frame is predicted from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """How a frame is predicted from its references.
+
+    Attributes:
+        past: vectors towards the earlier reference, int16 ``(ceil(H/8), ceil(W/8), 2)``, the last
+            axis ``(dy, dx)`` in quarter luma samples. The block at luma position ``(y, x)`` is
+            predicted from ``(y + dy/4, x + dx/4)``.
+        future: vectors of a B frame towards the later reference; None in a P frame.
+        uses: what each macroblock of a B frame is predicted from, `PAST`, `FUTURE` or `BOTH`, uint8
+            ``(ceil(H/16), ceil(W/16))``; None in a P frame. Vectors for a reference that a
+            macroblock does not use count only as neighbours.
+    """
+
+    past: Vectors
+    future: Vectors | None = None
+    uses: NDArray[np.uint8] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of blocks."""
+        return self.past.shape[0], self.past.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Which pictures a frame is predicted from.
+
+    Pictures are named by their slots, the places in which a codec keeps them.
+
+    Attributes:
+        past, future: slots of the earlier and of the later reference; a P frame has no later one.
+        inherits: the one of both whose motion contexts the frame goes on with.
+        target: the slot that the frame itself is put into.
+        past_distance, future_distance: to the references in frames of display, 1..16; 0 = none.
+    """
+
+    past: int
+    future: int | None
+    inherits: int
+    target: int
+    past_distance: int
+    future_distance: int = 0
+
+    @property
+    def nearer(self) -> int:
+        """Slot of the nearer reference; the earlier one of equals."""
+        if self.future is not None and self.future_distance < self.past_distance:
+            return self.future
+        return self.past

@@ -4,31 +4,49 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from colorvid.frame import Frame
-from colorvid.motion.field import Vectors
+from colorvid.frame import Frame, Links, Motion
 from colorvid.native.model import Coded, Work
 
 
 class FrameCodec(Protocol):
-    """Codes the frames of one group of pictures, in order; used by one thread at a time.
+    """Codes the frames of a group of pictures in decoding order; used by one thread at a time.
 
-    It keeps the last frame, from which an inter frame is predicted.
+    Each frame is put into a slot, and stays there to be predicted from until the slot is used
+    again.
     """
 
-    def decode(self, quality: int, vectors: Vectors | None, latents: bytes) -> Frame:
-        """Decode a frame: a key frame if ``vectors`` is None.
+    def decode_key(self, quality: int, target: int, latents: bytes) -> Frame:
+        """Decode a key frame.
 
         Args:
             quality: 0..63.
-            vectors: see `colorvid.motion.field`.
+            target: the slot that it is put into.
             latents: the packet's latents section, whatever its bytes are.
+
+        Raises:
+            ConfigError: a value is out of its range.
+            MemoryError: the memory does not suffice.
         """
 
-    def encode(self, quality: int, vectors: Vectors | None, frame: Frame) -> Coded:
-        """Encode a frame: a key frame if ``vectors`` is None."""
+    def decode_inter(self, quality: int, links: Links, motion: Motion, latents: bytes) -> Frame:
+        """Decode a P or B frame.
 
-    def forget(self) -> None:
-        """Forget the last frame: only a key frame can follow."""
+        Args:
+            quality: 0..63.
+            links: what it is predicted from, and where it is put.
+            motion: how it is predicted.
+            latents: the packet's latents section, whatever its bytes are.
+
+        Raises:
+            ConfigError: a value is out of its range, or a reference is not there.
+            MemoryError: the memory does not suffice.
+        """
+
+    def encode_key(self, quality: int, target: int, frame: Frame) -> Coded:
+        """Encode a key frame; arguments and errors as for `decode_key`."""
+
+    def encode_inter(self, quality: int, links: Links, motion: Motion, frame: Frame) -> Coded:
+        """Encode a P or B frame; arguments and errors as for `decode_inter`."""
 
     def work(self) -> dict[str, Work]:
         """What was done so far, by stage."""

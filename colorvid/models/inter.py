@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from colorvid.config import InterConfig
 from colorvid.exact.arithmetic import FEATURE
 from colorvid.exact.layers import finer
+from colorvid.frame import Motion
 from colorvid.models.branch import Branch, Coder, FrameOutput
 from colorvid.nn.transforms import SYMBOL_STEPS
 
@@ -29,7 +31,7 @@ class Context:
 
     Attributes:
         y, uv: prediction as features, ``(B, 1, H, W)`` and ``(B, 2, H/2, W/2)``.
-        luma, chroma: symbols of the previous frame, integers, ``(B, 64, H/8, W/8)`` and
+        luma, chroma: symbols of the nearer reference, integers, ``(B, 64, H/8, W/8)`` and
             ``(B, 32, H/8, W/8)``; zero after a key frame.
         motion: `motion_features`, integers, ``(B, 4, H/8, W/8)``.
     """
@@ -41,8 +43,17 @@ class Context:
     motion: Tensor
 
 
-def motion_features(vectors: Tensor) -> Tensor:
-    """How uneven the motion is around each block: ``(B, 4, h, w)``, float32 integers 0..255.
+def motion_features(motion: Motion) -> Tensor:
+    """How uneven the motion of a frame is around each block: ``(1, 4, h, w)``.
+
+    See `unevenness`; of the two fields of a B frame the larger value counts.
+    """
+    fields = [motion.past] if motion.future is None else [motion.past, motion.future]
+    return unevenness(torch.from_numpy(np.stack(fields))).amax(dim=0, keepdim=True)
+
+
+def unevenness(vectors: Tensor) -> Tensor:
+    """How uneven vectors are around each block: ``(B, 4, h, w)``, float32 integers 0..255.
 
     Magnitude of the difference to the left, right, upper and lower neighbour in quarter samples,
     the larger component; from vectors ``(B, h, w, 2)`` of any type. Zero beyond the border.

@@ -59,14 +59,14 @@ class Model:
     native: NativeModel | None = None
     carrier: torch.dtype | None = field(default=None)
 
-    def frames(self, size: Size) -> FrameCodec:
-        """What codes the frames of a group of pictures of ``size``.
+    def frames(self, size: Size, slots: int) -> FrameCodec:
+        """What codes the frames of a group of pictures of ``size``, with room for 1..32 pictures.
 
         Raises:
             MemoryError: the memory does not suffice.
         """
         if self.native is not None:
-            return NativeCodec(self.native, size)
+            return NativeCodec(self.native, size, slots)
         from colorvid.models.torch_codec import TorchCodec
 
         return TorchCodec(self.network, self.books, size)

@@ -36,9 +36,14 @@ class FrameTensors:
         y, u, v = (torch.from_numpy(p.copy()).to(device) for p in frame.planes)
         return FrameTensors(y, u, v)
 
+    @property
+    def planes(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Y, U and V."""
+        return self.y, self.u, self.v
+
     def frame(self) -> Frame:
         """Copy to a frame."""
-        y, u, v = (p.cpu().numpy() for p in (self.y, self.u, self.v))
+        y, u, v = (p.cpu().numpy() for p in self.planes)
         return Frame(y, u, v)
 
     def padded(self) -> tuple[Tensor, Tensor]:

@@ -12,12 +12,11 @@ import torch
 from colorvid.entropy.rans import BranchReader, BranchWriter, SymbolReader, SymbolWriter
 from colorvid.errors import ConfigError
 from colorvid.exact.guard import exact_torch, prove
-from colorvid.frame import Frame, Size
+from colorvid.frame import Frame, Links, Motion, Size
 from colorvid.models.branch import Coder
 from colorvid.models.networks import Books
 from colorvid.models.planes import FrameTensors, padded
-from colorvid.models.video import State, VideoModel
-from colorvid.motion.field import Vectors
+from colorvid.models.video import References, State, VideoModel
 from colorvid.native.model import Coded, Work
 
 C = TypeVar("C", bound=Coder)
@@ -29,21 +28,19 @@ class TorchStep(Generic[C]):
 
     Attributes:
         source: the frame as the networks see it.
-        before: what the previous frame left; None for a key frame.
-        after: what this frame leaves: the decoded picture and its symbols.
+        references: what the references left; None for a key frame.
         coders: what took the symbols of luma and of chroma.
         picture: the decoded picture.
     """
 
     source: FrameTensors
-    before: State | None
-    after: State
+    references: References | None
     coders: tuple[C, C]
     picture: Frame
 
 
 class TorchFrames(Generic[C]):
-    """Sends frames through the networks, with any coders of symbols; keeps the last frame."""
+    """Sends frames through the networks, with any coders of symbols; keeps them in slots."""
 
     def __init__(self, network: VideoModel, coders: Callable[[str], tuple[C, C]]) -> None:
         """Prepare.
@@ -54,41 +51,56 @@ class TorchFrames(Generic[C]):
                 ``inter``; called once a frame.
         """
         self._network, self._coders = network, coders
-        self._state: State | None = None
+        self._slots: dict[int, State] = {}
 
-    def encode(self, quality: int, vectors: Vectors | None, frame: Frame) -> TorchStep[C]:
-        """Code a frame: a key frame if ``vectors`` is None."""
+    def encode_key(self, quality: int, target: int, frame: Frame) -> TorchStep[C]:
+        """Encode a key frame."""
         source = FrameTensors.of(frame, self._network.device)
-        before = None if vectors is None else self._state
-        coders, after = self.code(quality, vectors, frame.size, source)
-        return TorchStep(source, before, after, coders, after.picture.frame())
+        coders, state = self.code_key(quality, target, frame.size, source)
+        return TorchStep(source, None, coders, state.picture.frame())
 
-    def code(
-        self, quality: int, vectors: Vectors | None, size: Size, source: FrameTensors | None
+    def encode_inter(
+        self, quality: int, links: Links, motion: Motion, frame: Frame
+    ) -> TorchStep[C]:
+        """Encode a P or B frame."""
+        source = FrameTensors.of(frame, self._network.device)
+        references = self._references(links)
+        coders, state = self.code_inter(quality, links, motion, source)
+        return TorchStep(source, references, coders, state.picture.frame())
+
+    def code_key(
+        self, quality: int, target: int, size: Size, source: FrameTensors | None
     ) -> tuple[tuple[C, C], State]:
-        """Write a frame of ``size``, or read one if ``source`` is None.
+        """Write a key frame of ``size``, or read one if ``source`` is None.
 
         Returns:
             What took or gave the symbols of luma and of chroma, and what the frame leaves.
-
-        Raises:
-            ConfigError: there is no frame that an inter frame can be predicted from.
         """
-        if vectors is None:
-            coders = self._coders("intra")
-            state = self._network.code_key(coders, source, size.shape, quality)
-        elif self._state is None:
-            raise ConfigError("an inter frame needs the frame before it")
-        else:
-            coders = self._coders("inter")
-            field = torch.from_numpy(vectors).to(self._network.device)
-            state = self._network.code_inter(coders, source, field, self._state, quality)
-        self._state = state
+        coders = self._coders("intra")
+        state = self._network.code_key(coders, source, size.shape, quality)
+        self._slots[target] = state
         return coders, state
 
-    def forget(self) -> None:
-        """Forget the last frame: only a key frame can follow."""
-        self._state = None
+    def code_inter(
+        self, quality: int, links: Links, motion: Motion, source: FrameTensors | None
+    ) -> tuple[tuple[C, C], State]:
+        """Write a P or B frame, or read one if ``source`` is None; as `code_key`.
+
+        Raises:
+            ConfigError: a reference is not there.
+        """
+        references = self._references(links)
+        coders = self._coders("inter")
+        state = self._network.code_inter(coders, source, motion, references, quality)
+        self._slots[links.target] = state
+        return coders, state
+
+    def _references(self, links: Links) -> References:
+        slots = self._slots
+        if links.past not in slots or not (links.future is None or links.future in slots):
+            raise ConfigError("an inter frame needs its references")
+        future = None if links.future is None else slots[links.future]
+        return References(slots[links.past], future, slots[links.nearer])
 
 
 AnyBranchCoder = BranchWriter | BranchReader
@@ -109,22 +121,42 @@ class TorchCodec:
         self._frames: TorchFrames[AnyBranchCoder] = TorchFrames(network, self._coders)
         self._seconds = {"networks": 0.0, "entropy": 0.0}
 
-    def decode(self, quality: int, vectors: Vectors | None, latents: bytes) -> Frame:
-        """See `FrameCodec.decode`."""
+    def decode_key(self, quality: int, target: int, latents: bytes) -> Frame:
+        """See `FrameCodec.decode_key`."""
+        return self._decode(
+            latents, lambda: self._frames.code_key(quality, target, self._size, None)
+        )
+
+    def decode_inter(self, quality: int, links: Links, motion: Motion, latents: bytes) -> Frame:
+        """See `FrameCodec.decode_inter`."""
+        return self._decode(latents, lambda: self._frames.code_inter(quality, links, motion, None))
+
+    def encode_key(self, quality: int, target: int, frame: Frame) -> Coded:
+        """See `FrameCodec.encode_key`."""
+        return self._encode(lambda: self._frames.encode_key(quality, target, frame))
+
+    def encode_inter(self, quality: int, links: Links, motion: Motion, frame: Frame) -> Coded:
+        """See `FrameCodec.encode_inter`."""
+        return self._encode(lambda: self._frames.encode_inter(quality, links, motion, frame))
+
+    def _decode(
+        self,
+        latents: bytes,
+        code: Callable[[], tuple[tuple[AnyBranchCoder, AnyBranchCoder], State]],
+    ) -> Frame:
         start = time.perf_counter()
         most = 2 * padded(self._size.height) * padded(self._size.width)
         self._symbols = SymbolReader(latents, most)
         with exact_torch():
-            coders, state = self._frames.code(quality, vectors, self._size, None)
+            coders, state = code()
         self._count(start, coders)
         return state.picture.frame()
 
-    def encode(self, quality: int, vectors: Vectors | None, frame: Frame) -> Coded:
-        """See `FrameCodec.encode`."""
+    def _encode(self, code: Callable[[], TorchStep[AnyBranchCoder]]) -> Coded:
         start = time.perf_counter()
         writer = self._symbols = SymbolWriter()
         with exact_torch():
-            step = self._frames.encode(quality, vectors, frame)
+            step = code()
         luma, chroma = step.coders
         assert isinstance(luma, BranchWriter) and isinstance(chroma, BranchWriter)
         bits = {
@@ -134,10 +166,6 @@ class TorchCodec:
         }
         self._count(start, step.coders)
         return Coded(step.picture, writer.finish(), bits)
-
-    def forget(self) -> None:
-        """See `FrameCodec.forget`."""
-        self._frames.forget()
 
     def work(self) -> dict[str, Work]:
         """Seconds in the networks and in entropy coding; multiplications are not counted."""

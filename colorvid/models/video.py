@@ -13,21 +13,36 @@ from torch import Tensor, nn
 from colorvid.config import INTER_BLOCK, MOTION_FEATURES, InterConfig, IntraConfig
 from colorvid.exact.arithmetic import ExactArithmetic, WideArithmetic
 from colorvid.exact.layers import ExactLayer, use_arithmetic
+from colorvid.frame import Motion
 from colorvid.models.branch import Coder
 from colorvid.models.inter import Context, InterModel, motion_features
 from colorvid.models.intra import IntraModel
 from colorvid.models.modelfile import ENCODER_PARTS
 from colorvid.models.planes import FrameTensors, from_features, padded
-from colorvid.motion.compensate import compensate
+from colorvid.motion.compensate import predict
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a frame leaves for the next one: the decoded picture and the symbols."""
+    """What a frame leaves for those predicted from it: the decoded picture and the symbols."""
 
     picture: FrameTensors
     luma: Tensor
     chroma: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What a frame's references left.
+
+    Attributes:
+        past, future: of the earlier and of the later reference; a P frame has no later one.
+        nearer: of the nearer one, whose symbols count.
+    """
+
+    past: State
+    future: State | None
+    nearer: State
 
 
 class VideoModel(nn.Module):
@@ -94,16 +109,15 @@ class VideoModel(nn.Module):
         self,
         coder: tuple[Coder, Coder],
         picture: FrameTensors | None,
-        vectors: Tensor,
-        state: State,
+        motion: Motion,
+        states: References,
         quality: int,
     ) -> State:
-        """Write an inter frame, or read one if ``picture`` is None.
+        """Write a P or B frame, or read one if ``picture`` is None.
 
-        ``vectors`` are int16 ``(ceil(H/8), ceil(W/8), 2)``, see `colorvid.motion`; ``state`` is
-        what the previous frame left.
+        ``states`` is what its references left.
         """
-        prediction, context = self.predict(vectors, state)
+        prediction, context = self.predict(motion, states)
         source = None
         if picture is not None:
             source = (picture.features(torch.float64), prediction.features(torch.float64))
@@ -111,15 +125,17 @@ class VideoModel(nn.Module):
         height, width = (int(s) for s in prediction.y.shape)
         return State(from_features(y, uv, height, width), luma, chroma)
 
-    def predict(self, vectors: Tensor, state: State) -> tuple[FrameTensors, Context]:
+    def predict(self, motion: Motion, states: References) -> tuple[FrameTensors, Context]:
         """The motion-compensated prediction, and the context that comes with it."""
-        reference = (state.picture.y, state.picture.u, state.picture.v)
-        prediction = FrameTensors(*compensate(reference, vectors))
+        past = states.past.picture.planes
+        future = None if states.future is None else states.future.picture.planes
+        prediction = FrameTensors(*predict(motion, past, future))
         y, uv = prediction.features(self.carrier)
-        motion = motion_features(vectors[None].to(self.device))
-        rows, columns = state.luma.shape[-2:]
+        uneven = motion_features(motion).to(self.device)
+        nearer = states.nearer
+        rows, columns = nearer.luma.shape[-2:]
         grown = torch.zeros(
             (1, MOTION_FEATURES, rows, columns), dtype=self.carrier, device=self.device
         )
-        grown[:, :, : motion.shape[2], : motion.shape[3]] = motion
-        return prediction, Context(y, uv, state.luma, state.chroma, grown)
+        grown[:, :, : uneven.shape[2], : uneven.shape[3]] = uneven
+        return prediction, Context(y, uv, nearer.luma, nearer.chroma, grown)

@@ -1,24 +1,25 @@
-"""Lossless coding of vector fields with adaptive contexts.
+"""Lossless coding of motion with adaptive contexts.
 
 Macroblocks of 2x2 blocks in raster order. The guess for a macroblock is the component-wise median
 of the vectors to the left, above and above right, as in ITU-T H.264 8.4.1.3. A macroblock is
 skipped (all four vectors equal the guess), uniform (one vector), split into two rows or two
 columns, or split into four. Each vector is one of its neighbours' (merge flags) or a difference
-from its own guess. Contexts and the map of skipped macroblocks last from frame to frame until
-`MotionCoder.reset`.
+from its own guess. A B frame has two such fields, see `colorvid.motion.pair`.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from colorvid.entropy.binary import BinaryCoder, BinaryDecoder, BinaryEncoder, States, new_states
-from colorvid.errors import DamagedStream
-from colorvid.motion.field import VECTOR_LIMIT, ZERO, Quad, Vector, Vectors, median, quads
+from colorvid.errors import ConfigError, DamagedStream
+from colorvid.frame import BOTH, Links, Motion, Vectors
+from colorvid.motion.field import VECTOR_LIMIT, ZERO, Quad, Vector, check_motion, median, quads
+from colorvid.motion.pair import USE_CONTEXTS, PairWalk, Trace, choices
 
 Cells = list[Vector | None]
 
@@ -45,83 +46,138 @@ _CONTEXTS = _AT_SIZE + 4 * _CLASSES * _MAGNITUDE
 
 
 class MotionCoder:
-    """Codes the vector fields of a group of pictures, one after the other."""
+    """Codes the motion of the frames of a group of pictures, in decoding order.
 
-    __slots__ = ("_before", "_shape", "_states")
+    Contexts, and the motion that direct macroblocks look at, last from a frame to those that are
+    predicted from it; so a frame needs no other frame than its references.
+    """
 
-    def __init__(self) -> None:
-        """Start with fresh contexts."""
-        self.reset()
+    __slots__ = ("_shape", "_slots")
 
-    def reset(self) -> None:
-        """Forget everything; call it at each key frame, on both sides."""
-        self._states: States = new_states(_CONTEXTS)
-        self._before: list[int] | None = None
-        self._shape = (0, 0)
+    def __init__(self, shape: tuple[int, int]) -> None:
+        """Prepare for frames of ``(rows, columns)`` blocks, each at least 1."""
+        self._shape = shape
+        self._slots: dict[int, _Left] = {}
 
-    def encode(self, vectors: Vectors) -> bytes:
-        """The bytes of a field; none if nothing moves, though the contexts adapt then too.
+    def start(self, target: int) -> None:
+        """Put a key frame into a slot: fresh contexts, no motion."""
+        rows, columns = self._shape
+        still = np.zeros((rows, columns, 2), np.int16)
+        trace = Trace(still, [0] * (-(-rows // 2) * -(-columns // 2)))
+        self._slots[target] = _Left(Contexts(), trace)
+
+    def encode(self, links: Links, motion: Motion) -> bytes:
+        """The bytes of a frame's motion; none if nothing moves, though the contexts adapt then too.
 
         Args:
-            vectors: int16 ``(rows, columns, 2)``, components within +-2047.
+            links: of the frame.
+            motion: with vectors within +-2047.
 
         Raises:
-            ConfigError: a vector is out of range.
+            ConfigError: a value is out of its range, or a reference is not there.
         """
+        check_motion(motion, self._shape)
         coder = BinaryEncoder()
-        self.code(coder, vectors, (vectors.shape[0], vectors.shape[1]))
-        return coder.finish() if vectors.any() else b""
+        self._code(coder, links, motion)
+        return b"" if is_still(motion) else coder.finish()
 
-    def decode(self, data: bytes, shape: tuple[int, int]) -> Vectors:
-        """The field that `encode` was given.
+    def decode(self, links: Links, data: bytes) -> Motion:
+        """The motion that `encode` was given.
 
         Args:
+            links: of the frame.
             data: its bytes, or any damaged form of them.
-            shape: ``(rows, columns)`` of the grid, each at least 1.
 
         Raises:
+            ConfigError: a reference is not there.
             DamagedStream: the bytes decode to a vector out of range, or are too few or too many.
         """
         if not data:
-            return self.code(BinaryEncoder(), np.zeros((*shape, 2), np.int16), shape)
+            return self._code(BinaryEncoder(), links, still_motion(links, self._shape))
         coder = BinaryDecoder(data)
-        vectors = self.code(coder, None, shape)
+        motion = self._code(coder, links, None)
         coder.finish()
-        return vectors
+        return motion
 
-    def code(self, coder: BinaryCoder, vectors: Vectors | None, shape: tuple[int, int]) -> Vectors:
-        """Write a field, or read one.
+    def _code(self, coder: BinaryCoder, links: Links, motion: Motion | None) -> Motion:
+        """Write the motion of a frame, or read it."""
+        future = None if links.future is None else self._left(links.future)
+        self._left(links.past)
+        contexts = self._left(links.inherits).contexts.copy()
+        if future is None:
+            walk = Walk(coder, contexts.p, self._shape, contexts.modes[0])
+            walk.run(None if motion is None else quads(motion.past, self._shape))
+            contexts.modes = walk.modes, None
+            coded = Motion(walk.field())
+            trace = Trace(coded.past, [links.past_distance] * len(list(walk.places())))
+        else:
+            fields = (
+                Walk(coder, contexts.past, self._shape, contexts.modes[0]),
+                Walk(coder, contexts.future, self._shape, contexts.modes[1]),
+            )
+            pair = PairWalk(fields, contexts.uses, links, future.trace)
+            pair.run(None if motion is None else choices(motion))
+            contexts.modes = fields[0].modes, fields[1].modes
+            coded, trace = pair.motion(), pair.leave()
+        self._slots[links.target] = _Left(contexts, trace)
+        return coded
 
-        Args:
-            coder: an encoder or a decoder.
-            vectors: int16 ``(rows, columns, 2)``, -2047..2047, for an encoder; None for a decoder.
-            shape: ``(rows, columns)`` of the grid, each at least 1.
+    def _left(self, slot: int) -> _Left:
+        """What the picture in a slot left."""
+        if slot not in self._slots:
+            raise ConfigError("an inter frame needs its references")
+        return self._slots[slot]
 
-        Returns:
-            The field, int16 ``(rows, columns, 2)``.
 
-        Raises:
-            ConfigError: the field has another shape or a vector out of range.
-            DamagedStream: the bytes decode to a vector out of range.
-        """
-        wanted = None if vectors is None else quads(vectors, shape)
-        walk = self._walk(coder, self._states, shape)
-        walk.run(wanted)
-        self._before, self._shape = walk.modes, shape
-        return walk.field()
+class Contexts:
+    """Adaptive contexts, and the modes of the macroblocks of the last frame.
 
-    def trial(self, coder: BinaryCoder, shape: tuple[int, int]) -> Walk:
-        """A pass over the next frame that leaves this object as it is.
+    Attributes:
+        p: contexts of the vectors of P frames.
+        past, future: those of the two fields of B frames.
+        uses: those of direct macroblocks and of what a macroblock uses.
+        modes: of the last frame, for each of its fields, laid out like `Walk.modes`; None = none.
+    """
 
-        Args:
-            coder: where the bits go.
-            shape: ``(rows, columns)`` of the grid.
-        """
-        return self._walk(coder, self._states.copy(), shape)
+    __slots__ = ("future", "modes", "p", "past", "uses")
 
-    def _walk(self, coder: BinaryCoder, states: States, shape: tuple[int, int]) -> Walk:
-        """A pass over one frame with the given contexts."""
-        return Walk(coder, states, shape, self._before if shape == self._shape else None)
+    def __init__(self) -> None:
+        """Fresh ones."""
+        self.p, self.past, self.future = (new_states(_CONTEXTS) for _ in range(3))
+        self.uses = new_states(USE_CONTEXTS)
+        self.modes: tuple[list[int] | None, list[int] | None] = (None, None)
+
+    def copy(self) -> Contexts:
+        """Contexts that adapt on their own."""
+        new = Contexts.__new__(Contexts)
+        new.p, new.past, new.future = self.p.copy(), self.past.copy(), self.future.copy()
+        new.uses, new.modes = self.uses.copy(), self.modes
+        return new
+
+
+class _Left(NamedTuple):
+    """What a picture leaves for the motion of later frames."""
+
+    contexts: Contexts
+    trace: Trace
+
+
+def still_motion(links: Links, shape: tuple[int, int]) -> Motion:
+    """The motion that an empty section stands for: no vector is above zero, all references count."""
+    vectors = np.zeros((*shape, 2), np.int16)
+    if links.future is None:
+        return Motion(vectors)
+    uses = np.full((-(-shape[0] // 2), -(-shape[1] // 2)), BOTH, np.uint8)
+    return Motion(vectors, vectors.copy(), uses)
+
+
+def is_still(motion: Motion) -> bool:
+    """Whether motion is what an empty section stands for."""
+    if motion.past.any():
+        return False
+    if motion.future is None or motion.uses is None:
+        return True
+    return not motion.future.any() and bool((motion.uses == BOTH).all())
 
 
 class Walk:
@@ -137,7 +193,7 @@ class Walk:
         Args:
             coder, states: the range coder and its contexts.
             shape: rows and columns of blocks.
-            before: modes of the previous frame, laid out like ``modes``, or None.
+            before: modes of the last frame, laid out like ``modes``, or None.
         """
         self.coder, self.code, self.states, self.shape = coder, coder.code, states, shape
         self.size = (shape[0] + 1) // 2, (shape[1] + 1) // 2
@@ -159,10 +215,6 @@ class Walk:
             here = row * (wide + 1) + 1
             for column in range(wide):
                 yield at + 2 * column, here + column
-
-    def use(self, coder: BinaryCoder) -> None:
-        """Send the next macroblocks to another coder."""
-        self.coder, self.code = coder, coder.code
 
     def neighbours(self, at: int) -> tuple[Vector | None, Vector | None, Vector | None]:
         """Vectors to the left, above and above right (else above left) of a macroblock."""
@@ -212,6 +264,12 @@ class Walk:
             modes[here] = _SPLIT
             self._split(partition, at, quad, guess)
         self.energies[here] = partition.energy
+
+    def assume(self, at: int, here: int, quad: Quad) -> None:
+        """Take vectors that need no bits for a macroblock; see `macroblock`."""
+        cells, stride = self.cells, 2 * self.size[1] + 2
+        cells[at], cells[at + 1], cells[at + stride], cells[at + stride + 1] = quad
+        self.modes[here], self.energies[here] = _SKIPPED, 0
 
     def _split(self, partition: _Partition, at: int, quad: Quad | None, guess: Vector) -> None:
         """Code a macroblock of two or four different vectors."""

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from colorvid.errors import ConfigError
-from colorvid.frame import chroma_size
+from colorvid.frame import Motion, chroma_size
 from colorvid.motion.field import (
     BLOCK,
     LUMA_RAMP,
@@ -29,7 +29,7 @@ from colorvid.motion.field import (
     grid_shape,
 )
 from colorvid.native import motion as native_motion
-from colorvid.native.core import Core, core
+from colorvid.native.core import core
 
 _CHUNK = 1024  # blocks filtered together; keeps the working set inside the second-level cache
 
@@ -84,6 +84,59 @@ _CHROMA = _Kind(
 )
 
 
+Planes = tuple[Tensor, Tensor, Tensor]
+"""Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``, or the same with a leading batch axis."""
+
+
+def predict(motion: Motion, past: Planes, future: Planes | None = None) -> Planes:
+    """Predict a frame from its references; in the native core where it takes such planes.
+
+    A block that uses both references is predicted by the mean of what it is predicted from each,
+    before the blending and the rounding.
+
+    Args:
+        motion: of the frame.
+        past: the earlier reference, uint8, without a batch axis.
+        future: the later reference of a B frame.
+
+    Returns:
+        The predicted planes, uint8.
+
+    Raises:
+        ConfigError: shapes do not fit together.
+    """
+    native = core()
+    if native is not None and all(_is_plain(plane) for plane in past):
+        sources = [tuple(p.numpy() for p in planes) for planes in (past, future) if planes]
+        y, u, v = native_motion.compensate(native, motion, *sources)
+        return torch.from_numpy(y), torch.from_numpy(u), torch.from_numpy(v)
+    return predict_in_torch(motion, past, future)
+
+
+def predict_in_torch(motion: Motion, past: Planes, future: Planes | None = None) -> Planes:
+    """`predict` without the native core."""
+    device = past[0].device
+    vectors = torch.from_numpy(motion.past).to(device)
+    if future is None or motion.future is None or motion.uses is None:
+        return compensate_in_torch(past, vectors)
+    _check_shapes(*past, vectors)
+    fields = torch.stack((vectors, torch.from_numpy(motion.future).to(device))).to(torch.int32)
+    blocks = torch.from_numpy(motion.uses).to(device).repeat_interleave(2, 0)
+    blocks = blocks.repeat_interleave(2, 1)[: vectors.shape[0], : vectors.shape[1]]
+    shares = torch.stack((_PAST_SHARES, _FUTURE_SHARES)).to(device)[:, blocks.long()]
+    predicted = [
+        _predict_pair(torch.stack(pair), fields, shares, _CHROMA if number else _LUMA)
+        for number, pair in enumerate(zip(past, future, strict=True))
+    ]
+    y, u, v = (plane.to(torch.uint8) for plane in predicted)
+    return y, u, v
+
+
+# Of two halves, what each reference gives to a block that uses the past, the future, or both.
+_PAST_SHARES = torch.tensor([2.0, 0.0, 1.0])
+_FUTURE_SHARES = torch.tensor([0.0, 2.0, 1.0])
+
+
 def compensate(
     reference: tuple[Tensor, Tensor, Tensor], vectors: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -104,9 +157,9 @@ def compensate(
         ConfigError: shapes do not fit together.
     """
     _check_shapes(*reference, vectors)
-    native = core()
-    if native is not None and all(_is_plain(plane) for plane in reference):
-        return _compensate_natively(native, reference, vectors)
+    if vectors.dim() == 3 and all(_is_plain(plane) for plane in reference):
+        field = vectors.cpu().to(torch.int32).clamp(-VECTOR_LIMIT, VECTOR_LIMIT)
+        return predict(Motion(field.to(torch.int16).numpy()), reference)
     return compensate_in_torch(reference, vectors)
 
 
@@ -121,16 +174,6 @@ def compensate_in_torch(
 def _is_plain(plane: Tensor) -> bool:
     """Whether the native core takes such a plane: 8 bits, on the CPU, no batch."""
     return plane.dtype == torch.uint8 and plane.device.type == "cpu" and plane.dim() == 2
-
-
-def _compensate_natively(
-    native: Core, reference: tuple[Tensor, Tensor, Tensor], vectors: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """`compensate` in the native core."""
-    field = vectors.cpu().to(torch.int32).clamp(-VECTOR_LIMIT, VECTOR_LIMIT).to(torch.int16)
-    y, u, v = (plane.numpy() for plane in reference)
-    y, u, v = native_motion.compensate(native, (y, u, v), field.numpy())
-    return torch.from_numpy(y), torch.from_numpy(u), torch.from_numpy(v)
 
 
 def compensate_with_gradient(
@@ -173,14 +216,34 @@ def _check_shapes(luma: Tensor, first: Tensor, second: Tensor, vectors: Tensor) 
 def _predict(plane: Tensor, field: Tensor, kind: _Kind) -> Tensor:
     """Predict planes ``(N, h, w)`` with vectors ``(N, rows, columns, 2)``; integers in floats."""
     height, width = plane.shape[-2:]
+    return _crop(_blend(_moved(plane, field, kind), kind), height, width, kind)
+
+
+def _predict_pair(planes: Tensor, fields: Tensor, shares: Tensor, kind: _Kind) -> Tensor:
+    """Predict a plane ``(h, w)`` from two ``(2, h, w)`` with vectors ``(2, rows, columns, 2)``.
+
+    ``shares``, halves of what each of the two gives to each block, are ``(2, rows, columns)``.
+    """
+    height, width = planes.shape[-2:]
+    ringed = pad(shares[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
+    windows = _moved(planes, fields, kind) * ringed
+    summed = windows[:, :, :1] + windows[:, :, 1:]
+    return _crop(_blend(summed, kind, halves=True), height, width, kind)[0]
+
+
+def _moved(plane: Tensor, field: Tensor, kind: _Kind) -> Tensor:
+    """What each block of `_predict` predicts: `_windows` as ``(side, side, N, rows, columns)``."""
     if plane.dtype != torch.float64:
         plane = plane.to(torch.float32)
     # A ring of copied vectors around the grid gives edge blocks neighbours that agree with them.
     ringed = pad(field.movedim(-1, 1).float(), (1, 1, 1, 1), mode="replicate").to(torch.int32)
     windows = _windows(plane, ringed, kind)
     side = windows.shape[0]
-    windows = windows.view(side, side, ringed.shape[0], *ringed.shape[2:])
-    blended = _blend(windows, kind)
+    return windows.view(side, side, ringed.shape[0], *ringed.shape[2:])
+
+
+def _crop(blended: Tensor, height: int, width: int, kind: _Kind) -> Tensor:
+    """Planes ``(N, height, width)`` of blocks, ``(block, block, N, rows, columns)``."""
     tall, wide = blended.shape[3] * kind.block, blended.shape[4] * kind.block
     image = blended.permute(2, 3, 0, 4, 1).reshape(-1, tall, wide)[:, :height, :width]
     return image.clamp(0, 255)
@@ -252,11 +315,13 @@ def _floor(x: Tensor) -> Tensor:
     return x.add_(x.detach().floor() - x.detach())
 
 
-def _blend(windows: Tensor, kind: _Kind) -> Tensor:
+def _blend(windows: Tensor, kind: _Kind, *, halves: bool = False) -> Tensor:
     """Add the overlapping margins and round: ``(block, block, N, rows, columns)`` samples.
 
     Args:
         windows: ``(side, side, N, rows + 2, columns + 2)``, with the ring of outer blocks.
+        kind: of the plane.
+        halves: whether the windows are in halves of `_windows`.
     """
     block, margin = kind.block, kind.margin
     rows = windows[margin : margin + block, :, :, 1:-1].clone()
@@ -265,7 +330,7 @@ def _blend(windows: Tensor, kind: _Kind) -> Tensor:
     out = rows[:, margin : margin + block, :, :, 1:-1].clone()
     out[:, :margin] += rows[:, block + margin :, :, :, :-2]
     out[:, block - margin :] += rows[:, :margin, :, :, 2:]
-    bits = 4 + 2 * kind.ramp_bits
+    bits = 4 + 2 * kind.ramp_bits + halves
     return _floor(out.add_(2.0 ** (bits - 1)).mul_(2.0**-bits))
 
 

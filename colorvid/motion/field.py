@@ -1,14 +1,13 @@
-"""The vector field: its blocks, its limits, its macroblocks, and the guess for a vector."""
+"""Motion of a frame: fields of vectors, their blocks and limits, and the guess for a vector."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from colorvid.config import INTER_BLOCK
 from colorvid.errors import ConfigError
+from colorvid.frame import BOTH, Motion, Vectors
 
-Vectors = NDArray[np.int16]
 Vector = tuple[int, int]
 Quad = tuple[Vector, Vector, Vector, Vector]
 ZERO: Vector = (0, 0)
@@ -69,6 +68,21 @@ def check_field(vectors: Vectors, shape: tuple[int, int]) -> None:
             f"vector field reaches {np.abs(vectors.astype(np.int32)).max()} quarter samples; "
             f"components are within +-{VECTOR_LIMIT}"
         )
+
+
+def check_motion(motion: Motion, shape: tuple[int, int]) -> None:
+    """Refuse motion that cannot be coded.
+
+    Raises:
+        ConfigError: an array has a wrong shape, a vector is out of range, or a use is none.
+    """
+    check_field(motion.past, shape)
+    if motion.future is None:
+        return
+    check_field(motion.future, shape)
+    macroblocks = -(-shape[0] // 2), -(-shape[1] // 2)
+    if motion.uses is None or motion.uses.shape != macroblocks or motion.uses.max() > BOTH:
+        raise ConfigError(f"uses of a B frame are 0, 1 or 2 for each of {macroblocks} macroblocks")
 
 
 def quads(vectors: Vectors, shape: tuple[int, int]) -> list[Quad]:

@@ -4,63 +4,64 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from colorvid.entropy.binary import check_end
-from colorvid.frame import Plane
-from colorvid.motion.coding import MotionCoder, refuse_vector
-from colorvid.motion.field import Vectors, check_field
+from colorvid.frame import Links, Motion, Vectors
+from colorvid.motion.coding import MotionCoder, is_still, refuse_vector, still_motion
+from colorvid.motion.field import check_motion
 from colorvid.native.core import Core, core
-from colorvid.native.motion import MotionState
+from colorvid.native.motion import MotionState, Search
 
 
 class NativeMotionCoder:
-    """Codes the vector fields of a group of pictures: the bytes of `MotionCoder`, much faster."""
+    """Codes the motion of a group of pictures: the bytes of `MotionCoder`, much faster."""
 
-    def __init__(self, native: Core) -> None:
-        """Start with fresh contexts."""
-        self._state = MotionState(native)
+    def __init__(self, native: Core, shape: tuple[int, int], slots: int) -> None:
+        """Prepare for frames of ``(rows, columns)`` blocks in as many slots."""
+        self._state = MotionState(native, shape, slots)
+        self._shape = shape
 
-    def reset(self) -> None:
-        """See `MotionCoder.reset`."""
-        self._state.reset()
+    def start(self, target: int) -> None:
+        """See `MotionCoder.start`."""
+        self._state.start(target)
 
-    def encode(self, vectors: Vectors) -> bytes:
+    def encode(self, links: Links, motion: Motion) -> bytes:
         """See `MotionCoder.encode`."""
-        check_field(vectors, (vectors.shape[0], vectors.shape[1]))
-        data = self._state.encode(vectors)
-        return data if vectors.any() else b""
+        check_motion(motion, self._shape)
+        data = self._state.encode(links, motion)
+        return b"" if is_still(motion) else data
 
-    def decode(self, data: bytes, shape: tuple[int, int]) -> Vectors:
+    def decode(self, links: Links, data: bytes) -> Motion:
         """See `MotionCoder.decode`."""
         if not data:
-            still = np.zeros((*shape, 2), np.int16)
-            self._state.encode(still)
+            still = still_motion(links, self._shape)
+            self._state.encode(links, still)
             return still
-        read = self._state.decode(data, shape)
-        if read.vectors is None:
+        read = self._state.decode(links, data)
+        if read.motion is None:
             refuse_vector(read.wrong)
         if not read.ended:
             check_end(len(data), read.position)
-        return read.vectors
+        return read.motion
 
-    def simplify(
-        self,
-        vectors: Vectors,
-        planes: tuple[Plane, Plane],
-        weight: float,
-        prices: NDArray[np.float64],
-    ) -> Vectors:
-        """See `colorvid.motion.simplify.simplify`; ``prices`` as in `MotionState.simplify`."""
-        return self._state.simplify(vectors, planes, weight, prices)
+    def simplify(self, links: Links, vectors: Vectors, search: Search) -> Vectors:
+        """Cheaper or better vectors of a P frame; see `MotionState.simplify`."""
+        return self._state.simplify(links, vectors, search)
+
+    def choose_pair(self, links: Links, hints: tuple[Vectors, Vectors], search: Search) -> Motion:
+        """The motion of a B frame; see `MotionState.choose_pair`."""
+        return self._state.choose_pair(links, hints, search)
 
 
 AnyMotionCoder: TypeAlias = MotionCoder | NativeMotionCoder
-"""What codes the vectors of a group of pictures."""
+"""What codes the motion of a group of pictures."""
 
 
-def motion_coder() -> AnyMotionCoder:
-    """A new coder: the native one where there is one, else the reference."""
+def motion_coder(shape: tuple[int, int], slots: int) -> AnyMotionCoder:
+    """A new coder: the native one where there is one, else the reference.
+
+    Args:
+        shape: rows and columns of blocks.
+        slots: most pictures that are kept, with the one that is coded.
+    """
     native = core()
-    return MotionCoder() if native is None else NativeMotionCoder(native)
+    return MotionCoder(shape) if native is None else NativeMotionCoder(native, shape, slots)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from colorvid.errors import ConfigError
 
-INTERFACE = 2
+INTERFACE = 3
 """What `colorvid_interface` must answer; see `src/api.h`."""
 VARIABLE = "COLORVID_NATIVE"
 _ABSENT = "install a C++ compiler and then colorvid again"
@@ -41,17 +41,31 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "interface": (_INT, ()),
     "has_level": (_INT, (_INT,)),
     "roof": (ctypes.c_double, (_INT, ctypes.c_double)),
-    "motion_new": (_HANDLE, ()),
+    "motion_new": (_HANDLE, (_INT, _INT, _INT)),
     "motion_free": (None, (_HANDLE,)),
-    "motion_reset": (None, (_HANDLE,)),
-    "motion_encode": (_INT, (_HANDLE, _ARRAY, _INT, _INT, _PLACE, ctypes.POINTER(_SIZE))),
-    "motion_decode": (_INT, (_HANDLE, ctypes.c_char_p, _SIZE, _INT, _INT, _ARRAY, _ARRAY)),
+    "motion_start": (_INT, (_HANDLE, _INT)),
+    "motion_encode": (
+        _INT,
+        (_HANDLE, _ARRAY, _ARRAY, _ARRAY, _ARRAY, _PLACE, ctypes.POINTER(_SIZE)),
+    ),
+    "motion_decode": (
+        _INT,
+        (_HANDLE, _ARRAY, ctypes.c_char_p, _SIZE, _ARRAY, _ARRAY, _ARRAY, _ARRAY),
+    ),
     "simplify": (
         _INT,
-        (_INT, _HANDLE, _ARRAY, _INT, _INT, _ARRAY, _ARRAY, _INT, _INT)
+        (_INT, _HANDLE, _ARRAY, _ARRAY, _ARRAY, _ARRAY, _INT, _INT)
         + (ctypes.c_double, _ARRAY, _ARRAY),
     ),
-    "compensate": (_INT, (_INT, _INT, _ARRAY, _INT, _INT, _ARRAY, _INT, _INT, _ARRAY)),
+    "choose_pair": (
+        _INT,
+        (_INT, _HANDLE, _ARRAY, _ARRAY, _ARRAY, _INT, _INT, ctypes.c_double)
+        + (_ARRAY, _ARRAY, _ARRAY, _ARRAY),
+    ),
+    "compensate": (
+        _INT,
+        (_INT, _INT, _ARRAY, _ARRAY, _INT, _INT, _ARRAY, _ARRAY, _ARRAY, _INT, _INT, _ARRAY),
+    ),
     "symbols_read": (
         _INT,
         (_ARRAY, _ARRAY, _INT, _INT, _ARRAY, _INT, ctypes.c_char_p, _SIZE, _ARRAY),
@@ -64,18 +78,13 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "model_free": (None, (_HANDLE,)),
     "model_tensor": (_INT, (_HANDLE, ctypes.c_char_p, _INT, _ARRAY, _INT, _ARRAY, _SIZE)),
     "model_build": (_INT, (_HANDLE, _ARRAY, _INT, ctypes.c_char_p, _SIZE)),
-    "codec_new": (_HANDLE, (_HANDLE, _INT, _INT, _INT)),
+    "codec_new": (_HANDLE, (_HANDLE, _INT, _INT, _INT, _INT)),
     "codec_free": (None, (_HANDLE,)),
-    "codec_decode": (
-        _INT,
-        (_HANDLE, _INT, _ARRAY, _INT, _INT, ctypes.c_char_p, _SIZE, _ARRAY),
-    ),
+    "codec_decode": (_INT, (_HANDLE, _INT, _ARRAY, ctypes.c_char_p, _SIZE, _ARRAY)),
     "codec_encode": (
         _INT,
-        (_HANDLE, _INT, _ARRAY, _INT, _INT, _ARRAY, _ARRAY)
-        + (_PLACE, ctypes.POINTER(_SIZE), _ARRAY),
+        (_HANDLE, _INT, _ARRAY, _ARRAY, _ARRAY, _PLACE, ctypes.POINTER(_SIZE), _ARRAY),
     ),
-    "codec_forget": (None, (_HANDLE,)),
     "codec_work": (None, (_HANDLE, _ARRAY, _ARRAY)),
     "kernel_filter_line": (None, (_INT, _ARRAY, _STEP, _ARRAY, _ARRAY, _INT)),
     "kernel_window_errors": (
@@ -136,7 +145,7 @@ class Core:
 
         Raises:
             MemoryError: the memory does not suffice.
-            ConfigError: the function refuses its arguments.
+            ConfigError: the function refuses its arguments, or a reference is not there.
         """
         status = Status(self.functions[name](*arguments))
         if status is Status.OUT_OF_MEMORY:
@@ -146,6 +155,8 @@ class Core:
                 f"native core: {name} refuses its arguments; sizes must fit together and vectors "
                 "must be in range"
             )
+        if status is Status.NO_REFERENCE:
+            raise ConfigError("native core: an inter frame needs its references")
         return status
 
 

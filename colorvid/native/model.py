@@ -1,7 +1,6 @@
 """A model in the native core, and the frames of a group of pictures.
 
-Planes are u8 Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``; vector fields int16 ``(ceil(H/8),
-ceil(W/8), 2)``, as in `colorvid.motion`.
+Planes are u8 Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``.
 """
 
 from __future__ import annotations
@@ -16,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorvid.config import BranchConfig, InterConfig, IntraConfig
-from colorvid.errors import ConfigError, ModelMismatch
-from colorvid.frame import Frame, Size, chroma_size
+from colorvid.errors import ModelMismatch
+from colorvid.frame import Frame, Links, Motion, Size, chroma_size
 from colorvid.native.core import Core, Status, pointer
+from colorvid.native.motion import LinksStruct, arrays, contiguous
 
 STAGES = ("other", "analysis", "prior", "entropy", "transform", "synthesis", "prediction")
 """Stages of the work, as ``src/layers.h`` numbers them."""
@@ -173,11 +173,24 @@ class Coded:
     bits: dict[str, float]
 
 
-class NativeCodec:
-    """Codes the frames of one group of pictures, in order; used by one thread at a time."""
+class _MotionStruct(ctypes.Structure):
+    """``CodecMotion`` of ``src/api.h``."""
 
-    def __init__(self, model: NativeModel, size: Size) -> None:
-        """Prepare for pictures of ``size``, 1..8192 luma samples to a side.
+    _fields_ = [  # noqa: RUF012
+        ("links", LinksStruct),
+        ("past", ctypes.c_void_p),
+        ("future", ctypes.c_void_p),
+        ("uses", ctypes.c_void_p),
+        ("rows", ctypes.c_int32),
+        ("columns", ctypes.c_int32),
+    ]
+
+
+class NativeCodec:
+    """Codes frames of one size; see `colorvid.models.frames.FrameCodec`."""
+
+    def __init__(self, model: NativeModel, size: Size, slots: int) -> None:
+        """Prepare for pictures of ``size``, 1..8192 luma samples to a side, in 1..32 slots.
 
         Raises:
             MemoryError: the memory does not suffice.
@@ -185,58 +198,29 @@ class NativeCodec:
         self._model, self._size, core = model, size, model.core
         self._functions = core.functions
         self._handle = core.functions["codec_new"](
-            model.handle, core.level, size.height, size.width
+            model.handle, core.level, size.height, size.width, slots
         )
         if not self._handle:
             raise MemoryError(f"native core: no memory for pictures of {size}")
         weakref.finalize(self, core.functions["codec_free"], self._handle)
 
-    def forget(self) -> None:
-        """Forget the last frame: only a key frame can follow."""
-        self._functions["codec_forget"](self._handle)
+    def decode_key(self, quality: int, target: int, latents: bytes) -> Frame:
+        """See `FrameCodec.decode_key`."""
+        return self._decode(quality, _key(target), latents)
 
-    def decode(self, quality: int, vectors: NDArray[np.int16] | None, latents: bytes) -> Frame:
-        """Decode a frame.
+    def decode_inter(self, quality: int, links: Links, motion: Motion, latents: bytes) -> Frame:
+        """See `FrameCodec.decode_inter`."""
+        motion = contiguous(motion)
+        return self._decode(quality, _inter(links, motion), latents)
 
-        Args:
-            quality: 0..63.
-            vectors: of an inter frame; None for a key frame.
-            latents: the packet's latents section, whatever its bytes are.
+    def encode_key(self, quality: int, target: int, frame: Frame) -> Coded:
+        """See `FrameCodec.encode_key`."""
+        return self._encode(quality, _key(target), frame)
 
-        Raises:
-            ConfigError: a value is out of its range, or there is no frame to predict from.
-            MemoryError: the memory does not suffice.
-        """
-        field = None if vectors is None else np.ascontiguousarray(vectors)
-        planes = self._planes()
-        self._call("codec_decode", quality, *_field(field), latents, len(latents), _places(planes))
-        return Frame(*planes)
-
-    def encode(self, quality: int, vectors: NDArray[np.int16] | None, frame: Frame) -> Coded:
-        """Encode a frame.
-
-        Args:
-            quality: 0..63.
-            vectors: of an inter frame; None for a key frame.
-            frame: of the size of all others.
-
-        Raises:
-            ConfigError: a value is out of its range, there is no frame to predict from, or the
-                model cannot encode.
-            MemoryError: the memory does not suffice.
-        """
-        assert frame.size == self._size
-        field = None if vectors is None else np.ascontiguousarray(vectors)
-        source = [np.ascontiguousarray(plane) for plane in frame.planes]
-        planes = self._planes()
-        data, size, bits = ctypes.c_void_p(), ctypes.c_size_t(), (ctypes.c_double * 4)()
-        self._call(
-            "codec_encode", quality, *_field(field), _places(source), _places(planes),
-            ctypes.byref(data), ctypes.byref(size), bits,
-        )  # fmt: skip
-        latents = ctypes.string_at(data, size.value) if size.value else b""
-        counted = {"luma": bits[1], "chroma": bits[3], "side": bits[0] + bits[2]}
-        return Coded(Frame(*planes), latents, counted)
+    def encode_inter(self, quality: int, links: Links, motion: Motion, frame: Frame) -> Coded:
+        """See `FrameCodec.encode_inter`."""
+        motion = contiguous(motion)
+        return self._encode(quality, _inter(links, motion), frame)
 
     def work(self) -> dict[str, Work]:
         """What was done in each of `STAGES` since the start."""
@@ -247,20 +231,39 @@ class NativeCodec:
         done = zip(seconds.tolist(), products.tolist(), strict=True)
         return {stage: Work(*pair) for stage, pair in zip(STAGES, done, strict=True)}
 
+    def _decode(self, quality: int, motion: _MotionStruct, latents: bytes) -> Frame:
+        planes = self._planes()
+        self._model.core.call(
+            "codec_decode", self._handle, quality, ctypes.byref(motion), latents, len(latents),
+            _places(planes),
+        )  # fmt: skip
+        return Frame(*planes)
+
+    def _encode(self, quality: int, motion: _MotionStruct, frame: Frame) -> Coded:
+        assert frame.size == self._size
+        source = [np.ascontiguousarray(plane) for plane in frame.planes]
+        planes = self._planes()
+        data, size, bits = ctypes.c_void_p(), ctypes.c_size_t(), (ctypes.c_double * 4)()
+        self._model.core.call(
+            "codec_encode", self._handle, quality, ctypes.byref(motion), _places(source),
+            _places(planes), ctypes.byref(data), ctypes.byref(size), bits,
+        )  # fmt: skip
+        latents = ctypes.string_at(data, size.value) if size.value else b""
+        counted = {"luma": bits[1], "chroma": bits[3], "side": bits[0] + bits[2]}
+        return Coded(Frame(*planes), latents, counted)
+
     def _planes(self) -> list[NDArray[np.uint8]]:
         chroma = chroma_size(*self._size.shape)
         return [np.empty(shape, np.uint8) for shape in (self._size.shape, chroma, chroma)]
 
-    def _call(self, name: str, *arguments: Any) -> None:
-        status = self._model.core.call(name, self._handle, *arguments)
-        if status is Status.NO_REFERENCE:
-            raise ConfigError("native core: an inter frame needs the frame before it")
+
+def _key(target: int) -> _MotionStruct:
+    return _MotionStruct(LinksStruct(target=target))
 
 
-def _field(field: NDArray[np.int16] | None) -> tuple[int | None, int, int]:
-    if field is None:
-        return None, 0, 0
-    return pointer(field, np.int16), field.shape[0], field.shape[1]
+def _inter(links: Links, motion: Motion) -> _MotionStruct:
+    """For arrays that the caller keeps alive."""
+    return _MotionStruct(LinksStruct.of(links), *arrays(motion), *motion.shape)
 
 
 def _places(planes: list[NDArray[np.uint8]]) -> Any:

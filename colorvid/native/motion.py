@@ -1,7 +1,7 @@
-"""Motion in the native core: coding of vector fields, choice of vectors, compensation.
+"""Motion in the native core: coding of motion, choice of vectors, compensation.
 
-Planes are u8 ``(H, W)``, vector fields int16 ``(ceil(H/8), ceil(W/8), 2)`` with components within
-+-2047 quarter luma samples, as in `colorvid.motion`, whose results these functions give.
+Planes are u8 ``(H, W)``; for motion see `colorvid.frame.Motion`. The results are those of
+`colorvid.motion`.
 """
 
 from __future__ import annotations
@@ -13,155 +13,245 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.frame import Plane
+from colorvid.frame import Links, Motion, Plane, Vectors
 from colorvid.native.core import Core, Status, pointer
+
+_PAIR = ctypes.c_void_p * 2
+_TRIPLE = ctypes.c_void_p * 3
+
+
+class LinksStruct(ctypes.Structure):
+    """``Links`` of ``src/motion.h``."""
+
+    _fields_ = [  # noqa: RUF012
+        (name, ctypes.c_int32)
+        for name in ("past", "future", "inherits", "target", "past_distance", "future_distance")
+    ]
+
+    @classmethod
+    def of(cls, links: Links) -> LinksStruct:
+        """From the links of a frame."""
+        future = -1 if links.future is None else links.future
+        distances = links.past_distance, links.future_distance
+        return cls(links.past, future, links.inherits, links.target, *distances)
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What decoding a field gave.
+    """What decoding gave.
 
     Attributes:
-        vectors: the field, or None where the data hold a vector that is out of range.
+        motion: of the frame, or None where the data hold a vector that is out of range.
         wrong: that vector, ``(dy, dx)``.
         position: the byte at which the decoder stands.
         ended: whether that is where the data end, as the format allows it.
     """
 
-    vectors: NDArray[np.int16] | None
+    motion: Motion | None
     wrong: tuple[int, int] = (0, 0)
     position: int = 0
     ended: bool = True
 
 
-class MotionState:
-    """Contexts and modes that last over a group of pictures; used by one thread at a time."""
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What the choice of vectors works with.
 
-    def __init__(self, core: Core) -> None:
-        """Start with fresh contexts.
+    Attributes:
+        current: luma of the picture to predict.
+        past, future: decoded luma of the references, of its size; a P frame has no later one.
+        weight: price of a bit in units of the absolute difference, at least 0.
+        prices: bits of a one by its probability in steps of 1/1024, float64 ``(1024,)``.
+    """
+
+    current: Plane
+    past: Plane
+    future: Plane | None
+    weight: float
+    prices: NDArray[np.float64]
+
+
+class MotionState:
+    """What the pictures in the slots leave for later frames; used by one thread at a time."""
+
+    def __init__(self, core: Core, shape: tuple[int, int], slots: int) -> None:
+        """Prepare for ``(rows, columns)`` blocks, and as many pictures as there are slots.
 
         Raises:
             MemoryError: the memory does not suffice.
         """
-        self._core = core
-        self._handle = core.functions["motion_new"]()
+        self._core, self._shape = core, shape
+        self._handle = core.functions["motion_new"](*shape, slots)
         if not self._handle:
             raise MemoryError("native core: no memory for the contexts of motion")
         weakref.finalize(self, core.functions["motion_free"], self._handle)
 
-    def reset(self) -> None:
-        """Forget everything."""
-        self._core.functions["motion_reset"](self._handle)
+    def start(self, target: int) -> None:
+        """Put a key frame into a slot."""
+        self._core.call("motion_start", self._handle, target)
 
-    def encode(self, vectors: NDArray[np.int16]) -> bytes:
-        """The bytes of a field.
+    def encode(self, links: Links, motion: Motion) -> bytes:
+        """The bytes of a frame's motion.
 
         Raises:
-            ConfigError: a vector is out of range, or the field is empty or larger than 8192 blocks.
+            ConfigError: a value is out of its range, or a reference is not there.
             MemoryError: the memory does not suffice.
         """
-        field = np.ascontiguousarray(vectors)
         data, size = ctypes.c_void_p(), ctypes.c_size_t()
         self._core.call(
             "motion_encode",
             self._handle,
-            pointer(field, np.int16),
-            *field.shape[:2],
+            ctypes.byref(LinksStruct.of(links)),
+            *arrays(contiguous(motion)),
             ctypes.byref(data),
             ctypes.byref(size),
         )
         return ctypes.string_at(data, size.value) if size.value else b""
 
-    def decode(self, data: bytes, shape: tuple[int, int]) -> Read:
-        """Read a field of ``(rows, columns)`` blocks, whatever the bytes are.
+    def decode(self, links: Links, data: bytes) -> Read:
+        """Read a frame's motion, whatever the bytes are.
 
         Raises:
-            ConfigError: the shape is empty or larger than 8192 blocks along an axis.
+            ConfigError: a value is out of its range, or a reference is not there.
             MemoryError: the memory does not suffice.
         """
-        vectors = np.empty((*shape, 2), np.int16)
+        motion = self._empty(links)
         report = np.zeros(2, np.int64)
         status = self._core.call(
             "motion_decode",
             self._handle,
+            ctypes.byref(LinksStruct.of(links)),
             data,
             len(data),
-            *shape,
-            pointer(vectors, np.int16),
+            *arrays(motion),
             pointer(report, np.int64),
         )
         first, second = report.tolist()
         if status is Status.WRONG_VECTOR:
             return Read(None, wrong=(first, second))
-        return Read(vectors, position=first, ended=bool(second))
+        return Read(motion, position=first, ended=bool(second))
 
-    def simplify(
-        self,
-        vectors: NDArray[np.int16],
-        planes: tuple[Plane, Plane],
-        weight: float,
-        prices: NDArray[np.float64],
-    ) -> NDArray[np.int16]:
-        """Cheaper or better vectors; see `colorvid.motion.simplify.simplify`. Changes nothing here.
+    def simplify(self, links: Links, vectors: Vectors, search: Search) -> Vectors:
+        """Cheaper or better vectors of a P frame. Changes nothing here.
 
         Args:
+            links: of the frame.
             vectors: a field.
-            planes: luma of the picture to predict and of the reference, of one size.
-            weight: price of a bit in units of the absolute difference, at least 0.
-            prices: bits of a one by its probability in steps of 1/1024, float64 ``(1024,)``.
+            search: what they are chosen for.
 
         Raises:
             ConfigError: sizes do not fit together, or a value is out of its range.
             MemoryError: the memory does not suffice.
         """
         field = np.ascontiguousarray(vectors)
-        current, previous = (np.ascontiguousarray(plane) for plane in planes)
-        assert current.shape == previous.shape and prices.shape == (1024,)
+        current, past = (np.ascontiguousarray(p) for p in (search.current, search.past))
+        assert current.shape == past.shape and search.prices.shape == (1024,)
         chosen = np.empty_like(field)
         self._core.call(
             "simplify",
             self._core.level,
             self._handle,
+            ctypes.byref(LinksStruct.of(links)),
             pointer(field, np.int16),
-            *field.shape[:2],
             pointer(current, np.uint8),
-            pointer(previous, np.uint8),
+            pointer(past, np.uint8),
             *current.shape,
-            weight,
-            pointer(prices, np.float64),
+            search.weight,
+            pointer(search.prices, np.float64),
             pointer(chosen, np.int16),
         )
         return chosen
 
+    def choose_pair(self, links: Links, hints: tuple[Vectors, Vectors], search: Search) -> Motion:
+        """The motion of a B frame with the lowest sum of error and price. Changes nothing here.
 
-def compensate(
-    core: Core, reference: tuple[Plane, Plane, Plane], vectors: NDArray[np.int16]
-) -> tuple[Plane, Plane, Plane]:
-    """Predict a frame from planes Y, U and V; see `colorvid.motion.compensate.compensate`.
+        Args:
+            links: of the frame.
+            hints: vectors found for the earlier and for the later reference alone.
+            search: what the motion is chosen for.
+
+        Raises:
+            ConfigError: sizes do not fit together, or a value is out of its range.
+            MemoryError: the memory does not suffice.
+        """
+        assert search.future is not None and search.prices.shape == (1024,)
+        fields = [np.ascontiguousarray(hint) for hint in hints]
+        planes = [np.ascontiguousarray(p) for p in (search.current, search.past, search.future)]
+        assert all(p.shape == planes[0].shape for p in planes)
+        motion = self._empty(links)
+        self._core.call(
+            "choose_pair",
+            self._core.level,
+            self._handle,
+            ctypes.byref(LinksStruct.of(links)),
+            _PAIR(*(pointer(field, np.int16) for field in fields)),
+            _TRIPLE(*(pointer(plane, np.uint8) for plane in planes)),
+            *planes[0].shape,
+            search.weight,
+            pointer(search.prices, np.float64),
+            *arrays(motion),
+        )
+        return motion
+
+    def _empty(self, links: Links) -> Motion:
+        """Motion to be filled."""
+        past = np.empty((*self._shape, 2), np.int16)
+        if links.future is None:
+            return Motion(past)
+        uses = np.empty((-(-self._shape[0] // 2), -(-self._shape[1] // 2)), np.uint8)
+        return Motion(past, np.empty_like(past), uses)
+
+
+def arrays(motion: Motion) -> tuple[int | None, int | None, int | None]:
+    """Addresses of the arrays of motion that are there."""
+    future = None if motion.future is None else pointer(motion.future, np.int16)
+    uses = None if motion.uses is None else pointer(motion.uses, np.uint8)
+    return pointer(motion.past, np.int16), future, uses
+
+
+Planes = tuple[Plane, Plane, Plane]
+
+
+def compensate(core: Core, motion: Motion, past: Planes, future: Planes | None = None) -> Planes:
+    """Predict a frame from planes Y, U and V; see `colorvid.motion.compensate.predict`.
 
     Raises:
         ConfigError: planes and vectors do not fit together, or a vector is out of range.
         MemoryError: the memory does not suffice.
     """
-    field = np.ascontiguousarray(vectors)
-    height, width = reference[0].shape
+    assert (future is None) == (motion.future is None)
+    motion = contiguous(motion)
+    past_vectors, future_vectors, uses = arrays(motion)
+    height, width = past[0].shape
     planes: list[Plane] = []
-    for chroma, plane in enumerate(reference):
-        source = np.ascontiguousarray(plane)
-        size = ((height + 1) // 2, (width + 1) // 2) if chroma else (height, width)
-        assert source.shape == size
-        predicted = np.empty_like(source)
+    for number in range(3):
+        size = ((height + 1) // 2, (width + 1) // 2) if number else (height, width)
+        sources = [np.ascontiguousarray(p[number]) for p in (past, future) if p is not None]
+        assert all(source.shape == size for source in sources)
+        predicted = np.empty(size, np.uint8)
         core.call(
             "compensate",
             core.level,
-            min(chroma, 1),
-            pointer(source, np.uint8),
+            min(number, 1),
+            pointer(sources[0], np.uint8),
+            pointer(sources[1], np.uint8) if future is not None else None,
             height,
             width,
-            pointer(field, np.int16),
-            *field.shape[:2],
+            past_vectors,
+            future_vectors,
+            uses,
+            *motion.shape,
             pointer(predicted, np.uint8),
         )
         planes.append(predicted)
     y, u, v = planes
     return y, u, v
+
+
+def contiguous(motion: Motion) -> Motion:
+    """The same motion in arrays that the core can read."""
+    return Motion(
+        np.ascontiguousarray(motion.past),
+        None if motion.future is None else np.ascontiguousarray(motion.future),
+        None if motion.uses is None else np.ascontiguousarray(motion.uses),
+    )

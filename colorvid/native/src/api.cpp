@@ -7,12 +7,14 @@
 #include <new>
 #include <stdexcept>
 
-#include "motion.h"
+#include "choose_pair.h"
+#include "simplify.h"
 #include "roof.h"
 
 using namespace colorvid;
 
-static const int kInterface = 2;
+static const int kInterface = 3;
+static const int kMostSlots = 32;
 static const int kMostBlocks = 1 << 13;  // along an axis: pictures of up to 65,536 luma samples
 
 static bool is_grid(int rows, int columns) {
@@ -53,31 +55,71 @@ double colorvid_roof(int level, double seconds) {
     return has_level(level) ? roof(static_cast<Level>(level), seconds) : 0;
 }
 
-MotionState* colorvid_motion_new() { return new (std::nothrow) MotionState(); }
+MotionState* colorvid_motion_new(int rows, int columns, int slots) {
+    if (!is_grid(rows, columns) || slots < 1 || slots > kMostSlots) return nullptr;
+    try {
+        return new MotionState(rows, columns, slots);
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
 
 void colorvid_motion_free(MotionState* state) { delete state; }
 
-void colorvid_motion_reset(MotionState* state) { state->reset(); }
-
-int colorvid_motion_encode(MotionState* state, const int16_t* vectors, int rows, int columns,
-                           const uint8_t** data, size_t* size) {
-    const Field field{vectors, rows, columns};
-    if (!is_grid(rows, columns) || !in_range(field)) return kWrongArgument;
+int colorvid_motion_start(MotionState* state, int target) {
+    if (target < 0 || target >= state->slots()) return kWrongArgument;
     return guarded([&] {
-        const std::vector<uint8_t>& bytes = state->encode(field);
+        state->start(target);
+        return kFine;
+    });
+}
+
+// What a frame is predicted from, if it is a B frame with all of it and a P frame without.
+static bool is_whole(const Links& links, const void* past, const void* future, const void* uses) {
+    const bool pair = links.future >= 0;
+    return past && pair == (future != nullptr) && pair == (uses != nullptr);
+}
+
+static bool in_range(const Prediction& motion) {
+    if (!in_range(motion.past)) return false;
+    if (!motion.uses) return true;
+    const ptrdiff_t count = static_cast<ptrdiff_t>((motion.past.rows + 1) / 2) *
+                            ((motion.past.columns + 1) / 2);
+    return in_range(motion.future) &&
+           std::all_of(motion.uses, motion.uses + count, [](uint8_t use) { return use <= kBoth; });
+}
+
+// Whether a frame can be coded with these links.
+static Status check_links(const MotionState& state, const Links& links) {
+    if (!links.fit(state.slots())) return kWrongArgument;
+    return state.has(links) ? kFine : kNoReference;
+}
+
+int colorvid_motion_encode(MotionState* state, const Links* links, const int16_t* past,
+                           const int16_t* future, const uint8_t* uses, const uint8_t** data,
+                           size_t* size) {
+    const Status status = check_links(*state, *links);
+    if (status != kFine) return status;
+    const int rows = state->rows(), columns = state->columns();
+    const Prediction motion{{past, rows, columns}, {future, rows, columns}, uses};
+    if (!is_whole(*links, past, future, uses) || !in_range(motion)) return kWrongArgument;
+    return guarded([&] {
+        const std::vector<uint8_t>& bytes = state->encode(*links, motion);
         *data = bytes.data();
         *size = bytes.size();
         return kFine;
     });
 }
 
-int colorvid_motion_decode(MotionState* state, const uint8_t* data, size_t size, int rows,
-                           int columns, int16_t* vectors, int64_t report[2]) {
-    if (!is_grid(rows, columns)) return kWrongArgument;
+int colorvid_motion_decode(MotionState* state, const Links* links, const uint8_t* data, size_t size,
+                           int16_t* past, int16_t* future, uint8_t* uses, int64_t report[2]) {
+    const Status status = check_links(*state, *links);
+    if (status != kFine) return status;
+    if (!is_whole(*links, past, future, uses)) return kWrongArgument;
     return guarded([&] {
         RangeDecoder coder(data, size);
         try {
-            state->decode(coder, rows, columns, vectors);
+            state->decode(coder, *links, {past, future, uses});
         } catch (const VectorOutOfRange& wrong) {
             report[0] = wrong.vector.y;
             report[1] = wrong.vector.x;
@@ -89,32 +131,57 @@ int colorvid_motion_decode(MotionState* state, const uint8_t* data, size_t size,
     });
 }
 
-int colorvid_simplify(int level, const MotionState* state, const int16_t* vectors, int rows,
-                      int columns, const uint8_t* current, const uint8_t* previous, int height,
-                      int width, double weight, const double* prices, int16_t* chosen) {
-    const Field field{vectors, rows, columns};
-    if (!fits(rows, columns, height, width) || !in_range(field) || !(weight >= 0)) {
+int colorvid_simplify(int level, const MotionState* state, const Links* links,
+                      const int16_t* vectors, const uint8_t* current, const uint8_t* previous,
+                      int height, int width, double weight, const double* prices,
+                      int16_t* chosen) {
+    const Status status = check_links(*state, *links);
+    if (status != kFine) return status;
+    const Field field{vectors, state->rows(), state->columns()};
+    if (links->future >= 0 || !fits(field.rows, field.columns, height, width) ||
+        !in_range(field) || !(weight >= 0)) {
         return kWrongArgument;
     }
     return guarded([&] {
-        States states = state->states();
+        MotionState::Contexts contexts = state->inherited(*links);
         const Choice choice{{current, height, width}, {previous, height, width}, weight, prices};
-        simplify(kernels(level), field, choice, states, state->before(rows, columns), chosen);
+        simplify(kernels(level), field, choice, contexts.p, contexts.before(0), chosen);
         return kFine;
     });
 }
 
-int colorvid_compensate(int level, int chroma, const uint8_t* reference, int height, int width,
-                        const int16_t* vectors, int rows, int columns, uint8_t* predicted) {
-    const Field field{vectors, rows, columns};
-    if (!fits(rows, columns, height, width) || !in_range(field)) return kWrongArgument;
+int colorvid_choose_pair(int level, const MotionState* state, const Links* links,
+                         const int16_t* const hints[2], const uint8_t* const luma[3], int height,
+                         int width, double weight, const double* prices, int16_t* past,
+                         int16_t* future, uint8_t* uses) {
+    const Status status = check_links(*state, *links);
+    if (status != kFine) return status;
+    const int rows = state->rows(), columns = state->columns();
+    const Field first{hints[0], rows, columns}, second{hints[1], rows, columns};
+    if (links->future < 0 || !fits(rows, columns, height, width) || !in_range(first) ||
+        !in_range(second) || !(weight >= 0)) {
+        return kWrongArgument;
+    }
     return guarded([&] {
-        if (chroma) {
-            const Plane plane{reference, (height + 1) / 2, (width + 1) / 2};
-            compensate_chroma(kernels(level), plane, field, predicted);
-        } else {
-            compensate_luma(kernels(level), {reference, height, width}, field, predicted);
-        }
+        const PairTask task{{luma[0], height, width}, {luma[1], height, width},
+                            {luma[2], height, width}, first, second, weight, prices};
+        choose_pair(kernels(level), *state, *links, task, {past, future, uses});
+        return kFine;
+    });
+}
+
+int colorvid_compensate(int level, int chroma, const uint8_t* past, const uint8_t* future,
+                        int height, int width, const int16_t* past_vectors,
+                        const int16_t* future_vectors, const uint8_t* uses, int rows, int columns,
+                        uint8_t* predicted) {
+    if (!fits(rows, columns, height, width)) return kWrongArgument;
+    const Prediction motion{{past_vectors, rows, columns}, {future_vectors, rows, columns}, uses};
+    if (!in_range(motion)) return kWrongArgument;
+    return guarded([&] {
+        const int tall = chroma ? (height + 1) / 2 : height, wide = chroma ? (width + 1) / 2 : width;
+        const References references{{past, tall, wide}, {future, tall, wide}};
+        const auto predict = chroma ? compensate_chroma : compensate_luma;
+        predict(kernels(level), references, motion, predicted);
         return kFine;
     });
 }
@@ -170,8 +237,8 @@ struct ModelFile {
 };
 
 struct FrameCodec {
-    FrameCodec(std::shared_ptr<const Model> model, int level, int height, int width)
-        : codec(std::move(model), level, height, width) {}
+    FrameCodec(std::shared_ptr<const Model> model, int level, int height, int width, int slots)
+        : codec(std::move(model), level, height, width, slots) {}
 
     Codec codec;
     SymbolEncoder encoder;
@@ -223,12 +290,14 @@ int colorvid_model_build(ModelFile* model, const ModelSizes* sizes, int encoder,
     });
 }
 
-FrameCodec* colorvid_codec_new(const ModelFile* model, int level, int height, int width) {
-    if (!model->model || height < 1 || height > kMostSide || width < 1 || width > kMostSide) {
+FrameCodec* colorvid_codec_new(const ModelFile* model, int level, int height, int width,
+                               int slots) {
+    if (!model->model || height < 1 || height > kMostSide || width < 1 || width > kMostSide ||
+        slots < 1 || slots > kMostSlots) {
         return nullptr;
     }
     try {
-        return new FrameCodec(model->model, level, height, width);
+        return new FrameCodec(model->model, level, height, width, slots);
     } catch (const std::bad_alloc&) {
         return nullptr;
     }
@@ -236,14 +305,25 @@ FrameCodec* colorvid_codec_new(const ModelFile* model, int level, int height, in
 
 void colorvid_codec_free(FrameCodec* codec) { delete codec; }
 
+static Prediction prediction_of(const CodecMotion& motion) {
+    return {{motion.past, motion.rows, motion.columns},
+            {motion.future, motion.rows, motion.columns},
+            motion.uses};
+}
+
 // Whether a frame of this kind and quality can follow.
-static Status check_frame(const Codec& codec, int quality, const Field& field) {
+static Status check_frame(const Codec& codec, int quality, const CodecMotion& motion) {
     if (quality < 0 || quality >= kQualities) return kWrongArgument;
-    if (!field.vectors) return kFine;
-    if (!fits(field.rows, field.columns, codec.height(), codec.width()) || !in_range(field)) {
+    const Links& links = motion.links;
+    if (!motion.past) {
+        return links.target >= 0 && links.target < codec.slots() ? kFine : kWrongArgument;
+    }
+    if (!links.fit(codec.slots()) || !is_whole(links, motion.past, motion.future, motion.uses) ||
+        !fits(motion.rows, motion.columns, codec.height(), codec.width()) ||
+        !in_range(prediction_of(motion))) {
         return kWrongArgument;
     }
-    return codec.has_reference() ? kFine : kNoReference;
+    return codec.has(links) ? kFine : kNoReference;
 }
 
 static void give(const Picture& picture, uint8_t* const planes[3]) {
@@ -252,40 +332,39 @@ static void give(const Picture& picture, uint8_t* const planes[3]) {
     std::memcpy(planes[2], picture.v.data(), picture.v.size());
 }
 
-int colorvid_codec_decode(FrameCodec* frames, int quality, const int16_t* vectors, int rows,
-                          int columns, const uint8_t* data, size_t size,
-                          uint8_t* const planes[3]) {
+int colorvid_codec_decode(FrameCodec* frames, int quality, const CodecMotion* motion,
+                          const uint8_t* data, size_t size, uint8_t* const planes[3]) {
     Codec& codec = frames->codec;
-    const Field field{vectors, rows, columns};
-    const Status status = check_frame(codec, quality, field);
+    const Status status = check_frame(codec, quality, *motion);
     if (status != kFine) return status;
     return guarded([&] {
         SymbolDecoder decoder(data, size);
-        if (vectors) codec.decode_inter(quality, field, decoder);
-        else codec.decode_key(quality, decoder);
-        give(codec.picture(), planes);
+        const Links& links = motion->links;
+        if (motion->past) codec.decode_inter(quality, links, prediction_of(*motion), decoder);
+        else codec.decode_key(quality, links.target, decoder);
+        give(codec.picture(links.target), planes);
         return kFine;
     });
 }
 
-int colorvid_codec_encode(FrameCodec* frames, int quality, const int16_t* vectors, int rows,
-                          int columns, const uint8_t* const source[3], uint8_t* const planes[3],
+int colorvid_codec_encode(FrameCodec* frames, int quality, const CodecMotion* motion,
+                          const uint8_t* const source[3], uint8_t* const planes[3],
                           const uint8_t** data, size_t* size, double bits[4]) {
     Codec& codec = frames->codec;
-    const Field field{vectors, rows, columns};
     if (!codec.model().encodes) return kWrongArgument;
-    const Status status = check_frame(codec, quality, field);
+    const Status status = check_frame(codec, quality, *motion);
     if (status != kFine) return status;
     return guarded([&] {
-        Plane seen[3];
-        for (int p = 0; p < 3; ++p) {
-            seen[p] = codec.picture().plane(p);
-            seen[p].samples = source[p];
-        }
+        const int height = codec.height(), width = codec.width();
+        const Plane seen[3] = {{source[0], height, width},
+                               {source[1], (height + 1) / 2, (width + 1) / 2},
+                               {source[2], (height + 1) / 2, (width + 1) / 2}};
+        const Links& links = motion->links;
         frames->encoder.clear();
         const FrameInformation information =
-            vectors ? codec.encode_inter(quality, field, seen, frames->encoder)
-                    : codec.encode_key(quality, seen, frames->encoder);
+            motion->past ? codec.encode_inter(quality, links, prediction_of(*motion), seen,
+                                              frames->encoder)
+                         : codec.encode_key(quality, links.target, seen, frames->encoder);
         const std::vector<uint8_t>& bytes = frames->encoder.finish();
         *data = bytes.data();
         *size = bytes.size();
@@ -293,12 +372,10 @@ int colorvid_codec_encode(FrameCodec* frames, int quality, const int16_t* vector
         bits[1] = information.luma.latents;
         bits[2] = information.chroma.hyper;
         bits[3] = information.chroma.latents;
-        give(codec.picture(), planes);
+        give(codec.picture(links.target), planes);
         return kFine;
     });
 }
-
-void colorvid_codec_forget(FrameCodec* codec) { codec->codec.forget(); }
 
 void colorvid_codec_work(const FrameCodec* codec, double* seconds, double* macs) {
     const Work& work = const_cast<FrameCodec*>(codec)->codec.work();

@@ -29,7 +29,7 @@ enum Status : int {
     kWrongArgument = 2,  // a size or a value that the caller must not pass
     kWrongVector = 3,    // a damaged stream holds a vector that is out of range
     kWrongModel = 4,     // a model file does not hold what its configuration needs
-    kNoReference = 5,    // an inter frame without the frame before it
+    kNoReference = 5,    // an inter frame without one of its references
 };
 
 // Changes whenever a function here changes; the Python side refuses another number.
@@ -39,27 +39,41 @@ COLORVID_API int colorvid_has_level(int level);
 // See roof(); 0 for a level that this machine does not have.
 COLORVID_API double colorvid_roof(int level, double seconds);
 
-COLORVID_API colorvid::MotionState* colorvid_motion_new();
+// Motion of the frames of a group of pictures, in decoding order: (rows, columns) blocks, and room
+// for `slots` pictures, 1..32. See motion.h.
+COLORVID_API colorvid::MotionState* colorvid_motion_new(int rows, int columns, int slots);
 COLORVID_API void colorvid_motion_free(colorvid::MotionState* state);
-// Forget everything; at each key frame.
-COLORVID_API void colorvid_motion_reset(colorvid::MotionState* state);
-// Code vectors (rows, columns, 2). The bytes belong to `state` until its next call.
-COLORVID_API int colorvid_motion_encode(colorvid::MotionState* state, const int16_t* vectors,
-                                        int rows, int columns, const uint8_t** data, size_t* size);
-// Read vectors. `report`: the position behind the last byte read, and 1 if that is where the data
-// end; or the components of a wrong vector.
-COLORVID_API int colorvid_motion_decode(colorvid::MotionState* state, const uint8_t* data,
-                                        size_t size, int rows, int columns, int16_t* vectors,
-                                        int64_t report[2]);
-// Choose vectors for coding with `state`, which stays as it is; see simplify().
+// A key frame is put into slot `target`.
+COLORVID_API int colorvid_motion_start(colorvid::MotionState* state, int target);
+// Code the motion of a frame: vectors (rows, columns, 2) towards both references, and what each
+// macroblock of 2x2 blocks uses; without a later reference `future` and `uses` are null. The bytes
+// belong to `state` until its next call.
+COLORVID_API int colorvid_motion_encode(colorvid::MotionState* state, const colorvid::Links* links,
+                                        const int16_t* past, const int16_t* future,
+                                        const uint8_t* uses, const uint8_t** data, size_t* size);
+// Read the motion of a frame. `report`: the position behind the last byte read, and 1 if that is
+// where the data end; or the components of a wrong vector.
+COLORVID_API int colorvid_motion_decode(colorvid::MotionState* state, const colorvid::Links* links,
+                                        const uint8_t* data, size_t size, int16_t* past,
+                                        int16_t* future, uint8_t* uses, int64_t report[2]);
+// Choose vectors of a P frame for coding with `state`, which stays as it is; see simplify().
 COLORVID_API int colorvid_simplify(int level, const colorvid::MotionState* state,
-                                   const int16_t* vectors, int rows, int columns,
+                                   const colorvid::Links* links, const int16_t* vectors,
                                    const uint8_t* current, const uint8_t* previous, int height,
                                    int width, double weight, const double* prices,
                                    int16_t* chosen);
-// Predict a plane: luma if `chroma` is 0. `height`, `width` are those of the luma plane.
-COLORVID_API int colorvid_compensate(int level, int chroma, const uint8_t* reference, int height,
-                                     int width, const int16_t* vectors, int rows, int columns,
+// Choose the motion of a B frame likewise; see choose_pair().
+COLORVID_API int colorvid_choose_pair(int level, const colorvid::MotionState* state,
+                                      const colorvid::Links* links, const int16_t* const hints[2],
+                                      const uint8_t* const luma[3], int height, int width,
+                                      double weight, const double* prices, int16_t* past,
+                                      int16_t* future, uint8_t* uses);
+// Predict a plane: luma if `chroma` is 0. `height`, `width` are those of the luma plane; `rows` and
+// `columns` of blocks. Without a later reference `future`, its vectors and `uses` are null.
+COLORVID_API int colorvid_compensate(int level, int chroma, const uint8_t* past,
+                                     const uint8_t* future, int height, int width,
+                                     const int16_t* past_vectors, const int16_t* future_vectors,
+                                     const uint8_t* uses, int rows, int columns,
                                      uint8_t* predicted);
 
 // Read or write symbols by tables: `cdf` (rows, longest), `sizes` (rows), and the row of each symbol
@@ -85,22 +99,29 @@ COLORVID_API int colorvid_model_build(colorvid::ModelFile* model,
                                       const colorvid::ModelSizes* sizes, int encoder,
                                       char* message, size_t room);
 
-// Frames of one size, 1..8192 to a side. The model may be freed before the codec.
+// Frames of one size, 1..8192 to a side, and room for `slots` of them, 1..32. The model may be freed
+// before the codec.
 COLORVID_API colorvid::FrameCodec* colorvid_codec_new(const colorvid::ModelFile* model, int level,
-                                                      int height, int width);
+                                                      int height, int width, int slots);
 COLORVID_API void colorvid_codec_free(colorvid::FrameCodec* codec);
-// Decode a frame: a key frame if `vectors` is null. `planes`: Y, U and V without gaps.
+// Motion of a frame for the codec. A key frame has no vectors; a P frame no later reference: null.
+struct CodecMotion {
+    colorvid::Links links;  // of a key frame only `target` counts
+    const int16_t* past;
+    const int16_t* future;
+    const uint8_t* uses;
+    int32_t rows, columns;  // of blocks
+};
+// Decode a frame. `planes`: Y, U and V without gaps.
 COLORVID_API int colorvid_codec_decode(colorvid::FrameCodec* codec, int quality,
-                                       const int16_t* vectors, int rows, int columns,
-                                       const uint8_t* data, size_t size, uint8_t* const planes[3]);
+                                       const CodecMotion* motion, const uint8_t* data, size_t size,
+                                       uint8_t* const planes[3]);
 // Encode a frame and give it as decoders show it. The bytes belong to `codec` until its next call.
 // `bits` of hyper-latents and latents, of luma and then of chroma.
 COLORVID_API int colorvid_codec_encode(colorvid::FrameCodec* codec, int quality,
-                                       const int16_t* vectors, int rows, int columns,
-                                       const uint8_t* const source[3], uint8_t* const planes[3],
-                                       const uint8_t** data, size_t* size, double bits[4]);
-// Forget the last frame: only a key frame can follow.
-COLORVID_API void colorvid_codec_forget(colorvid::FrameCodec* codec);
+                                       const CodecMotion* motion, const uint8_t* const source[3],
+                                       uint8_t* const planes[3], const uint8_t** data,
+                                       size_t* size, double bits[4]);
 // Seconds and multiplications of each Stage so far.
 COLORVID_API void colorvid_codec_work(const colorvid::FrameCodec* codec, double* seconds,
                                       double* macs);

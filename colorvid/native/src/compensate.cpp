@@ -45,28 +45,45 @@ public:
         : predict_(predict), taps_(taps), round_(round) {}
 
     // Blocks from one before the first row to one behind the last; rows of samples between the
-    // middles of two rows of blocks are complete once both have been added.
-    void run(Plane plane, Field field, uint8_t* predicted) {
-        const ptrdiff_t stride = static_cast<ptrdiff_t>(field.columns + 2) * Block + Block;
-        std::vector<int32_t> sums(2 * Block * stride, 0);
-        for (int row = -1; row <= field.rows; ++row) {
-            for (int column = -1; column <= field.columns; ++column) {
-                add_block(plane, field, row, column, &sums[(column + 1) * Block], stride);
+    // middles of two rows of blocks are complete once both have been added. Blocks with one
+    // reference count twice as much as each of the two predictions of others: they have sums of
+    // their own.
+    void run(References references, const Prediction& motion, uint8_t* predicted) {
+        const Field grid = motion.past;
+        const ptrdiff_t stride = static_cast<ptrdiff_t>(grid.columns + 2) * Block + Block;
+        std::vector<int32_t> single(2 * Block * stride, 0);
+        std::vector<int32_t> both(motion.uses ? single.size() : 0, 0);
+        for (int row = -1; row <= grid.rows; ++row) {
+            for (int column = -1; column <= grid.columns; ++column) {
+                const ptrdiff_t at = (column + 1) * Block;
+                const int inner_row = std::clamp(row, 0, grid.rows - 1);
+                const int inner_column = std::clamp(column, 0, grid.columns - 1);
+                const Use use = motion.use(inner_row / 2, inner_column / 2);
+                int32_t* sums = use == kBoth ? &both[at] : &single[at];
+                const ptrdiff_t block =
+                    2 * (static_cast<ptrdiff_t>(inner_row) * grid.columns + inner_column);
+                if (uses_past(use)) {
+                    add_block(references.past, motion.past.vectors + block, row, column, sums,
+                              stride);
+                }
+                if (uses_future(use)) {
+                    add_block(references.future, motion.future.vectors + block, row, column, sums,
+                              stride);
+                }
             }
-            write_rows(plane, row * Block - Block / 2, sums.data(), stride, predicted);
-            std::copy(sums.begin() + Block * stride, sums.end(), sums.begin());
-            std::fill(sums.begin() + Block * stride, sums.end(), 0);
+            const int top = row * Block - Block / 2;
+            write_rows(references.past, top, single, both, stride, predicted);
+            roll(single, stride);
+            if (motion.uses) roll(both, stride);
         }
     }
 
 private:
-    // A ring of copied vectors around the grid gives edge blocks neighbours that agree with them.
-    void add_block(Plane plane, Field field, int row, int column, int32_t* sums, ptrdiff_t stride) {
+    // The ring of blocks around the grid has the vectors of the nearest ones, so that edge blocks
+    // have neighbours that agree with them.
+    void add_block(Plane plane, const int16_t* vector, int row, int column, int32_t* sums,
+                   ptrdiff_t stride) {
         constexpr int kReach = 2 * Block + Taps - 1, kBefore = Block / 2 + Taps / 2 - 1;
-        const int inner_row = std::clamp(row, 0, field.rows - 1);
-        const int inner_column = std::clamp(column, 0, field.columns - 1);
-        const int16_t* vector =
-            field.vectors + 2 * (static_cast<ptrdiff_t>(inner_row) * field.columns + inner_column);
         const int dy = vector[0], dx = vector[1], phases = (1 << Shift) - 1;
         uint8_t room[kReach * kReach];
         const Window window = window_at(plane, row * Block - kBefore + (dy >> Shift),
@@ -75,15 +92,25 @@ private:
                  stride);
     }
 
-    // Round the first `Block` rows of `sums`, which begin at row `top` of the picture.
-    void write_rows(Plane plane, int top, const int32_t* sums, ptrdiff_t stride,
-                    uint8_t* predicted) {
+    // Round the first `Block` rows of the sums, which begin at row `top` of the picture.
+    void write_rows(Plane plane, int top, std::vector<int32_t>& single,
+                    const std::vector<int32_t>& both, ptrdiff_t stride, uint8_t* predicted) {
+        const bool pair = !both.empty();
         for (int y = 0; y < Block; ++y) {
             const int row = top + y;
             if (row < 0 || row >= plane.height) continue;
-            round_(sums + y * stride + Block + Block / 2, 4 + 2 * RampBits,
+            const ptrdiff_t first = y * stride + Block + Block / 2;
+            int32_t* sums = &single[first];
+            for (int x = 0; pair && x < plane.width; ++x) sums[x] = 2 * sums[x] + both[first + x];
+            round_(sums, 4 + 2 * RampBits + pair,
                    predicted + static_cast<ptrdiff_t>(row) * plane.width, plane.width);
         }
+    }
+
+    // Forget the first `Block` rows of the sums.
+    static void roll(std::vector<int32_t>& sums, ptrdiff_t stride) {
+        std::copy(sums.begin() + Block * stride, sums.end(), sums.begin());
+        std::fill(sums.begin() + Block * stride, sums.end(), 0);
     }
 
     PredictWindow predict_;
@@ -91,14 +118,16 @@ private:
     RoundLine round_;
 };
 
-void compensate_luma(const Kernels& kernels, Plane reference, Field field, uint8_t* predicted) {
+void compensate_luma(const Kernels& kernels, References references, const Prediction& motion,
+                     uint8_t* predicted) {
     Predictor<8, 8, 2, 4>(kernels.predict_luma, kLumaTaps, kernels.round_line)
-        .run(reference, field, predicted);
+        .run(references, motion, predicted);
 }
 
-void compensate_chroma(const Kernels& kernels, Plane reference, Field field, uint8_t* predicted) {
+void compensate_chroma(const Kernels& kernels, References references, const Prediction& motion,
+                       uint8_t* predicted) {
     Predictor<4, 4, 3, 3>(kernels.predict_chroma, kChromaTaps, kernels.round_line)
-        .run(reference, field, predicted);
+        .run(references, motion, predicted);
 }
 
 }  // namespace colorvid

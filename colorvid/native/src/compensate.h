@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "kernels.h"
-#include "motion_walk.h"
+#include "motion_pair.h"
 
 namespace colorvid {
 
@@ -18,10 +18,30 @@ struct Plane {
 // Coefficients of the interpolation at quarter samples, sum 64; ITU-T H.265 8.5.3.3.3.
 extern const int16_t kLumaTaps[4][8];
 
-// Predict a luma plane of `reference`'s size.
-void compensate_luma(const Kernels& kernels, Plane reference, Field field, uint8_t* predicted);
+// What a frame is predicted from. `future` and `uses` are null in a P frame, where every block uses
+// the past alone.
+struct Prediction {
+    Field past, future;
+    const uint8_t* uses;  // of macroblocks of 2x2 blocks in raster order, as Use
+
+    Use use(int row, int column) const {
+        return uses ? static_cast<Use>(uses[static_cast<ptrdiff_t>(row) * ((past.columns + 1) / 2) +
+                                            column])
+                    : kPast;
+    }
+};
+
+// The same plane of the earlier and of the later reference; that of a P frame has no later one.
+struct References {
+    Plane past, future;
+};
+
+// Predict a luma plane of the references' size.
+void compensate_luma(const Kernels& kernels, References references, const Prediction& motion,
+                     uint8_t* predicted);
 
 // Predict a chroma plane of half the size of the luma plane, rounded up.
-void compensate_chroma(const Kernels& kernels, Plane reference, Field field, uint8_t* predicted);
+void compensate_chroma(const Kernels& kernels, References references, const Prediction& motion,
+                       uint8_t* predicted);
 
 }  // namespace colorvid

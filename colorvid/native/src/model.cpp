@@ -41,16 +41,26 @@ static int finer(int quality, int offset) {
     return std::clamp(quality + offset, 0, kQualities - 1);
 }
 
-Codec::Codec(std::shared_ptr<const Model> model, int level, int height, int width)
+Codec::Codec(std::shared_ptr<const Model> model, int level, int height, int width, int slots)
     : model_(std::move(model)),
       work_(level),
-      picture_(height, width),
+      height_(height),
+      width_(width),
       prediction_(height, width),
       rows_((height + kIntraBlock - 1) / kIntraBlock),
-      columns_((width + kIntraBlock - 1) / kIntraBlock) {
-    const size_t cells = size_t(4) * rows_ * columns_;
-    luma_symbols_ = Aligned<int16_t>(cells * model_->inter.luma.latents());
-    chroma_symbols_ = Aligned<int16_t>(cells * model_->inter.chroma.latents());
+      columns_((width + kIntraBlock - 1) / kIntraBlock),
+      slots_(slots) {}
+
+// The slot of a frame, which has memory from its first use on.
+Codec::Slot& Codec::room(int target) {
+    Slot& slot = slots_[target];
+    if (slot.picture.height == 0) {
+        const size_t cells = size_t(4) * rows_ * columns_;
+        slot.luma_symbols = Aligned<int16_t>(cells * model_->inter.luma.latents());
+        slot.chroma_symbols = Aligned<int16_t>(cells * model_->inter.chroma.latents());
+        slot.picture = Picture(height_, width_);
+    }
+    return slot;
 }
 
 // Between samples and features
@@ -131,12 +141,11 @@ static Features features_of(Work& work, const Plane source[3], int rows, int col
     return features;
 }
 
-void Codec::show(const FeaturePlane& y, const Planes& uv) {
-    to_samples(y, picture_.plane(0), picture_.samples(0));
+void Codec::show(const FeaturePlane& y, const Planes& uv, Picture& picture) {
+    to_samples(y, picture.plane(0), picture.samples(0));
     for (int p = 0; p < 2; ++p) {
-        to_samples(uv.plane[p], picture_.plane(1 + p), picture_.samples(1 + p));
+        to_samples(uv.plane[p], picture.plane(1 + p), picture.samples(1 + p));
     }
-    has_reference_ = true;
 }
 
 // What the priors see
@@ -159,16 +168,16 @@ private:
     const Latents& latents_;
 };
 
-// What an inter frame knows before its symbols: prediction, symbols of the frame before, motion;
+// What an inter frame knows before its symbols: prediction, symbols of the nearer reference, motion;
 // then, for chroma, the luma latents. Each part may be missing.
 class Known : public Condition {
 public:
     Known(const Network& network, const Features& prediction, const int16_t* symbols,
-          int symbol_channels, Field field, const LumaLatents* luma)
+          int symbol_channels, const Prediction& motion, const LumaLatents* luma)
         : context_(network.context),
           symbols_(symbols),
           symbol_channels_(symbol_channels),
-          field_(field),
+          motion_(motion),
           luma_(network.chroma_from_luma ? luma : nullptr) {
         sources_.add(prediction.y, kInterBlock);
         sources_.add(prediction.uv, kInterBlock / 2);
@@ -197,7 +206,7 @@ public:
     }
 
 private:
-    // How far the block's vector is from that to the left, to the right, above and below.
+    // How far the block's vectors are from those to the left, to the right, above and below.
     void motion(int y, int x, int16_t* out) const {
         out[0] = unevenness(y, x, y, x - 1);
         out[1] = unevenness(y, x, y, x + 1);
@@ -206,16 +215,20 @@ private:
     }
     int16_t unevenness(int y, int x, int other_y, int other_x) const {
         if (!inside(y, x) || !inside(other_y, other_x)) return 0;
-        const int16_t* a = vector(y, x);
-        const int16_t* b = vector(other_y, other_x);
-        return static_cast<int16_t>(
-            8 * std::min(255, std::max(std::abs(a[0] - b[0]), std::abs(a[1] - b[1]))));
+        int most = distance(motion_.past, y, x, other_y, other_x);
+        if (motion_.uses) {
+            most = std::max(most, distance(motion_.future, y, x, other_y, other_x));
+        }
+        return static_cast<int16_t>(8 * std::min(255, most));
     }
     bool inside(int y, int x) const {
-        return y >= 0 && y < field_.rows && x >= 0 && x < field_.columns;
+        return y >= 0 && y < motion_.past.rows && x >= 0 && x < motion_.past.columns;
     }
-    const int16_t* vector(int y, int x) const {
-        return field_.vectors + 2 * (static_cast<ptrdiff_t>(y) * field_.columns + x);
+    static int distance(Field field, int y, int x, int other_y, int other_x) {
+        const int16_t* a = field.vectors + 2 * (static_cast<ptrdiff_t>(y) * field.columns + x);
+        const int16_t* b =
+            field.vectors + 2 * (static_cast<ptrdiff_t>(other_y) * field.columns + other_x);
+        return std::max(std::abs(a[0] - b[0]), std::abs(a[1] - b[1]));
     }
 
     bool context_;
@@ -223,7 +236,7 @@ private:
     int columns_;
     const int16_t* symbols_;
     int symbol_channels_;
-    Field field_;
+    const Prediction& motion_;
     const LumaLatents* luma_;
 };
 
@@ -299,8 +312,9 @@ static Latents take_latents(Work& work, int rows, int columns, const Branch& bra
 }
 
 template <class Side>
-void Codec::key(int quality, Side& side) {
+void Codec::key(int quality, int target, Side& side) {
     work_.start();
+    Slot& slot = room(target);
     const Arena::Scope scope(work_.arena);
     const Work::In all(work_, Stage::other);
     const Network& network = model_->intra;
@@ -331,17 +345,22 @@ void Codec::key(int quality, Side& side) {
     both.add(uv, kIntraBlock / 4);
     both.add(y, kIntraBlock / 2);
     network.chroma.correct(work_, both, fine);
-    show(y.plane[0], uv);
+    show(y.plane[0], uv, slot.picture);
     const size_t cells = size_t(4) * rows_ * columns_;
-    std::fill_n(luma_symbols_.data(), cells * model_->inter.luma.latents(), int16_t{0});
-    std::fill_n(chroma_symbols_.data(), cells * model_->inter.chroma.latents(), int16_t{0});
+    std::fill_n(slot.luma_symbols.data(), cells * model_->inter.luma.latents(), int16_t{0});
+    std::fill_n(slot.chroma_symbols.data(), cells * model_->inter.chroma.latents(), int16_t{0});
+    slot.filled = true;
 }
 
-void Codec::predict(Field field) {
+void Codec::predict(const Links& links, const Prediction& motion) {
     const Work::In in(work_, Stage::prediction);
-    compensate_luma(work_.kernels, picture_.plane(0), field, prediction_.samples(0));
+    const Picture& past = slots_[links.past].picture;
+    const Picture& future = slots_[links.future < 0 ? links.past : links.future].picture;
+    compensate_luma(work_.kernels, {past.plane(0), future.plane(0)}, motion,
+                    prediction_.samples(0));
     for (int p = 1; p < 3; ++p) {
-        compensate_chroma(work_.kernels, picture_.plane(p), field, prediction_.samples(p));
+        compensate_chroma(work_.kernels, {past.plane(p), future.plane(p)}, motion,
+                          prediction_.samples(p));
     }
 }
 
@@ -356,11 +375,14 @@ void Codec::keep_symbols(const Latents& latents, Aligned<int16_t>& symbols) {
 }
 
 template <class Side>
-void Codec::inter(int quality, Field field, Side& side) {
+void Codec::inter(int quality, const Links& links, const Prediction& motion, Side& side) {
     work_.start();
+    const bool later = links.future >= 0 && links.future_distance < links.past_distance;
+    const Slot& nearer = slots_[later ? links.future : links.past];
+    Slot& slot = room(links.target);
     const Arena::Scope scope(work_.arena);
     const Work::In all(work_, Stage::other);
-    predict(field);
+    predict(links, motion);
     const Network& network = model_->inter;
     const int fine = finer(quality, network.chroma_offset);
     const Plane planes[3] = {prediction_.plane(0), prediction_.plane(1), prediction_.plane(2)};
@@ -369,12 +391,12 @@ void Codec::inter(int quality, Field field, Side& side) {
 
     Latents luma = take_latents(work_, 2 * rows_, 2 * columns_, network.luma);
     const LumaLatents decoded(network.luma, luma);
-    const Known known_luma(network, prediction, luma_symbols_.data(), network.luma.latents(), field,
-                           nullptr);
+    const Known known_luma(network, prediction, nearer.luma_symbols.data(),
+                           network.luma.latents(), motion, nullptr);
     side.luma(work_, network.luma, quality, known_luma.channels() ? &known_luma : nullptr, luma);
     Latents chroma = take_latents(work_, 2 * rows_, 2 * columns_, network.chroma);
-    const Known known_chroma(network, prediction, chroma_symbols_.data(),
-                             network.chroma.latents(), field, &decoded);
+    const Known known_chroma(network, prediction, nearer.chroma_symbols.data(),
+                             network.chroma.latents(), motion, &decoded);
     side.chroma(work_, network.chroma, fine, known_chroma.channels() ? &known_chroma : nullptr,
                 chroma);
 
@@ -394,31 +416,34 @@ void Codec::inter(int quality, Field field, Side& side) {
     both.add(prediction.uv, kInterBlock / 4);
     both.add(y, kInterBlock / 2);
     network.chroma.correct(work_, both, fine);
-    show(y.plane[0], uv);
-    keep_symbols(luma, luma_symbols_);
-    keep_symbols(chroma, chroma_symbols_);
+    show(y.plane[0], uv, slot.picture);
+    keep_symbols(luma, slot.luma_symbols);
+    keep_symbols(chroma, slot.chroma_symbols);
+    slot.filled = true;
 }
 
-void Codec::decode_key(int quality, SymbolDecoder& decoder) {
+void Codec::decode_key(int quality, int target, SymbolDecoder& decoder) {
     Receiver side(decoder);
-    key(quality, side);
+    key(quality, target, side);
 }
 
-void Codec::decode_inter(int quality, Field field, SymbolDecoder& decoder) {
+void Codec::decode_inter(int quality, const Links& links, const Prediction& motion,
+                         SymbolDecoder& decoder) {
     Receiver side(decoder);
-    inter(quality, field, side);
+    inter(quality, links, motion, side);
 }
 
-FrameInformation Codec::encode_key(int quality, const Plane source[3], SymbolEncoder& encoder) {
+FrameInformation Codec::encode_key(int quality, int target, const Plane source[3],
+                                   SymbolEncoder& encoder) {
     Sender side(encoder, source);
-    key(quality, side);
+    key(quality, target, side);
     return side.information;
 }
 
-FrameInformation Codec::encode_inter(int quality, Field field, const Plane source[3],
-                                     SymbolEncoder& encoder) {
+FrameInformation Codec::encode_inter(int quality, const Links& links, const Prediction& motion,
+                                     const Plane source[3], SymbolEncoder& encoder) {
     Sender side(encoder, source);
-    inter(quality, field, side);
+    inter(quality, links, motion, side);
     return side.information;
 }
 

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "branch.h"
-#include "compensate.h"
+#include "motion.h"
 
 namespace colorvid {
 
@@ -70,43 +70,55 @@ struct FrameInformation {
     Information luma, chroma;
 };
 
-// Frames of one group of pictures, in order; used by one thread at a time.
+// Frames of one group of pictures in decoding order; used by one thread at a time. A frame is put
+// into a slot, from which later frames are predicted.
 class Codec {
 public:
-    Codec(std::shared_ptr<const Model> model, int level, int height, int width);
+    Codec(std::shared_ptr<const Model> model, int level, int height, int width, int slots);
 
     Work& work() { return work_; }
     const Model& model() const { return *model_; }
-    // The last frame, as every decoder shows it.
-    const Picture& picture() const { return picture_; }
-    int height() const { return picture_.height; }
-    int width() const { return picture_.width; }
-    // Whether there is a frame that an inter frame can be predicted from.
-    bool has_reference() const { return has_reference_; }
-    void forget() { has_reference_ = false; }
+    // The frame that was put into a slot last, as every decoder shows it.
+    const Picture& picture(int slot) const { return slots_[slot].picture; }
+    int height() const { return height_; }
+    int width() const { return width_; }
+    int slots() const { return static_cast<int>(slots_.size()); }
+    // Whether the references of a frame are there.
+    bool has(const Links& links) const {
+        return slots_[links.past].filled && (links.future < 0 || slots_[links.future].filled);
+    }
 
-    void decode_key(int quality, SymbolDecoder& decoder);
-    void decode_inter(int quality, Field field, SymbolDecoder& decoder);
-    FrameInformation encode_key(int quality, const Plane source[3], SymbolEncoder& encoder);
-    FrameInformation encode_inter(int quality, Field field, const Plane source[3],
-                                  SymbolEncoder& encoder);
+    void decode_key(int quality, int target, SymbolDecoder& decoder);
+    void decode_inter(int quality, const Links& links, const Prediction& motion,
+                      SymbolDecoder& decoder);
+    FrameInformation encode_key(int quality, int target, const Plane source[3],
+                                SymbolEncoder& encoder);
+    FrameInformation encode_inter(int quality, const Links& links, const Prediction& motion,
+                                  const Plane source[3], SymbolEncoder& encoder);
 
 private:
+    // A picture, and its symbols as features: (2 rows, 2 columns, channels).
+    struct Slot {
+        bool filled = false;
+        Picture picture{0, 0};
+        Aligned<int16_t> luma_symbols, chroma_symbols;
+    };
+
     template <class Side>
-    void key(int quality, Side& side);
+    void key(int quality, int target, Side& side);
     template <class Side>
-    void inter(int quality, Field field, Side& side);
-    void predict(Field field);
-    void show(const FeaturePlane& y, const Planes& uv);
-    void keep_symbols(const Latents& latents, Aligned<int16_t>& symbols);
+    void inter(int quality, const Links& links, const Prediction& motion, Side& side);
+    Slot& room(int target);
+    void predict(const Links& links, const Prediction& motion);
+    static void show(const FeaturePlane& y, const Planes& uv, Picture& picture);
+    static void keep_symbols(const Latents& latents, Aligned<int16_t>& symbols);
 
     std::shared_ptr<const Model> model_;
     Work work_;
-    Picture picture_, prediction_;
-    bool has_reference_ = false;
+    int height_, width_;
+    Picture prediction_;
     int rows_, columns_;  // of blocks of 16x16 luma samples
-    // Symbols of the last frame as features: (2 rows, 2 columns, channels).
-    Aligned<int16_t> luma_symbols_, chroma_symbols_;
+    std::vector<Slot> slots_;
 };
 
 }  // namespace colorvid

@@ -1,4 +1,4 @@
-// The walk over the macroblocks of a vector field: colorvid/motion/coding.py, bit for bit.
+// The walk over the macroblocks of one field of vectors: colorvid/motion/coding.py, bit for bit.
 //
 // Macroblocks of 2x2 blocks in raster order; `docs/coding.md` has the syntax. One walk writes,
 // reads or prices, by the coder that `macroblock` is given.
@@ -134,6 +134,18 @@ public:
             split(coder, partition, cell, quad, guess);
         }
         energies_[here] = partition.energy;
+    }
+
+    // Take vectors that need no bits for the macroblock at `row`, `column`.
+    void assume(int row, int column, const Quad& quad) {
+        Vector* cell = at(2 * row, 2 * column);
+        cell[0] = quad[0];
+        cell[1] = quad[1];
+        cell[stride_] = quad[2];
+        cell[stride_ + 1] = quad[3];
+        const size_t here = static_cast<size_t>(row + 1) * (wide + 1) + column + 1;
+        modes[here] = kSkipped;
+        energies_[here] = 0;
     }
 
 private:
