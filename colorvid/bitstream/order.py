@@ -139,15 +139,14 @@ class DisplayOrder(Generic[Item]):
 
         Args:
             frame_number: of the packet.
-            number: its display number. An item whose number was given as lost is dropped.
+            number: its display number. An item whose number was given already is dropped.
             item: of its frame; None if that is lost.
-            is_key: everything before a key frame is decided by it. One that was passed already
-                begins anew at its number.
+            is_key: everything before a key frame is decided by it.
         """
         due: list[Due[Item]] = []
         if is_key:
             due = self._until(number)
-            self.restart(number)
+            self._held.clear()
         if number >= self._next:
             self._held[number] = item
         while True:
