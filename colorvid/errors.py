@@ -7,7 +7,7 @@
     ├── InputError                2  an input cannot be opened, or holds what colorvid does not take
     │   └── OutputError           2  an output cannot be written
     ├── HeaderError               3  not a .clv stream, or a header field out of its limits
-    │   ├── UnsupportedVersion    3  made by a newer colorvid
+    │   ├── UnsupportedVersion    3  of another format version
     │   └── ModelMismatch         3  needs a model that is missing
     ├── Aborted                   4  stopped by the user or a signal
     ├── DamagedStream             5  packets are missing, cut or corrupt
@@ -53,11 +53,11 @@ class HeaderError(ColorvidError):
     """Not a ``.clv`` stream, or a header field is out of its limits."""
 
     exit_code = 3
-    meaning = "not a .clv stream, made by a newer colorvid, or its model is missing"
+    meaning = "not a .clv stream, of another format version, or its model is missing"
 
 
 class UnsupportedVersion(HeaderError):
-    """The stream was made by a newer colorvid."""
+    """The stream has another format version than this colorvid reads."""
 
 
 class ModelMismatch(HeaderError):

@@ -2,6 +2,7 @@
 
 from colorvid.bitstream.headers import StreamHeader, Tune, describe
 from colorvid.bitstream.index import KeyFrame, StreamIndex
+from colorvid.bitstream.order import DisplayOrder, Due, PictureBuffer
 from colorvid.bitstream.packets import FrameType, Packet, PacketHeader
 from colorvid.bitstream.reader import ClvReader, Damage, OnDamage, rebuild_index
 from colorvid.bitstream.summary import FrameSummary, StreamSummary, summarise
@@ -11,12 +12,15 @@ __all__ = [
     "ClvReader",
     "ClvWriter",
     "Damage",
+    "DisplayOrder",
+    "Due",
     "FrameSummary",
     "FrameType",
     "KeyFrame",
     "OnDamage",
     "Packet",
     "PacketHeader",
+    "PictureBuffer",
     "StreamHeader",
     "StreamIndex",
     "StreamSummary",

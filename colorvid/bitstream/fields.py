@@ -1,8 +1,9 @@
 """Field tables: each field of a header is declared once, and the table reads, writes and prints it.
 
-All integers are unsigned and little-endian. ``u1`` and ``u6`` are bits of a byte, bit 0 the lowest;
-together they fill it, in ascending order. A varint is LEB128: seven bits a byte, low bits first,
-bit 7 set in all bytes but the last, shortest form only, no longer than its largest allowed value.
+All integers in a file are unsigned and little-endian. ``u2`` to ``u6`` are so many bits of a byte,
+bit 0 the lowest; together they fill it, in ascending order. A varint is LEB128: seven bits a byte,
+low bits first, bit 7 set in all bytes but the last, shortest form only, no longer than its largest
+allowed value.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import Any, Literal
 
 from colorvid.errors import ColorvidError
 
-Kind = Literal["u1", "u6", "u8", "u16", "u32", "u64", "varint", "bytes"]
+Kind = Literal["u2", "u3", "u4", "u5", "u6", "u8", "u16", "u32", "u64", "varint", "bytes"]
 Value = int | bytes
 Buffer = bytes | bytearray | memoryview
 
 U32_MAX = 2**32 - 1
-_BITS: Mapping[str, int] = {"u1": 1, "u6": 6}
+_BITS: Mapping[str, int] = {"u2": 2, "u3": 3, "u4": 4, "u5": 5, "u6": 6}
 _SIZES: Mapping[str, int] = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
 
 
@@ -34,7 +35,8 @@ class Field:
         low, high: smallest and largest value of an integer; ``high`` is the size of ``bytes``.
         constant: the only value allowed, or None.
         labels: names of single values, for printing.
-        bit: lowest bit of a ``u1`` or ``u6`` in its byte.
+        bit: lowest bit of a ``u2`` to ``u6`` in its byte.
+        bias: what is added to a value of ``u2`` to ``u6`` where it is stored.
     """
 
     name: str
@@ -45,10 +47,11 @@ class Field:
     constant: Value | None = None
     labels: Mapping[int, str] = field(default_factory=dict)
     bit: int = 0
+    bias: int = 0
 
     @property
     def bits(self) -> int:
-        """Width of a ``u1`` or ``u6`` in bits; 0 for the kinds of whole bytes."""
+        """Width of a ``u2`` to ``u6`` in bits; 0 for the kinds of whole bytes."""
         return _BITS.get(self.kind, 0)
 
     @property
@@ -91,7 +94,7 @@ class Field:
         return str(value)
 
     def write(self, value: Value) -> bytes:
-        """The bytes of a value that passed ``is_allowed``; not for ``u1`` and ``u6``."""
+        """The bytes of a value that passed ``is_allowed``; not for ``u2`` to ``u6``."""
         if isinstance(value, bytes):
             return value
         return write_varint(value) if self.size is None else value.to_bytes(self.size, "little")
@@ -106,7 +109,8 @@ class Field:
         if self.bits:
             if pos >= len(data):
                 return None, len(data)
-            return data[pos] >> self.bit & (1 << self.bits) - 1, pos + self.size
+            stored = data[pos] >> self.bit & (1 << self.bits) - 1
+            return stored - self.bias, pos + self.size
         end = pos + self.size
         raw = bytes(data[pos:end])
         if len(raw) < self.size:
@@ -187,7 +191,7 @@ class FieldTable:
             if not f.bits:
                 out += f.write(value)
                 continue
-            byte |= int(value) << f.bit
+            byte |= int(value) + f.bias << f.bit
             if f.size:
                 out.append(byte)
                 byte = 0
@@ -225,10 +229,10 @@ class FieldTable:
         return "\n".join(f"{n:<{name_width}}  {v:<{value_width}}  {m}" for n, v, m in rows)
 
 
-def constant(name: str, kind: Kind, value: Value, meaning: str, bit: int = 0) -> Field:
-    """A field with one allowed value: a marker, a version, a reserved bit."""
+def constant(name: str, kind: Kind, value: Value, meaning: str) -> Field:
+    """A field with one allowed value: a marker, a version."""
     size = len(value) if isinstance(value, bytes) else U32_MAX
-    return Field(name, kind, meaning, high=size, constant=value, bit=bit)
+    return Field(name, kind, meaning, high=size, constant=value)
 
 
 def item(
@@ -239,6 +243,8 @@ def item(
     *,
     labels: Mapping[int, str] | None = None,
     default: Value | None = None,
+    bit: int = 0,
+    bias: int = 0,
 ) -> Any:
     """A dataclass field that is a header field too; ``fields_of`` collects them.
 
@@ -248,8 +254,11 @@ def item(
         low, high: smallest and largest value; ``high`` is the size in bytes of kind ``bytes``.
         labels: names of single values, for printing.
         default: value when the caller gives none; without it the field must be given.
+        bit, bias: see `Field`.
     """
-    metadata = dict(kind=kind, meaning=meaning, low=low, high=high, labels=labels or {})
+    metadata = dict(
+        kind=kind, meaning=meaning, low=low, high=high, labels=labels or {}, bit=bit, bias=bias
+    )
     if default is None:
         return field(metadata=metadata)
     return field(default=default, metadata=metadata)

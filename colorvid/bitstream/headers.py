@@ -17,8 +17,10 @@ from colorvid.errors import HeaderError, UnsupportedVersion
 from colorvid.frame import Size, chroma_size
 
 MAGIC = b"\x89CLV\r\n\x1a\n"
-VERSION = 1
-STREAM_HEADER_BYTES = 60
+VERSION = 2
+STREAM_HEADER_BYTES = 62
+MOST_REORDER = 15
+MOST_REFERENCES = 16
 MAX_PAYLOAD_BYTES = 2**26
 MODEL_ID_BYTES = 16
 
@@ -64,6 +66,10 @@ class StreamHeader:
     sar_num: int = item("u32", "sample aspect ratio, horizontal; 0/1 = unknown", default=0)
     sar_den: int = item("u32", "sample aspect ratio, vertical", 1, default=1)
     gop_length: int = item("u32", "most frames from key frame to key frame; 0 = not said")
+    reorder: int = item(
+        "u8", "most frames coded before a frame and shown after it", 0, MOST_REORDER, default=0
+    )
+    references: int = item("u8", "pictures that a decoder keeps", 1, MOST_REFERENCES, default=1)
     pixel_format: int = item(
         "u8", "0 = 8-bit 4:2:0 planes", 0, 0, labels={0: "8-bit 4:2:0"}, default=0
     )
@@ -101,17 +107,17 @@ class StreamHeader:
         return min(2 * raw + 4096, MAX_PAYLOAD_BYTES)
 
     def to_bytes(self) -> bytes:
-        """The 60 bytes of the header, CRC included."""
+        """The 62 bytes of the header, CRC included."""
         body = STREAM_HEADER.pack({**_values(self), "header_crc": 0}, HeaderError)[:-4]
         return body + zlib.crc32(body).to_bytes(4, "little")
 
     @classmethod
     def from_bytes(cls, data: bytes) -> StreamHeader:
-        """Read a header from its 60 bytes; fewer if the file is shorter.
+        """Read a header from its 62 bytes; fewer if the file is shorter.
 
         Raises:
             HeaderError: not a ``.clv`` stream, cut, damaged, or a field out of its limits.
-            UnsupportedVersion: the format version is newer than this code.
+            UnsupportedVersion: the stream has another format version.
         """
         _check_start(data)
         if len(data) < STREAM_HEADER_BYTES:
@@ -158,10 +164,12 @@ def _check_start(data: bytes) -> None:
         raise HeaderError(
             f"not a .clv stream: it starts with {shown}, not {MAGIC.hex(' ')}; check the file"
         )
-    if len(data) > len(MAGIC) and data[len(MAGIC)] > VERSION:
+    version = data[len(MAGIC)] if len(data) > len(MAGIC) else VERSION
+    if version not in (0, VERSION):  # 0 never was one: the header is damaged
+        newer = version > VERSION
         raise UnsupportedVersion(
-            f"stream has format version {data[len(MAGIC)]}, this colorvid reads up to {VERSION}; "
-            "update colorvid"
+            f"stream has format version {version}, this colorvid reads version {VERSION}; "
+            + ("update colorvid" if newer else "decode it with the colorvid that made it")
         )
 
 

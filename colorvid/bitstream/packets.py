@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
 from colorvid.bitstream.fields import U32_MAX, Buffer, Field, FieldTable, constant, fields_of, item
 from colorvid.bitstream.headers import MAX_PAYLOAD_BYTES
 from colorvid.config import QUALITIES
-from colorvid.errors import DamagedStream, HeaderError
+from colorvid.errors import ColorvidError, DamagedStream, HeaderError
 
 PACKET_MARKER = b"\xf5P"
 MAX_FRAME_NUMBER = U32_MAX - 1  # so that the number of frames fits 32 bits
+LEAST_SHIFT, MOST_SHIFT = -8, 16
+MOST_LEVEL = 7
+MOST_DISTANCE = 16
 SECTIONS = ("motion", "latents")
 _CRC_START = 6  # the packet CRC covers everything behind itself
 
@@ -21,18 +25,80 @@ _CRC_START = 6  # the packet CRC covers everything behind itself
 class FrameType(IntEnum):
     """How a frame is coded; the numbers are those of the file."""
 
-    INTRA = 0
-    INTER = 1
+    KEY = 0
+    P = 1
+    B = 2
+    B_UNKEPT = 3
+
+    @property
+    def label(self) -> str:
+        """As people see it: ``key``, ``P``, ``B``, and ``b`` for a B frame that is not kept."""
+        return ("key", "P", "B", "b")[self]
+
+
+class _Order:
+    """What follows from the place of a frame, of its header and of its packet."""
+
+    __slots__ = ()
+    frame_type: int
+    frame_number: int
+    shift: int
+    past: int
+    future: int
+
+    @property
+    def is_key(self) -> bool:
+        """Whether decoding can start here."""
+        return self.frame_type == FrameType.KEY
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether later frames may refer to this one."""
+        return self.frame_type != FrameType.B_UNKEPT
+
+    @property
+    def display_number(self) -> int:
+        """Place in the order of display, from 0."""
+        return self.frame_number + self.shift
+
+    @property
+    def past_number(self) -> int | None:
+        """Display number of the earlier reference; None in a key frame."""
+        return self.display_number - self.past if self.past else None
+
+    @property
+    def future_number(self) -> int | None:
+        """Display number of the later reference; None where there is none."""
+        return self.display_number + self.future if self.future else None
+
+    @property
+    def references(self) -> tuple[int, ...]:
+        """Display numbers of all references, the earlier one first."""
+        return tuple(n for n in (self.past_number, self.future_number) if n is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PacketHeader:
-    """What stands before the payload of a packet; values are those of ``PACKET_HEADER``."""
+class PacketHeader(_Order):
+    """What stands before the payload of a packet; values are those of ``PACKET_HEADER``.
+
+    ``past`` and ``future`` are 0 where the frame has no such reference.
+    """
 
     quality: int = item("u6", "quality index", 0, QUALITIES - 1)
-    frame_type: int = item("u1", "0 = intra (key frame), 1 = inter", 0, 1)
+    frame_type: int = item("u2", "0 = key, 1 = P, 2 = B, 3 = B that is not kept", 0, 3, bit=6)
+    level: int = item("u3", "temporal level", 0, MOST_LEVEL)
+    shift: int = item(
+        "u5", "display number less frame number; stored with 8 added", LEAST_SHIFT, MOST_SHIFT,
+        bit=3, bias=-LEAST_SHIFT,
+    )  # fmt: skip
+    past: int = item(
+        "u4", "frames from the earlier reference; stored less 1", 1, MOST_DISTANCE, bias=-1
+    )
+    future: int = item(
+        "u4", "frames to the later reference; stored less 1", 1, MOST_DISTANCE, bit=4, bias=-1
+    )
     frame_crc: int = item("u32", "CRC-32 of the decoded rows of Y, U and V")
-    frame_number: int = item("varint", "frames since the start of the stream", 0, MAX_FRAME_NUMBER)
+    frame_number: int = item("varint", "packets since the start of the stream", 0, MAX_FRAME_NUMBER)
     motion_bytes: int = item("varint", "size of the motion section, bytes", 0, MAX_PAYLOAD_BYTES)
     latents_bytes: int = item("varint", "size of the latents section, bytes", 0, MAX_PAYLOAD_BYTES)
 
@@ -47,36 +113,47 @@ class PacketHeader:
         return sum(self.section_bytes)
 
 
-_QUALITY, _FRAME_TYPE, *_REST = fields_of(PacketHeader)
 PACKET_HEADER = FieldTable(
     "packet header",
     (
         constant("packet_marker", "bytes", PACKET_MARKER, "start of a packet"),
         Field("packet_crc", "u32", "CRC-32 of all bytes of the packet after this field"),
-        _QUALITY,
-        dataclasses.replace(_FRAME_TYPE, bit=6),
-        constant("reserved", "u1", 0, "for later versions", bit=7),
-        *_REST,
+        *fields_of(PacketHeader),
     ),
 )
 
 
+_DISTANCES = ("past", "future")
+_NONE = (0, 0)
+_DISTANCE = (1, MOST_DISTANCE)
+_B_LIMITS = {"level": (1, MOST_LEVEL), "past": _DISTANCE, "future": _DISTANCE}
+# What a field may be in a frame of a type, beyond the limits of the table.
+_LIMITS: Mapping[int, Mapping[str, tuple[int, int]]] = {
+    FrameType.KEY: dict.fromkeys(("level", "shift", "past", "future", "motion_bytes"), _NONE),
+    FrameType.P: {"level": _NONE, "past": _DISTANCE, "future": _NONE},
+    FrameType.B: _B_LIMITS,
+    FrameType.B_UNKEPT: _B_LIMITS,
+}
 _FIXED_BYTES = sum(f.size or 0 for f in PACKET_HEADER.fields)
 _VARINTS = sum(f.size is None for f in PACKET_HEADER.fields)
 MIN_PACKET_BYTES = _FIXED_BYTES + _VARINTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Packet:
+class Packet(_Order):
     """One coded frame.
 
     Attributes:
-        frame_type: ``FrameType``; an intra frame is a key frame and resets all state.
+        frame_type: ``FrameType``; a key frame resets all state.
         quality: quality index, 0..63.
-        frame_number: display order, from 0, one more for each packet.
+        frame_number: decoding order, from 0, one more for each packet.
+        shift: what the display number is above the frame number, -8..16; 0 in a key frame.
+        level: temporal level; 0 in key and P frames, 1..7 in B frames.
+        past: frames from the earlier reference, in display order, 1..16; 0 in a key frame.
+        future: frames to the later reference, likewise; 0 in key and P frames.
         frame_crc: ``Frame.crc32()`` of the decoded picture.
-        motion: coded motion. Empty in a key frame; empty in an inter frame means that every
-            vector is zero.
+        motion: coded motion. Empty in a key frame; empty elsewhere means that every vector is
+            zero.
         latents: hyper-latents and the symbols of luma and chroma, one entropy-coded stream. Empty
             means that every symbol of the frame is zero.
 
@@ -87,6 +164,10 @@ class Packet:
     frame_type: int
     quality: int
     frame_number: int
+    shift: int = 0
+    level: int = 0
+    past: int = 0
+    future: int = 0
     frame_crc: int
     motion: bytes = b""
     latents: bytes = b""
@@ -97,16 +178,9 @@ class Packet:
         Empty sections are within them: no motion stands for zero vectors, no latents for zero
         symbols, so a frame that repeats the previous one has no payload.
         """
-        PACKET_HEADER.check(dataclasses.asdict(self.header), HeaderError)
-        if self.is_key and self.motion:
-            raise HeaderError(
-                f"packet header: motion_bytes is {len(self.motion)} in a key frame; allowed is 0"
-            )
-
-    @property
-    def is_key(self) -> bool:
-        """Whether decoding can start here."""
-        return self.frame_type == FrameType.INTRA
+        header = self.header
+        PACKET_HEADER.check(_stored(header), HeaderError)
+        _check_type(header, HeaderError)
 
     @property
     def sections(self) -> tuple[bytes, bytes]:
@@ -119,6 +193,10 @@ class Packet:
         return PacketHeader(
             quality=self.quality,
             frame_type=self.frame_type,
+            level=self.level,
+            shift=self.shift,
+            past=self.past,
+            future=self.future,
             frame_crc=self.frame_crc,
             frame_number=self.frame_number,
             motion_bytes=len(self.motion),
@@ -137,7 +215,60 @@ class Packet:
 
     def _head(self) -> bytes:
         """The packed header, still without its CRC."""
-        return PACKET_HEADER.pack({**dataclasses.asdict(self.header), "packet_crc": 0}, HeaderError)
+        return PACKET_HEADER.pack({**_stored(self.header), "packet_crc": 0}, HeaderError)
+
+
+def _stored(header: PacketHeader) -> dict[str, int]:
+    """Values for the field table: the shortest distance, of zero bits, where there is none."""
+    values = dataclasses.asdict(header)
+    return values | {name: 1 for name in _DISTANCES if values[name] == 0}
+
+
+def _read(values: dict[str, int]) -> PacketHeader:
+    """The header of values from the field table."""
+    limits = _LIMITS[values["frame_type"]]
+    none = {name: 0 for name in _DISTANCES if limits[name] == _NONE and values[name] == 1}
+    return PacketHeader(**values | none)
+
+
+def _check_type(header: PacketHeader, error: type[ColorvidError]) -> None:
+    """Raise ``error`` if a field must not have its value in a frame of this type."""
+    kind = FrameType(header.frame_type)
+    for name, (low, high) in _LIMITS[kind].items():
+        value = getattr(header, name)
+        if not low <= value <= high:
+            allowed = low if low == high else f"{low}..{high}"
+            raise error(
+                f"packet header: {name} is {value} in a {kind.label} frame; allowed is {allowed}"
+            )
+    if not 0 <= header.display_number <= MAX_FRAME_NUMBER:
+        raise error(
+            f"packet header: the display number is {header.display_number}; "
+            f"allowed is 0..{MAX_FRAME_NUMBER}"
+        )
+
+
+def check_limits(
+    header: PacketHeader, payload_limit: int, reorder: int, error: type[ColorvidError]
+) -> None:
+    """Raise ``error`` if a packet breaks a limit of its stream.
+
+    Args:
+        header: of the packet.
+        payload_limit: most payload bytes that the stream header allows.
+        reorder: of the stream header.
+        error: what to raise.
+    """
+    if header.payload_bytes > payload_limit:
+        raise error(
+            f"packet header: payload has {header.payload_bytes} bytes; "
+            f"at most {payload_limit} are allowed for this picture size"
+        )
+    if header.shift < -reorder:
+        raise error(
+            f"packet header: shift is {header.shift}; the stream header says that it is at "
+            f"least {-reorder}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,28 +291,21 @@ class ParsedHeader:
         return self.size + self.header.payload_bytes
 
 
-def parse_header(data: Buffer, payload_limit: int) -> ParsedHeader:
+def parse_header(data: Buffer, payload_limit: int, reorder: int) -> ParsedHeader:
     """Read the packet header at the start of ``data``; the payload need not be there.
 
     Args:
         data: at least ``PACKET_HEADER.size`` bytes, fewer only at the end of the stream.
-        payload_limit: most payload bytes that the stream header allows.
+        payload_limit, reorder: see `check_limits`.
 
     Raises:
-        DamagedStream: cut, a field out of its limits, or a payload above the limit.
+        DamagedStream: cut, a field out of its limits, or above a limit of the stream.
     """
     values, size = PACKET_HEADER.unpack(data, 0, DamagedStream)
     crc = values.pop("packet_crc")
-    header = PacketHeader(**values)
-    if header.payload_bytes > payload_limit:
-        raise DamagedStream(
-            f"packet header: payload has {header.payload_bytes} bytes; "
-            f"at most {payload_limit} are allowed for this picture size"
-        )
-    if header.frame_type == FrameType.INTRA and header.motion_bytes:
-        raise DamagedStream(
-            f"packet header: motion_bytes is {header.motion_bytes} in a key frame; allowed is 0"
-        )
+    header = _read(values)
+    _check_type(header, DamagedStream)
+    check_limits(header, payload_limit, reorder, DamagedStream)
     return ParsedHeader(header, crc, size)
 
 
@@ -204,6 +328,10 @@ def parse_packet(data: Buffer, parsed: ParsedHeader) -> Packet:
         frame_type=FrameType(header.frame_type),
         quality=header.quality,
         frame_number=header.frame_number,
+        shift=header.shift,
+        level=header.level,
+        past=header.past,
+        future=header.future,
         frame_crc=header.frame_crc,
         motion=motion,
         latents=latents,

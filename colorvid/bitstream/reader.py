@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Literal
 
 from colorvid.bitstream import index as idx
 from colorvid.bitstream.index import KeyFrame, StreamIndex
+from colorvid.bitstream.order import GroupNumbers
 from colorvid.bitstream.packets import PACKET_MARKER, Packet
 from colorvid.bitstream.scanner import Scanner
 from colorvid.errors import ConfigError, DamagedStream
@@ -26,8 +27,9 @@ class Damage:
     Attributes:
         what: one line.
         offset: where it was noticed, bytes from the start of the stream.
-        lost: numbers of the frames that are missing because of it; empty if there are none, None
-            if the stream ends here and nothing says how many frames it had.
+        lost: frame numbers, in decoding order, of the frames that are missing because of it;
+            empty if there are none, None if the stream ends here and nothing says how many frames
+            it had.
     """
 
     what: str
@@ -58,8 +60,8 @@ class ClvReader:
     """Iterates over the packets of a stream, from a file or a pipe, in bounded memory.
 
     With ``on_damage="raise"`` the first damage raises ``DamagedStream``. With ``"resync"`` the
-    iterator yields a ``Damage`` and goes on at the next packet with a valid CRC; after lost frames
-    a decoder must wait for the next key frame.
+    iterator yields a ``Damage`` and goes on at the next packet with a valid CRC; frames that refer
+    to lost ones cannot be decoded.
 
     Attributes:
         header: the stream header.
@@ -73,7 +75,7 @@ class ClvReader:
         Raises:
             ConfigError: ``on_damage`` is neither of the two.
             HeaderError: not a ``.clv`` stream, or its header is damaged.
-            UnsupportedVersion: made by a newer colorvid.
+            UnsupportedVersion: of another format version.
             InputError: the file cannot be read.
         """
         if on_damage not in ("raise", "resync"):
@@ -197,6 +199,7 @@ class ClvReader:
         self._ended = False
         self._keys = 0
         self._last_key = idx.NO_KEY
+        self._numbers = GroupNumbers()
         self._keys_digest = hashlib.sha256()
 
     def _records(self) -> Iterator[Packet | Damage]:
@@ -229,7 +232,7 @@ class ClvReader:
         return self._read_index() if marker else _End(None)
 
     def _account(self, packet: Packet, problem: Damage | None) -> Iterator[Packet | Damage]:
-        """Check the frame number against the expected one; yield damage, then the packet."""
+        """Check both numbers of the packet; yield damage, then the packet unless it is to blame."""
         number, due, offset = packet.frame_number, self._expected, self.packet_offset
         if problem is not None:
             yield Damage(problem.what, problem.offset, range(due, max(number, due)))
@@ -249,6 +252,12 @@ class ClvReader:
             key = KeyFrame(number, offset)
             self._keys_digest.update(key.to_bytes(self._last_key))
             self._last_key = key
+            if (wrong := self._numbers.end(number)) is not None:
+                yield Damage(wrong, offset, _NONE_LOST)
+            self._numbers.start(number)
+        elif (wrong := self._numbers.add(number, packet.display_number)) is not None:
+            yield Damage(wrong, offset, range(number, number + 1))
+            return
         yield packet
 
     def _finish(self, end: _End, problem: Damage | None) -> Iterator[Damage]:
@@ -265,6 +274,8 @@ class ClvReader:
         elif total > due:
             what = f"the index says {total} frames, the packets end before frame {due}"
             yield Damage(what, offset - self.index_bytes, range(due, total))
+        if (wrong := self._numbers.end(total)) is not None:
+            yield Damage(wrong, offset - self.index_bytes, _NONE_LOST)
         if not self._scanner.at_end():
             yield Damage("bytes follow the end of the stream", offset, _NONE_LOST)
 

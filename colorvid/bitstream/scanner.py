@@ -123,7 +123,7 @@ class Scanner:
 
         Raises:
             HeaderError: not a ``.clv`` stream, or its header is damaged.
-            UnsupportedVersion: made by a newer colorvid.
+            UnsupportedVersion: of another format version.
             InputError: the file cannot be read.
         """
         self._window = ByteWindow(file)
@@ -239,7 +239,7 @@ class Scanner:
         # Not one byte more than the header is waited for: the next packet of a pipe may be late.
         while not header_is_complete(window.data) and window.fill(len(window.data) + 1):
             pass
-        parsed = parse_header(window.data, self.header.payload_limit)
+        parsed = parse_header(window.data, self.header.payload_limit, self.header.reorder)
         size = parsed.packet_bytes
         if not window.fill(size):
             raise DamagedStream(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES, StreamHeader
-from colorvid.bitstream.packets import SECTIONS, FrameType, PacketHeader
+from colorvid.bitstream.packets import SECTIONS, PacketHeader
 from colorvid.bitstream.reader import ClvReader, Damage
 
 DAMAGE_LINES = 100
@@ -18,7 +18,7 @@ class FrameSummary:
     """One packet of a stream.
 
     Attributes:
-        header: its header: type, quality index, frame number, CRC of the picture, section sizes.
+        header: its header: type, quality index, place, references, CRC of the picture, sizes.
         offset: where it starts, bytes from the start of the stream.
         packet_bytes: its size with header, bytes.
     """
@@ -30,7 +30,7 @@ class FrameSummary:
     @property
     def is_key(self) -> bool:
         """Whether decoding can start here."""
-        return self.header.frame_type == FrameType.INTRA
+        return self.header.is_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class StreamSummary:
 
     Attributes:
         header: the stream header.
-        frames: the readable packets, in order.
+        frames: the readable packets, in decoding order.
         damage: what is wrong with the stream, the first ``DAMAGE_LINES`` places; empty if
             nothing is.
         damages: number of places.
@@ -85,7 +85,7 @@ def summarise(file: BinaryIO) -> StreamSummary:
 
     Raises:
         HeaderError: not a ``.clv`` stream, or its header is damaged.
-        UnsupportedVersion: made by a newer colorvid.
+        UnsupportedVersion: of another format version.
         InputError: the file cannot be read.
     """
     reader = ClvReader(file, on_damage="resync")

@@ -133,11 +133,14 @@ def _bpp(summary: StreamSummary) -> float:
 
 
 def _frame(frame: FrameSummary) -> dict[str, Any]:
-    """One packet as JSON values."""
+    """One packet as JSON values; frames by their display numbers, ``packet`` by its own."""
     header = frame.header
     return {
-        "frame": header.frame_number,
-        "type": FrameType(header.frame_type).name.lower(),
+        "packet": header.frame_number,
+        "frame": header.display_number,
+        "type": FrameType(header.frame_type).label,
+        "level": header.level,
+        "references": list(header.references),
         "quality": header.quality,
         "offset": frame.offset,
         "bytes": frame.packet_bytes,
@@ -193,7 +196,7 @@ def _colours(header: StreamHeader) -> str:
 
 
 def _coding(summary: StreamSummary) -> str:
-    """Groups and qualities."""
+    """Groups, qualities, and what order and references ask of a decoder."""
     lengths = [len(group) for group in groups(summary)]
     if not lengths:
         return ""
@@ -202,6 +205,8 @@ def _coding(summary: StreamSummary) -> str:
         found = [f.header.quality for f in summary.frames if f.is_key == wanted]
         if found:
             parts.append(f"quality of {kind} frames {_span(found)}")
+    header = summary.header
+    parts.append(f"reorder {header.reorder}, {plural(header.references, 'reference picture')}")
     return ", ".join(parts)
 
 
@@ -255,10 +260,14 @@ def _state(summary: StreamSummary) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Rows of one set of keys, right-aligned under them."""
+    """Rows of one set of keys, right-aligned under them; lists as words, ``-`` if empty."""
     if not rows:
         return
-    cells = [list(rows[0]), *([str(v) for v in row.values()] for row in rows)]
+    cells = [list(rows[0]), *([_cell(v) for v in row.values()] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
     for row in cells:
         yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+
+
+def _cell(value: object) -> str:
+    return " ".join(map(str, value)) or "-" if isinstance(value, list) else str(value)

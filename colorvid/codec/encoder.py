@@ -62,9 +62,10 @@ class Encoder:
             )
         step = self._loop.push(frame)
         packet = Packet(
-            frame_type=FrameType.INTRA if step.is_key else FrameType.INTER,
+            frame_type=FrameType.KEY if step.is_key else FrameType.P,
             quality=step.quality,
             frame_number=self._number,
+            past=0 if step.is_key else 1,
             frame_crc=step.coded.picture.crc32(),
             motion=step.motion,
             latents=step.coded.latents,

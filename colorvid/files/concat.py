@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from colorvid.bitstream import ClvReader, ClvWriter, Packet, StreamHeader
-from colorvid.errors import ConfigError, HeaderError
+from colorvid.errors import ConfigError, DamagedStream, HeaderError
 from colorvid.files.streams import create_stream, name_of, named_errors, open_stream
 
 
@@ -30,13 +31,13 @@ def concat_files(
 ) -> ConcatReport:
     """Put ``.clv`` streams one after the other, without decoding them.
 
-    Frames are numbered anew, the rest of every packet stays as it is. Parts of a video that begin
+    Packets are numbered anew, the rest of every packet stays as it is. Parts of a video that begin
     at multiples of its ``gop`` give the very bytes of a single encoding. The target appears under
     its name when it is complete.
 
     Args:
-        sources: ``.clv`` files of one header: size, rate, colours, model and length of groups;
-            ``-`` = standard input.
+        sources: ``.clv`` files of one header: size, rate, colours, model, length of groups,
+            order and references; ``-`` = standard input.
         target: a ``.clv`` file; ``-`` = standard output.
         overwrite: whether an existing target is replaced.
 
@@ -45,7 +46,7 @@ def concat_files(
         InputError: a source cannot be read.
         OutputError: the target exists or cannot be written.
         HeaderError: a source is not a ``.clv`` stream, or its header differs from the first one's.
-        DamagedStream: a source is damaged.
+        DamagedStream: a source is damaged, or its packets cannot follow one another.
     """
     if not sources:
         raise ConfigError("there are no streams to put together; give one or more")
@@ -63,10 +64,20 @@ def concat_files(
                 _check_same(first, reader.header, name_of(sources[0], "stdin"))
                 for record in reader:
                     assert isinstance(record, Packet)  # damage raises
-                    writer.write_packet(dataclasses.replace(record, frame_number=frames))
+                    with _faults_of_the_source():
+                        writer.write_packet(dataclasses.replace(record, frame_number=frames))
                     frames += 1
         writer.finish()
     return ConcatReport(frames, writer.bytes_written)
+
+
+@contextmanager
+def _faults_of_the_source() -> Iterator[None]:
+    """Blame the stream for a packet that a writer refuses, as it is not ours."""
+    try:
+        yield
+    except ConfigError as error:
+        raise DamagedStream(str(error)) from error
 
 
 def _check_same(first: StreamHeader, other: StreamHeader, name: str) -> None:

@@ -94,9 +94,26 @@ def named_errors(name: str) -> Iterator[None]:
 
 
 def header_of(
-    info: VideoInfo, gop: int, model_id: bytes, tune: Tune = Tune.DEFAULT
+    info: VideoInfo,
+    gop: int,
+    model_id: bytes,
+    tune: Tune = Tune.DEFAULT,
+    *,
+    reorder: int = 0,
+    references: int = 1,
 ) -> StreamHeader:
-    """Header of a stream that holds a video."""
+    """Header of a stream that holds a video.
+
+    Args:
+        info: size, rate and colours.
+        gop: most frames of a group; 0 = not said.
+        model_id: identity of the model.
+        tune: what the encoder was tuned for.
+        reorder: most frames that are coded before a frame and shown after it; 0 = every frame is
+            coded in its turn.
+        references: pictures that a decoder keeps; 1 is enough where every frame refers to the one
+            before it.
+    """
     return StreamHeader(
         width=info.width,
         height=info.height,
@@ -105,6 +122,8 @@ def header_of(
         sar_num=info.sample_aspect.numerator,
         sar_den=info.sample_aspect.denominator,
         gop_length=gop,
+        reorder=reorder,
+        references=references,
         tune=tune,
         color_range=info.color_range,
         matrix=info.matrix,
@@ -189,7 +208,7 @@ def probe(source: str | Path) -> StreamSummary:
     Raises:
         InputError: the file cannot be read.
         HeaderError: not a ``.clv`` stream, or its header is damaged.
-        UnsupportedVersion: made by a newer colorvid.
+        UnsupportedVersion: of another format version.
     """
     with open_stream(source) as file, named_errors(name_of(source, "stdin")):
         return summarise(file)

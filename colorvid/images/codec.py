@@ -223,7 +223,7 @@ class ImageCodec(nn.Module):
             if len(string) < _HEAD_BYTES or string[0] >= QUALITIES:
                 raise DamagedStream("a string of compress() is cut or damaged")
             packet = Packet(
-                frame_type=FrameType.INTRA,
+                frame_type=FrameType.KEY,
                 quality=string[0],
                 frame_number=0,
                 frame_crc=int.from_bytes(string[1:_HEAD_BYTES], "little"),

@@ -29,8 +29,8 @@ class FrameRow:
     """One line of the CSV log; the parts of the bytes add up to ``bytes``.
 
     Attributes:
-        frame: number from 0.
-        type: ``intra`` or ``inter``.
+        frame: number from 0, in the order of display.
+        type: ``key``, ``P``, ``B``, or ``b``, a B frame that is not kept.
         quality: index of the frame, 0..63.
         bytes: whole packet.
         bytes_luma, bytes_chroma, bytes_side: latents of luma and chroma, hyper-latents. They
@@ -64,8 +64,8 @@ class FrameRow:
             header.latents_bytes, [bits[name] for name in ("luma", "chroma", "side")]
         )
         return FrameRow(
-            frame=packet.frame_number,
-            type=FrameType(packet.frame_type).name.lower(),
+            frame=packet.display_number,
+            type=FrameType(packet.frame_type).label,
             quality=packet.quality,
             bytes=size,
             bytes_luma=luma,

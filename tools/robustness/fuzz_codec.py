@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import math
@@ -159,17 +160,20 @@ class StreamTarget(Target):
         def edited(parts: tuple[Packet, tuple[int, int, bytes]]) -> bytes:
             packet, (kind, value, body) = parts
             values: dict[str, Any] = {
-                name: getattr(packet, name)
-                for name in ("frame_type", "quality", "frame_number", "frame_crc")
-            } | {"motion": packet.motion, "latents": packet.latents}
+                field.name: getattr(packet, field.name) for field in dataclasses.fields(packet)
+            }
             if kind == 1:
                 values["quality"] = value
             elif kind == 2:
-                values["frame_number"] = value
+                values["frame_number"] = value - min(packet.shift, 0)
             elif kind == 3:
                 values["latents"] = body
             elif kind == 4:
-                values |= {"frame_type": 1, "motion": body}
+                values |= {"frame_type": 1, "past": 1 + value % 16, "motion": body}
+                values |= {"level": 0, "future": 0}
+            elif kind == 5:
+                values |= {"frame_type": 2 + value % 2, "level": 1 + value % 7}
+                values |= {"past": 1 + value % 16, "future": 1 + value // 4}
             return Packet(**values).to_bytes()
 
         header = self.corpus[0][:STREAM_HEADER_BYTES]

@@ -6,7 +6,7 @@ import random
 import zlib
 from collections.abc import Sequence
 
-from colorvid.bitstream.headers import STREAM_HEADER_BYTES
+from colorvid.bitstream.headers import MOST_REORDER, STREAM_HEADER_BYTES
 from colorvid.bitstream.index import INDEX_CRC_START, INDEX_MARKER
 from colorvid.bitstream.packets import PACKET_MARKER, parse_header
 from colorvid.errors import DamagedStream
@@ -87,7 +87,8 @@ def _repair_at(out: bytearray, at: int) -> int:
         covered, end = at + INDEX_CRC_START, len(out)
     elif out.startswith(PACKET_MARKER, at):
         try:
-            end = at + parse_header(bytes(out[at : at + 64]), len(out)).packet_bytes
+            parsed = parse_header(bytes(out[at : at + 64]), len(out), MOST_REORDER)
+            end = at + parsed.packet_bytes
         except DamagedStream:
             return 1
         covered = at + _CRC_AT + 4

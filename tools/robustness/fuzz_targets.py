@@ -95,21 +95,52 @@ class Target(ABC):
 def sample_header(**changes: Any) -> StreamHeader:
     """A header of a small stream."""
     values: dict[str, Any] = dict(
-        width=16, height=16, rate_num=30000, rate_den=1001, gop_length=3, model_id=bytes(range(16))
-    )
+        width=16, height=16, rate_num=30000, rate_den=1001, gop_length=3, reorder=1, references=2,
+        model_id=bytes(range(16)),
+    )  # fmt: skip
     return StreamHeader(**{**values, **changes})
 
 
 def sample_packet(number: int) -> Packet:
-    """A packet; every third is a key frame. Sizes need one and two bytes."""
+    """A packet: key, P and unkept B frame in turn. Sizes need one and two bytes."""
+    place: dict[str, int] = (
+        dict(frame_type=0),
+        dict(frame_type=1, shift=1, past=2),
+        dict(frame_type=3, shift=-1, level=1, past=1, future=1),
+    )[number % 3]
     return Packet(
-        frame_type=int(number % 3 > 0),
+        **place,
         quality=number % 64,
         frame_number=number,
         frame_crc=0x01020304 * number % 2**32,
         motion=b"motion" * (number % 3),
         latents=bytes(range(7)) * 7 * (number % 4),
     )
+
+
+def any_packet() -> SearchStrategy[Packet]:
+    """Packets of all types with any values that they may have."""
+    distance, level = st.integers(1, 16), st.integers(1, 7)
+    places = (
+        dict(frame_type=st.just(0)),
+        dict(frame_type=st.just(1), past=distance),
+        dict(frame_type=st.integers(2, 3), past=distance, future=distance, level=level),
+    )
+    number = st.integers(8, MAX_FRAME_NUMBER - 16) | st.integers(8, 20)
+
+    def made(place: dict[str, SearchStrategy[int]]) -> SearchStrategy[Packet]:
+        moves = {} if len(place) == 1 else {"shift": st.integers(-8, 16) | st.integers(-1, 1)}
+        return st.builds(
+            Packet,
+            **place,
+            **moves,
+            quality=st.integers(0, 63),
+            frame_number=number if moves else number | st.integers(0, MAX_FRAME_NUMBER),
+            frame_crc=st.just(1),
+            latents=st.binary(max_size=40),
+        )
+
+    return st.sampled_from(places).flatmap(made)
 
 
 class HeaderTarget(Target):
@@ -156,15 +187,7 @@ class PacketTarget(Target):
     def structured(self) -> SearchStrategy[bytes]:
         """Pieces of streams in any order, under right CRCs."""
         whole = self.corpus[-1]
-        number = st.integers(0, MAX_FRAME_NUMBER) | st.integers(0, 12)
-        packet = st.builds(
-            Packet,
-            frame_type=st.integers(0, 1),
-            quality=st.integers(0, 63),
-            frame_number=number,
-            frame_crc=st.just(1),
-            latents=st.binary(max_size=40),
-        ).map(lambda p: p.to_bytes())
+        packet = any_packet().map(lambda p: p.to_bytes())
         index = st.binary(max_size=20).map(lambda b: INDEX_MARKER + bytes(4) + b + whole[-8:])
         piece = packet | index | st.binary(max_size=20) | st.sampled_from(self.tokens)
         tail = st.sampled_from((b"", whole[whole.rfind(INDEX_MARKER) :]))
@@ -178,21 +201,26 @@ class PacketTarget(Target):
         return repair(data) if rng.random() < 0.5 else data
 
     def check(self, data: bytes) -> None:
-        """Packets that come out stand in the file, in order; damage is reported in both modes."""
+        """Packets that come out stand in the file, in order; damage is reported in both modes.
+
+        Without damage every frame has its own display number, and none is left out.
+        """
         try:
             reader = ClvReader(io.BytesIO(data), "resync")
         except HeaderError:
             return
-        due, damages = 0, 0
+        due, damages, shown = 0, 0, set()
         for record in reader:
             if isinstance(record, Damage):
                 damages += 1
                 continue
             require(record.frame_number >= due, "frame numbers rise")
             due = record.frame_number + 1
+            shown.add(record.display_number)
             stands = data[reader.packet_offset :][: reader.packet_bytes]
             require(record.to_bytes() == stands, "a packet is what stands in the file")
         require(damages > 0 or reader.total_frames == due, "a missing frame is damage")
+        require(damages > 0 or shown == set(range(due)), "every display number has its frame")
         self._check_strict(data, damages > 0)
         self._check_seeking(data)
 

@@ -153,7 +153,8 @@ class ColorvidRun:
             threads=self.threads,
         )
         stream = probe(target)
-        sizes = [frame.packet_bytes for frame in stream.frames]
+        shown = sorted(stream.frames, key=lambda frame: frame.header.display_number)
+        sizes = [frame.packet_bytes for frame in shown]
         sizes[0] += STREAM_HEADER_BYTES
         sizes[-1] += stream.index_bytes
         return Encoded(report.seconds, sizes)
