@@ -260,7 +260,7 @@ def _state(summary: StreamSummary) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Rows of one set of keys, right-aligned under them; lists as words, ``-`` if empty."""
+    """Rows of one set of keys, right-aligned under them; lists with commas, ``-`` if empty."""
     if not rows:
         return
     cells = [list(rows[0]), *([_cell(v) for v in row.values()] for row in rows)]
@@ -270,4 +270,4 @@ def _table(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _cell(value: object) -> str:
-    return " ".join(map(str, value)) or "-" if isinstance(value, list) else str(value)
+    return ",".join(map(str, value)) or "-" if isinstance(value, list) else str(value)

@@ -17,8 +17,11 @@ TABLE = FieldTable(
     (
         constant("mark", "bytes", b"\x01\x02", "a marker"),
         Field("low_bits", "u6", "six bits", high=50, bit=0),
-        Field("flag", "u1", "one bit", high=1, bit=6),
-        constant("spare", "u1", 0, "nothing yet", bit=7),
+        Field("kind", "u2", "two bits", high=2, bit=6),
+        Field("step", "u3", "three bits", bit=0, high=7),
+        Field("move", "u5", "five bits", -8, 16, bit=3, bias=8),
+        Field("near", "u4", "four bits", 1, 16, bit=0, bias=-1),
+        Field("far", "u4", "four bits more", 1, 16, bit=4, bias=-1),
         Field("small", "u8", "a byte, px", 3, 9, labels={4: "four"}),
         Field("wide", "u64", "eight bytes", high=2**64 - 1),
         Field("count", "varint", "a count"),
@@ -27,13 +30,17 @@ TABLE = FieldTable(
 )
 VALUES = {
     "low_bits": 0x15,
-    "flag": 1,
+    "kind": 1,
+    "step": 5,
+    "move": -3,
+    "near": 1,
+    "far": 16,
     "small": 4,
     "wide": 0x0102030405060708,
     "count": 300,
     "blob": b"ab",
 }
-BYTES = bytes.fromhex("0102 55 04 0807060504030201 ac02 6162")
+BYTES = bytes.fromhex("0102 55 2d f0 04 0807060504030201 ac02 6162")
 
 
 @pytest.mark.parametrize(
@@ -64,8 +71,8 @@ def test_table_writes_and_reads_golden_bytes() -> None:
 
 
 def test_table_offsets_and_size() -> None:
-    assert TABLE.offsets() == [0, 2, 2, 2, 3, 4, 12, None]
-    assert TABLE.size == 2 + 1 + 1 + 8 + 5 + 2
+    assert TABLE.offsets() == [0, 2, 2, 3, 3, 4, 4, 5, 6, 14, None]
+    assert TABLE.size == 2 + 3 + 1 + 8 + 5 + 2
 
 
 @pytest.mark.parametrize(
@@ -82,7 +89,11 @@ def test_varint_is_no_longer_than_its_largest_value(high: int, size: int) -> Non
     ("name", "value", "message"),
     [
         ("low_bits", 51, "test header: low_bits is 51; allowed is 0..50"),
-        ("flag", 2, "test header: flag is 2; allowed is 0..1"),
+        ("kind", 3, "test header: kind is 3; allowed is 0..2"),
+        ("move", -9, "test header: move is -9; allowed is -8..16"),
+        ("move", 17, "test header: move is 17; allowed is -8..16"),
+        ("near", 0, "test header: near is 0; allowed is 1..16"),
+        ("far", 17, "test header: far is 17; allowed is 1..16"),
         ("small", 2, "test header: small is 2; allowed is 3..9"),
         ("small", 10, "test header: small is 10; allowed is 3..9"),
         ("small", 4.0, "test header: small is 4.0; allowed is 3..9"),
@@ -108,10 +119,11 @@ def test_table_cut_anywhere(length: int) -> None:
     ("at", "byte", "message"),
     [
         (0, 9, "test header: mark is 0902; allowed is 01 02"),
-        (2, 0x80, "test header: spare is 1; allowed is 0"),
+        (2, 0xC0, "test header: kind is 3; allowed is 0..2"),
+        (3, 0xFD, "test header: move is 23; allowed is -8..16"),
         (2, 0x3F, "test header: low_bits is 63; allowed is 0..50"),
-        (3, 2, "test header: small is 2; allowed is 3..9"),
-        (13, 0, "test header: count is not a varint in shortest form"),
+        (5, 2, "test header: small is 2; allowed is 3..9"),
+        (15, 0, "test header: count is not a varint in shortest form"),
     ],
 )
 def test_table_refuses_to_read(at: int, byte: int, message: str) -> None:

@@ -15,14 +15,14 @@ from colorvid.errors import HeaderError, UnsupportedVersion
 from tests.clv import header
 
 GOLDEN = bytes.fromhex(
-    "89434c560d0a1a0a 01 b000 9000 30750000 e9030000 0c000000 0b000000 03000000"
-    "00 01 06 05 01 01 01 000102030405060708090a0b0c0d0e0f 4a0be74e"
+    "89434c560d0a1a0a 02 b000 9000 30750000 e9030000 0c000000 0b000000 03000000 01 02"
+    "00 01 06 05 01 01 01 000102030405060708090a0b0c0d0e0f 04ed5631"
 )
 
 
 def with_crc(data: bytes) -> bytes:
     """The header with its CRC made right."""
-    return data[:56] + zlib.crc32(data[:56]).to_bytes(4, "little")
+    return data[:58] + zlib.crc32(data[:58]).to_bytes(4, "little")
 
 
 def test_golden_bytes() -> None:
@@ -48,7 +48,7 @@ def test_field_out_of_range_cannot_be_made(name: str, value: int, message: str) 
 @pytest.mark.parametrize(
     ("offset", "data", "message"),
     [
-        (8, "00", "version is 0; allowed is 1"),
+        (8, "00", "version is 0; allowed is 2"),
         (9, "0000", "width is 0; allowed is 1..8192"),
         (9, "0120", "width is 8193; allowed is 1..8192"),
         (11, "0000", "height is 0; allowed is 1..8192"),
@@ -57,10 +57,13 @@ def test_field_out_of_range_cannot_be_made(name: str, value: int, message: str) 
         (17, "00000000", "rate_den is 0; allowed is 1..4294967295"),
         (21, "00000000", "sample aspect ratio is 0/11; an unknown ratio is written 0/1"),
         (25, "00000000", "sar_den is 0; allowed is 1..4294967295"),
-        (33, "01", "pixel_format is 1; allowed is 0..0"),
-        (34, "03", "color_range is 3; allowed is 0..2"),
-        (38, "07", "chroma_location is 7; allowed is 0..6"),
-        (39, "02", "tune is 2; allowed is 0..1"),
+        (33, "10", "reorder is 16; allowed is 0..15"),
+        (34, "00", "references is 0; allowed is 1..16"),
+        (34, "11", "references is 17; allowed is 1..16"),
+        (35, "01", "pixel_format is 1; allowed is 0..0"),
+        (36, "03", "color_range is 3; allowed is 0..2"),
+        (40, "07", "chroma_location is 7; allowed is 0..6"),
+        (41, "02", "tune is 2; allowed is 0..1"),
     ],
 )
 def test_field_out_of_range_is_refused(offset: int, data: str, message: str) -> None:
@@ -76,11 +79,25 @@ def test_model_id_has_16_bytes() -> None:
         header(model_id=b"\x00\x01")
 
 
-def test_newer_version() -> None:
-    newer = GOLDEN[:8] + b"\x02" + GOLDEN[9:]
-    for data in (newer, newer[:9]):
-        with pytest.raises(UnsupportedVersion, match="format version 2, .* up to 1; update"):
-            StreamHeader.from_bytes(data)
+OLD = bytes.fromhex(
+    "89434c560d0a1a0a 01 b000 9000 30750000 e9030000 0c000000 0b000000 03000000"
+    "00 01 06 05 01 01 01 000102030405060708090a0b0c0d0e0f 4a0be74e"
+)
+"""The same header in format version 1."""
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (OLD, "1, this colorvid reads version 2; decode it with the colorvid that made it"),
+        (GOLDEN[:8] + b"\x03" + GOLDEN[9:], "3, this colorvid reads version 2; update colorvid"),
+    ],
+)
+def test_other_versions(data: bytes, message: str) -> None:
+    for part in (data, data + bytes(9), data[:9]):
+        with pytest.raises(UnsupportedVersion) as caught:
+            StreamHeader.from_bytes(part)
+        assert str(caught.value) == f"stream has format version {message}"
 
 
 @pytest.mark.parametrize(
@@ -89,8 +106,8 @@ def test_newer_version() -> None:
         (b"", "not a .clv stream: it is empty"),
         (b"RIFF....WAVE", "not a .clv stream: it starts with 52 49 46 46 2e 2e 2e 2e, not 89 43"),
         (GOLDEN.replace(b"\r\n", b"\n"), "line ends were changed; transfer the file as binary"),
-        (GOLDEN[:59], "stream header is cut: 59 of 60 bytes are there"),
-        (GOLDEN[:4], "stream header is cut: 4 of 60 bytes are there"),
+        (GOLDEN[:61], "stream header is cut: 61 of 62 bytes are there"),
+        (GOLDEN[:4], "stream header is cut: 4 of 62 bytes are there"),
         (GOLDEN[:-1] + b"\x00", "stream header is damaged: its CRC is 00"),
     ],
 )
@@ -109,7 +126,7 @@ def test_payload_limit(width: int, height: int, limit: int) -> None:
 
 def test_describe_names_every_field_and_label() -> None:
     text = describe(header())
-    assert len(text.splitlines()) == 15
+    assert len(text.splitlines()) == 17
     assert re.search(r"^width +176 +luma columns, px$", text, re.M)
     assert re.search(r"^matrix +6 \(SMPTE 170M\) +matrix coefficients, H.273$", text, re.M)
     assert re.search(r"^model_id +000102030405060708090a0b0c0d0e0f ", text, re.M)
@@ -126,8 +143,6 @@ def documented_rows() -> list[list[str]]:
 
 def size_of(field: Field) -> str:
     """The size of a field as the document gives it: bytes, a range of them, or bits of a byte."""
-    if field.bits == 1:
-        return f"bit {field.bit}"
     if field.bits:
         return f"bits {field.bit}-{field.bit + field.bits - 1}"
     return str(field.size or f"1..{field.max_size}")

@@ -10,9 +10,9 @@ from colorvid.bitstream.index import NO_KEY, KeyFrame, StreamIndex, build_index
 from colorvid.errors import DamagedStream
 from tests.clv import parts
 
-# marker, CRC, 6 frames, 2 key frames, (0, 60), 3 frames and 67 bytes on, size 22, marker
-GOLDEN = bytes.fromhex("f5435649 22343f6f 06 02 013c 0343 16000000 f5435645")
-KEYS = [(0, 60), (3, 127)]
+# marker, CRC, 6 frames, 2 key frames, (0, 62), 3 frames and 73 bytes on, size 22, marker
+GOLDEN = bytes.fromhex("f5435649 7d077da2 06 02 013e 0349 16000000 f5435645")
+KEYS = [(0, 62), (3, 135)]
 
 
 def forged(total: int, keys: list[tuple[int, int]], count: int, size: int) -> bytes:
@@ -25,7 +25,7 @@ def forged(total: int, keys: list[tuple[int, int]], count: int, size: int) -> by
 
 
 def test_golden_bytes() -> None:
-    first, second = KeyFrame(0, 60), KeyFrame(3, 127)
+    first, second = KeyFrame(0, 62), KeyFrame(3, 135)
     entries = first.to_bytes(NO_KEY) + second.to_bytes(first)
     assert build_index(6, 2, entries) == GOLDEN
     assert parts()[-1] == GOLDEN
@@ -46,7 +46,7 @@ def test_far_key_frames_survive() -> None:
 
 
 def test_key_at() -> None:
-    index = StreamIndex(9, (KeyFrame(2, 60), KeyFrame(5, 100)))
+    index = StreamIndex(9, (KeyFrame(2, 62), KeyFrame(5, 100)))
     found = [key.number if (key := index.key_at(n)) else None for n in range(9)]
     assert found == [None, None, 2, 2, 2, 5, 5, 5, 5]
 
@@ -57,15 +57,15 @@ def test_key_at() -> None:
         (GOLDEN[:9], "index header: key_frames is cut"),
         (GOLDEN[:-1], "index is corrupt: its CRC is "),
         (GOLDEN[:4] + b"1234" + GOLDEN[8:], "index is corrupt: its CRC is 34333231, its bytes"),
-        (forged(1, [(0, 60), (1, 80)], 2, 22), "index lists 2 key frames for 1 frames"),
+        (forged(1, [(0, 62), (1, 80)], 2, 22), "index lists 2 key frames for 1 frames"),
         (forged(1, [], 0, 18), "index lists 0 key frames for 1 frames"),
-        (forged(6, [(0, 60)], 1, 22), "index should have 22 bytes; its entries end after 20"),
-        (forged(6, [(0, 60)], 3, 20), "index entry: offset_step is 0; allowed is 14..9223372036"),
+        (forged(6, [(0, 62)], 1, 22), "index should have 22 bytes; its entries end after 20"),
+        (forged(6, [(0, 62)], 3, 20), "index entry: offset_step is 0; allowed is 16..9223372036"),
         (forged(2**32 - 1, [], 2**28 + 1, 22), "key_frames is 268435457; allowed is 0..268435456"),
-        (forged(6, [(3, 60), (3, 80)], 2, 22), "number_step is 0; allowed is 1..4294967295"),
-        (forged(6, [(0, 60), (3, 73)], 2, 22), "offset_step is 13; allowed is 14..92233720368547"),
-        (forged(6, [(0, 60), (6, 80)], 2, 22), "index lists key frame 6 of 6 frames"),
-        (forged(6, [(0, 59)], 1, 20), "key frame 0 starts at byte 59, inside the stream header"),
+        (forged(6, [(3, 62), (3, 80)], 2, 22), "number_step is 0; allowed is 1..4294967295"),
+        (forged(6, [(0, 62), (3, 77)], 2, 22), "offset_step is 15; allowed is 16..92233720368547"),
+        (forged(6, [(0, 62), (6, 80)], 2, 22), "index lists key frame 6 of 6 frames"),
+        (forged(6, [(0, 61)], 1, 20), "key frame 0 starts at byte 61, inside the stream header"),
     ],
 )
 def test_index_that_cannot_be(data: bytes, message: str) -> None:

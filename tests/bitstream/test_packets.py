@@ -9,17 +9,60 @@ from colorvid.bitstream.packets import header_is_complete, parse_header, parse_p
 from colorvid.errors import DamagedStream, HeaderError
 from tests.clv import packet
 
-# marker, CRC, type 1 and quality 11, picture CRC, number, two sizes, "mv" "latents"
-GOLDEN = bytes.fromhex("f550 b86a9371 4b 04030201 01 02 07 6d76 6c6174656e7473")
+# marker, CRC, type 1 and quality 11, level 0 and shift 1, distance 2, picture CRC, number, two
+# sizes, "mv" "latents"
+GOLDEN = bytes.fromhex("f550 af413d47 4b 48 01 04030201 01 02 07 6d76 6c6174656e7473")
+# The same with type 3 and quality 12, level 1 and shift -1, distances 1 and 1.
+GOLDEN_B = bytes.fromhex("f550 65e10308 cc 39 00 08060402 02 02 08 6d76 6c6174656e747373")
 LIMIT = 80128
 
 
 def test_golden_bytes() -> None:
     assert packet(1).to_bytes() == GOLDEN
-    parsed = parse_header(GOLDEN, LIMIT)
-    assert (parsed.size, parsed.packet_bytes, parsed.packet_crc) == (14, 23, 0x71936AB8)
+    parsed = parse_header(GOLDEN, LIMIT, 0)
+    assert (parsed.size, parsed.packet_bytes, parsed.packet_crc) == (16, 25, 0x473D41AF)
     assert parsed.header == packet(1).header
     assert parse_packet(GOLDEN, parsed) == packet(1)
+    assert packet(2).to_bytes() == GOLDEN_B
+    assert parse_packet(GOLDEN_B, parse_header(GOLDEN_B, LIMIT, 1)) == packet(2)
+
+
+def test_places_and_references() -> None:
+    places = [
+        (p.is_key, p.is_kept, p.display_number, p.past_number, p.future_number, p.references)
+        for p in (packet(3), packet(4), packet(5), packet(5, frame_type=2, past=2, future=9))
+        for p in (p, p.header)
+    ]
+    assert places == [
+        *[(True, True, 3, None, None, ())] * 2,
+        *[(False, True, 5, 3, None, (3,))] * 2,
+        *[(False, False, 4, 3, 5, (3, 5))] * 2,
+        *[(False, True, 4, 2, 13, (2, 13))] * 2,
+    ]
+    assert [kind.label for kind in FrameType] == ["key", "P", "B", "b"]
+
+
+PLACES = [
+    {"frame_type": 1, "shift": 16, "past": 16},
+    {"frame_type": 1, "shift": -8, "past": 1},
+    {"frame_type": 2, "shift": 0, "level": 1, "past": 1, "future": 16},
+    {"frame_type": 3, "shift": -8, "level": 7, "past": 16, "future": 1},
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_place_survives(place: dict[str, int]) -> None:
+    made = packet(2, frame_number=20, **{"level": 0, "future": 0, **place})
+    data = made.to_bytes()
+    assert parse_packet(data, parse_header(data, LIMIT, 8)) == made
+
+
+def test_a_frame_later_than_the_stream_header_says() -> None:
+    with pytest.raises(DamagedStream) as caught:
+        parse_header(GOLDEN_B, LIMIT, 0)
+    assert str(caught.value) == (
+        "packet header: shift is -1; the stream header says that it is at least 0"
+    )
 
 
 def test_crc_covers_everything_behind_itself() -> None:
@@ -29,30 +72,30 @@ def test_crc_covers_everything_behind_itself() -> None:
 def test_largest_values_survive() -> None:
     big = packet(0, frame_number=2**32 - 2, frame_crc=2**32 - 1, quality=63, latents=b"x" * 70000)
     data = big.to_bytes() + b"next packet"
-    assert parse_packet(data, parse_header(data, LIMIT)) == big
+    assert parse_packet(data, parse_header(data, LIMIT, 0)) == big
 
 
 @pytest.mark.parametrize("number", [0, 1, 127])
-def test_small_packet_has_14_bytes_of_header(number: int) -> None:
-    for frame_type in FrameType:
-        small = Packet(
-            frame_type=frame_type, quality=63, frame_number=number, frame_crc=2**32 - 1,
+def test_small_packet_has_16_bytes_of_header(number: int) -> None:
+    for kind in range(3):
+        small = packet(
+            kind, quality=63, frame_number=number, shift=0, frame_crc=2**32 - 1, motion=b"",
             latents=bytes(100),
         )  # fmt: skip
-        assert len(small.to_bytes()) == small.size_bytes == 14 + 100
+        assert len(small.to_bytes()) == small.size_bytes == 16 + 100
 
 
 def test_both_sections_may_be_empty() -> None:
-    empty = Packet(frame_type=FrameType.INTER, quality=0, frame_number=1, frame_crc=0)
+    empty = Packet(frame_type=FrameType.P, quality=0, frame_number=1, past=1, frame_crc=0)
     data = empty.to_bytes()
-    assert len(data) == 14
-    assert parse_packet(data, parse_header(data, LIMIT)) == empty
+    assert len(data) == 16
+    assert parse_packet(data, parse_header(data, LIMIT, 0)) == empty
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"frame_type": 2}, "packet header: frame_type is 2; allowed is 0..1"),
+        ({"frame_type": 4}, "packet header: frame_type is 4; allowed is 0..3"),
         ({"quality": 64}, "packet header: quality is 64; allowed is 0..63"),
         ({"quality": -1}, "packet header: quality is -1; allowed is 0..63"),
         (
@@ -64,7 +107,45 @@ def test_both_sections_may_be_empty() -> None:
             {"latents": bytes(2**26 + 1)},
             "packet header: latents_bytes is 67108865; allowed is 0..67108864",
         ),
+        ({"shift": 17}, "packet header: shift is 17; allowed is -8..16"),
+        ({"shift": -9}, "packet header: shift is -9; allowed is -8..16"),
+        ({"level": 8}, "packet header: level is 8; allowed is 0..7"),
+        ({"past": -1}, "packet header: past is -1; allowed is 1..16"),
+        ({"future": 17}, "packet header: future is 17; allowed is 1..16"),
         ({"motion": b"m"}, "packet header: motion_bytes is 1 in a key frame; allowed is 0"),
+        ({"level": 1}, "packet header: level is 1 in a key frame; allowed is 0"),
+        ({"shift": 1}, "packet header: shift is 1 in a key frame; allowed is 0"),
+        ({"past": 1}, "packet header: past is 1 in a key frame; allowed is 0"),
+        ({"future": 16}, "packet header: future is 16 in a key frame; allowed is 0"),
+        ({"frame_type": 1}, "packet header: past is 0 in a P frame; allowed is 1..16"),
+        (
+            {"frame_type": 1, "past": 1, "future": 1},
+            "packet header: future is 1 in a P frame; allowed is 0",
+        ),
+        (
+            {"frame_type": 1, "past": 1, "level": 2},
+            "packet header: level is 2 in a P frame; allowed is 0",
+        ),
+        (
+            {"frame_type": 2, "past": 1, "future": 1},
+            "packet header: level is 0 in a B frame; allowed is 1..7",
+        ),
+        (
+            {"frame_type": 3, "level": 1, "past": 1},
+            "packet header: future is 0 in a b frame; allowed is 1..16",
+        ),
+        (
+            {"frame_type": 3, "level": 1, "future": 1},
+            "packet header: past is 0 in a b frame; allowed is 1..16",
+        ),
+        (
+            {"frame_type": 1, "past": 1, "shift": -1},
+            "packet header: the display number is -1; allowed is 0..4294967294",
+        ),
+        (
+            {"frame_type": 1, "past": 1, "shift": 1, "frame_number": 2**32 - 2},
+            "packet header: the display number is 4294967295; allowed is 0..4294967294",
+        ),
     ],
 )
 def test_packet_out_of_limits_cannot_be_made(changes: dict[str, object], message: str) -> None:
@@ -77,14 +158,23 @@ def test_packet_out_of_limits_cannot_be_made(changes: dict[str, object], message
     ("at", "data", "message"),
     [
         (0, "f543", "packet header: packet_marker is f543; allowed is F5 50"),
-        (6, "cb", "packet header: reserved is 1; allowed is 0"),
-        (6, "0b", "packet header: motion_bytes is 2 in a key frame; allowed is 0"),
-        (11, "ffffffff0f", "frame_number is 4294967295; allowed is 0..4294967294"),
-        (11, "8000", "packet header: frame_number is not a varint in shortest form"),
-        (12, "81808020", "packet header: motion_bytes is 67108865; allowed is 0..67108864"),
-        (12, "8080808020", "packet header: motion_bytes is not a varint in shortest form"),
+        (6, "8b", "packet header: level is 0 in a B frame; allowed is 1..7"),
+        (6, "0b4000", "packet header: motion_bytes is 2 in a key frame; allowed is 0"),
+        (6, "0b4100", "packet header: level is 1 in a key frame; allowed is 0"),
+        (6, "0b4800", "packet header: shift is 1 in a key frame; allowed is 0"),
+        (6, "0b4001", "packet header: past is 2 in a key frame; allowed is 0"),
+        (6, "0b4010", "packet header: future is 2 in a key frame; allowed is 0"),
+        (7, "49", "packet header: level is 1 in a P frame; allowed is 0"),
+        (7, "c8", "packet header: shift is 17; allowed is -8..16"),
+        (7, "f8", "packet header: shift is 23; allowed is -8..16"),
+        (7, "30", "packet header: the display number is -1; allowed is 0..4294967294"),
+        (8, "11", "packet header: future is 2 in a P frame; allowed is 0"),
+        (13, "ffffffff0f", "frame_number is 4294967295; allowed is 0..4294967294"),
+        (13, "8000", "packet header: frame_number is not a varint in shortest form"),
+        (14, "81808020", "packet header: motion_bytes is 67108865; allowed is 0..67108864"),
+        (14, "8080808020", "packet header: motion_bytes is not a varint in shortest form"),
         (
-            13,
+            15,
             "80f204",
             "packet header: payload has 80130 bytes; at most 80128 are allowed for this picture",
         ),
@@ -92,20 +182,20 @@ def test_packet_out_of_limits_cannot_be_made(changes: dict[str, object], message
 )
 def test_header_out_of_limits_is_refused(at: int, data: str, message: str) -> None:
     raw = bytes.fromhex(data)
-    changed = GOLDEN[:at] + raw + GOLDEN[at + (1 if at >= 11 else len(raw)) :]
+    changed = GOLDEN[:at] + raw + GOLDEN[at + (1 if at >= 13 else len(raw)) :]
     with pytest.raises(DamagedStream) as caught:
-        parse_header(changed, LIMIT)
+        parse_header(changed, LIMIT, 15)
     assert message in str(caught.value)
 
 
 def test_corrupt_payload() -> None:
     changed = GOLDEN[:-1] + b"?"
-    with pytest.raises(DamagedStream, match="packet is corrupt: its CRC is 71936ab8, its bytes"):
-        parse_packet(changed, parse_header(changed, LIMIT))
+    with pytest.raises(DamagedStream, match="packet is corrupt: its CRC is 473d41af, its bytes"):
+        parse_packet(changed, parse_header(changed, LIMIT, 0))
 
 
 def test_header_is_complete_at_its_last_byte() -> None:
     data = packet(1, latents=bytes(300)).to_bytes()
-    size = parse_header(data, LIMIT).size
+    size = parse_header(data, LIMIT, 0).size
     assert [header_is_complete(data[:n]) for n in range(size + 1)] == [False] * size + [True]
-    assert header_is_complete(b"\xff" * 24)
+    assert header_is_complete(b"\xff" * 26)

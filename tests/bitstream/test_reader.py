@@ -8,13 +8,14 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 
 import pytest
 
 from colorvid.bitstream import ClvReader, Damage, KeyFrame, Packet, StreamIndex, rebuild_index
 from colorvid.errors import ColorvidError, ConfigError, DamagedStream, HeaderError, InputError
 from tests.bitstream.test_index import KEYS, forged
-from tests.clv import HEADER_SIZE, header, packet, parts, records
+from tests.clv import HEADER_SIZE, header, packet, parts, records, successor
 
 PARTS = parts()
 STREAM = b"".join(PARTS)
@@ -85,33 +86,33 @@ def swap(pieces: list[bytes]) -> list[bytes]:
         (
             lambda p: [*p[:3], p[2], *p[3:]],
             [0, 1, 2, 3, 4, 5],
-            ["byte 103: frame 1 is repeated or out of order; frame 2 is due"],
+            ["byte 109: frame 1 is repeated or out of order; frame 2 is due"],
         ),
         (
             lambda p: [*p[:2], *p[4:]],
             [0, 3, 4, 5],
-            ["byte 80: frame 3 comes where frame 1 is due; frames 1 to 2 are lost"],
+            ["byte 84: frame 3 comes where frame 1 is due; frames 1 to 2 are lost"],
         ),
         (
             swap,
             [0, 2, 3, 4, 5],
             [
-                "byte 80: frame 2 comes where frame 1 is due; frame 1 is lost",
-                "byte 104: frame 1 is repeated or out of order; frame 3 is due",
+                "byte 84: frame 2 comes where frame 1 is due; frame 1 is lost",
+                "byte 110: frame 1 is repeated or out of order; frame 3 is due",
             ],
         ),
         (
             lambda p: [*p[:5], p[-1]],
             [0, 1, 2, 3],
             [
-                "byte 150: the index says 6 frames, the packets end before frame 4; "
+                "byte 160: the index says 6 frames, the packets end before frame 4; "
                 "frames 4 to 5 are lost"
             ],
         ),
         (
             lambda p: [*p[:2], b"junk" * 50, *p[2:]],
             [0, 1, 2, 3, 4, 5],
-            ["byte 80: neither packet nor index starts with 6a 75 6e 6b"],
+            ["byte 84: neither packet nor index starts with 6a 75 6e 6b"],
         ),
         (
             lambda p: [*p, b"\x00"],
@@ -133,18 +134,96 @@ def test_frames_out_of_place(
 
 
 def test_first_frame_is_not_a_key_frame() -> None:
-    first = packet(0, frame_type=1)
+    first = packet(0, frame_type=1, past=1)
     data = b"".join([PARTS[0], first.to_bytes(), *PARTS[2:]])
     found = list(ClvReader(io.BytesIO(data), "resync"))
-    damage = Damage("the first frame is not a key frame", 60, range(0))
+    damage = Damage("the first frame is not a key frame", 62, range(0))
     assert found == [damage, first, *(packet(n) for n in range(1, 6))]
-    with pytest.raises(DamagedStream, match="^byte 60: the first frame is not a key frame$"):
+    with pytest.raises(DamagedStream, match="^byte 62: the first frame is not a key frame$"):
         read_strict(data)
+
+
+def stream_of(*packets: Packet) -> bytes:
+    """A stream with these packets between the header and the index of the sound one."""
+    return b"".join([PARTS[0], *(p.to_bytes() for p in packets), PARTS[-1]])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "numbers", "messages"),
+    [
+        (
+            {2: packet(2, shift=0)},
+            [0, 1, 3, 4, 5],
+            ["byte 109: frame 2 shows at 2, where another frame does; frame 2 is lost"],
+        ),
+        (
+            {4: packet(4, shift=-1), 5: packet(5, frame_number=5, shift=0)},
+            [0, 1, 2, 3, 5],
+            ["byte 160: frame 4 shows at 3, where another frame does; frame 4 is lost"],
+        ),
+        (
+            {4: successor(4), 5: packet(5, shift=-1, frame_type=2)},
+            [0, 1, 2, 3, 4],
+            ["byte 185: frame 5 shows at 4, where another frame does; frame 5 is lost"],
+        ),
+        (
+            {5: packet(2, frame_number=5, shift=-3)},
+            [0, 1, 2, 3, 4],
+            ["byte 188: packet header: shift is -3; the stream header says that it is at least -1"
+             "; frame 5 is lost"],
+        ),
+        (
+            {1: successor(1), 2: successor(2, shift=1)},
+            [0, 1, 2, 3, 4, 5],
+            ["byte 134: a frame shows at 3; its group ends before 3"],
+        ),
+        (
+            {4: successor(4), 5: successor(5, shift=9)},
+            [0, 1, 2, 3, 4, 5],
+            ["byte 210: a frame shows at 14; its group ends before 6"],
+        ),
+    ],
+)  # fmt: skip
+def test_display_numbers_that_cannot_be(
+    wrong: dict[int, Packet], numbers: list[int], messages: list[str]
+) -> None:
+    data = stream_of(*(wrong.get(n, packet(n)) for n in range(6)))
+    found = list(ClvReader(io.BytesIO(data), "resync"))
+    assert [r.frame_number for r in found if isinstance(r, Packet)] == numbers
+    assert [str(r) for r in found if isinstance(r, Damage)][:1] == messages
+    with pytest.raises(DamagedStream) as caught:
+        read_strict(data)
+    assert messages[0].startswith(str(caught.value))
+
+
+def test_a_frame_before_its_key_frame() -> None:
+    packets = [packet(0), successor(1), packet(0, frame_number=2), successor(3, shift=-2)]
+    data = header(reorder=2).to_bytes() + b"".join(p.to_bytes() for p in packets)
+    found = list(ClvReader(io.BytesIO(data), "resync"))
+    assert found[:3] == packets[:3]
+    assert found[3] == Damage(
+        "frame 3 shows at 1, before its key frame, which shows at 2", 131, range(3, 4)
+    )
+
+
+def test_a_lost_key_frame_is_no_fault_of_the_frames_after_it() -> None:
+    packets = [packet(n) for n in (0, 1, 2, 4, 5)]
+    found = list(ClvReader(io.BytesIO(stream_of(*packets)), "resync"))
+    assert [r for r in found if isinstance(r, Packet)] == packets
+    damage = [r for r in found if isinstance(r, Damage)]
+    assert [d.lost for d in damage] == [range(3, 4)]
+
+
+def test_a_seek_forgets_the_numbers_of_before() -> None:
+    reader = ClvReader(io.BytesIO(STREAM))
+    for stop in (5, 6):
+        assert reader.seek_to_key(2) == 0
+        assert list(islice(reader, stop)) == [packet(n) for n in range(stop)]
 
 
 def test_resync_over_a_lost_length() -> None:
     broken = bytearray(PARTS[2])
-    broken[13] = 0x7F  # the latents seem to reach far into the next packets
+    broken[15] = 0x7F  # the latents seem to reach far into the next packets
     numbers, damage = records(b"".join([*PARTS[:2], bytes(broken), *PARTS[3:]]))
     assert numbers == [0, 2, 3, 4, 5]
     assert [d.lost for d in damage] == [range(1, 2)]
@@ -162,10 +241,10 @@ def test_marker_inside_a_payload_is_no_packet() -> None:
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        (forged(6, [(0, 60), (3, 128)], 2, 22), "index is wrong: its key frames are not where"),
-        (forged(6, [(0, 60), (2, 127)], 2, 22), "index is wrong: its key frames are not where"),
-        (forged(6, [(0, 60)], 1, 20), "index is wrong: it lists 1 key frames, 2 were read"),
-        (forged(6, [(0, 60), (3, 127), (4, 150)], 3, 24), "it lists 3 key frames, 2 were read"),
+        (forged(6, [(0, 62), (3, 136)], 2, 22), "index is wrong: its key frames are not where"),
+        (forged(6, [(0, 62), (2, 135)], 2, 22), "index is wrong: its key frames are not where"),
+        (forged(6, [(0, 62)], 1, 20), "index is wrong: it lists 1 key frames, 2 were read"),
+        (forged(6, [(0, 62), (3, 135), (4, 160)], 3, 24), "it lists 3 key frames, 2 were read"),
         (forged(5, KEYS, 2, 22), "index is wrong: it says 5 frames, 6 were read"),
         (forged(6, KEYS, 2, 36), "index should have 36 bytes; its entries end after 22"),
         (forged(2**32 - 1, KEYS, 2**28, 24), "268435456 key frames do not fit into the 2"),
@@ -206,16 +285,16 @@ def test_load_index_keeps_the_position() -> None:
     reader = ClvReader(io.BytesIO(STREAM))
     records_ = iter(reader)
     assert next(records_) == packet(0)
-    assert reader.load_index() == StreamIndex(6, (KeyFrame(0, 60), KeyFrame(3, 127)))
+    assert reader.load_index() == StreamIndex(6, (KeyFrame(0, 62), KeyFrame(3, 135)))
     assert next(records_) == packet(1)
 
 
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        (forged(6, [(0, 60), (4, 127)], 2, 22), "key frame 4 starts at byte 127, but no such"),
-        (forged(6, [(0, 60), (3, 126)], 2, 22), "key frame 3 starts at byte 126, but no such"),
-        (forged(6, [(0, 60), (3, 2**62)], 2, 30), "starts at byte 4611686018427387904, behind"),
+        (forged(6, [(0, 62), (4, 135)], 2, 22), "key frame 4 starts at byte 135, but no such"),
+        (forged(6, [(0, 62), (3, 134)], 2, 22), "key frame 3 starts at byte 134, but no such"),
+        (forged(6, [(0, 62), (3, 2**62)], 2, 30), "starts at byte 4611686018427387904, behind"),
         (forged(6, KEYS, 2, 2**32 - 1), "index_size is 4294967295; the stream has"),
         (PARTS[-1][:5] + b"\x00" + PARTS[-1][6:], "index is corrupt"),
     ],
@@ -236,7 +315,7 @@ def test_seek_without_a_readable_key_frame() -> None:
 
 
 def test_rebuild_index() -> None:
-    index = StreamIndex(6, (KeyFrame(0, 60), KeyFrame(3, 127)))
+    index = StreamIndex(6, (KeyFrame(0, 62), KeyFrame(3, 135)))
     assert rebuild_index(io.BytesIO(STREAM)) == index
     assert rebuild_index(io.BytesIO(STREAM[: ENDS[-2]])) == index
 

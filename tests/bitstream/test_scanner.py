@@ -25,9 +25,9 @@ def test_damaged_packet_keeps_the_position() -> None:
     scanner = Scanner(io.BytesIO(b"".join([PARTS[0], broken, *PARTS[2:]])))
     with pytest.raises(DamagedStream, match="packet is corrupt"):
         scanner.take_packet()
-    assert scanner.offset == 60
-    assert scanner.find_marker(60)
-    assert (scanner.offset, scanner.take_packet()) == (80, packet(1))
+    assert scanner.offset == 62
+    assert scanner.find_marker(62)
+    assert (scanner.offset, scanner.take_packet()) == (84, packet(1))
 
 
 def test_markers_in_order() -> None:
@@ -42,7 +42,7 @@ def test_markers_in_order() -> None:
 
 @pytest.mark.parametrize(
     ("key", "found"),
-    [((0, 60), True), ((3, 127), True), ((3, 126), False), ((1, 80), False), ((3, 60), False),
+    [((0, 62), True), ((3, 135), True), ((3, 134), False), ((1, 84), False), ((3, 62), False),
      ((9, len(STREAM) - 22), False), ((9, len(STREAM) + 5), False)],
 )  # fmt: skip
 def test_is_key_packet(key: tuple[int, int], found: bool) -> None:
@@ -62,7 +62,7 @@ def peak_bytes(data: bytes) -> int:
 
 def test_huge_declared_lengths_do_not_allocate() -> None:
     large = header(width=8192, height=8192).to_bytes()
-    claim = b"\xf5P0000\x00" + bytes(4) + b"\x00\x00\x80\x80\x80\x20"
+    claim = b"\xf5P0000\x00\x40\x00" + bytes(4) + b"\x00\x00\x80\x80\x80\x20"
     assert peak_bytes(large + claim) < 300_000
     assert peak_bytes(large + forged(2**32 - 1, [], 2**28, 2**32 - 1)) < 300_000
 
@@ -74,7 +74,7 @@ def test_memory_does_not_grow_with_the_stream() -> None:
 
 def test_false_packets_do_not_cost_quadratic_time() -> None:
     large = header(width=8192, height=8192).to_bytes()
-    claim = b"\xf5P0000\x00" + bytes(4) + b"\x00\x00\x80\x80\x80\x01"
+    claim = b"\xf5P0000\x00\x40\x00" + bytes(4) + b"\x00\x00\x80\x80\x80\x01"
     found = list(ClvReader(io.BytesIO(large + claim * 200_000), "resync"))
     assert len(found) == 1 and "too many false packets follow, gave up" in str(found[0])
 
@@ -88,24 +88,24 @@ def test_random_bytes_are_searched_to_their_end() -> None:
     noise = random.Random(7).randbytes(2**22)
     assert noise.count(b"\xf5P") > 30
     found = list(ClvReader(io.BytesIO(b"".join([PARTS[0], noise, *PARTS[1:]])), "resync"))
-    assert isinstance(found[0], Damage) and found[0].offset == 60
+    assert isinstance(found[0], Damage) and found[0].offset == 62
     assert found[1:] == [packet(n) for n in range(6)]
 
 
 @pytest.mark.parametrize("gap", range(65530, 65545))
 def test_marker_across_pieces_of_the_file_is_found(gap: int) -> None:
-    data = b"".join([PARTS[0], bytes(gap - 60), *PARTS[1:]])
+    data = b"".join([PARTS[0], bytes(gap - 62), *PARTS[1:]])
     assert sum(isinstance(record, Packet) for record in ClvReader(io.BytesIO(data), "resync")) == 6
-    data = b"".join([*PARTS[:7], bytes(gap - 203), PARTS[7]])
+    data = b"".join([*PARTS[:7], bytes(gap - 217), PARTS[7]])
     assert records(data)[1] == [
-        Damage("neither packet nor index starts with 00 00 00 00", 203, range(6, 6))
+        Damage("neither packet nor index starts with 00 00 00 00", 217, range(6, 6))
     ]
 
 
 def test_false_index_size_does_not_load_the_file() -> None:
     tail = struct.pack("<I", 4_000_000) + b"\xf5CVE"
-    data = header().to_bytes() + bytes(100) + forged(6, [(0, 60)], 1, 0)[:-8]
-    data += bytes(4_000_000 - 8 - len(data) + 160) + tail
+    data = header().to_bytes() + bytes(100) + forged(6, [(0, 62)], 1, 0)[:-8]
+    data += bytes(4_000_000 - 8 - len(data) + 162) + tail
     scanner = Scanner(io.BytesIO(data))
     with pytest.raises(DamagedStream, match="index should have 4000000 bytes; 1 key frames fill"):
         scanner.index_at_end()

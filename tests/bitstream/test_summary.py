@@ -14,7 +14,7 @@ def test_summary_of_a_whole_stream() -> None:
     assert summary.damage == ()
     assert (summary.total_frames, summary.key_frames, summary.index_bytes) == (6, 2, 22)
     assert summary.section_bytes == {"motion": 8, "latents": 51}
-    assert summary.overhead_bytes == 60 + 6 * 14 + 22
+    assert summary.overhead_bytes == 62 + 6 * 16 + 22
     assert summary.total_bytes == len(data)
 
 
@@ -31,7 +31,7 @@ def test_summary_without_frames() -> None:
     summary = summarise(io.BytesIO(stream(0)))
     assert (summary.frames, summary.total_frames, summary.key_frames) == ((), 0, 0)
     assert summary.section_bytes == {"motion": 0, "latents": 0}
-    assert summary.total_bytes == 60 + 18
+    assert summary.total_bytes == 62 + 18
 
 
 def test_summary_lists_damage() -> None:
@@ -40,7 +40,7 @@ def test_summary_lists_damage() -> None:
     end = len(data)
     summary = summarise(io.BytesIO(data))
     assert [str(damage) for damage in summary.damage] == [
-        "byte 80: frame 2 comes where frame 1 is due; frame 1 is lost",
+        "byte 84: frame 2 comes where frame 1 is due; frame 1 is lost",
         f"byte {end}: stream is cut: it ends without its index; "
         "how many frames follow is not known",
     ]

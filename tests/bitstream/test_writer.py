@@ -8,7 +8,7 @@ import pytest
 
 from colorvid.bitstream import ClvReader, ClvWriter, StreamIndex, summarise
 from colorvid.errors import ConfigError, HeaderError, OutputError
-from tests.clv import header, packet, stream
+from tests.clv import header, packet, stream, successor
 
 
 def writer(**changes: object) -> ClvWriter:
@@ -21,7 +21,7 @@ def writer(**changes: object) -> ClvWriter:
 def test_counts_bytes() -> None:
     file = io.BytesIO()
     made = ClvWriter(file)
-    assert made.write_header(header()) == 60
+    assert made.write_header(header()) == 62
     assert made.write_packet(packet(0)) == len(packet(0).to_bytes())
     assert made.finish() == 20
     assert made.bytes_written == len(file.getvalue())
@@ -51,20 +51,56 @@ def test_frames_in_order_and_key_frames_in_time() -> None:
     with pytest.raises(ConfigError, match="frame number is 1; the next is 0"):
         made.write_packet(packet(1))
     with pytest.raises(ConfigError, match="the first frame is not a key frame"):
-        made.write_packet(packet(0, frame_type=1))
+        made.write_packet(successor(0))
     for number in range(3):
         made.write_packet(packet(number))
     with pytest.raises(
         ConfigError, match="frame 3 must be a key frame: the last is 0 and the GOP length is 3"
     ):
-        made.write_packet(packet(3, frame_type=1))
+        made.write_packet(successor(3))
     made.write_packet(packet(3))
 
 
 def test_gop_length_zero_allows_any_distance() -> None:
     made = writer(gop_length=0)
-    for number in range(9):
-        made.write_packet(packet(number, frame_type=min(number, 1), motion=b""))
+    made.write_packet(packet(0))
+    for number in range(1, 9):
+        made.write_packet(successor(number))
+
+
+def test_frames_that_show_where_they_must_not() -> None:
+    made = writer(gop_length=0)
+    for number in range(4):
+        made.write_packet(packet(number))
+    with pytest.raises(HeaderError, match="shift is -2; the stream header says .* at least -1"):
+        made.write_packet(packet(2, frame_number=4, shift=-2))
+    made.write_packet(packet(4))
+    with pytest.raises(ConfigError, match="frame 5 shows at 5, where another frame does"):
+        made.write_packet(successor(5, past=2))
+    for call in (lambda: made.write_packet(packet(0, frame_number=5)), made.finish):
+        with pytest.raises(ConfigError, match="a frame shows at 5; its group ends before 5"):
+            call()
+    made.write_packet(packet(5))
+    made.finish()
+
+
+def test_references_that_a_decoder_does_not_keep() -> None:
+    made = writer(gop_length=0)
+    made.write_packet(packet(0))
+    with pytest.raises(ConfigError, match="frame 1 refers to what shows at -1; .* keeps only 0$"):
+        made.write_packet(packet(1, past=3))
+    made.write_packet(packet(1))
+    with pytest.raises(ConfigError, match="frame 2 refers to what shows at 3; .* keeps only 0, 2"):
+        made.write_packet(packet(2, future=2))
+    made.write_packet(packet(2))
+    with pytest.raises(ConfigError, match="frame 3 refers to what shows at 1; .* keeps only 0, 2"):
+        made.write_packet(successor(3, past=2))
+    made.write_packet(successor(3))
+    with pytest.raises(ConfigError, match="frame 4 refers to what shows at 0; .* keeps only 2, 3"):
+        made.write_packet(successor(4, past=4))
+    made.write_packet(packet(0, frame_number=4))
+    with pytest.raises(ConfigError, match="frame 5 refers to what shows at 3; .* keeps only 4"):
+        made.write_packet(successor(5, past=2))
 
 
 def test_payload_above_the_limit_of_the_picture() -> None:

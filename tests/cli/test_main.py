@@ -18,6 +18,7 @@ from colorvid.files.reports import Progress
 from colorvid.native.core import describe
 from colorvid.system import pace
 from colorvid.system.text import file_size
+from tests import clv
 from tests.clips import moving_frames
 from tests.conftest import CodedClip, read_clip, write_clip
 
@@ -101,10 +102,18 @@ def test_info_in_words_and_as_json(coded: CodedClip, capfd: pytest.CaptureFixtur
     assert rows["video"] == "64x48, 29.97 fps, 8 frames, 0.3 s, samples of 12:11"
     assert rows["colours"] == "SMPTE 170M; range limited; chroma center"
     assert rows["coding"].startswith("3 groups of 2 to 3 frames, quality of key frames 44, ")
+    assert rows["coding"].endswith(", reorder 0, 1 reference picture")
     assert rows["bytes"].startswith("key frames ") and "motion " in rows["bytes"]
     assert rows["model"].startswith("default of colorvid ")
     assert rows["state"] == "whole"
-    assert len(text.splitlines()) == 8 + 1 + 9
+    table = [line.split() for line in text.splitlines()[9:]]
+    assert [row[:5] for row in table[:4]] == [
+        ["packet", "frame", "type", "level", "references"],
+        ["0", "0", "key", "0", "-"],
+        ["1", "1", "P", "0", "0"],
+        ["2", "2", "P", "0", "1"],
+    ]
+    assert len(table) == 9
     assert run("info", coded.stream, "--json") == 0
     values = json.loads(capfd.readouterr().out)
     size = coded.stream.stat().st_size
@@ -115,8 +124,30 @@ def test_info_in_words_and_as_json(coded: CodedClip, capfd: pytest.CaptureFixtur
     assert values["rate_kbps"] == pytest.approx(size * 8 * 30000 / 1001 / 8 / 1000)
     assert run("info", coded.stream, "--json", "--frames") == 0
     frames = json.loads(capfd.readouterr().out)["frames"]
-    assert [f["type"] for f in frames[:4]] == ["intra", "inter", "inter", "intra"]
+    assert [f["type"] for f in frames[:4]] == ["key", "P", "P", "key"]
+    assert [f["references"] for f in frames[:4]] == [[], [0], [1], []]
     assert frames[2]["offset"] == frames[1]["offset"] + frames[1]["bytes"]
+
+
+def test_info_of_frames_that_are_not_shown_as_they_lie(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stream = tmp_path / "b.clv"
+    stream.write_bytes(clv.stream())
+    assert run("info", stream, "--frames") == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert any(line.endswith(", reorder 1, 2 reference pictures") for line in lines)
+    assert [line.split()[:6] for line in lines[-3:]] == [
+        ["3", "3", "key", "0", "-", "13"],
+        ["4", "5", "P", "0", "3", "14"],
+        ["5", "4", "b", "1", "3,5", "15"],
+    ]
+    assert run("info", stream, "--frames", "--json") == 0
+    values = json.loads(capfd.readouterr().out)
+    assert (values["header"]["reorder"], values["header"]["references"]) == (1, 2)
+    assert [f["frame"] for f in values["frames"]] == [0, 2, 1, 3, 5, 4]
+    assert [f["references"] for f in values["frames"]] == [[], [0], [0, 2], [], [3], [3, 5]]
+    assert [f["level"] for f in values["frames"]] == [0, 0, 1, 0, 0, 1]
 
 
 def test_damage(coded: CodedClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

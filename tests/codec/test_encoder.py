@@ -54,9 +54,10 @@ def test_settings_out_of_range_are_refused(values: dict[str, int], message: str)
 def test_groups_of_pictures_and_qualities() -> None:
     coded = coded_clip(4, EncoderSettings(quality=9, gop=3), first=7)
     packets = [c.packet for c in coded]
-    kinds = [FrameType.INTRA, FrameType.INTER, FrameType.INTER, FrameType.INTRA]
+    kinds = [FrameType.KEY, FrameType.P, FrameType.P, FrameType.KEY]
     assert [p.frame_type for p in packets] == kinds
     assert [p.frame_number for p in packets] == [7, 8, 9, 10]
+    assert [p.references for p in packets] == [(), (7,), (8,), ()]
     assert packets[0].quality == 9 and packets[1].quality < 9
     explicit = EncoderSettings(quality=9, gop=3, inter_quality=30)
     assert [explicit.quality_of(n) for n in range(3)] == [9, 30, 30]

@@ -9,6 +9,7 @@ import pytest
 import colorvid
 from colorvid.errors import ConfigError, DamagedStream, HeaderError, OutputError
 from colorvid.files.concat import concat_files
+from tests import clv
 from tests.conftest import CodedClip
 
 
@@ -46,6 +47,30 @@ def test_streams_of_two_kinds_are_refused(coded: CodedClip, tmp_path: Path) -> N
     other = part(coded, tmp_path, 0, 2, gop=2)
     with pytest.raises(HeaderError, match=r"part0.clv: gop_length is 2, that of .*coded.clv is 3"):
         concat_files([coded.stream, other], tmp_path / "all.clv")
+    assert not (tmp_path / "all.clv").exists()
+
+
+def test_frames_out_of_order_are_numbered_anew(tmp_path: Path) -> None:
+    (tmp_path / "a.clv").write_bytes(clv.stream())
+    report = concat_files([tmp_path / "a.clv"] * 2, tmp_path / "all.clv")
+    frames = colorvid.probe(tmp_path / "all.clv").frames
+    assert report.frames == 12
+    assert [f.header.frame_number for f in frames] == list(range(12))
+    shown = [0, 2, 1, 3, 5, 4]
+    assert [f.header.display_number for f in frames] == [*shown, *(n + 6 for n in shown)]
+    assert frames[-1].header.references == (9, 11)
+    other = clv.header(reorder=2).to_bytes() + clv.stream()[clv.HEADER_SIZE :]
+    (tmp_path / "b.clv").write_bytes(other)
+    with pytest.raises(HeaderError, match=r"b.clv: reorder is 2, that of .*a.clv is 1; only"):
+        concat_files([tmp_path / "a.clv", tmp_path / "b.clv"], tmp_path / "no.clv")
+
+
+def test_a_forged_stream_is_blamed_for_its_references(tmp_path: Path) -> None:
+    whole = clv.parts()
+    whole[2] = clv.packet(1, past=3).to_bytes()
+    (tmp_path / "bad.clv").write_bytes(b"".join(whole))
+    with pytest.raises(DamagedStream, match=r"bad.clv: frame 1 refers to what shows at -1; a dec"):
+        concat_files([tmp_path / "bad.clv"], tmp_path / "all.clv")
     assert not (tmp_path / "all.clv").exists()
 
 

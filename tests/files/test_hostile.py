@@ -23,7 +23,7 @@ from colorvid.models.loading import model_for
 from colorvid.models.modelfile import RELEASED, model_identity
 from colorvid.system.limits import check_picture
 from tests.bitstream.test_index import KEYS, forged
-from tests.clv import HEADER_SIZE, header, packet, parts, records
+from tests.clv import HEADER_SIZE, header, packet, parts, records, successor
 
 PARTS = parts()
 STREAM = b"".join(PARTS)
@@ -50,12 +50,18 @@ def with_index(index: bytes) -> bytes:
     return b"".join([*PARTS[:-1], index])
 
 
+def stream_with(others: dict[int, Packet]) -> bytes:
+    """The stream with other packets at their places."""
+    packets = (others.get(n, packet(n)).to_bytes() for n in range(6))
+    return b"".join([HEAD, *packets, PARTS[-1]])
+
+
 def packet_start(body: bytes) -> bytes:
     """A stream whose first packet begins with the fixed fields and goes on with ``body``."""
-    return HEAD + b"\xf5P0000\x00" + bytes(4) + body
+    return HEAD + b"\xf5P0000\x00\x40\x00" + bytes(4) + body
 
 
-PADDED_INDEX = forged(6, [(0, 60)], 1, 99)
+PADDED_INDEX = forged(6, [(0, 62)], 1, 99)
 PADDED_INDEX = PADDED_INDEX[:-8] + bytes(79) + PADDED_INDEX[-8:]
 
 WRONG: dict[str, tuple[Callable[[], object], type[ColorvidError]]] = {
@@ -65,12 +71,15 @@ WRONG: dict[str, tuple[Callable[[], object], type[ColorvidError]]] = {
     "cut header": (lambda: read(HEAD[:30]), HeaderError),
     "header CRC": (lambda: read(HEAD[:20] + b"?" + HEAD[21:]), HeaderError),
     "version 0": (lambda: read(sealed(HEAD, 8, b"\0")), HeaderError),
-    "version 2": (lambda: read(HEAD[:8] + b"\2" + HEAD[9:]), UnsupportedVersion),
+    "version 1": (lambda: read(HEAD[:8] + b"\1" + HEAD[9:]), UnsupportedVersion),
+    "version 3": (lambda: read(HEAD[:8] + b"\3" + HEAD[9:]), UnsupportedVersion),
     "width 65535": (lambda: read(sealed(HEAD, 9, b"\xff\xff")), HeaderError),
     "height 65535": (lambda: read(sealed(HEAD, 11, b"\xff\xff")), HeaderError),
     "height 0": (lambda: read(sealed(HEAD, 11, b"\0\0")), HeaderError),
     "rate": (lambda: read(sealed(HEAD, 17, bytes(4))), HeaderError),
     "aspect": (lambda: read(sealed(HEAD, 21, bytes(4))), HeaderError),
+    "reorder": (lambda: read(sealed(HEAD, 33, b"\x10")), HeaderError),
+    "references": (lambda: read(sealed(HEAD, 34, b"\0")), HeaderError),
     "ratio": (lambda: info_of(header(rate_num=2**32 - 1, rate_den=1)), HeaderError),
     "too large": (lambda: check_picture(header().size, 9), HeaderError),
     "no model": (lambda: model_for(bytes(16), "cpu", None), ModelMismatch),
@@ -78,7 +87,10 @@ WRONG: dict[str, tuple[Callable[[], object], type[ColorvidError]]] = {
     "cut marker": (lambda: read(HEAD + b"\xf5CV"), DamagedStream),
     "cut packet header": (lambda: read(HEAD + PARTS[1][:9]), DamagedStream),
     "long varint": (lambda: read(packet_start(b"\x80\0\0\0")), DamagedStream),
-    "reserved bit": (lambda: read(HEAD + b"\xf5P0000\x80" + bytes(9)), DamagedStream),
+    "level": (lambda: read(HEAD + b"\xf5P0000\x00\x41" + bytes(9)), DamagedStream),
+    "shift": (lambda: read(HEAD + b"\xf5P0000\x40\xc8" + bytes(9)), DamagedStream),
+    "order": (lambda: read(HEAD + b"\xf5P0000\x80\x31" + bytes(5) + b"\4\0\0"), DamagedStream),
+    "number": (lambda: read(HEAD + b"\xf5P0000\x80\x39" + bytes(8)), DamagedStream),
     "section 2^26 + 1": (lambda: read(packet_start(b"\0\0\x81\x80\x80\x20")), DamagedStream),
     "payload": (lambda: read(packet_start(b"\0\0\x80\x80\x80\x20")), DamagedStream),
     "key motion": (lambda: read(packet_start(b"\0\1\0?")), DamagedStream),
@@ -87,30 +99,34 @@ WRONG: dict[str, tuple[Callable[[], object], type[ColorvidError]]] = {
     "packet gone": (lambda: read(b"".join([*PARTS[:2], *PARTS[3:]])), DamagedStream),
     "packets gone": (lambda: read(b"".join([*PARTS[:2], *PARTS[4:]])), DamagedStream),
     "packet twice": (lambda: read(b"".join([*PARTS[:3], *PARTS[2:]])), DamagedStream),
-    "no key": (lambda: read(HEAD + packet(0, frame_type=1).to_bytes()), DamagedStream),
+    "shown twice": (lambda: read(stream_with({2: successor(2)})), DamagedStream),
+    "shown early": (lambda: read(stream_with({4: successor(4, shift=-1)})), DamagedStream),
+    "shown late": (lambda: read(stream_with({1: successor(1), 2: successor(2, shift=1)})),
+                   DamagedStream),
+    "no key": (lambda: read(HEAD + successor(0).to_bytes()), DamagedStream),
     "cut between packets": (lambda: read(b"".join(PARTS[:-1])), DamagedStream),
     "more bytes": (lambda: read(STREAM + b"?"), DamagedStream),
     "index cut": (lambda: read(STREAM[:-3]), DamagedStream),
     "index counts": (lambda: read(with_index(forged(7, [], 0, 18))), DamagedStream),
     "index CRC": (lambda: read(with_index(PARTS[-1][:4] + b"????" + PARTS[-1][8:])), DamagedStream),
-    "index entry": (lambda: read(with_index(forged(6, [(0, 60)], 2, 20))), DamagedStream),
+    "index entry": (lambda: read(with_index(forged(6, [(0, 62)], 2, 20))), DamagedStream),
     "index tail": (lambda: read(with_index(PARTS[-1][:-1] + b"?")), DamagedStream),
     "index size": (lambda: read(with_index(forged(6, KEYS, 2, 36))), DamagedStream),
     "too few frames": (lambda: read(with_index(forged(5, KEYS, 2, 22))), DamagedStream),
     "too many frames": (lambda: read(with_index(forged(7, KEYS, 2, 22))), DamagedStream),
-    "key count": (lambda: read(with_index(forged(6, [(0, 60)], 1, 20))), DamagedStream),
+    "key count": (lambda: read(with_index(forged(6, [(0, 62)], 1, 20))), DamagedStream),
     "key places": (
-        lambda: read(with_index(forged(6, [(0, 60), (3, 128)], 2, 22))), DamagedStream
+        lambda: read(with_index(forged(6, [(0, 62), (3, 136)], 2, 22))), DamagedStream
     ),
     "seek: size": (lambda: seek(with_index(forged(6, KEYS, 2, 2**32 - 1))), DamagedStream),
     "seek: entries": (lambda: seek(with_index(PADDED_INDEX)), DamagedStream),
     "seek: count": (lambda: seek(with_index(forged(99, KEYS, 11, 22))), DamagedStream),
-    "seek: behind": (lambda: seek(with_index(forged(6, [(0, 60), (3, 999)], 2, 23))),
+    "seek: behind": (lambda: seek(with_index(forged(6, [(0, 62), (3, 999)], 2, 23))),
                      DamagedStream),
-    "seek: header": (lambda: seek(with_index(forged(6, [(0, 59)], 1, 20))), DamagedStream),
-    "seek: last": (lambda: seek(with_index(forged(6, [(0, 60), (6, 90)], 2, 22))), DamagedStream),
+    "seek: header": (lambda: seek(with_index(forged(6, [(0, 61)], 1, 20))), DamagedStream),
+    "seek: last": (lambda: seek(with_index(forged(6, [(0, 62), (6, 90)], 2, 22))), DamagedStream),
     "seek: nothing": (
-        lambda: seek(with_index(forged(6, [(0, 60), (3, 99)], 2, 22))), DamagedStream
+        lambda: seek(with_index(forged(6, [(0, 62), (3, 99)], 2, 22))), DamagedStream
     ),
 }  # fmt: skip
 
@@ -122,61 +138,73 @@ MESSAGES: dict[str, str] = {
         "0a; check the file"
     ),
     "text mode": "stream header: line ends were changed; transfer the file as binary",
-    "cut header": "stream header is cut: 30 of 60 bytes are there; get the whole file",
+    "cut header": "stream header is cut: 30 of 62 bytes are there; get the whole file",
     "header CRC": (
-        "stream header is damaged: its CRC is 4ee70b4a, its bytes give 9a4539a8; get the file again"
+        "stream header is damaged: its CRC is 3156ed04, its bytes give 95c9f948; get the file again"
     ),
-    "version 0": "stream header: version is 0; allowed is 1",
-    "version 2": "stream has format version 2, this colorvid reads up to 1; update colorvid",
+    "version 0": "stream header: version is 0; allowed is 2",
+    "version 1": (
+        "stream has format version 1, this colorvid reads version 2; decode it with the colorvid "
+        "that made it"
+    ),
+    "version 3": "stream has format version 3, this colorvid reads version 2; update colorvid",
     "width 65535": "stream header: width is 65535; allowed is 1..8192",
     "height 65535": "stream header: height is 65535; allowed is 1..8192",
     "height 0": "stream header: height is 0; allowed is 1..8192",
     "rate": "stream header: rate_den is 0; allowed is 1..4294967295",
     "aspect": "stream header: sample aspect ratio is 0/11; an unknown ratio is written 0/1",
+    "reorder": "stream header: reorder is 16; allowed is 0..15",
+    "references": "stream header: references is 0; allowed is 1..16",
     "ratio": "stream header: frame rate is 4294967295; both terms must be from 0 to 2147483647",
     "too large": "stream header: picture is 176x144 = 25344 px; max_pixels=9 allows fewer",
     "no model": (
         "the stream needs model 00000000000000000000000000000000; available are ...; pass "
         "model=FILE with the right one or update colorvid"
     ),
-    "marker": "byte 60: neither packet nor index starts with 77 68 61 74",
-    "cut marker": "byte 60: stream is cut inside a marker",
-    "cut packet header": "byte 60: packet header: frame_crc is cut: the data end here",
-    "long varint": "byte 60: packet header: frame_number is not a varint in shortest form",
-    "reserved bit": "byte 60: packet header: reserved is 1; allowed is 0",
-    "section 2^26 + 1": "byte 60: packet header: latents_bytes is 67108865; allowed is 0..67108864",
+    "marker": "byte 62: neither packet nor index starts with 77 68 61 74",
+    "cut marker": "byte 62: stream is cut inside a marker",
+    "cut packet header": "byte 62: packet header: frame_crc is cut: the data end here",
+    "long varint": "byte 62: packet header: frame_number is not a varint in shortest form",
+    "level": "byte 62: packet header: level is 1 in a key frame; allowed is 0",
+    "shift": "byte 62: packet header: shift is 17; allowed is -8..16",
+    "order": ("byte 62: packet header: shift is -2; the stream header says that it is at least -1"),
+    "number": "byte 62: packet header: the display number is -1; allowed is 0..4294967294",
+    "section 2^26 + 1": "byte 62: packet header: latents_bytes is 67108865; allowed is 0..67108864",
     "payload": (
-        "byte 60: packet header: payload has 67108864 bytes; at most 80128 are allowed for "
+        "byte 62: packet header: payload has 67108864 bytes; at most 80128 are allowed for "
         "this picture size"
     ),
-    "key motion": "byte 60: packet header: motion_bytes is 1 in a key frame; allowed is 0",
-    "cut payload": "byte 60: stream is cut inside the packet of frame 0: 14 of 141 bytes are there",
-    "packet CRC": "byte 60: packet is corrupt: its CRC is 30303030, its bytes give 6522df69",
-    "packet gone": "byte 80: frame 2 comes where frame 1 is due; frame 1 is lost",
-    "packets gone": "byte 80: frame 3 comes where frame 1 is due; frames 1 to 2 are lost",
-    "packet twice": "byte 103: frame 1 is repeated or out of order; frame 2 is due",
-    "no key": "byte 60: the first frame is not a key frame",
+    "key motion": "byte 62: packet header: motion_bytes is 1 in a key frame; allowed is 0",
+    "cut payload": "byte 62: stream is cut inside the packet of frame 0: 16 of 143 bytes are there",
+    "packet CRC": "byte 62: packet is corrupt: its CRC is 30303030, its bytes give 3d186b71",
+    "packet gone": "byte 84: frame 2 comes where frame 1 is due; frame 1 is lost",
+    "packets gone": "byte 84: frame 3 comes where frame 1 is due; frames 1 to 2 are lost",
+    "packet twice": "byte 109: frame 1 is repeated or out of order; frame 2 is due",
+    "shown twice": "byte 109: frame 2 shows at 2, where another frame does; frame 2 is lost",
+    "shown early": "byte 160: frame 4 shows at 3, where another frame does; frame 4 is lost",
+    "shown late": "byte 134: a frame shows at 3; its group ends before 3",
+    "no key": "byte 62: the first frame is not a key frame",
     "cut between packets": (
-        "byte 203: stream is cut: it ends without its index; how many frames follow is not known"
+        "byte 217: stream is cut: it ends without its index; how many frames follow is not known"
     ),
-    "more bytes": "byte 225: bytes follow the end of the stream",
-    "index cut": "byte 203: index tail: end_marker is cut: the data end here",
-    "index counts": "byte 203: index lists 0 key frames for 7 frames",
-    "index CRC": "byte 203: index is corrupt: its CRC is 3f3f3f3f, its bytes give 6f3f3422",
-    "index entry": "byte 203: index entry: offset_step is 0; allowed is 14..9223372036854775807",
-    "index tail": "byte 203: index tail: end_marker is f543563f; allowed is F5 43 56 45",
-    "index size": "byte 203: index should have 36 bytes; its entries end after 22",
-    "too few frames": "byte 203: index is wrong: it says 5 frames, 6 were read",
+    "more bytes": "byte 239: bytes follow the end of the stream",
+    "index cut": "byte 217: index tail: end_marker is cut: the data end here",
+    "index counts": "byte 217: index lists 0 key frames for 7 frames",
+    "index CRC": "byte 217: index is corrupt: its CRC is 3f3f3f3f, its bytes give a27d077d",
+    "index entry": "byte 217: index entry: offset_step is 0; allowed is 16..9223372036854775807",
+    "index tail": "byte 217: index tail: end_marker is f543563f; allowed is F5 43 56 45",
+    "index size": "byte 217: index should have 36 bytes; its entries end after 22",
+    "too few frames": "byte 217: index is wrong: it says 5 frames, 6 were read",
     "too many frames": (
-        "byte 203: the index says 7 frames, the packets end before frame 6; frame 6 is lost"
+        "byte 217: the index says 7 frames, the packets end before frame 6; frame 6 is lost"
     ),
-    "key count": "byte 203: index is wrong: it lists 1 key frames, 2 were read",
-    "key places": "byte 203: index is wrong: its key frames are not where the packets are",
-    "seek: size": "index tail: index_size is 4294967295; the stream has 225 bytes",
+    "key count": "byte 217: index is wrong: it lists 1 key frames, 2 were read",
+    "key places": "byte 217: index is wrong: its key frames are not where the packets are",
+    "seek: size": "index tail: index_size is 4294967295; the stream has 239 bytes",
     "seek: entries": "index should have 99 bytes; 1 key frames fill at most 40",
-    "seek: count": "index is wrong: 11 key frames do not fit into the 203 bytes before it",
+    "seek: count": "index is wrong: 11 key frames do not fit into the 217 bytes before it",
     "seek: behind": "index is wrong: key frame 3 starts at byte 999, behind the packets",
-    "seek: header": "index is wrong: key frame 0 starts at byte 59, inside the stream header",
+    "seek: header": "index is wrong: key frame 0 starts at byte 61, inside the stream header",
     "seek: last": "index lists key frame 6 of 6 frames",
     "seek: nothing": "index says that key frame 3 starts at byte 99, but no such packet is there",
 }
@@ -205,7 +233,7 @@ def test_each_way_to_be_wrong_has_its_message(name: str) -> None:
 
 def test_every_message_has_a_case() -> None:
     assert list(MESSAGES) == list(WRONG)
-    assert len(set(MESSAGES.values())) == len(WRONG) == 48
+    assert len(set(MESSAGES.values())) == len(WRONG) == 57
 
 
 def test_a_stream_for_another_model_is_answered_with_the_models_that_are_here() -> None:
@@ -226,7 +254,7 @@ def test_packets_swapped(number: int) -> None:
 
 
 def test_an_empty_packet_is_the_smallest() -> None:
-    assert len(packet(0, motion=b"", latents=b"").to_bytes()) == 14
+    assert len(packet(0, motion=b"", latents=b"").to_bytes()) == 16
     data = b"".join([HEAD, *(packet(0, latents=b"", frame_number=n).to_bytes() for n in range(9))])
     numbers = [r.frame_number for r in ClvReader(io.BytesIO(data), "resync") if
                isinstance(r, Packet)]  # fmt: skip
@@ -246,18 +274,18 @@ def test_a_stream_of_many_empty_packets_is_read_packet_by_packet() -> None:
 
 def test_promised_packet_sizes_are_checked_against_the_picture() -> None:
     limit = header(width=1, height=1).payload_limit
-    start = b"\xf5P0000\x00" + bytes(4) + b"\0\0"
+    start = b"\xf5P0000\x00\x40\x00" + bytes(4) + b"\0\0"
     assert limit == 2 * 3 + 4096
-    assert parse_header(start + b"\x86\x20", limit).header.latents_bytes == limit
+    assert parse_header(start + b"\x86\x20", limit, 0).header.latents_bytes == limit
     with pytest.raises(DamagedStream, match="payload has 4103 bytes; at most 4102 are allowed"):
-        parse_header(start + b"\x87\x20", limit)
+        parse_header(start + b"\x87\x20", limit, 0)
 
 
 def test_index_of_more_key_frames_than_packets_fit_is_refused_by_its_header() -> None:
-    many = forged(4000, [(n, 60 + 14 * n) for n in range(4000)], 4000, 8000 + 20)
+    many = forged(4000, [(n, 62 + 16 * n) for n in range(4000)], 4000, 8000 + 20)
     assert len(StreamIndex.from_bytes(forged(6, KEYS, 2, 22)).keys) == 2
     with pytest.raises(
-        DamagedStream, match="index is wrong: 4000 key frames do not fit into the 203"
+        DamagedStream, match="index is wrong: 4000 key frames do not fit into the 217"
     ):
         seek(with_index(many))
     reader = ClvReader(io.BytesIO(with_index(many)), "resync")
@@ -266,7 +294,7 @@ def test_index_of_more_key_frames_than_packets_fit_is_refused_by_its_header() ->
 
 def test_false_indexes_do_not_keep_the_reader_busy() -> None:
     room = packet(0).to_bytes() * 2**15
-    entries = forged(2**32 - 1, [], 2**15 + 2**10, 18)[:-8] + b"\1\x0e" * (2**15 + 2**9)
+    entries = forged(2**32 - 1, [], 2**15 + 2**10, 18)[:-8] + b"\1\x10" * (2**15 + 2**9)
     for data in (HEAD + b"\xf5CVI" * 2**16, HEAD + room + entries + b"\xf5P" * 2**15):
         found = list(ClvReader(io.BytesIO(data), "resync"))
         last = found[-1]

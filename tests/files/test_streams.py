@@ -30,6 +30,9 @@ def test_header_keeps_the_description_of_a_video() -> None:
     assert info_of(header) == INFO
     plain = VideoInfo(1, 8192, Fraction(1, 2))
     assert info_of(header_of(plain, 1, bytes(16))) == plain
+    assert (header.reorder, header.references) == (0, 1)
+    ordered = header_of(INFO, 32, bytes(16), reorder=4, references=3)
+    assert (ordered.reorder, ordered.references, info_of(ordered)) == (4, 3, INFO)
 
 
 def test_ratio_that_no_output_can_carry_is_refused() -> None:

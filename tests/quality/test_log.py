@@ -23,8 +23,8 @@ SCORES = FrameScores(40.0, 41.0, 42.0, 40.375, de00_mean=1.5, de00_p95=3.0)
 
 def packet(motion: bytes = b"mv", latents: bytes = b"x" * 10) -> Packet:
     return Packet(
-        frame_type=FrameType.INTER, quality=26, frame_number=3, frame_crc=0, motion=motion,
-        latents=latents,
+        frame_type=FrameType.B_UNKEPT, quality=26, frame_number=4, shift=-1, level=2, past=1,
+        future=1, frame_crc=0, motion=motion, latents=latents,
     )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def test_split_bytes_adds_up(size: int, shares: list[float], parts: list[int]) -
 def test_row_of_a_packet_adds_up_to_its_bytes() -> None:
     coded = packet()
     row = FrameRow.of(coded, {"luma": 40.0, "chroma": 20.0, "side": 20.0}, None, 0.5)
-    assert (row.frame, row.type, row.quality, row.seconds) == (3, "inter", 26, 0.5)
+    assert (row.frame, row.type, row.quality, row.seconds) == (3, "b", 26, 0.5)
     assert (row.bytes_luma, row.bytes_chroma, row.bytes_side, row.bytes_motion) == (5, 3, 2, 2)
     assert row.bytes == coded.size_bytes == len(coded.to_bytes()) == 12 + row.bytes_header
 

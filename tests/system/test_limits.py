@@ -125,8 +125,8 @@ def test_hostile_streams_take_no_more_memory_than_sound_ones(way: str, tmp_path:
 
     def hostile(kind: int, motion: bytes, latents: bytes) -> Packet:
         return Packet(
-            frame_type=kind, quality=63, frame_number=kind, frame_crc=1, motion=motion,
-            latents=latents,
+            frame_type=kind, quality=63, frame_number=kind, past=kind, frame_crc=1,
+            motion=motion, latents=latents,
         )  # fmt: skip
 
     streams = {
@@ -183,13 +183,13 @@ def test_a_few_bytes_that_claim_the_largest_picture(tmp_path: Path) -> None:
     assert whole.stat().st_size < 100
     cut = tmp_path / "cut.clv"
     cut.write_bytes(whole.read_bytes()[:30])
-    with cut.open("rb") as file, pytest.raises(HeaderError, match="30 of 60 bytes are there"):
+    with cut.open("rb") as file, pytest.raises(HeaderError, match="30 of 62 bytes are there"):
         ClvReader(file)
     arguments = [sys.executable, "-c", CLAIMS, str(cut), str(whole), str(tmp_path / "a.y4m")]
     done = subprocess.run(arguments, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     cut_line, size_line, memory_line = done.stderr.splitlines()
-    assert "30 of 60 bytes are there; get the whole file" in cut_line
+    assert "30 of 62 bytes are there; get the whole file" in cut_line
     assert "8192x8192 = 67108864 px; --max-pixels 1000000 allows fewer" in size_line
     assert "not enough memory for pictures of 8192x8192; use fewer threads" in memory_line
     assert sorted(p.name for p in tmp_path.iterdir()) == ["claim.clv", "cut.clv"]
