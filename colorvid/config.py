@@ -26,8 +26,13 @@ QUALITIES = 64
 """Number of quality indices, 0 to 63."""
 DEFAULT_QUALITY = 44
 DEFAULT_GOP = 32
+MOST_BFRAMES = 15
+"""Most B frames between two P frames."""
+DEFAULT_BFRAMES = 15
 TUNES = ("default", "color")
 """Released models: for the squared error of Y, U and V, and for colour difference."""
+ZEROLATENCY = "zerolatency"
+"""What the command line calls encoding without B frames."""
 INTRA_BLOCK = 16
 """Luma samples to a latent position of key frames, in each direction; pictures are padded to it."""
 INTER_BLOCK = 8

@@ -85,7 +85,9 @@ class SteadyRun:
     suffix: str = ".clv"
 
     def _at(self, quality: int) -> ColorvidRun:
-        return ColorvidRun(self.gop, max(0, quality - self.offset), self.model)
+        return ColorvidRun(
+            self.gop, bframes=0, inter_quality=max(0, quality - self.offset), model=self.model
+        )
 
     def settings(self, quality: int) -> dict[str, str]:
         """See `ColorvidRun.settings`."""

@@ -114,7 +114,7 @@ def points(
     """A point for each quality and each of the two codecs."""
     frame, found = still.frames[0], []
     for quality in qualities:
-        coded = Encoder(model, EncoderSettings(quality=quality, gop=1)).push(frame)
+        [coded] = Encoder(model, EncoderSettings(quality=quality, gop=1)).push(frame)
         results = {
             FLOATS: code_floats(network, model.pair("intra"), frame, quality),
             INTEGERS: (sum(coded.bits.values()), coded.picture),

@@ -53,6 +53,7 @@ FIELDS: dict[str, dict[str, Parser]] = {
     "encode": {
         "quality": _whole,
         "gop": _whole,
+        "bframes": _whole,
         "inter_quality": _whole,
         "frames": _whole,
         "seek": _whole,
@@ -71,6 +72,7 @@ FIELDS: dict[str, dict[str, Parser]] = {
         "qualities": _numbers,
         "frames": _whole,
         "gop": _whole,
+        "bframes": _whole,
         "inter_quality": _whole,
         "model": _model,
     },

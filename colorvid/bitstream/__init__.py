@@ -3,7 +3,7 @@
 from colorvid.bitstream.headers import StreamHeader, Tune, describe
 from colorvid.bitstream.index import KeyFrame, StreamIndex
 from colorvid.bitstream.order import DisplayOrder, Due, PictureBuffer
-from colorvid.bitstream.packets import FrameType, Packet, PacketHeader
+from colorvid.bitstream.packets import FrameType, Ordered, Packet, PacketHeader
 from colorvid.bitstream.reader import ClvReader, Damage, OnDamage, rebuild_index
 from colorvid.bitstream.summary import FrameSummary, StreamSummary, summarise
 from colorvid.bitstream.writer import ClvWriter
@@ -18,6 +18,7 @@ __all__ = [
     "FrameType",
     "KeyFrame",
     "OnDamage",
+    "Ordered",
     "Packet",
     "PacketHeader",
     "PictureBuffer",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from colorvid.bitstream.packets import LEAST_SHIFT, Packet, PacketHeader
+from colorvid.bitstream.packets import LEAST_SHIFT, Ordered
 
 Item = TypeVar("Item")
 
@@ -47,15 +47,15 @@ class PictureBuffer:
         self._numbers.remove(lowest)
         return lowest
 
-    def missing(self, header: PacketHeader | Packet) -> int | None:
+    def missing(self, frame: Ordered) -> int | None:
         """The first reference of a frame that is not there; None if all are."""
-        return next((n for n in header.references if not self.holds(n)), None)
+        return next((n for n in frame.references if not self.holds(n)), None)
 
-    def follow(self, header: PacketHeader | Packet) -> int | None:
+    def follow(self, frame: Ordered) -> int | None:
         """Reset and keep as a frame asks for that was decoded; the number that leaves, if any."""
-        if header.is_key:
+        if frame.is_key:
             self.reset()
-        return self.keep(header.display_number) if header.is_kept else None
+        return self.keep(frame.display_number) if frame.is_kept else None
 
 
 class GroupNumbers:

@@ -36,8 +36,8 @@ class FrameType(IntEnum):
         return ("key", "P", "B", "b")[self]
 
 
-class _Order:
-    """What follows from the place of a frame, of its header and of its packet."""
+class Ordered:
+    """What follows from the type of a frame and from its distances to its references."""
 
     __slots__ = ()
     frame_type: int
@@ -78,7 +78,7 @@ class _Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PacketHeader(_Order):
+class PacketHeader(Ordered):
     """What stands before the payload of a packet; values are those of ``PACKET_HEADER``.
 
     ``past`` and ``future`` are 0 where the frame has no such reference.
@@ -140,7 +140,7 @@ MIN_PACKET_BYTES = _FIXED_BYTES + _VARINTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Packet(_Order):
+class Packet(Ordered):
     """One coded frame.
 
     Attributes:

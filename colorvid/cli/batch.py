@@ -15,9 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from colorvid.batch.options import FIELDS, TASKS
 from colorvid.cli.coding import add_choices
-from colorvid.cli.options import Command, add_cluster, in_words_of_options, numbers, whole
+from colorvid.cli.options import (
+    Command,
+    add_cluster,
+    bframes_of,
+    in_words_of_options,
+    model_of,
+    numbers,
+    whole,
+)
 from colorvid.cli.terminal import BatchLine, Signals, say, show
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, TUNES
+from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, DEFAULT_QUALITY, TUNES
 from colorvid.errors import ConfigError
 from colorvid.system.cores import available_cores
 
@@ -109,10 +117,11 @@ def _options(options: Namespace) -> dict[str, Any]:
     Raises:
         ConfigError: one belongs to another task.
     """
-    model = str(Path(options.model).absolute()) if options.model else options.tune
+    model = str(Path(options.model).absolute()) if options.model else model_of(options)
     given = {
         "quality": (options.quality, DEFAULT_QUALITY),
         "gop": (options.gop, DEFAULT_GOP),
+        "bframes": (bframes_of(options), DEFAULT_BFRAMES),
         "inter_quality": (options.inter_quality, None),
         "frames": (options.frames, None),
         "seek": (options.seek, 0),

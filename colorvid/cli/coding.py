@@ -8,16 +8,19 @@ from argparse import Namespace
 from colorvid.cli.options import (
     Command,
     Options,
+    add_bframes,
     add_input,
     add_output,
     add_work,
+    bframes_of,
     frame_rate,
     in_words_of_options,
+    model_of,
     resolution,
     whole,
 )
 from colorvid.cli.terminal import Signals, progress_line, say
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, TUNES
+from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, TUNES, ZEROLATENCY
 from colorvid.errors import ConfigError
 from colorvid.files.decode import DecodeOptions, decode_file, output_kind, verify_file
 from colorvid.files.encode import EncodeOptions, encode_file
@@ -96,9 +99,11 @@ def _add_quality(group: Options) -> None:
         "--gop", "--keyint", type=whole(1, 2**31 - 1), default=DEFAULT_GOP, metavar="N",
         help=f"frames from key frame to key frame; 1 = key frames only (default: {DEFAULT_GOP})",
     )  # fmt: skip
+    add_bframes(group)
     group.add_argument(
-        "--tune", choices=TUNES, default=TUNES[0],
-        help="default = squared error of all planes (PSNR); color = colour difference (CIEDE2000)",
+        "--tune", choices=(*TUNES, ZEROLATENCY), default=TUNES[0],
+        help="default = squared error of all planes (PSNR); color = colour difference (CIEDE2000); "
+        "zerolatency = no B frames, so that every frame can be decoded as soon as it is coded",
     )  # fmt: skip
     group.add_argument("--model", metavar="FILE", help="model file instead of a released one")
 
@@ -167,6 +172,7 @@ def _encode(options: Namespace, signals: Signals) -> int:
             EncodeOptions(
                 quality=options.quality,
                 gop=options.gop,
+                bframes=bframes_of(options),
                 inter_quality=options.inter_quality,
                 frames=options.frames,
                 seek=options.seek,
@@ -175,7 +181,7 @@ def _encode(options: Namespace, signals: Signals) -> int:
                 convert=options.convert,
                 threads=options.threads,
                 device=options.device,
-                model=options.model or options.tune,
+                model=model_of(options),
                 overwrite=options.overwrite,
                 csv=options.csv,
                 scores=options.psnr,
@@ -208,7 +214,7 @@ def _encode_picture(options: Namespace) -> int:
     """Encode a file that holds one picture in R'G'B'."""
     from colorvid.images.stills import PictureOptions, encode_picture_file
 
-    names = ("size", "fps", "csv", "psnr", "inter_quality", "frames", "seek")
+    names = ("size", "fps", "csv", "psnr", "inter_quality", "bframes", "frames", "seek")
     for name in names:
         if getattr(options, name):
             option = f"--{name.replace('_', '-')}"
@@ -221,7 +227,7 @@ def _encode_picture(options: Namespace) -> int:
             full_range=options.full_range,
             convert=options.convert,
             device=options.device,
-            model=options.model or options.tune,
+            model=model_of(options),
             overwrite=options.overwrite,
         ),
     )

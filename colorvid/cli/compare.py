@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from colorvid.cli.options import Command, add_cluster, numbers, one_or_more_of, whole
+from colorvid.cli.options import Command, add_bframes, add_cluster, numbers, one_or_more_of, whole
 from colorvid.cli.terminal import PointLine, Signals, say, show
-from colorvid.config import DEFAULT_GOP, QUALITIES, TUNES
+from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, QUALITIES, TUNES
 from colorvid.errors import ConfigError
 from colorvid.evaluation.compare.choices import (
     ANCHORS,
@@ -69,6 +69,7 @@ def add_commands(command: Command) -> None:
         help=f"frames from key frame to key frame, for every codec (default: {DEFAULT_GOP}; 1 for "
         "stills)",
     )  # fmt: skip
+    add_bframes(parser)
     parser.add_argument(
         "--inter-quality", type=whole(0, top), metavar="Q",
         help="colorvid's quality of all frames but key frames (default: a little below each)",
@@ -230,6 +231,7 @@ def _choice(options: Namespace) -> Choice:
         gop=options.gop,
         anchors=options.anchors,
         qualities=options.qualities,
+        bframes=DEFAULT_BFRAMES if options.bframes is None else options.bframes,
         inter_quality=options.inter_quality,
         model=options.model,
         threads=options.threads,

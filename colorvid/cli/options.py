@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from fractions import Fraction
 
+from colorvid.config import DEFAULT_BFRAMES, MOST_BFRAMES, TUNES, ZEROLATENCY
+from colorvid.errors import ConfigError
 from colorvid.files.decode import DecodeOptions
 from colorvid.files.encode import EncodeOptions
 
@@ -117,6 +119,37 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     add_device(work)
     work.add_argument("--quiet", action="store_true", help="print errors only")
     work.add_argument("--no-progress", action="store_true", help="show no progress line")
+
+
+def add_bframes(parser: Options) -> None:
+    """The option for B frames; None = the default."""
+    parser.add_argument(
+        "--bframes", type=whole(0, MOST_BFRAMES), metavar="N",
+        help=f"most B frames between two P frames, 0 to {MOST_BFRAMES} (default: "
+        f"{DEFAULT_BFRAMES}); 0 = none",
+    )  # fmt: skip
+
+
+def bframes_of(options: argparse.Namespace) -> int:
+    """B frames as ``--bframes`` and ``--tune`` say.
+
+    Raises:
+        ConfigError: they contradict each other.
+    """
+    if options.tune == ZEROLATENCY:
+        if options.bframes:
+            raise ConfigError(
+                f"--tune {ZEROLATENCY} has no B frames; leave out --bframes {options.bframes}"
+            )
+        return 0
+    return DEFAULT_BFRAMES if options.bframes is None else int(options.bframes)
+
+
+def model_of(options: argparse.Namespace) -> str:
+    """The model that ``--model`` or ``--tune`` names."""
+    if options.model:
+        return str(options.model)
+    return TUNES[0] if options.tune == ZEROLATENCY else str(options.tune)
 
 
 def add_cluster(parser: Options) -> None:

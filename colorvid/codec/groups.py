@@ -11,10 +11,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from colorvid.bitstream import ClvReader, Damage, Packet
+from colorvid.bitstream import ClvReader, Damage, Packet, PacketHeader, StreamHeader
 from colorvid.codec import parallel
-from colorvid.codec.decoder import Decoder
-from colorvid.codec.encoder import Encoder
+from colorvid.codec.decoder import Decoder, MissingReference
+from colorvid.codec.encoder import CodedFrame, Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import DamagedStream, HashMismatch, OutOfMemory
 from colorvid.frame import Frame, Size
@@ -47,16 +47,16 @@ class DecodedRecord:
     """What became of a packet or of damage.
 
     Attributes:
+        header: of the packet; None for damage.
         frame: the picture; None if it could not be decoded.
         size_bytes: of the packet.
-        lost: frames that have no picture because of this.
         problem: what is wrong, in one line, where it begins; None otherwise.
         mismatch: the picture decoded, but is not the one that was encoded.
     """
 
+    header: PacketHeader | None
     frame: Frame | None
     size_bytes: int = 0
-    lost: int = 0
     problem: str | None = None
     mismatch: bool = False
 
@@ -104,17 +104,29 @@ class _GroupEncoder:
         self._model, self._settings = model, settings
         self._scorer = scorer
         self._encoder: Encoder | None = None
+        self._start = 0.0
 
-    def __call__(self, item: tuple[int, Frame]) -> EncodedFrame:
-        """Encode a frame, given with its number."""
-        start = time.perf_counter()
+    def push(self, item: tuple[int, Frame]) -> list[EncodedFrame]:
+        """Take a frame, given with its number; what is coded then."""
+        self._start = time.perf_counter()
         number, frame = item
         if self._encoder is None:
             self._encoder = Encoder(self._model, self._settings, first=number)
         with enough_memory(frame.size):
-            coded = self._encoder.push(frame)
-        seconds = time.perf_counter() - start
-        scores = None if self._scorer is None else self._scorer(frame, coded.picture)
+            return self._rows(self._encoder.push(frame))
+
+    def flush(self) -> list[EncodedFrame]:
+        """Code the frames that are left."""
+        self._start = time.perf_counter()
+        return [] if self._encoder is None else self._rows(self._encoder.flush())
+
+    def _rows(self, coded: list[CodedFrame]) -> list[EncodedFrame]:
+        """With a line of the log for each; the time is shared among those coded together."""
+        seconds = (time.perf_counter() - self._start) / max(1, len(coded))
+        return [self._row(frame, seconds) for frame in coded]
+
+    def _row(self, coded: CodedFrame, seconds: float) -> EncodedFrame:
+        scores = None if self._scorer is None else self._scorer(coded.source, coded.picture)
         return EncodedFrame(coded.packet, FrameRow.of(coded.packet, coded.bits, scores, seconds))
 
 
@@ -127,7 +139,9 @@ def encode_frames(
     threads: int = 0,
     scorer: Scorer | None = None,
 ) -> Generator[EncodedFrame, None, None]:
-    """Encode frames in order, one torch thread for each worker.
+    """Encode frames that come in order of display; packets come in decoding order.
+
+    One torch thread for each worker.
 
     Close the generator (``contextlib.closing``) if it is not read to its end.
 
@@ -152,44 +166,56 @@ def encode_frames(
 
 
 class _GroupDecoder:
-    """Decodes the packets of one group; after a loss it waits for the next group."""
+    """Decodes the packets of one group.
 
-    def __init__(self, model: Model, size: Size, done: Callable[[], None] | None) -> None:
-        with enough_memory(size):
-            self._decoder = Decoder(model, size)
-        self._lost = True
+    Where something is lost, what is wrong is told once: not again for each frame that refers to
+    what is lost.
+    """
+
+    def __init__(self, model: Model, header: StreamHeader, done: Callable[[], None] | None) -> None:
+        with enough_memory(header.size):
+            self._decoder = Decoder(
+                model, header.size, references=header.references, reorder=header.reorder
+            )
+        self._broken = False
         self._done = done
 
-    def __call__(self, record: Packet | Damage) -> DecodedRecord:
+    def push(self, record: Packet | Damage) -> list[DecodedRecord]:
         """Decode a packet, or take note of damage; then tell that it is done."""
-        decoded = self._decode(record)
+        decoded = self._note(record) if isinstance(record, Damage) else self._decode(record)
         if self._done is not None:
             self._done()
-        return decoded
+        return [decoded]
 
-    def _decode(self, record: Packet | Damage) -> DecodedRecord:
-        if isinstance(record, Damage):
-            lost = 0 if record.lost is None else len(record.lost)
-            self._lost = self._lost or record.lost is None or lost > 0
-            return DecodedRecord(None, lost=lost, problem=str(record))
-        size = record.size_bytes
-        if self._lost and not record.is_key:
-            return DecodedRecord(None, size, lost=1)
+    def flush(self) -> list[DecodedRecord]:
+        """Nothing is left: every record was answered at once."""
+        return []
+
+    def _note(self, damage: Damage) -> DecodedRecord:
+        self._broken = self._broken or damage.lost is None or len(damage.lost) > 0
+        return DecodedRecord(None, None, problem=str(damage))
+
+    def _decode(self, packet: Packet) -> DecodedRecord:
+        header, size = packet.header, packet.size_bytes
         try:
             with enough_memory(self._decoder.size):
-                frame = self._decoder.push(record)
-        except (DamagedStream, HashMismatch) as error:
-            self._lost = True
-            return DecodedRecord(None, size, 1, str(error), isinstance(error, HashMismatch))
-        self._lost = False
-        return DecodedRecord(frame, size)
+                return DecodedRecord(header, self._decoder.decode(packet), size)
+        except HashMismatch as error:
+            self._broken = True
+            return DecodedRecord(header, None, size, str(error), mismatch=True)
+        except MissingReference as error:
+            problem = None if self._broken else str(error)
+            self._broken = True
+            return DecodedRecord(header, None, size, problem)
+        except DamagedStream as error:
+            self._broken = True
+            return DecodedRecord(header, None, size, str(error))
 
 
 def decode_records(
     model: Model,
     records: Iterable[Packet | Damage],
-    size: Size,
-    gop: int,
+    header: StreamHeader,
     *,
     threads: int = 0,
     done: Callable[[], None] | None = None,
@@ -201,18 +227,17 @@ def decode_records(
     Args:
         model: see `colorvid.models.loading.model_for`.
         records: packets and damage, as `colorvid.bitstream.ClvReader` yields them.
-        size: of the frames.
-        gop: frames of a group as the header states them; 0 = not said.
+        header: of their stream.
         threads: most workers; 0 = one for each core.
         done: called by the workers after every record.
     """
     # Packets are small beside pictures; a forged one can be as large as two, and then counts so.
-    item_bytes = frame_bytes(size) + _PACKET_BYTES
-    workers, depth = _plan(threads, gop, size, _PACKET_BYTES)
+    item_bytes = frame_bytes(header.size) + _PACKET_BYTES
+    workers, depth = _plan(threads, header.gop_length, header.size, _PACKET_BYTES)
     return parallel.map_groups(
         records,
         lambda record: isinstance(record, Packet) and record.is_key,
-        lambda: _GroupDecoder(model, size, done),
+        lambda: _GroupDecoder(model, header, done),
         workers=workers,
         depth=depth,
         weigh=lambda record: _weight(record, item_bytes),
@@ -252,6 +277,4 @@ def decode_stream(
     """
     header = reader.header
     ready = model if isinstance(model, Model) else model_for(header.model_id, device, model)
-    return _one_thread_each(
-        decode_records(ready, reader, header.size, header.gop_length, threads=threads, done=done)
-    )
+    return _one_thread_each(decode_records(ready, reader, header, threads=threads, done=done))

@@ -3,24 +3,27 @@
 The encoder and the training data of the inter networks come from this one loop, so that the
 networks meet in training what they will meet in use::
 
-    frame -> motion search -> vectors -> prediction -+-> network -> symbols -> coder
-               ^                                     |      |
-               |              decoded frame          |      v
-               +-------------------------------------+--- state -> next frame
+    frame -> structure -> motion search -> motion -> prediction -+-> network -> symbols -> coder
+                               ^                                 |      |
+                               |             decoded frames      |      v
+                               +---------------------------------+--- slots -> later frames
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from colorvid.codec.settings import EncoderSettings
+from colorvid.codec.slots import Slots
+from colorvid.codec.structure import KEY, Place, mini_gop
 from colorvid.config import quantiser_step
-from colorvid.frame import Frame
+from colorvid.frame import Frame, Links, Motion, Size
 from colorvid.motion.estimate import MotionEstimator
-from colorvid.motion.field import Vectors
-from colorvid.motion.native import motion_coder
+from colorvid.motion.field import grid_shape
+from colorvid.motion.native import AnyMotionCoder, motion_coder
 
 
 class HasPicture(Protocol):
@@ -36,10 +39,13 @@ R_co = TypeVar("R_co", bound=HasPicture, covariant=True)
 
 
 class FrameEncoder(Protocol[R_co]):
-    """What codes single frames and keeps the last one."""
+    """What codes single frames and keeps them in slots; see `colorvid.models.frames.FrameCodec`."""
 
-    def encode(self, quality: int, vectors: Vectors | None, frame: Frame) -> R_co:
-        """Code a frame: a key frame if ``vectors`` is None."""
+    def encode_key(self, quality: int, target: int, frame: Frame) -> R_co:
+        """Code a key frame."""
+
+    def encode_inter(self, quality: int, links: Links, motion: Motion, frame: Frame) -> R_co:
+        """Code a P or B frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,64 +53,92 @@ class CodedStep(Generic[R]):
     """One frame that went through the loop.
 
     Attributes:
+        place: in its group of pictures.
+        source: the frame.
         quality: index of the frame, 0..63.
-        vectors: int16 ``(ceil(H/8), ceil(W/8), 2)``, see `colorvid.motion.field`; None for a key
-            frame.
-        motion: the coded vectors; empty if nothing moves, and for a key frame.
+        motion: how it was predicted; None for a key frame.
+        motion_bytes: the coded motion; empty if nothing moves, and for a key frame.
         coded: what the coder of the frame gave.
-        motion_seconds: time spent on search and coding of the vectors.
+        motion_seconds: time spent on search and coding of the motion.
     """
 
+    place: Place
+    source: Frame
     quality: int
-    vectors: Vectors | None
-    motion: bytes
+    motion: Motion | None
+    motion_bytes: bytes
     coded: R
     motion_seconds: float
 
-    @property
-    def is_key(self) -> bool:
-        """Whether the frame needs no other one."""
-        return self.vectors is None
-
 
 class ClosedLoop(Generic[R]):
-    """Sends frames of one size through the codec, group of pictures after group of pictures."""
+    """Sends frames of one size through the codec, as one group of pictures."""
 
-    def __init__(self, frames: FrameEncoder[R], settings: EncoderSettings) -> None:
-        """Prepare; the first frame becomes a key frame."""
+    def __init__(self, frames: FrameEncoder[R], settings: EncoderSettings, size: Size) -> None:
+        """Prepare; the first frame becomes a key frame.
+
+        Args:
+            frames: with a slot more than ``settings`` has references.
+            settings: qualities and B frames; the loop does not end a group by itself.
+            size: of the frames.
+        """
         self._frames, self._settings = frames, settings
-        self._since_key = 0
-        self._last: Frame | None = None
-        self._estimator: MotionEstimator | None = None
-        self._motion = motion_coder()
+        self._slots = Slots(settings.references)
+        self._motion: AnyMotionCoder = motion_coder(grid_shape(*size.shape), self._slots.count)
+        self._waiting: list[Frame] = []
+        self._count = 0  # frames of the group that are coded
+        self._pictures: dict[int, Frame] = {}  # as decoders show them, by slot
 
-    def push(self, frame: Frame) -> CodedStep[R]:
-        """Code the next frame: 8-bit planes, of the size of all others."""
-        if self._since_key >= self._settings.gop:
-            self._last, self._since_key = None, 0
-        quality = self._settings.quality_of(self._since_key)
+    def push(self, frame: Frame) -> Iterator[CodedStep[R]]:
+        """Take the next frame in order of display; code those that can be coded then.
+
+        Read the iterator to its end before the next call.
+        """
+        if self._count == 0:
+            yield self._key(frame)
+            return
+        self._waiting.append(frame)
+        if len(self._waiting) > self._settings.most_bframes:
+            yield from self._mini_gop()
+
+    def flush(self) -> Iterator[CodedStep[R]]:
+        """Code the frames that wait for more: the group ends."""
+        if self._waiting:
+            yield from self._mini_gop()
+
+    def _key(self, frame: Frame) -> CodedStep[R]:
+        quality = self._settings.quality_of(KEY)
+        target = self._slots.free()
+        coded = self._frames.encode_key(quality, target, frame)
+        self._motion.start(target)
+        self._keep(KEY, target, coded.picture)
+        self._count = 1
+        return CodedStep(KEY, frame, quality, None, b"", coded, 0.0)
+
+    def _mini_gop(self) -> Iterator[CodedStep[R]]:
+        """Code the frames that wait, the last one as a P frame."""
+        first, frames = self._count - 1, self._waiting
+        for place in mini_gop(first, first + len(frames)):
+            yield self._inter(place, frames[place.number - first - 1])
+        self._count += len(frames)
+        self._waiting = []
+
+    def _inter(self, place: Place, frame: Frame) -> CodedStep[R]:
         start = time.perf_counter()
-        if self._last is None:
-            vectors, motion = None, b""
-            self._start_group(frame)
-        else:
-            vectors, motion = self._move(frame, self._last)
+        quality = self._settings.quality_of(place)
+        links = self._slots.links(place)
+        future = None if links.future is None else self._pictures[links.future].y
+        estimator = MotionEstimator(quantiser_step(quality))
+        motion = estimator.estimate(
+            self._motion, links, (frame.y, self._pictures[links.past].y, future)
+        )
+        data = self._motion.encode(links, motion)
         seconds = time.perf_counter() - start
-        coded = self._frames.encode(quality, vectors, frame)
-        self._last = coded.picture
-        self._since_key += 1
-        return CodedStep(quality, vectors, motion, coded, seconds)
+        coded = self._frames.encode_inter(quality, links, motion, frame)
+        self._keep(place, links.target, coded.picture)
+        return CodedStep(place, frame, quality, motion, data, coded, seconds)
 
-    def _start_group(self, frame: Frame) -> None:
-        self._estimator = None
-        if self._settings.gop > 1:
-            step = quantiser_step(self._settings.quality_of(1))
-            self._estimator = MotionEstimator(frame.size, step)
-            self._estimator.start(frame)
-        self._motion.reset()
-
-    def _move(self, frame: Frame, last: Frame) -> tuple[Vectors, bytes]:
-        """Vectors from the last decoded frame, and their bytes."""
-        assert self._estimator is not None
-        vectors = self._estimator.estimate(frame, last.y, self._motion)
-        return vectors, self._motion.encode(vectors)
+    def _keep(self, place: Place, target: int, picture: Frame) -> None:
+        self._slots.follow(place, target)
+        if place.is_kept:
+            self._pictures[target] = picture

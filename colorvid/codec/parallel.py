@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from colorvid.system.cores import available_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Item_contra = TypeVar("Item_contra", contravariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
 
 MAX_DEPTH = 64
 """Most items that wait in front of a worker, and results behind it."""
@@ -51,6 +53,16 @@ def plan(
     return max(1, min(threads or available_cores(), affordable)), depth
 
 
+class Worker(Protocol[Item_contra, Result_co]):
+    """Works on the items of one group."""
+
+    def push(self, item: Item_contra) -> Sequence[Result_co]:
+        """Take the next item; the results that are ready then."""
+
+    def flush(self) -> Sequence[Result_co]:
+        """The results that are left when all items of the group have come."""
+
+
 def one_each(item: object) -> float:
     """The weight of an item that is as large as all others."""
     return 1.0
@@ -59,13 +71,13 @@ def one_each(item: object) -> float:
 def map_groups(
     items: Iterable[Item],
     starts: Callable[[Item], bool],
-    begin: Callable[[], Callable[[Item], Result]],
+    begin: Callable[[], Worker[Item, Result]],
     *,
     workers: int,
     depth: int = MAX_DEPTH,
     weigh: Callable[[Item], float] = one_each,
 ) -> Generator[Result, None, None]:
-    """Yield one result for each item, in the order of the items.
+    """Yield the results of the groups, in the order of the groups.
 
     Close the generator (``contextlib.closing``) if it is not read to its end: that stops the
     threads and waits for them.
@@ -73,13 +85,14 @@ def map_groups(
     Args:
         items: read in the caller's thread.
         starts: whether an item is the first of a group; the very first item always is.
-        begin: called in the worker's thread for each group; gives the function of its items.
+        begin: called in the worker's thread for each group. A worker has given a result when it
+            has got ``depth`` items.
         workers: threads; with 1 everything runs in the caller's thread.
         depth: most items and most results of a group that wait.
         weigh: as how many items one item counts, at least 1.
 
     Raises:
-        Exception: what ``begin`` or its function raised, after the results before it; what
+        Exception: what ``begin`` or its worker raised, after the results before it; what
             ``items`` raised, at once.
     """
     if workers == 1:
@@ -104,14 +117,18 @@ def map_groups(
 def _in_turn(
     items: Iterable[Item],
     starts: Callable[[Item], bool],
-    begin: Callable[[], Callable[[Item], Result]],
+    begin: Callable[[], Worker[Item, Result]],
 ) -> Iterator[Result]:
     """All groups in the caller's thread."""
-    work: Callable[[Item], Result] | None = None
+    worker: Worker[Item, Result] | None = None
     for item in items:
-        if work is None or starts(item):
-            work = begin()
-        yield work(item)
+        if worker is None or starts(item):
+            if worker is not None:
+                yield from worker.flush()
+            worker = begin()
+        yield from worker.push(item)
+    if worker is not None:
+        yield from worker.flush()
 
 
 class _Group(Generic[Item, Result]):
@@ -135,7 +152,7 @@ class _Crew(Generic[Item, Result]):
 
     def __init__(
         self,
-        begin: Callable[[], Callable[[Item], Result]],
+        begin: Callable[[], Worker[Item, Result]],
         workers: int,
         depth: int,
         weigh: Callable[[Item], float],
@@ -244,9 +261,10 @@ class _Crew(Generic[Item, Result]):
         """All items of a group; an error ends it."""
         error: BaseException | None = None
         try:
-            work = self._begin()
+            worker = self._begin()
             while item := self._next_item(group):
-                self._deliver(group, work(item[0]))
+                self._deliver(group, worker.push(item[0]))
+            self._deliver(group, worker.flush())
         except _Stopped:
             raise
         except BaseException as failure:  # it belongs to the caller, whatever it is
@@ -278,8 +296,9 @@ class _Crew(Generic[Item, Result]):
             group.weight -= self._weigh(item)
             return (item,)
 
-    def _deliver(self, group: _Group[Item, Result], result: Result) -> None:
-        with self._change:
-            self._wait(lambda: len(group.outputs) < self._depth)
-            group.outputs.append(result)
-            self._change.notify_all()
+    def _deliver(self, group: _Group[Item, Result], results: Sequence[Result]) -> None:
+        for result in results:
+            with self._change:
+                self._wait(lambda: len(group.outputs) < self._depth)
+                group.outputs.append(result)
+                self._change.notify_all()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from colorvid.bitstream import DisplayOrder, Due
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.bitstream.summary import DAMAGE_LINES
 from colorvid.errors import ColorvidError, DamagedStream, HashMismatch, InputError
@@ -23,18 +24,31 @@ frame, so that a small stream of gaps cannot fill a disk.
 """
 
 
+class _Gone:
+    """Stands for a frame whose packet is there, but cannot be decoded."""
+
+
+_GONE = _Gone()
+
+
 class Concealment:
     """Turns what was decoded into the frames to show, and keeps the account of what was wrong.
 
-    The last good frame is repeated for every lost one. Frames lost before the first good one are
-    filled with that one.
+    Frames come in decoding order and leave in order of display. The last good frame is repeated for
+    every lost one. Frames lost before the first good one are filled with that one.
 
     Attributes:
         size_bytes: of the stream so far, without its index.
     """
 
-    def __init__(self, *, strict: bool) -> None:
-        """With ``strict`` the first damage raises instead."""
+    def __init__(self, reorder: int, *, strict: bool) -> None:
+        """Prepare.
+
+        Args:
+            reorder: of the stream header.
+            strict: whether the first damage raises instead.
+        """
+        self._order: DisplayOrder[Frame | _Gone] = DisplayOrder(reorder)
         self._strict = strict
         self._last: Frame | None = None
         self._waiting = self._gaps = 0
@@ -42,8 +56,14 @@ class Concealment:
         self._lines: list[str] = []
         self.size_bytes = STREAM_HEADER_BYTES
 
+    def start(self, number: int) -> None:
+        """Begin at a key frame, given by its number, before anything was decoded."""
+        self._order.restart(number)
+
     def frames(self, item: DecodedRecord) -> Iterator[Frame]:
-        """The frames to show after the next packet or damage; read them all before the next call.
+        """The frames that are due after the next packet or damage.
+
+        Read them all before the next call.
 
         Raises:
             DamagedStream: with ``strict``, at the first damage.
@@ -51,25 +71,48 @@ class Concealment:
         """
         self.size_bytes += item.size_bytes
         self._mismatches += item.mismatch
-        room = min(MAX_GAP, MAX_GAP + self._good - self._gaps)
-        fits = item.size_bytes > 0 or item.lost <= room
         if item.problem is not None:
-            self._note(item, "" if fits else "; too many to repeat a frame for")
-        self._lost += item.lost
-        if item.frame is not None:
-            yield from self._good_one(item.frame)
-        elif fits:
-            self._gaps += 0 if item.size_bytes else item.lost
-            yield from self._fill(item.lost)
+            self._note(item)
+        header = item.header
+        if header is not None:
+            shown = _GONE if item.frame is None else item.frame
+            yield from self._show(
+                self._order.push(
+                    header.frame_number, header.display_number, shown, is_key=header.is_key
+                )
+            )
 
-    def _note(self, item: DecodedRecord, unfilled: str) -> None:
+    def rest(self, total: int | None) -> Iterator[Frame]:
+        """The frames that are left at the end of a stream of ``total`` frames; None = not known."""
+        yield from self._show(self._order.flush(total or 0))
+
+    def _note(self, item: DecodedRecord) -> None:
         """Count damage, and keep its line."""
         assert item.problem is not None
         if self._strict:
             raise (HashMismatch if item.mismatch else DamagedStream)(item.problem)
         self._damages += 1
         if len(self._lines) < DAMAGE_LINES:
-            self._lines.append(item.problem + unfilled)
+            self._lines.append(item.problem)
+
+    def _show(self, due: Iterable[Due[Frame | _Gone]]) -> Iterator[Frame]:
+        """Frames in order of display, with others in the place of lost ones."""
+        for place in due:
+            if isinstance(place.item, Frame):
+                yield from self._good_one(place.item)
+                continue
+            count = len(place.numbers)
+            self._lost += count
+            if place.item is _GONE:
+                yield from self._fill(count)
+            elif count <= min(MAX_GAP, MAX_GAP + self._good - self._gaps):
+                self._gaps += count
+                yield from self._fill(count)
+            elif len(self._lines) < DAMAGE_LINES:
+                first, last = place.numbers[0], place.numbers[-1]
+                self._lines.append(
+                    f"frames {first} to {last} are lost; too many to repeat a frame for"
+                )
 
     def _good_one(self, frame: Frame) -> Iterator[Frame]:
         """A good frame, and after the first one those that waited for it."""

@@ -35,6 +35,8 @@ from colorvid.system.limits import check_picture, require_folder
 if TYPE_CHECKING:
     from typing_extensions import TypedDict, Unpack
 
+    from colorvid.codec.groups import DecodedRecord
+
     from colorvid.models.loading import Model
 
     class DecodeKeywords(TypedDict, total=False):
@@ -151,9 +153,10 @@ class DecodedVideo:
             self.header: StreamHeader = self._reader.header
             self.info: VideoInfo = info_of(self.header)
             check_picture(self.header.size, options.max_pixels)
-        self._account = Concealment(strict=strict)
+        self._account = Concealment(self.header.reorder, strict=strict)
         self._start: float | None = None
         self._skipped = 0
+        self._ended = False
         self._seek, self._limit = self._section()
 
     def frames(self) -> Generator[Frame, None, None]:
@@ -186,8 +189,9 @@ class DecodedVideo:
             stack.enter_context(closing(decoded))
             self._start = time.perf_counter()
             shown = 0
-            for record in decoded:
-                for frame in self._account.frames(record):
+            for due in self._due(decoded):
+                before = shown
+                for frame in due:
                     if self._skipped < skip:
                         self._skipped += 1
                         continue
@@ -195,7 +199,7 @@ class DecodedVideo:
                     yield frame
                     if shown == self._limit:
                         break
-                if options.progress is not None:
+                if options.progress is not None and (shown > before or not self._ended):
                     self._tell(options.progress, counter, shown, total)
                 if shown == self._limit:
                     return
@@ -203,6 +207,13 @@ class DecodedVideo:
             raise InputError(
                 f"{self._name}: seek={options.seek} skips all frames there are; skip fewer"
             )
+
+    def _due(self, decoded: Iterator[DecodedRecord]) -> Iterator[Iterator[Frame]]:
+        """The frames that are due after every record, and at the end."""
+        for record in decoded:
+            yield self._account.frames(record)
+        self._ended = True
+        yield self._account.rest(self._reader.total_frames)
 
     def _section(self) -> tuple[int, int | None]:
         """The first frame to give, and most frames; None = all.
@@ -238,11 +249,13 @@ class DecodedVideo:
         if not seek or not self._file.seekable():
             return seek
         try:
-            return seek - self._reader.seek_to_key(seek)
+            key = self._reader.seek_to_key(seek)
         except ConfigError as error:
             raise InputError(
                 f"{self._name}: seek={self._options.seek} skips all frames there are; skip fewer"
             ) from error
+        self._account.start(key)
+        return seek - key
 
     def _tell(
         self, progress: ProgressCallback, counter: FrameCounter, shown: int, total: int | None

@@ -14,16 +14,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorvid.bitstream import ClvWriter, Tune
+from colorvid.bitstream import ClvWriter, DisplayOrder, Due, Tune
 from colorvid.codec.settings import EncoderSettings
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, TUNES
+from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, DEFAULT_QUALITY, TUNES
 from colorvid.files.decode import ProgressCallback, check_threads
 from colorvid.files.reports import EncodeReport, FrameCounter, Progress
 from colorvid.files.streams import create_stream, header_of
 from colorvid.frame import Frame
 from colorvid.io import FrameReader, VideoInfo, open_reader
 from colorvid.io.places import check_apart
-from colorvid.quality.log import FrameLog, open_log
+from colorvid.quality.log import FrameLog, FrameRow, open_log
 from colorvid.quality.scores import FrameScores, MeanScores, color_spec, score_frame
 from colorvid.system.interrupts import uninterrupted
 from colorvid.system.limits import require_folder
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
         quality: int
         gop: int
+        bframes: int
         inter_quality: int | None
         frames: int | None
         seek: int
@@ -60,7 +61,10 @@ class EncodeOptions:
     Attributes:
         quality: 0..63 of key frames, higher is better.
         gop: frames from key frame to key frame, at least 1.
-        inter_quality: 0..63 of the other frames; None = a little below ``quality``.
+        bframes: most B frames between two P frames, 0..15. With 0 every frame can be decoded as soon
+            as it is coded, which costs bits.
+        inter_quality: 0..63 of the other frames; None = below ``quality`` by their level, see
+            `EncoderSettings`.
         frames: encode at most this many frames; None = all.
         seek: frames of the source to skip first.
         size: (width, height) of a raw ``.yuv`` source.
@@ -81,6 +85,7 @@ class EncodeOptions:
 
     quality: int = DEFAULT_QUALITY
     gop: int = DEFAULT_GOP
+    bframes: int = DEFAULT_BFRAMES
     inter_quality: int | None = None
     frames: int | None = None
     seek: int = 0
@@ -102,7 +107,12 @@ class EncodeOptions:
 
     def settings(self) -> EncoderSettings:
         """What of it the encoder of frames needs."""
-        return EncoderSettings(quality=self.quality, gop=self.gop, inter_quality=self.inter_quality)
+        return EncoderSettings(
+            quality=self.quality,
+            gop=self.gop,
+            bframes=self.bframes,
+            inter_quality=self.inter_quality,
+        )
 
     @property
     def tune(self) -> Tune:
@@ -151,7 +161,9 @@ def encode_file(
 
         model = model_on(options.device, options.model)
         writer = ClvWriter(file)
-        writer.write_header(header_of(reader.info, options.gop, model.identity, options.tune))
+        writer.write_header(
+            header_of(reader.info, options.settings(), model.identity, options.tune)
+        )
         counter = FrameCounter()
         score = _scorer(reader.info) if options.scores or options.csv is not None else None
         coded = encode_frames(
@@ -163,7 +175,8 @@ def encode_file(
             scorer=_counting(score, counter),
         )
         stack.enter_context(closing(coded))
-        return _write_packets(coded, writer, reader, log, (options.progress, counter))
+        written = coded if log is None else _logged(coded, log, options.settings().reorder)
+        return _write_packets(written, writer, reader, (options.progress, counter))
 
 
 def _counting(
@@ -197,24 +210,41 @@ def _open_source(source: str | Path, options: EncodeOptions) -> FrameReader:
     )
 
 
+def _logged(
+    coded: Iterator[EncodedFrame], log: FrameLog, reorder: int
+) -> Iterator[EncodedFrame]:
+    """The same frames; their lines go into the log in order of display."""
+    order: DisplayOrder[FrameRow] = DisplayOrder(reorder)
+    for item in coded:
+        packet = item.packet
+        number, shown = packet.frame_number, packet.display_number
+        _write_rows(log, order.push(number, shown, item.row, is_key=packet.is_key))
+        yield item
+    _write_rows(log, order.flush())
+
+
+def _write_rows(log: FrameLog, due: list[Due[FrameRow]]) -> None:
+    for line in due:
+        if line.item is not None:
+            log.write(line.item)
+
+
 def _write_packets(
     coded: Iterator[EncodedFrame],
     writer: ClvWriter,
     reader: FrameReader,
-    log: FrameLog | None,
     watching: tuple[ProgressCallback | None, FrameCounter],
 ) -> EncodeReport:
-    """Write packets, log lines and the index; report the progress to the first of ``watching``."""
+    """Write packets and the index; report the progress to the first of ``watching``."""
     progress, counter = watching
     start = time.perf_counter()
     count, qualities, means = 0, 0, MeanScores()
     for item in coded:
-        writer.write_packet(item.packet)
+        packet = item.packet
+        writer.write_packet(packet)
         count += 1
-        qualities += item.packet.quality
+        qualities += packet.quality
         means.add(item.row.scores)
-        if log is not None:
-            log.write(item.row)
         if progress is not None:
             elapsed = time.perf_counter() - start
             size, done = writer.bytes_written, counter.at_least(count)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from colorvid.bitstream import ClvReader, Packet
 from colorvid.codec.decoder import Decoder
 from colorvid.errors import DamagedStream, HashMismatch, ModelMismatch
-from colorvid.frame import Frame, Plane, Size, chroma_size
+from colorvid.frame import Frame, Links, Plane, Size, chroma_size
 from colorvid.models.loading import Model
 from colorvid.models.modelfile import find_model
 from colorvid.motion.field import VECTOR_LIMIT
@@ -38,6 +38,7 @@ VECTORS = (
     "a4276e21945f9a3563dde075e9620991db"
 )
 VECTORS_SHAPE = (5, 6)
+VECTORS_LINKS = Links(past=0, future=None, inherits=0, target=1, past_distance=1)
 MOTION_SHA256 = "6dbbb40afe1676cae84ddc47ed506995364637bbff0873d8489d8370224abb54"
 
 
@@ -93,7 +94,8 @@ def _short(value: object) -> str:
 
 def read_vectors(coder: AnyMotionCoder) -> object:
     """What a motion coder makes of `VECTORS`."""
-    return coder.decode(bytes.fromhex(VECTORS), VECTORS_SHAPE).tolist()
+    coder.start(0)
+    return coder.decode(VECTORS_LINKS, bytes.fromhex(VECTORS)).past.tolist()
 
 
 def answers(name: str, model: Model) -> dict[str, Any]:
@@ -120,7 +122,8 @@ def stream(name: str, title: str, model: Model, expected: list[str]) -> str:
     """
     data = find_model(name).with_suffix(".clv").read_bytes()
     reader = ClvReader(io.BytesIO(data))
-    decoder = Decoder(model, reader.header.size)
+    header = reader.header
+    decoder = Decoder(model, header.size, references=header.references)
     packets = [record for record in reader if isinstance(record, Packet)]
     what = f"{title}: {len(packets)} frames of a stream of {len(data)} bytes"
-    return check(what, lambda: [decoder.push(p).sha256() for p in packets], expected)
+    return check(what, lambda: [decoder.decode(p).sha256() for p in packets], expected)

@@ -26,7 +26,7 @@ from colorvid.files.known_answers import (
     stream,
     vectors,
 )
-from colorvid.frame import Frame
+from colorvid.frame import Frame, Motion
 from colorvid.models.loading import check_device, load_model, need_torch
 from colorvid.models.modelfile import RELEASED
 from colorvid.motion.field import grid_shape
@@ -70,11 +70,11 @@ def _native(native: Core) -> Iterator[str]:
     yield check(title, lambda: read_symbols(native, tables, INDEX, data).tolist(), list(SYMBOLS))
     field = vectors(VECTORS_SHAPE)
     title = "motion decoder: vectors from fixed bytes"
-    yield check(title, lambda: read_vectors(motion_coder()), field.tolist())
-    moved = vectors(grid_shape(*SIZE.shape))
+    yield check(title, lambda: read_vectors(motion_coder(VECTORS_SHAPE, 2)), field.tolist())
+    moved = Motion(vectors(grid_shape(*SIZE.shape)))
     yield check(
         "motion compensation: a picture by fixed vectors",
-        lambda: Frame(*compensate(native, picture().planes, moved)).sha256(),
+        lambda: Frame(*compensate(native, moved, picture().planes)).sha256(),
         MOTION_SHA256,
     )
     for name in RELEASED:

@@ -32,11 +32,12 @@ from colorvid.files.known_answers import (
     stream,
     vectors,
 )
+from colorvid.frame import Motion
 from colorvid.models.loading import Model, load_model
 from colorvid.models.modelfile import RELEASED
 from colorvid.models.networks import prove_model
 from colorvid.models.planes import FrameTensors
-from colorvid.models.video import State
+from colorvid.models.video import References, State
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.compensate import compensate_in_torch
 from colorvid.motion.field import grid_shape
@@ -65,7 +66,7 @@ def checks(device: str) -> Iterator[str]:
     yield check("entropy decoder: symbols from fixed bytes", _symbols, list(SYMBOLS))
     field = vectors(VECTORS_SHAPE).tolist()
     title = "motion decoder: vectors from fixed bytes"
-    yield check(title, lambda: read_vectors(MotionCoder()), field)
+    yield check(title, lambda: read_vectors(MotionCoder(VECTORS_SHAPE)), field)
     title = "motion compensation: a picture by fixed vectors"
     yield check(title, partial(motion_sha256, device), MOTION_SHA256)
     for name in RELEASED:
@@ -114,10 +115,12 @@ def networks_sha256(model: Model) -> str:
     """
     network, coder = model.network, _MadeUpCoder()
     coders = (coder, coder)
-    field = torch.from_numpy(vectors(grid_shape(*SIZE.shape))).to(network.device)
+    motion = Motion(vectors(grid_shape(*SIZE.shape)))
     with exact_torch():
         key: State = network.code_key(coders, None, SIZE.shape, _QUALITY)
-        inter = network.code_inter(coders, None, field, key, _QUALITY)
+        inter = network.code_inter(
+            coders, None, motion, References(key, None, key), _QUALITY
+        )
     for state in (key, inter):
         coder.tables.update(state.picture.frame().sha256().encode())
     return coder.tables.hexdigest()

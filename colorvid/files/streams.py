@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from colorvid.bitstream import StreamHeader, StreamSummary, Tune, summarise
+from colorvid.codec.settings import EncoderSettings
 from colorvid.config import TUNES, is_whole
 from colorvid.errors import (
     ConfigError,
@@ -94,25 +95,15 @@ def named_errors(name: str) -> Iterator[None]:
 
 
 def header_of(
-    info: VideoInfo,
-    gop: int,
-    model_id: bytes,
-    tune: Tune = Tune.DEFAULT,
-    *,
-    reorder: int = 0,
-    references: int = 1,
+    info: VideoInfo, settings: EncoderSettings, model_id: bytes, tune: Tune = Tune.DEFAULT
 ) -> StreamHeader:
     """Header of a stream that holds a video.
 
     Args:
         info: size, rate and colours.
-        gop: most frames of a group; 0 = not said.
+        settings: of the encoder.
         model_id: identity of the model.
         tune: what the encoder was tuned for.
-        reorder: most frames that are coded before a frame and shown after it; 0 = every frame is
-            coded in its turn.
-        references: pictures that a decoder keeps; 1 is enough where every frame refers to the one
-            before it.
     """
     return StreamHeader(
         width=info.width,
@@ -121,9 +112,9 @@ def header_of(
         rate_den=info.rate.denominator,
         sar_num=info.sample_aspect.numerator,
         sar_den=info.sample_aspect.denominator,
-        gop_length=gop,
-        reorder=reorder,
-        references=references,
+        gop_length=settings.gop,
+        reorder=settings.reorder,
+        references=settings.references,
         tune=tune,
         color_range=info.color_range,
         matrix=info.matrix,

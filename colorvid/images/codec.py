@@ -199,7 +199,8 @@ class ImageCodec(nn.Module):
         strings = []
         for picture in x:
             frame = rgb_to_frame(to_rgb(picture, "x"), self.spec)
-            packet = Encoder(self.model, settings).push(frame).packet
+            [coded] = Encoder(self.model, settings).push(frame)
+            packet = coded.packet
             head = bytes((packet.quality,)) + packet.frame_crc.to_bytes(4, "little")
             strings.append(head + packet.latents)
         return {"strings": [strings], "shape": tuple(x.shape[-2:])}
@@ -230,7 +231,7 @@ class ImageCodec(nn.Module):
                 motion=b"",
                 latents=bytes(string[_HEAD_BYTES:]),
             )
-            frame = Decoder(self.model, Size(width, height)).push(packet)
+            frame = Decoder(self.model, Size(width, height)).decode(packet)
             pictures.append(from_rgb(frame_to_rgb(frame, self.spec), "torch"))
         return {"x_hat": torch.stack(pictures)}
 

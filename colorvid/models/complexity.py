@@ -8,14 +8,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from colorvid.exact.layers import Conv
+from colorvid.frame import Motion
 from colorvid.models.loading import Model
 from colorvid.models.modelfile import BRANCHES, is_encoder
 from colorvid.models.networks import branch_of
 from colorvid.models.planes import FrameTensors
+from colorvid.models.video import References
 from colorvid.motion.field import grid_shape
 from colorvid.nn.transforms import BlockTransform
 
@@ -90,12 +93,12 @@ def _count_macs(model: Model) -> dict[str, int]:
     grey = torch.full((SIDE, SIDE), 128, dtype=torch.uint8, device=network.device)
     half = grey[: SIDE // 2, : SIDE // 2]
     picture = FrameTensors(grey, half, half)
-    vectors = torch.zeros((*grid_shape(SIDE, SIDE), 2), dtype=torch.int16, device=network.device)
+    still = Motion(np.zeros((*grid_shape(SIDE, SIDE), 2), np.int16))
     coders = (_Counter(), _Counter())
     macs: dict[str, int] = {}
     with _counted(network, macs):
         state = network.code_key(coders, picture, (SIDE, SIDE), 0)
-        network.code_inter(coders, picture, vectors, state, 0)
+        network.code_inter(coders, picture, still, References(state, None, state), 0)
     return macs
 
 

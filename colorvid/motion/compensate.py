@@ -107,10 +107,15 @@ def predict(motion: Motion, past: Planes, future: Planes | None = None) -> Plane
     """
     native = core()
     if native is not None and all(_is_plain(plane) for plane in past):
-        sources = [tuple(p.numpy() for p in planes) for planes in (past, future) if planes]
-        y, u, v = native_motion.compensate(native, motion, *sources)
+        later = None if future is None else _arrays(future)
+        y, u, v = native_motion.compensate(native, motion, _arrays(past), later)
         return torch.from_numpy(y), torch.from_numpy(u), torch.from_numpy(v)
     return predict_in_torch(motion, past, future)
+
+
+def _arrays(planes: Planes) -> native_motion.Planes:
+    y, u, v = planes
+    return y.numpy(), u.numpy(), v.numpy()
 
 
 def predict_in_torch(motion: Motion, past: Planes, future: Planes | None = None) -> Planes:

@@ -129,11 +129,12 @@ class PairWalk:
         is_near = wanted is not None and wanted.same(near)
         is_old = wanted is not None and wanted.same(old)
         directs = (self.kinds[left] != _CODED) + (self.kinds[above] != _CODED)
-        if self._bit(wanted and int(is_near or is_old), _AT_DIRECT + directs):
+        known = wanted is not None
+        if self._bit(int(is_near or is_old) if known else None, _AT_DIRECT + directs):
             taken = _NEAR
             if not near.same(old):
                 olds = (self.kinds[left] == _OLD) + (self.kinds[above] == _OLD)
-                if self._bit(wanted and int(not is_near), _AT_TEMPORAL + olds):
+                if self._bit(int(not is_near) if known else None, _AT_TEMPORAL + olds):
                     taken = _OLD
             direct = near if taken == _NEAR else old
             self.kinds[here], self.uses[here] = taken, direct.use
@@ -141,15 +142,16 @@ class PairWalk:
             self.future.assume(at, here, near.future if direct.use == PAST else direct.future)
             return
         self.kinds[here] = _CODED
-        use = self.uses[here] = self._use(wanted and wanted.use, left, above)
-        for field, other, guess, quad in (
-            (self.past, FUTURE, near.past, wanted and wanted.past),
-            (self.future, PAST, near.future, wanted and wanted.future),
-        ):
-            if use == other:
-                field.assume(at, here, guess)
-            else:
-                field.macroblock(at, here, quad)
+        use = self._use(None if wanted is None else wanted.use, left, above)
+        self.uses[here] = use
+        if use == FUTURE:
+            self.past.assume(at, here, near.past)
+        else:
+            self.past.macroblock(at, here, None if wanted is None else wanted.past)
+        if use == PAST:
+            self.future.assume(at, here, near.future)
+        else:
+            self.future.macroblock(at, here, None if wanted is None else wanted.future)
 
     def _use(self, wanted: int | None, left: int, above: int) -> int:
         uses = self.uses

@@ -26,7 +26,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from colorvid.bitstream import ClvReader, Damage, Packet
+from colorvid.bitstream import ClvReader, Damage, Packet, StreamHeader
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.cli.tool import errors_in_one_line, tool_parser
 from colorvid.codec.encoder import Encoder
@@ -37,7 +37,7 @@ from colorvid.evaluation.compare.tables import markdown, write_tsv
 from colorvid.evaluation.generated import generated_frames
 from colorvid.files.concealment import Concealment
 from colorvid.files.streams import header_of
-from colorvid.frame import Frame, Size
+from colorvid.frame import Frame
 from colorvid.io import VideoInfo
 from colorvid.models.loading import Model, model_on
 from colorvid.system.cores import one_torch_thread
@@ -53,9 +53,11 @@ Copy = tuple[bytes, int]
 def coded_stream(model: Model, frames: Sequence[Frame], gop: int, quality: int) -> bytes:
     """A whole stream of frames of one size, at 25 frames per second."""
     info = VideoInfo(frames[0].width, frames[0].height, Fraction(25))
-    encoder = Encoder(model, EncoderSettings(quality=quality, gop=gop))
-    packets = [encoder.push(frame).packet for frame in frames]
-    return container(header_of(info, gop, model.identity), packets)
+    settings = EncoderSettings(quality=quality, gop=gop)
+    encoder = Encoder(model, settings)
+    coded = [coded for frame in frames for coded in encoder.push(frame)] + encoder.flush()
+    header = header_of(info, settings, model.identity)
+    return container(header, [frame.packet for frame in coded])
 
 
 def groups(records: Iterable[Record]) -> Iterator[list[Record]]:
@@ -68,11 +70,6 @@ def groups(records: Iterable[Record]) -> Iterator[list[Record]]:
         group.append(record)
     if group:
         yield group
-
-
-def _is_loss(record: Record) -> bool:
-    """Whether only a key frame can follow."""
-    return isinstance(record, Damage) and (record.lost is None or len(record.lost) > 0)
 
 
 class Sweep:
@@ -99,35 +96,25 @@ class Sweep:
         """
         reader = ClvReader(io.BytesIO(data), "resync")
         shown: list[int] = []
-        output = Concealment(strict=False)
-        wrong = number = 0
+        output = Concealment(reader.header.reorder, strict=False)
+        wrong = 0
         for group in groups(reader):
-            for item in self._decode(group):
+            for item in self._decode(reader.header, group):
                 shown += [frame.crc32() for frame in output.frames(item)]
-                if item.frame is not None and self._clean:
-                    wrong += item.frame.crc32() != self._clean[number]
-                number += item.lost if item.frame is None else 1
+                if item.frame is not None and item.header is not None and self._clean:
+                    wrong += item.frame.crc32() != self._clean[item.header.display_number]
+        shown += [frame.crc32() for frame in output.rest(reader.total_frames)]
         self._clean = self._clean or shown
         report = output.report(Fraction(25), reader.index_bytes, 1.0)
         return not report.ok, wrong, report.frames
 
-    def _decode(self, group: list[Record]) -> list[DecodedRecord]:
-        """What becomes of the records of a group.
-
-        Groups are independent, and what stands before a loss is seen again and again: it is
-        decoded once.
-        """
-        loss = next((n for n, record in enumerate(group) if _is_loss(record)), len(group))
-        before = tuple(group[:loss])
-        if before not in self._known:
-            self._known[before] = self._decode_all(before)
-        return self._known[before] + self._decode_all(group[loss:])
-
-    def _decode_all(self, group: Sequence[Record]) -> list[DecodedRecord]:
-        """Decode records from a fresh start, which is also how it is after a loss."""
-        size = Size(WIDTH, HEIGHT)
-        with closing(decode_records(self._model, group, size, 0, threads=1)) as decoded:
-            return list(decoded)
+    def _decode(self, header: StreamHeader, group: Sequence[Record]) -> list[DecodedRecord]:
+        """What becomes of the records of a group; groups that were seen are decoded once."""
+        known = tuple(group)
+        if known not in self._known:
+            with closing(decode_records(self._model, group, header, threads=1)) as decoded:
+                self._known[known] = list(decoded)
+        return self._known[known]
 
     def add(self, kind: str, copies: Iterable[Copy]) -> None:
         """Decode all copies and append a row of figures."""

@@ -23,17 +23,16 @@ from colorvid.bitstream import ClvReader, Packet
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.codec.decoder import Decoder
 from colorvid.codec.settings import EncoderSettings
-from colorvid.entropy.binary import BinaryDecoder, BinaryEncoder
 from colorvid.entropy.rans import SymbolReader, SymbolWriter
 from colorvid.entropy.tables import MAX_SYMBOL
 from colorvid.errors import ColorvidError, DamagedStream, HeaderError
 from colorvid.evaluation.generated import generated_frames
 from colorvid.files.decode import DecodedVideo, DecodeOptions
-from colorvid.frame import Size
+from colorvid.frame import FUTURE, PAST, Links, Motion, Size
 from colorvid.io import VideoInfo, open_writer
 from colorvid.models.loading import model_on
 from colorvid.motion.coding import MotionCoder
-from colorvid.motion.field import VECTOR_LIMIT
+from colorvid.motion.field import VECTOR_LIMIT, check_motion
 from tools.robustness.damage import coded_stream
 from tools.robustness.fuzz_mutate import repair
 from tools.robustness.fuzz_targets import (
@@ -47,6 +46,22 @@ from tools.robustness.fuzz_targets import (
 SIDE = 16
 MAX_PIXELS = 4096
 INFO = VideoInfo(SIDE, SIDE, Fraction(25))
+
+_P = Links(past=0, future=None, inherits=0, target=1, past_distance=2)
+_B = Links(past=0, future=1, inherits=1, target=2, past_distance=1, future_distance=1)
+"""A P frame behind a key frame, and a B frame between the two."""
+
+
+def same_motion(a: Motion, b: Motion) -> bool:
+    """Whether two motions predict the same; vectors that a macroblock does not use may differ."""
+    if a.future is None or b.future is None or a.uses is None or b.uses is None:
+        return a.future is b.future and np.array_equal(a.past, b.past)
+    blocks = b.uses.repeat(2, 0).repeat(2, 1)[: b.past.shape[0], : b.past.shape[1], None]
+    return (
+        np.array_equal(a.uses, b.uses)
+        and np.array_equal(np.where(blocks == FUTURE, 0, a.past), np.where(blocks == FUTURE, 0, b.past))
+        and np.array_equal(np.where(blocks == PAST, 0, a.future), np.where(blocks == PAST, 0, b.future))
+    )
 
 
 class EntropyTarget(Target):
@@ -81,17 +96,17 @@ class EntropyTarget(Target):
 
     @staticmethod
     def _vectors(body: bytes) -> None:
-        """Vectors of two frames from garbage."""
-        coder, shape = MotionCoder(), (4, 6)
-        for _ in range(2):
-            decoder = BinaryDecoder(body)
+        """Motion of a P frame and of a B frame from garbage."""
+        shape = (4, 6)
+        coder = MotionCoder(shape)
+        coder.start(0)
+        for links in (_P, _B):
             try:
-                vectors = coder.code(decoder, None, shape)
-                decoder.finish()
+                motion = coder.decode(links, body)
             except DamagedStream:
                 return
-            require(vectors.shape == (*shape, 2), "a field has the shape of the grid")
-            require(int(np.abs(vectors).max()) <= VECTOR_LIMIT, "vectors are within their limit")
+            check_motion(motion, shape)
+            require((motion.future is None) == (links.future is None), "both references have motion")
 
     def _symbols(self, body: bytes) -> None:
         """Symbols from garbage."""
@@ -118,15 +133,17 @@ class EntropyTarget(Target):
 
     @staticmethod
     def _vectors_back(body: bytes) -> None:
-        """Vectors written and read."""
+        """Motion of a P frame and of a B frame, written and read."""
         small = np.resize(np.frombuffer(body or b"\0", np.int8), (3, 5, 2)).astype(np.int16)
         vectors = np.clip(small * (16 if len(body) % 2 else 1), -VECTOR_LIMIT, VECTOR_LIMIT)
-        encoder = BinaryEncoder()
-        MotionCoder().code(encoder, vectors.astype(np.int16), (3, 5))
-        decoder = BinaryDecoder(encoder.finish())
-        back = MotionCoder().code(decoder, None, (3, 5))
-        decoder.finish()
-        require(np.array_equal(back, vectors), "vectors come back")
+        uses = np.resize(np.frombuffer(body or b"\0", np.uint8) % 3, (2, 3)).astype(np.uint8)
+        p = Motion(vectors.astype(np.int16))
+        writer, reader = MotionCoder((3, 5)), MotionCoder((3, 5))
+        for coder in (writer, reader):
+            coder.start(0)
+        for links, motion in ((_P, p), (_B, Motion(p.past, p.past[::-1].copy(), uses))):
+            back = reader.decode(links, writer.encode(links, motion))
+            require(same_motion(back, motion), "motion comes back")
 
 
 class StreamTarget(Target):

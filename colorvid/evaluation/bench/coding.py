@@ -88,7 +88,7 @@ def code(model: Model, job: Job, workers: int) -> Round:
     watch = Stopwatch()
     with open_reader(job.source, frames=job.frames) as reader, job.stream.open("wb") as file:
         writer = ClvWriter(file)
-        writer.write_header(header_of(reader.info, job.settings.gop, model.identity))
+        writer.write_header(header_of(reader.info, job.settings, model.identity))
         coded = encode_frames(model, job.settings, reader, reader.info.size, threads=workers)
         with closing(coded):
             for item in coded:

@@ -61,6 +61,11 @@ class WorkLog:
         spent = watch.spent()
         self._files += min(spent.wall_s, spent.cpu_s)
 
+    def join(self) -> None:
+        """Make one frame of the last two: what is coded behind the last frame belongs to it."""
+        last = self.rows.pop()
+        self.rows[-1] = {name: _plus(work, last[name]) for name, work in self.rows[-1].items()}
+
     def add(self, watch: Stopwatch, done: Mapping[str, Work]) -> None:
         """A frame whose coding ``watch`` has timed; what its stages do not name is `OTHER`."""
         spent = watch.spent()
@@ -80,13 +85,17 @@ class WorkLog:
         self._done, self._files = done, 0.0
 
 
+def _plus(a: Work, b: Work) -> Work:
+    return Work(a.seconds + b.seconds, a.multiplications + b.multiplications)
+
+
 def encode_by_stage(model: Model, job: Job) -> list[FrameWork]:
     """Encode with one worker; what each frame took."""
     frames = WorkLog()
     encoder = Encoder(model, job.settings)
     with open_reader(job.source, frames=job.frames) as reader, job.stream.open("wb") as file:
         writer = ClvWriter(file)
-        writer.write_header(header_of(reader.info, job.settings.gop, model.identity))
+        writer.write_header(header_of(reader.info, job.settings, model.identity))
         watch = Stopwatch()
         for frame in reader:
             frames.add_files(watch)
@@ -94,7 +103,14 @@ def encode_by_stage(model: Model, job: Job) -> list[FrameWork]:
             coded = encoder.push(frame)
             frames.add(watch, encoder.work())
             watch = Stopwatch()
-            writer.write_packet(coded.packet)
+            for ready in coded:
+                writer.write_packet(ready.packet)
+        watch = Stopwatch()
+        coded = encoder.flush()
+        frames.add(watch, encoder.work())
+        frames.join()
+        for ready in coded:
+            writer.write_packet(ready.packet)
         writer.finish()
     return frames.rows
 
@@ -104,16 +120,22 @@ def decode_by_stage(model: Model, job: Job) -> list[FrameWork]:
     frames = WorkLog()
     with job.stream.open("rb") as file:
         reader = ClvReader(file)
-        decoder = Decoder(model, reader.header.size)
+        header = reader.header
+        decoder = Decoder(
+            model, header.size, references=header.references, reorder=header.reorder
+        )
         with open_writer(job.decoded, info_of(reader.header), overwrite=True) as writer:
             watch = Stopwatch()
             for record in reader:
                 assert isinstance(record, Packet)  # it was written just now
                 frames.add_files(watch)
                 watch = Stopwatch()
-                frame = decoder.push(record)
+                due = decoder.push(record)
                 frames.add(watch, decoder.work())
                 watch = Stopwatch()
+                for frame in due:
+                    writer.write(frame)
+            for frame in decoder.flush():
                 writer.write(frame)
     return frames.rows
 

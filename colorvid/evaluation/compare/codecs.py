@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
-from colorvid.config import PACKAGE_VERSION
+from colorvid.config import DEFAULT_BFRAMES, PACKAGE_VERSION
 from colorvid.evaluation.compare.machine import source_digest
 from colorvid.files.decode import decode_file
 from colorvid.files.encode import encode_file
@@ -111,12 +111,14 @@ class ColorvidRun:
 
     Attributes:
         gop: distance of key frames, in frames; 1 = intra only.
-        inter_quality: quality of inter frames; ``None`` = colorvid's own choice.
+        bframes: most B frames between two P frames; 0 = low delay.
+        inter_quality: quality of P and B frames; ``None`` = colorvid's own choice.
         model: name of a released model or path of a model file.
         threads: most GOPs to work on at once.
     """
 
     gop: int
+    bframes: int = DEFAULT_BFRAMES
     inter_quality: int | None = None
     model: str = "default"
     threads: int = 1
@@ -137,6 +139,7 @@ class ColorvidRun:
             "model_file": _file_digest(_model_path(self.model)),
             "quality": str(quality),
             "gop": str(self.gop),
+            "bframes": str(self.bframes),
             "inter_quality": "auto" if self.inter_quality is None else str(self.inter_quality),
             "threads": str(self.threads),
         }
@@ -148,6 +151,7 @@ class ColorvidRun:
             target,
             quality=quality,
             gop=self.gop,
+            bframes=self.bframes,
             inter_quality=self.inter_quality,
             model=self.model,
             threads=self.threads,

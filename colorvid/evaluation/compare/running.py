@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from colorvid.config import DEFAULT_GOP, QUALITIES
+from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, QUALITIES
 from colorvid.errors import ConfigError, OutputError
 from colorvid.evaluation.compare import points
 from colorvid.evaluation.compare.anchors import AnchorRun
@@ -55,7 +55,8 @@ class Choice:
         anchors: names of ``ANCHORS``, or ``none`` alone; by default intra ones with a ``gop`` of 1,
             else low-delay ones.
         qualities: of colorvid, 0..63.
-        inter_quality: of colorvid's inter frames; ``None`` = colorvid's own choice.
+        bframes: of colorvid, see `ColorvidRun`.
+        inter_quality: of colorvid's P and B frames; ``None`` = colorvid's own choice.
         model: of colorvid.
         threads: of every codec.
     """
@@ -63,6 +64,7 @@ class Choice:
     gop: int | None = None
     anchors: tuple[str, ...] | None = None
     qualities: tuple[int, ...] | None = None
+    bframes: int = DEFAULT_BFRAMES
     inter_quality: int | None = None
     model: str = "default"
     threads: int = 1
@@ -87,7 +89,7 @@ class Choice:
                 raise ConfigError(
                     f"quality {quality} is not allowed; it must be 0..{QUALITIES - 1}"
                 )
-        own = ColorvidRun(gop, self.inter_quality, self.model, self.threads)
+        own = ColorvidRun(gop, self.bframes, self.inter_quality, self.model, self.threads)
         own.settings(0)  # an unknown model is reported now
         return [
             Codec(OWN, tuple(sorted(chosen, reverse=True)), own),

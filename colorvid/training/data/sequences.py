@@ -21,17 +21,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from colorvid.bitstream import FrameType
 from colorvid.codec.loop import ClosedLoop
 from colorvid.codec.settings import EncoderSettings
+from colorvid.codec.structure import Place
 from colorvid.config import INTER_BLOCK, INTRA_BLOCK, QUALITIES
 from colorvid.entropy.tables import MAX_REACH, SCALES
 from colorvid.errors import InputError
-from colorvid.frame import Frame
-from colorvid.models.inter import Context, motion_features
+from colorvid.frame import Frame, Vectors
+from colorvid.models.inter import Context, unevenness
 from colorvid.models.planes import FrameTensors
 from colorvid.models.torch_codec import TorchFrames
 from colorvid.models.video import State, VideoModel
-from colorvid.motion.field import Vectors
 from colorvid.nn.transforms import UNIT
 from colorvid.training import group
 from colorvid.training.data.pictures import Entry, draw_places, open_store
@@ -127,7 +128,9 @@ def draw_settings(generator: np.random.Generator) -> EncoderSettings:
     key = int(generator.integers(3, QUALITIES))
     below = int(generator.integers(0, 21))
     steady = generator.random() < 0.25
-    return EncoderSettings(quality=key, inter_quality=max(0, key - below) if steady else None)
+    return EncoderSettings(
+        quality=key, bframes=0, inter_quality=max(0, key - below) if steady else None
+    )
 
 
 def code_clip(
@@ -138,17 +141,17 @@ def code_clip(
     Args:
         model: finalised, in exact arithmetic.
         frames: of one size.
-        settings: qualities; the clip is one group of pictures, whatever they say.
+        settings: qualities, without B frames; the clip is one group of pictures, whatever they say.
         coders: count the symbols of all frames.
     """
     steps = TorchFrames(model, coders.__getitem__)
-    loop = ClosedLoop(steps, replace(settings, gop=max(1, len(frames))))
-    for frame in frames:
-        step = loop.push(frame)
-        before = step.coded.before
-        if before is not None and step.vectors is not None:
-            prediction, _ = model.predict(torch.from_numpy(step.vectors), before)
-            yield _sample(step.coded.source, prediction, before, step.vectors)
+    whole = replace(settings, gop=max(2, len(frames)), bframes=0)
+    loop = ClosedLoop(steps, whole, frames[0].size)
+    for step in itertools.chain.from_iterable(map(loop.push, frames)):
+        references = step.coded.references
+        if references is not None and step.motion is not None:
+            prediction, _ = model.predict(step.motion, references)
+            yield _sample(step.coded.source, prediction, references.past, step.motion.past)
 
 
 def _sample(
@@ -250,7 +253,8 @@ def write_samples(
     """Write the inter frames of a group of pictures in order; gives their entries."""
     entries: list[Entry] = []
     for number, sample in enumerate(samples, start=1):
-        qualities = (settings.quality_of(number), number, settings.quality)
+        place = Place(number, FrameType.P, past=1)
+        qualities = (settings.quality_of(place), number, settings.quality)
         entries.append((file.tell(), *sample.y.shape, *qualities))
         file.writelines(array.tobytes() for array in sample.arrays())
     return entries
@@ -266,7 +270,7 @@ class Crops:
         y_reference, uv_reference: the decoded frame before in units.
         luma, chroma: symbols of the frame before, ``(B, 64, S/8, S/8)``, ``(B, 32, S/8, S/8)``.
         vectors: ``(B, 2, S/8, S/8)``.
-        motion: `motion_features` of the whole field, ``(B, 4, S/8, S/8)``.
+        motion: `unevenness` of the whole field, ``(B, 4, S/8, S/8)``.
         quality: int64 ``(B,)``.
         key_quality: of the key frames of their groups of pictures, int64 ``(B,)``.
     """
@@ -298,7 +302,7 @@ def read_crops(store: SequenceStore, places: NDArray[np.int64], size: int) -> Cr
     rows: list[list[Tensor]] = []
     for number, top, left in places:
         sample = store.sample(number)
-        motion = motion_features(torch.from_numpy(sample.vectors.transpose(1, 2, 0))[None])[0]
+        motion = unevenness(torch.from_numpy(sample.vectors.transpose(1, 2, 0))[None])[0]
         row = []
         for array, stride in zip(
             (*sample.arrays(), motion.numpy()), (*STRIDES, INTER_BLOCK), strict=True

@@ -1,0 +1,72 @@
+"""The structure of a group of pictures: which frames are P, which are B, and what they refer to.
+
+After the key frame come mini-GOPs: a P frame some frames ahead, then the frames between by halves,
+each a B frame between the two nearest that are coded already::
+
+    0 key                                                    8 P
+                               4 B
+                2 B                           6 B
+        1 b           3 b             5 b             7 b
+
+The lowest ones (b) are not kept, as no frame refers to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from colorvid.bitstream import FrameType, Ordered
+
+@dataclass(frozen=True, slots=True)
+class Place(Ordered):
+    """The place of a frame in its group of pictures.
+
+    Attributes:
+        number: in order of display, from 0, the key frame.
+        frame_type: key, P, B, or B that is not kept.
+        level: temporal level; 0 for key and P frames.
+        past, future: distances to the references in frames of display; 0 = none.
+    """
+
+    number: int
+    frame_type: FrameType
+    level: int = 0
+    past: int = 0
+    future: int = 0
+
+    @property
+    def display_number(self) -> int:
+        """Place in the order of display."""
+        return self.number
+
+
+KEY = Place(0, FrameType.KEY)
+
+
+def mini_gop(first: int, last: int) -> Iterator[Place]:
+    """The frames behind ``first`` up to the P frame ``last``, in decoding order."""
+    yield Place(last, FrameType.P, past=last - first)
+    yield from _between(first, last, 1)
+
+
+def _between(low: int, high: int, level: int) -> Iterator[Place]:
+    """The B frames between two frames that are there, in decoding order."""
+    if high - low < 2:
+        return
+    middle = (low + high) // 2
+    kept = high - low > 2
+    kind = FrameType.B if kept else FrameType.B_UNKEPT
+    yield Place(middle, kind, level, middle - low, high - middle)
+    yield from _between(low, middle, level + 1)
+    yield from _between(middle, high, level + 1)
+
+
+def levels(bframes: int) -> int:
+    """Levels of B frames in a mini-GOP of 0..15 of them; so many frames a decoder must wait."""
+    return bframes.bit_length()
+
+
+def references(bframes: int) -> int:
+    """Most pictures that such a mini-GOP needs at once."""
+    return max(1, levels(bframes) + 1)
