@@ -43,6 +43,7 @@ class Ordered:
     frame_type: int
     frame_number: int
     shift: int
+    level: int
     past: int
     future: int
 
