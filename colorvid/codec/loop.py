@@ -76,6 +76,7 @@ class ClosedLoop(Generic[R]):
         self._since_key = 0
         self._last: Frame | None = None
         self._estimator: MotionEstimator | None = None
+        self._vectors: Vectors | None = None
         self._motion = motion_coder()
 
     def push(self, frame: Frame) -> CodedStep[R]:
@@ -86,7 +87,7 @@ class ClosedLoop(Generic[R]):
         start = time.perf_counter()
         if self._last is None:
             vectors, motion = None, b""
-            self._start_group(frame)
+            self._start_group()
         else:
             vectors, motion = self._move(frame, self._last)
         seconds = time.perf_counter() - start
@@ -95,16 +96,15 @@ class ClosedLoop(Generic[R]):
         self._since_key += 1
         return CodedStep(quality, vectors, motion, coded, seconds)
 
-    def _start_group(self, frame: Frame) -> None:
-        self._estimator = None
+    def _start_group(self) -> None:
+        self._estimator = self._vectors = None
         if self._settings.gop > 1:
             step = quantiser_step(self._settings.quality_of(1))
-            self._estimator = MotionEstimator(frame.size, step)
-            self._estimator.start(frame)
+            self._estimator = MotionEstimator(step)
         self._motion.reset()
 
     def _move(self, frame: Frame, last: Frame) -> tuple[Vectors, bytes]:
         """Vectors from the last decoded frame, and their bytes."""
         assert self._estimator is not None
-        vectors = self._estimator.estimate(frame, last.y, self._motion)
-        return vectors, self._motion.encode(vectors)
+        self._vectors = self._estimator.estimate(frame.y, last.y, self._motion, self._vectors)
+        return self._vectors, self._motion.encode(self._vectors)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from colorvid.entropy.binary import check_end
 from colorvid.frame import Plane
 from colorvid.motion.coding import MotionCoder, refuse_vector
 from colorvid.motion.field import Vectors, check_field
 from colorvid.native.core import Core, core
-from colorvid.native.motion import MotionState
+from colorvid.native.motion import MotionState, Reference
 
 
 class NativeMotionCoder:
@@ -45,15 +44,11 @@ class NativeMotionCoder:
             check_end(len(data), read.position)
         return read.vectors
 
-    def simplify(
-        self,
-        vectors: Vectors,
-        planes: tuple[Plane, Plane],
-        weight: float,
-        prices: NDArray[np.float64],
+    def estimate(
+        self, current: Plane, reference: Reference, weight: int, hint: Vectors | None
     ) -> Vectors:
-        """See `colorvid.motion.simplify.simplify`; ``prices`` as in `MotionState.simplify`."""
-        return self._state.simplify(vectors, planes, weight, prices)
+        """See `colorvid.motion.estimate`; ``weight`` as in `MotionState.estimate`."""
+        return self._state.estimate(current, reference, weight, hint)
 
 
 AnyMotionCoder: TypeAlias = MotionCoder | NativeMotionCoder

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from colorvid.errors import ConfigError
 
-INTERFACE = 2
+INTERFACE = 3
 """What `colorvid_interface` must answer; see `src/api.h`."""
 VARIABLE = "COLORVID_NATIVE"
 _ABSENT = "install a C++ compiler and then colorvid again"
@@ -46,10 +46,11 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "motion_reset": (None, (_HANDLE,)),
     "motion_encode": (_INT, (_HANDLE, _ARRAY, _INT, _INT, _PLACE, ctypes.POINTER(_SIZE))),
     "motion_decode": (_INT, (_HANDLE, ctypes.c_char_p, _SIZE, _INT, _INT, _ARRAY, _ARRAY)),
-    "simplify": (
+    "reference_new": (_INT, (_INT, _ARRAY, _INT, _INT, _PLACE)),
+    "reference_free": (None, (_HANDLE,)),
+    "estimate": (
         _INT,
-        (_INT, _HANDLE, _ARRAY, _INT, _INT, _ARRAY, _ARRAY, _INT, _INT)
-        + (ctypes.c_double, _ARRAY, _ARRAY),
+        (_INT, _HANDLE, _HANDLE, _ARRAY, _ARRAY, _INT, _INT, ctypes.c_int64, _ARRAY),
     ),
     "compensate": (_INT, (_INT, _INT, _ARRAY, _INT, _INT, _ARRAY, _INT, _INT, _ARRAY)),
     "symbols_read": (
@@ -82,6 +83,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         None,
         (_INT, _ARRAY, _STEP, _ARRAY, _STEP, _ARRAY),
     ),
+    "kernel_block_error": (ctypes.c_int32, (_INT, _ARRAY, _STEP, _ARRAY, _STEP)),
     "kernel_predict": (
         None,
         (_INT, _INT, _ARRAY, _STEP, _ARRAY, _ARRAY, _ARRAY, _STEP),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from colorvid.errors import ConfigError
 from colorvid.frame import Plane
 from colorvid.native.core import Core, Status, pointer
 
@@ -95,43 +96,77 @@ class MotionState:
             return Read(None, wrong=(first, second))
         return Read(vectors, position=first, ended=bool(second))
 
-    def simplify(
+    def estimate(
         self,
-        vectors: NDArray[np.int16],
-        planes: tuple[Plane, Plane],
-        weight: float,
-        prices: NDArray[np.float64],
+        current: Plane,
+        reference: Reference,
+        weight: int,
+        hint: NDArray[np.int16] | None = None,
     ) -> NDArray[np.int16]:
-        """Cheaper or better vectors; see `colorvid.motion.simplify.simplify`. Changes nothing here.
+        """Vectors for coding here next; see `colorvid.motion.estimate`. Changes nothing here.
 
         Args:
-            vectors: a field.
-            planes: luma of the picture to predict and of the reference, of one size.
-            weight: price of a bit in units of the absolute difference, at least 0.
-            prices: bits of a one by its probability in steps of 1/1024, float64 ``(1024,)``.
+            current: luma of the picture to predict, of the size of the reference.
+            reference: where it is predicted from.
+            weight: price of a bit in 1/65536 of an absolute difference, 0 .. 2^30.
+            hint: a field to try too.
 
         Raises:
             ConfigError: sizes do not fit together, or a value is out of its range.
             MemoryError: the memory does not suffice.
         """
-        field = np.ascontiguousarray(vectors)
-        current, previous = (np.ascontiguousarray(plane) for plane in planes)
-        assert current.shape == previous.shape and prices.shape == (1024,)
-        chosen = np.empty_like(field)
+        if current.shape != reference.shape:
+            raise ConfigError(
+                f"the picture has shape {current.shape}; it must be {reference.shape} as its "
+                "reference"
+            )
+        luma = np.ascontiguousarray(current)
+        chosen = np.empty((*(-(-side // 8) for side in luma.shape), 2), np.int16)
+        field = None if hint is None else np.ascontiguousarray(hint)
+        if field is not None and field.shape != chosen.shape:
+            raise ConfigError(f"the hint has shape {field.shape}; it must be {chosen.shape}")
         self._core.call(
-            "simplify",
+            "estimate",
             self._core.level,
             self._handle,
-            pointer(field, np.int16),
-            *field.shape[:2],
-            pointer(current, np.uint8),
-            pointer(previous, np.uint8),
-            *current.shape,
+            reference.handle,
+            pointer(luma, np.uint8),
+            None if field is None else pointer(field, np.int16),
+            *chosen.shape[:2],
             weight,
-            pointer(prices, np.float64),
             pointer(chosen, np.int16),
         )
         return chosen
+
+
+class Reference:
+    """Luma that vectors point into, prepared for the search; it serves any number of pictures.
+
+    Takes 18 bytes a sample. Threads may share it.
+
+    Attributes:
+        shape: ``(H, W)``.
+        handle: for the functions of the core.
+    """
+
+    def __init__(self, core: Core, luma: Plane) -> None:
+        """Interpolate ``luma`` at quarter samples.
+
+        Raises:
+            ConfigError: a side is not 1..8192.
+            MemoryError: the memory does not suffice.
+        """
+        samples, place = np.ascontiguousarray(luma), ctypes.c_void_p()
+        self.shape: tuple[int, ...] = luma.shape
+        core.call(
+            "reference_new",
+            core.level,
+            pointer(samples, np.uint8),
+            *self.shape,
+            ctypes.byref(place),
+        )
+        self.handle = place
+        weakref.finalize(self, core.functions["reference_free"], place)
 
 
 def compensate(

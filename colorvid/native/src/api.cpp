@@ -12,8 +12,9 @@
 
 using namespace colorvid;
 
-static const int kInterface = 2;
+static const int kInterface = 3;
 static const int kMostBlocks = 1 << 13;  // along an axis: pictures of up to 65,536 luma samples
+static const int64_t kMostWeight = int64_t{1} << 30;
 
 static bool is_grid(int rows, int columns) {
     return rows >= 1 && rows <= kMostBlocks && columns >= 1 && columns <= kMostBlocks;
@@ -89,17 +90,30 @@ int colorvid_motion_decode(MotionState* state, const uint8_t* data, size_t size,
     });
 }
 
-int colorvid_simplify(int level, const MotionState* state, const int16_t* vectors, int rows,
-                      int columns, const uint8_t* current, const uint8_t* previous, int height,
-                      int width, double weight, const double* prices, int16_t* chosen) {
-    const Field field{vectors, rows, columns};
-    if (!fits(rows, columns, height, width) || !in_range(field) || !(weight >= 0)) {
+int colorvid_reference_new(int level, const uint8_t* luma, int height, int width,
+                           Reference** reference) {
+    if (height < 1 || width < 1 || height > kMostSide || width > kMostSide) return kWrongArgument;
+    return guarded([&] {
+        *reference = new Reference(kernels(level), {luma, height, width});
+        return kFine;
+    });
+}
+
+void colorvid_reference_free(Reference* reference) { delete reference; }
+
+int colorvid_estimate(int level, const MotionState* state, const Reference* reference,
+                      const uint8_t* current, const int16_t* hint, int rows, int columns,
+                      int64_t weight, int16_t* chosen) {
+    const Field field{hint, rows, columns};
+    if (!fits(rows, columns, reference->height, reference->width) || (hint && !in_range(field)) ||
+        weight < 0 || weight > kMostWeight) {
         return kWrongArgument;
     }
     return guarded([&] {
         States states = state->states();
-        const Choice choice{{current, height, width}, {previous, height, width}, weight, prices};
-        simplify(kernels(level), field, choice, states, state->before(rows, columns), chosen);
+        const Plane plane{current, reference->height, reference->width};
+        Search search(kernels(level), plane, *reference, hint ? &field : nullptr, weight);
+        choose(search, rows, columns, weight, states, state->before(rows, columns), chosen);
         return kFine;
     });
 }
@@ -314,6 +328,11 @@ void colorvid_kernel_filter_line(int level, const uint8_t* src, ptrdiff_t step, 
 void colorvid_kernel_window_errors(int level, const uint8_t* a, ptrdiff_t a_stride,
                                    const uint8_t* b, ptrdiff_t b_stride, int32_t* errors) {
     kernels(level).window_errors(a, a_stride, b, b_stride, errors);
+}
+
+int32_t colorvid_kernel_block_error(int level, const uint8_t* a, ptrdiff_t a_stride,
+                                    const uint8_t* b, ptrdiff_t b_stride) {
+    return kernels(level).block_error(a, a_stride, b, b_stride);
 }
 
 void colorvid_kernel_predict(int level, int chroma, const uint8_t* src, ptrdiff_t stride,

@@ -19,6 +19,7 @@
 
 namespace colorvid {
 class MotionState;
+struct Reference;
 struct ModelFile;
 struct FrameCodec;
 }  // namespace colorvid
@@ -51,11 +52,16 @@ COLORVID_API int colorvid_motion_encode(colorvid::MotionState* state, const int1
 COLORVID_API int colorvid_motion_decode(colorvid::MotionState* state, const uint8_t* data,
                                         size_t size, int rows, int columns, int16_t* vectors,
                                         int64_t report[2]);
-// Choose vectors for coding with `state`, which stays as it is; see simplify().
-COLORVID_API int colorvid_simplify(int level, const colorvid::MotionState* state,
-                                   const int16_t* vectors, int rows, int columns,
-                                   const uint8_t* current, const uint8_t* previous, int height,
-                                   int width, double weight, const double* prices,
+// A reference for the motion search: its luma, 1..8192 samples to a side.
+COLORVID_API int colorvid_reference_new(int level, const uint8_t* luma, int height, int width,
+                                        colorvid::Reference** reference);
+COLORVID_API void colorvid_reference_free(colorvid::Reference* reference);
+// Search and choose vectors of `current`, a luma plane of the size of `reference`, for coding with
+// `state`, which stays as it is. `hint`: vectors to try too, or null. `weight`: price of a bit in
+// 1/65536 of an absolute difference, 0 .. 2^30; see choose().
+COLORVID_API int colorvid_estimate(int level, const colorvid::MotionState* state,
+                                   const colorvid::Reference* reference, const uint8_t* current,
+                                   const int16_t* hint, int rows, int columns, int64_t weight,
                                    int16_t* chosen);
 // Predict a plane: luma if `chroma` is 0. `height`, `width` are those of the luma plane.
 COLORVID_API int colorvid_compensate(int level, int chroma, const uint8_t* reference, int height,
@@ -111,6 +117,8 @@ COLORVID_API void colorvid_kernel_filter_line(int level, const uint8_t* src, ptr
 COLORVID_API void colorvid_kernel_window_errors(int level, const uint8_t* a, ptrdiff_t a_stride,
                                                 const uint8_t* b, ptrdiff_t b_stride,
                                                 int32_t* errors);
+COLORVID_API int32_t colorvid_kernel_block_error(int level, const uint8_t* a, ptrdiff_t a_stride,
+                                                 const uint8_t* b, ptrdiff_t b_stride);
 COLORVID_API void colorvid_kernel_predict(int level, int chroma, const uint8_t* src,
                                           ptrdiff_t stride, const int16_t* down,
                                           const int16_t* across, int32_t* sums,

@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "compensate.h"
-#include "simplify.h"
+#include "choose.h"
 
 namespace colorvid {
 

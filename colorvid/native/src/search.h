@@ -1,0 +1,83 @@
+// Motion search of the encoder: vectors from a reference at any distance, in integers only.
+//
+// A search through the pyramid finds large motion; then each macroblock in turn starts from the
+// best of what the pyramid, its neighbours and a hint say, and goes down to quarter samples under
+// the window of the blended prediction. All vectors that it tries stay known with their errors,
+// for the choice by real prices that follows (choose.h).
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "reference.h"
+
+namespace colorvid {
+
+// Costs are errors plus bits times their price, in units of 2^-26 of an absolute difference.
+using Cost = int64_t;
+constexpr int kErrorShift = 18;  // errors of windows have 8 bits behind the point,
+constexpr int kBitShift = 10;    // bits 10, and their prices 16
+
+inline Cost cost_of_error(int32_t error) { return static_cast<Cost>(error) << kErrorShift; }
+
+// Errors of the blocks of one macroblock by vector, looked up or computed.
+class Errors {
+public:
+    struct Entry {
+        Vector vector;
+        int32_t blocks[4];
+        int32_t whole() const { return blocks[0] + blocks[1] + blocks[2] + blocks[3]; }
+    };
+
+    Errors(const Kernels& kernels, Plane current, const Upsampled& reference);
+
+    // Forget the macroblock before and take the one at `row`, `column`.
+    void start(int row, int column) {
+        top_ = row * kSide;
+        left_ = column * kSide;
+        known_.clear();
+    }
+
+    // The entry of a vector within kVectorLimit.
+    Entry of(Vector vector);
+    int32_t of(const Quad& quad);
+
+    // All vectors tried so far.
+    const std::vector<Entry>& known() const { return known_; }
+
+private:
+    const Kernels& kernels_;
+    const Padded current_;
+    const Upsampled& reference_;
+    int top_ = 0, left_ = 0;
+    std::vector<Entry> known_;
+};
+
+class Search {
+public:
+    // `hint`: vectors to try too, on the grid of the picture, or null. `weight`: price of a bit in
+    // 1/65536 of an absolute difference.
+    Search(const Kernels& kernels, Plane current, const Reference& reference, const Field* hint,
+           int64_t weight);
+
+    // Good vectors for the macroblock at `row`, `column`, those before it having been coded. Its
+    // errors are those of this macroblock until the next call.
+    Quad macroblock(const Walk& walk, int row, int column);
+
+    Errors errors;
+
+private:
+    void coarse(const Kernels& kernels, const Pyramid& current, const Pyramid& reference);
+    void gather(const Walk& walk, int row, int column);
+    Cost price(Vector vector) const;
+    template <class Error>
+    Vector descend(Vector best, const Error& error, int first);
+
+    const Field* hint_;
+    const int64_t weight_;
+    int tall_, wide_;
+    std::vector<Vector> coarse_;  // of each macroblock, quarter samples
+    std::vector<Vector> candidates_;
+    Neighbours near_{};
+    Vector guess_{};
+};
+
+}  // namespace colorvid
