@@ -22,8 +22,6 @@ from colorvid.codec.structure import KEY, Place, mini_gop
 from colorvid.config import quantiser_step
 from colorvid.frame import Frame, Links, Motion, Size
 from colorvid.motion.estimate import MotionEstimator
-from colorvid.motion.field import grid_shape
-from colorvid.motion.native import AnyMotionCoder, motion_coder
 
 
 class HasPicture(Protocol):
@@ -84,10 +82,10 @@ class ClosedLoop(Generic[R]):
         """
         self._frames, self._settings = frames, settings
         self._slots = Slots(settings.references)
-        self._motion: AnyMotionCoder = motion_coder(grid_shape(*size.shape), self._slots.count)
+        self._size = size
+        self._motion: MotionEstimator | None = None  # as long as there are key frames alone
         self._waiting: list[Frame] = []
         self._count = 0  # frames of the group that are coded
-        self._pictures: dict[int, Frame] = {}  # as decoders show them, by slot
 
     def push(self, frame: Frame) -> Iterator[CodedStep[R]]:
         """Take the next frame in order of display; code those that can be coded then.
@@ -110,7 +108,9 @@ class ClosedLoop(Generic[R]):
         quality = self._settings.quality_of(KEY)
         target = self._slots.free()
         coded = self._frames.encode_key(quality, target, frame)
-        self._motion.start(target)
+        if self._settings.gop > 1:
+            self._motion = MotionEstimator(self._size.shape, self._slots.count)
+            self._motion.start(target)
         self._keep(KEY, target, coded.picture)
         self._count = 1
         return CodedStep(KEY, frame, quality, None, b"", coded, 0.0)
@@ -124,15 +124,11 @@ class ClosedLoop(Generic[R]):
         self._waiting = []
 
     def _inter(self, place: Place, frame: Frame) -> CodedStep[R]:
+        assert self._motion is not None
         start = time.perf_counter()
         quality = self._settings.quality_of(place)
         links = self._slots.links(place)
-        future = None if links.future is None else self._pictures[links.future].y
-        estimator = MotionEstimator(quantiser_step(quality))
-        motion = estimator.estimate(
-            self._motion, links, (frame.y, self._pictures[links.past].y, future)
-        )
-        data = self._motion.encode(links, motion)
+        motion, data = self._motion.code(links, frame.y, quantiser_step(quality))
         seconds = time.perf_counter() - start
         coded = self._frames.encode_inter(quality, links, motion, frame)
         self._keep(place, links.target, coded.picture)
@@ -140,5 +136,5 @@ class ClosedLoop(Generic[R]):
 
     def _keep(self, place: Place, target: int, picture: Frame) -> None:
         self._slots.follow(place, target)
-        if place.is_kept:
-            self._pictures[target] = picture
+        if place.is_kept and self._motion is not None:
+            self._motion.keep(target, picture.y)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from colorvid.bitstream import FrameType, Ordered
 
+
 @dataclass(frozen=True, slots=True)
 class Place(Ordered):
     """The place of a frame in its group of pictures.

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from typing_extensions import TypedDict, Unpack
 
     from colorvid.codec.groups import DecodedRecord
-
     from colorvid.models.loading import Model
 
     class DecodeKeywords(TypedDict, total=False):

@@ -61,8 +61,8 @@ class EncodeOptions:
     Attributes:
         quality: 0..63 of key frames, higher is better.
         gop: frames from key frame to key frame, at least 1.
-        bframes: most B frames between two P frames, 0..15. With 0 every frame can be decoded as soon
-            as it is coded, which costs bits.
+        bframes: most B frames between two P frames, 0..15. With 0 every frame can be decoded as
+            soon as it is coded, which costs bits.
         inter_quality: 0..63 of the other frames; None = below ``quality`` by their level, see
             `EncoderSettings`.
         frames: encode at most this many frames; None = all.
@@ -210,9 +210,7 @@ def _open_source(source: str | Path, options: EncodeOptions) -> FrameReader:
     )
 
 
-def _logged(
-    coded: Iterator[EncodedFrame], log: FrameLog, reorder: int
-) -> Iterator[EncodedFrame]:
+def _logged(coded: Iterator[EncodedFrame], log: FrameLog, reorder: int) -> Iterator[EncodedFrame]:
     """The same frames; their lines go into the log in order of display."""
     order: DisplayOrder[FrameRow] = DisplayOrder(reorder)
     for item in coded:

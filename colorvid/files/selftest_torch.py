@@ -118,9 +118,7 @@ def networks_sha256(model: Model) -> str:
     motion = Motion(vectors(grid_shape(*SIZE.shape)))
     with exact_torch():
         key: State = network.code_key(coders, None, SIZE.shape, _QUALITY)
-        inter = network.code_inter(
-            coders, None, motion, References(key, None, key), _QUALITY
-        )
+        inter = network.code_inter(coders, None, motion, References(key, None, key), _QUALITY)
     for state in (key, inter):
         coder.tables.update(state.picture.frame().sha256().encode())
     return coder.tables.hexdigest()

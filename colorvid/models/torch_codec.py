@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import torch
-
 from colorvid.entropy.rans import BranchReader, BranchWriter, SymbolReader, SymbolWriter
 from colorvid.errors import ConfigError
 from colorvid.exact.guard import exact_torch, prove

@@ -163,7 +163,7 @@ class _Left(NamedTuple):
 
 
 def still_motion(links: Links, shape: tuple[int, int]) -> Motion:
-    """The motion that an empty section stands for: no vector is above zero, all references count."""
+    """The motion that an empty section stands for: zero vectors, from all references."""
     vectors = np.zeros((*shape, 2), np.int16)
     if links.future is None:
         return Motion(vectors)

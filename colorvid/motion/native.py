@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from colorvid.entropy.binary import check_end
-from colorvid.frame import Links, Motion, Vectors
+from colorvid.frame import Links, Motion, Plane
 from colorvid.motion.coding import MotionCoder, is_still, refuse_vector, still_motion
 from colorvid.motion.field import check_motion
 from colorvid.native.core import Core, core
-from colorvid.native.motion import MotionState, Search
+from colorvid.native.motion import MotionState, Reference
 
 
 class NativeMotionCoder:
@@ -43,13 +43,15 @@ class NativeMotionCoder:
             check_end(len(data), read.position)
         return read.motion
 
-    def simplify(self, links: Links, vectors: Vectors, search: Search) -> Vectors:
-        """Cheaper or better vectors of a P frame; see `MotionState.simplify`."""
-        return self._state.simplify(links, vectors, search)
-
-    def choose_pair(self, links: Links, hints: tuple[Vectors, Vectors], search: Search) -> Motion:
-        """The motion of a B frame; see `MotionState.choose_pair`."""
-        return self._state.choose_pair(links, hints, search)
+    def estimate(
+        self,
+        links: Links,
+        current: Plane,
+        references: tuple[Reference, Reference | None],
+        weight: int,
+    ) -> Motion:
+        """See `MotionState.estimate`."""
+        return self._state.estimate(links, current, references, weight)
 
 
 AnyMotionCoder: TypeAlias = MotionCoder | NativeMotionCoder

@@ -52,15 +52,12 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         _INT,
         (_HANDLE, _ARRAY, ctypes.c_char_p, _SIZE, _ARRAY, _ARRAY, _ARRAY, _ARRAY),
     ),
-    "simplify": (
+    "reference_new": (_INT, (_INT, _ARRAY, _INT, _INT, _PLACE)),
+    "reference_free": (None, (_HANDLE,)),
+    "estimate": (
         _INT,
-        (_INT, _HANDLE, _ARRAY, _ARRAY, _ARRAY, _ARRAY, _INT, _INT)
-        + (ctypes.c_double, _ARRAY, _ARRAY),
-    ),
-    "choose_pair": (
-        _INT,
-        (_INT, _HANDLE, _ARRAY, _ARRAY, _ARRAY, _INT, _INT, ctypes.c_double)
-        + (_ARRAY, _ARRAY, _ARRAY, _ARRAY),
+        (_INT, _HANDLE, _ARRAY, _ARRAY, _HANDLE, _HANDLE, ctypes.c_int64)
+        + (_ARRAY, _ARRAY, _ARRAY),
     ),
     "compensate": (
         _INT,
@@ -91,6 +88,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         None,
         (_INT, _ARRAY, _STEP, _ARRAY, _STEP, _ARRAY),
     ),
+    "kernel_block_error": (ctypes.c_int32, (_INT, _ARRAY, _STEP, _ARRAY, _STEP)),
     "kernel_predict": (
         None,
         (_INT, _INT, _ARRAY, _STEP, _ARRAY, _ARRAY, _ARRAY, _STEP),

@@ -11,13 +11,10 @@ import weakref
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from colorvid.frame import Links, Motion, Plane, Vectors
+from colorvid.errors import ConfigError
+from colorvid.frame import Links, Motion, Plane
 from colorvid.native.core import Core, Status, pointer
-
-_PAIR = ctypes.c_void_p * 2
-_TRIPLE = ctypes.c_void_p * 3
 
 
 class LinksStruct(ctypes.Structure):
@@ -51,24 +48,6 @@ class Read:
     wrong: tuple[int, int] = (0, 0)
     position: int = 0
     ended: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What the choice of vectors works with.
-
-    Attributes:
-        current: luma of the picture to predict.
-        past, future: decoded luma of the references, of its size; a P frame has no later one.
-        weight: price of a bit in units of the absolute difference, at least 0.
-        prices: bits of a one by its probability in steps of 1/1024, float64 ``(1024,)``.
-    """
-
-    current: Plane
-    past: Plane
-    future: Plane | None
-    weight: float
-    prices: NDArray[np.float64]
 
 
 class MotionState:
@@ -131,64 +110,43 @@ class MotionState:
             return Read(None, wrong=(first, second))
         return Read(motion, position=first, ended=bool(second))
 
-    def simplify(self, links: Links, vectors: Vectors, search: Search) -> Vectors:
-        """Cheaper or better vectors of a P frame. Changes nothing here.
+    def estimate(
+        self,
+        links: Links,
+        current: Plane,
+        references: tuple[Reference, Reference | None],
+        weight: int,
+    ) -> Motion:
+        """Motion of a frame for coding it here next; see `colorvid.motion.estimate`.
+
+        Changes nothing here.
 
         Args:
             links: of the frame.
-            vectors: a field.
-            search: what they are chosen for.
+            current: its luma.
+            references: the earlier and, of a B frame, the later one, of its size.
+            weight: price of a bit in 1/65536 of an absolute difference, 0 .. 2^30.
 
         Raises:
             ConfigError: sizes do not fit together, or a value is out of its range.
             MemoryError: the memory does not suffice.
         """
-        field = np.ascontiguousarray(vectors)
-        current, past = (np.ascontiguousarray(p) for p in (search.current, search.past))
-        assert current.shape == past.shape and search.prices.shape == (1024,)
-        chosen = np.empty_like(field)
-        self._core.call(
-            "simplify",
-            self._core.level,
-            self._handle,
-            ctypes.byref(LinksStruct.of(links)),
-            pointer(field, np.int16),
-            pointer(current, np.uint8),
-            pointer(past, np.uint8),
-            *current.shape,
-            search.weight,
-            pointer(search.prices, np.float64),
-            pointer(chosen, np.int16),
-        )
-        return chosen
-
-    def choose_pair(self, links: Links, hints: tuple[Vectors, Vectors], search: Search) -> Motion:
-        """The motion of a B frame with the lowest sum of error and price. Changes nothing here.
-
-        Args:
-            links: of the frame.
-            hints: vectors found for the earlier and for the later reference alone.
-            search: what the motion is chosen for.
-
-        Raises:
-            ConfigError: sizes do not fit together, or a value is out of its range.
-            MemoryError: the memory does not suffice.
-        """
-        assert search.future is not None and search.prices.shape == (1024,)
-        fields = [np.ascontiguousarray(hint) for hint in hints]
-        planes = [np.ascontiguousarray(p) for p in (search.current, search.past, search.future)]
-        assert all(p.shape == planes[0].shape for p in planes)
+        past, future = references
+        if current.shape != past.shape:
+            raise ConfigError(
+                f"the picture has shape {current.shape}; it must be {past.shape} as its reference"
+            )
+        luma = np.ascontiguousarray(current)
         motion = self._empty(links)
         self._core.call(
-            "choose_pair",
+            "estimate",
             self._core.level,
             self._handle,
             ctypes.byref(LinksStruct.of(links)),
-            _PAIR(*(pointer(field, np.int16) for field in fields)),
-            _TRIPLE(*(pointer(plane, np.uint8) for plane in planes)),
-            *planes[0].shape,
-            search.weight,
-            pointer(search.prices, np.float64),
+            pointer(luma, np.uint8),
+            past.handle,
+            None if future is None else future.handle,
+            weight,
             *arrays(motion),
         )
         return motion
@@ -200,6 +158,36 @@ class MotionState:
             return Motion(past)
         uses = np.empty((-(-self._shape[0] // 2), -(-self._shape[1] // 2)), np.uint8)
         return Motion(past, np.empty_like(past), uses)
+
+
+class Reference:
+    """Luma that vectors point into, prepared for the search; it serves any number of pictures.
+
+    Takes 18 bytes a sample. Threads may share it.
+
+    Attributes:
+        shape: ``(H, W)``.
+        handle: for the functions of the core.
+    """
+
+    def __init__(self, core: Core, luma: Plane) -> None:
+        """Interpolate ``luma`` at quarter samples.
+
+        Raises:
+            ConfigError: a side is not 1..8192.
+            MemoryError: the memory does not suffice.
+        """
+        samples, place = np.ascontiguousarray(luma), ctypes.c_void_p()
+        self.shape: tuple[int, ...] = luma.shape
+        core.call(
+            "reference_new",
+            core.level,
+            pointer(samples, np.uint8),
+            *self.shape,
+            ctypes.byref(place),
+        )
+        self.handle = place
+        weakref.finalize(self, core.functions["reference_free"], place)
 
 
 def arrays(motion: Motion) -> tuple[int | None, int | None, int | None]:

@@ -57,11 +57,9 @@ def same_motion(a: Motion, b: Motion) -> bool:
     if a.future is None or b.future is None or a.uses is None or b.uses is None:
         return a.future is b.future and np.array_equal(a.past, b.past)
     blocks = b.uses.repeat(2, 0).repeat(2, 1)[: b.past.shape[0], : b.past.shape[1], None]
-    return (
-        np.array_equal(a.uses, b.uses)
-        and np.array_equal(np.where(blocks == FUTURE, 0, a.past), np.where(blocks == FUTURE, 0, b.past))
-        and np.array_equal(np.where(blocks == PAST, 0, a.future), np.where(blocks == PAST, 0, b.future))
-    )
+    past = np.where(blocks == FUTURE, 0, a.past - b.past)
+    future = np.where(blocks == PAST, 0, a.future - b.future)
+    return np.array_equal(a.uses, b.uses) and not past.any() and not future.any()
 
 
 class EntropyTarget(Target):
@@ -106,7 +104,9 @@ class EntropyTarget(Target):
             except DamagedStream:
                 return
             check_motion(motion, shape)
-            require((motion.future is None) == (links.future is None), "both references have motion")
+            require(
+                (motion.future is None) == (links.future is None), "both references have motion"
+            )
 
     def _symbols(self, body: bytes) -> None:
         """Symbols from garbage."""

@@ -121,9 +121,7 @@ def decode_by_stage(model: Model, job: Job) -> list[FrameWork]:
     with job.stream.open("rb") as file:
         reader = ClvReader(file)
         header = reader.header
-        decoder = Decoder(
-            model, header.size, references=header.references, reorder=header.reorder
-        )
+        decoder = Decoder(model, header.size, references=header.references, reorder=header.reorder)
         with open_writer(job.decoded, info_of(reader.header), overwrite=True) as writer:
             watch = Stopwatch()
             for record in reader:

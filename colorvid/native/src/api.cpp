@@ -7,14 +7,14 @@
 #include <new>
 #include <stdexcept>
 
-#include "choose_pair.h"
-#include "simplify.h"
+#include "choose.h"
 #include "roof.h"
 
 using namespace colorvid;
 
 static const int kInterface = 3;
 static const int kMostSlots = 32;
+static const int64_t kMostWeight = int64_t{1} << 30;
 static const int kMostBlocks = 1 << 13;  // along an axis: pictures of up to 65,536 luma samples
 
 static bool is_grid(int rows, int columns) {
@@ -131,41 +131,33 @@ int colorvid_motion_decode(MotionState* state, const Links* links, const uint8_t
     });
 }
 
-int colorvid_simplify(int level, const MotionState* state, const Links* links,
-                      const int16_t* vectors, const uint8_t* current, const uint8_t* previous,
-                      int height, int width, double weight, const double* prices,
-                      int16_t* chosen) {
-    const Status status = check_links(*state, *links);
-    if (status != kFine) return status;
-    const Field field{vectors, state->rows(), state->columns()};
-    if (links->future >= 0 || !fits(field.rows, field.columns, height, width) ||
-        !in_range(field) || !(weight >= 0)) {
-        return kWrongArgument;
-    }
+int colorvid_reference_new(int level, const uint8_t* luma, int height, int width,
+                           Reference** reference) {
+    if (height < 1 || width < 1 || height > kMostSide || width > kMostSide) return kWrongArgument;
     return guarded([&] {
-        MotionState::Contexts contexts = state->inherited(*links);
-        const Choice choice{{current, height, width}, {previous, height, width}, weight, prices};
-        simplify(kernels(level), field, choice, contexts.p, contexts.before(0), chosen);
+        *reference = new Reference(kernels(level), {luma, height, width});
         return kFine;
     });
 }
 
-int colorvid_choose_pair(int level, const MotionState* state, const Links* links,
-                         const int16_t* const hints[2], const uint8_t* const luma[3], int height,
-                         int width, double weight, const double* prices, int16_t* past,
-                         int16_t* future, uint8_t* uses) {
+void colorvid_reference_free(Reference* reference) { delete reference; }
+
+int colorvid_estimate(int level, const MotionState* state, const Links* links,
+                      const uint8_t* current, const Reference* past, const Reference* future,
+                      int64_t weight, int16_t* past_vectors, int16_t* future_vectors,
+                      uint8_t* uses) {
     const Status status = check_links(*state, *links);
     if (status != kFine) return status;
-    const int rows = state->rows(), columns = state->columns();
-    const Field first{hints[0], rows, columns}, second{hints[1], rows, columns};
-    if (links->future < 0 || !fits(rows, columns, height, width) || !in_range(first) ||
-        !in_range(second) || !(weight >= 0)) {
+    const int height = past->height, width = past->width;
+    if (!fits(state->rows(), state->columns(), height, width) || weight < 0 ||
+        weight > kMostWeight || !is_whole(*links, past_vectors, future_vectors, uses) ||
+        (links->future >= 0) != (future != nullptr) ||
+        (future && (future->height != height || future->width != width))) {
         return kWrongArgument;
     }
     return guarded([&] {
-        const PairTask task{{luma[0], height, width}, {luma[1], height, width},
-                            {luma[2], height, width}, first, second, weight, prices};
-        choose_pair(kernels(level), *state, *links, task, {past, future, uses});
+        const Task task{{current, height, width}, *past, future, weight};
+        choose(kernels(level), *state, *links, task, {past_vectors, future_vectors, uses});
         return kFine;
     });
 }
@@ -391,6 +383,11 @@ void colorvid_kernel_filter_line(int level, const uint8_t* src, ptrdiff_t step, 
 void colorvid_kernel_window_errors(int level, const uint8_t* a, ptrdiff_t a_stride,
                                    const uint8_t* b, ptrdiff_t b_stride, int32_t* errors) {
     kernels(level).window_errors(a, a_stride, b, b_stride, errors);
+}
+
+int32_t colorvid_kernel_block_error(int level, const uint8_t* a, ptrdiff_t a_stride,
+                                    const uint8_t* b, ptrdiff_t b_stride) {
+    return kernels(level).block_error(a, a_stride, b, b_stride);
 }
 
 void colorvid_kernel_predict(int level, int chroma, const uint8_t* src, ptrdiff_t stride,

@@ -19,6 +19,7 @@
 
 namespace colorvid {
 class MotionState;
+struct Reference;
 struct ModelFile;
 struct FrameCodec;
 }  // namespace colorvid
@@ -56,18 +57,18 @@ COLORVID_API int colorvid_motion_encode(colorvid::MotionState* state, const colo
 COLORVID_API int colorvid_motion_decode(colorvid::MotionState* state, const colorvid::Links* links,
                                         const uint8_t* data, size_t size, int16_t* past,
                                         int16_t* future, uint8_t* uses, int64_t report[2]);
-// Choose vectors of a P frame for coding with `state`, which stays as it is; see simplify().
-COLORVID_API int colorvid_simplify(int level, const colorvid::MotionState* state,
-                                   const colorvid::Links* links, const int16_t* vectors,
-                                   const uint8_t* current, const uint8_t* previous, int height,
-                                   int width, double weight, const double* prices,
-                                   int16_t* chosen);
-// Choose the motion of a B frame likewise; see choose_pair().
-COLORVID_API int colorvid_choose_pair(int level, const colorvid::MotionState* state,
-                                      const colorvid::Links* links, const int16_t* const hints[2],
-                                      const uint8_t* const luma[3], int height, int width,
-                                      double weight, const double* prices, int16_t* past,
-                                      int16_t* future, uint8_t* uses);
+// A reference for `estimate`: its luma of 1..8192 samples a side, prepared in `*reference`.
+COLORVID_API int colorvid_reference_new(int level, const uint8_t* luma, int height, int width,
+                                        colorvid::Reference** reference);
+COLORVID_API void colorvid_reference_free(colorvid::Reference* reference);
+// Search and choose the motion of a frame for coding it with `state`, which stays as it is.
+// `current`: its luma; `future` and its results are null for a P frame. `weight`: price of a bit in
+// 1/65536 of an absolute difference, 0 .. 2^30.
+COLORVID_API int colorvid_estimate(int level, const colorvid::MotionState* state,
+                                   const colorvid::Links* links, const uint8_t* current,
+                                   const colorvid::Reference* past,
+                                   const colorvid::Reference* future, int64_t weight,
+                                   int16_t* past_vectors, int16_t* future_vectors, uint8_t* uses);
 // Predict a plane: luma if `chroma` is 0. `height`, `width` are those of the luma plane; `rows` and
 // `columns` of blocks. Without a later reference `future`, its vectors and `uses` are null.
 COLORVID_API int colorvid_compensate(int level, int chroma, const uint8_t* past,
@@ -132,6 +133,8 @@ COLORVID_API void colorvid_kernel_filter_line(int level, const uint8_t* src, ptr
 COLORVID_API void colorvid_kernel_window_errors(int level, const uint8_t* a, ptrdiff_t a_stride,
                                                 const uint8_t* b, ptrdiff_t b_stride,
                                                 int32_t* errors);
+COLORVID_API int32_t colorvid_kernel_block_error(int level, const uint8_t* a, ptrdiff_t a_stride,
+                                                 const uint8_t* b, ptrdiff_t b_stride);
 COLORVID_API void colorvid_kernel_predict(int level, int chroma, const uint8_t* src,
                                           ptrdiff_t stride, const int16_t* down,
                                           const int16_t* across, int32_t* sums,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "choose_pair.h"
+#include <algorithm>
 
-#include "windows.h"
+#include "choose.h"
 
 namespace colorvid {
 
@@ -51,16 +51,15 @@ Quad all(Vector v) { return {v, v, v, v}; }
 class PairChooser {
 public:
     PairChooser(const Kernels& kernels, const MotionState& state, const Links& links,
-                const PairTask& task)
+                const Task& task)
         : contexts_(state.inherited(links)),
           walk(state.pair_frame(links, contexts_), contexts_.past, contexts_.future,
                contexts_.uses),
-          task_(task),
           links_(links),
-          errors_{{kernels, task.current, task.past}, {kernels, task.current, task.future}},
-          means_(kernels, errors_[0], errors_[1]),
-          wanted_{quads_of(task.past_hint, walk.tall, walk.wide),
-                  quads_of(task.future_hint, walk.tall, walk.wide)} {}
+          weight_(task.weight),
+          past_(kernels, task.current, task.past, task.weight),
+          future_(kernels, task.current, *task.future, task.weight),
+          means_(kernels, past_.errors, future_.errors) {}
 
     void run() {
         for (int row = 0; row < walk.tall; ++row) {
@@ -78,136 +77,78 @@ private:
     void macroblock(int row, int column) {
         row_ = row;
         column_ = column;
-        lowest_ = std::numeric_limits<double>::infinity();
+        lowest_ = kMost;
         means_.start();
-        for (Errors& errors : errors_) errors.start(row, column);
-        consider(walk.spatial(row, column));
-        consider(walk.temporal(row, column));
-        const Quad past = best_of_one(kPast), future = best_of_one(kFuture);
-        pair(past, future);
+        const PairChoice near = walk.spatial(row, column), old = walk.temporal(row, column);
+        const Quad past = past_.macroblock(walk.past, row, column, old.past);
+        const Quad future = future_.macroblock(walk.future, row, column, old.future);
+        consider(near);
+        consider(old);
+        pair(best_of_one(kPast, past), best_of_one(kFuture, future));
         walk.macroblock(adapter_, row, column, best_);
     }
 
-    double error_of(const PairChoice& choice) {
+    int32_t error_of(const PairChoice& choice) {
+        if (choice.use == kPast) return past_.errors.of(choice.past);
+        if (choice.use == kFuture) return future_.errors.of(choice.future);
         int32_t total = 0;
         for (int block = 0; block < 4; ++block) {
-            if (choice.use == kBoth) {
-                total += means_.of(choice.past[block], choice.future[block])[block];
-            } else {
-                const bool past = choice.use == kPast;
-                total += errors_[!past].of((past ? choice.past : choice.future)[block])
-                             .blocks[block];
-            }
+            total += means_.of(choice.past[block], choice.future[block])[block];
         }
-        return total * kUnit;
+        return total;
     }
 
-    // Its error and price; infinite if the error alone is above `limit`.
-    double cost_of(const PairChoice& choice, double limit) {
-        const double error = error_of(choice);
-        if (error >= limit) return std::numeric_limits<double>::infinity();
-        BitMeter meter(task_.prices);
+    // Its error and price; `kMost` if the error alone is not below `limit`.
+    Cost cost_of(const PairChoice& choice, Cost limit) {
+        const Cost error = cost_of_error(error_of(choice));
+        if (error >= limit) return kMost;
+        BitMeter meter;
         walk.macroblock(meter, row_, column_, choice);
-        return error + task_.weight * meter.bits;
+        return error + weight_ * meter.bits;
     }
 
     void consider(const PairChoice& choice) {
-        const double cost = cost_of(choice, lowest_);
+        const Cost cost = cost_of(choice, lowest_);
         if (cost < lowest_) {
             lowest_ = cost;
             best_ = choice;
         }
     }
 
-    const Walk& field_of(Use use) const { return use == kPast ? walk.past : walk.future; }
-
-    static PairChoice only(Use use, const Quad& quad) { return {use, quad, quad}; }
-
     // The best vectors for one reference alone, which are considered as such too.
-    Quad best_of_one(Use use) {
-        const int list = use == kFuture;
-        const size_t number = static_cast<size_t>(row_) * walk.wide + column_;
-        const Quad& own = wanted_[list][number];
-        Errors& errors = errors_[list];
-        const Neighbours near = field_of(use).neighbours(row_, column_);
-        quads_.clear();
-        add(own);
-        for (Vector one : {median(near), near.left, near.above, near.right, kZero}) {
-            if (one != kNone) add(all(one));
-        }
-        for (int block = 0; block < 4; ++block) {
-            add(all(own[block]));
-            ring(errors, own[block]);
-        }
-        for (const Quad& quad : quads_) errors.of(quad);
-        if (column_) known(errors, wanted_[list][number - 1][1]);
-        if (row_) known(errors, wanted_[list][number - walk.wide][2]);
-        add(all(errors.best({0, 1, 2, 3})));
-        if (!uniform(own)) add_partitions(errors, own);
-        double lowest = std::numeric_limits<double>::infinity();
-        Quad best = own;
-        for (const Quad& quad : quads_) {
-            const double cost = cost_of(only(use, quad), lowest);
+    Quad best_of_one(Use use, const Quad& found) {
+        const Walk& field = use == kPast ? walk.past : walk.future;
+        const Errors& errors = (use == kPast ? past_ : future_).errors;
+        Cost lowest = kMost;
+        Quad best = found;
+        for (const Quad& quad : candidates_.of(found, field.neighbours(row_, column_), errors)) {
+            const Cost cost = cost_of({use, quad, quad}, lowest);
             if (cost < lowest) {
                 lowest = cost;
                 best = quad;
             }
         }
-        consider(only(use, best));
+        consider({use, best, best});
         return best;
     }
 
-    void add(const Quad& quad) {
-        if (std::find(quads_.begin(), quads_.end(), quad) == quads_.end()) quads_.push_back(quad);
-    }
-
-    static void known(Errors& errors, Vector vector) {
-        if (in_range(vector)) errors.of(vector);
-    }
-
-    // Look at the vectors a quarter sample around one.
-    static void ring(Errors& errors, Vector centre) {
-        for (int dy = -1; dy <= 1; ++dy) {
-            for (int dx = -1; dx <= 1; ++dx) known(errors, {centre.y + dy, centre.x + dx});
-        }
-    }
-
-    void add_partitions(Errors& errors, const Quad& own) {
-        const auto [a, b, c, d] = own;
-        if (!((a == b && c == d) || (a == c && b == d))) {
-            add({a, a, c, c});
-            add({b, b, d, d});
-            add({a, b, a, b});
-            add({c, d, c, d});
-        }
-        const Vector top = errors.best({0, 1}), bottom = errors.best({2, 3});
-        const Vector left = errors.best({0, 2}), right = errors.best({1, 3});
-        add({top, top, bottom, bottom});
-        add({left, right, left, right});
-        add({errors.best({0}), errors.best({1}), errors.best({2}), errors.best({3})});
-    }
-
-    // Both references: what is best for each of them alone, and better vectors for the mean.
+    // Both references: with what is best for each of them alone, and then with vectors around that
+    // are better for the mean.
     void pair(const Quad& past, const Quad& future) {
-        const Vector a = median(walk.past.neighbours(row_, column_));
-        const Vector b = median(walk.future.neighbours(row_, column_));
+        const int before = links_.past_distance, behind = links_.future_distance;
         consider({kBoth, past, future});
-        consider({kBoth, all(a), future});
-        consider({kBoth, past, all(b)});
-        consider({kBoth, past, all(mirrored(past[0], -links_.future_distance,
-                                            links_.past_distance))});
-        consider({kBoth, all(mirrored(future[0], -links_.past_distance,
-                                      links_.future_distance)), future});
+        consider({kBoth, all(median(walk.past.neighbours(row_, column_))), future});
+        consider({kBoth, past, all(median(walk.future.neighbours(row_, column_)))});
+        consider({kBoth, past, all(over_frames(past[0], -behind, before))});
+        consider({kBoth, all(over_frames(future[0], -before, behind)), future});
         if (best_.use != kBoth) return;
         for (int round = 0; round < kRounds; ++round) {
-            const double before = lowest_;
+            const Cost reached = lowest_;
             if (uniform(best_.future)) refine(best_, &PairChoice::future);
             if (uniform(best_.past)) refine(best_, &PairChoice::past);
-            if (lowest_ == before) break;
+            if (lowest_ == reached) break;
         }
     }
-
-    static Vector mirrored(Vector vector, int to, int from) { return over_frames(vector, to, from); }
 
     // Vectors a quarter sample around, for one reference while those of the other stay.
     void refine(PairChoice centre, Quad PairChoice::* field) {
@@ -224,25 +165,24 @@ private:
 
     static constexpr int kRounds = 2;
 
-    const PairTask& task_;
     const Links links_;
-    Errors errors_[2];
+    const int64_t weight_;
+    Search past_, future_;
     MeanErrors means_;
-    std::vector<Quad> wanted_[2];
+    Candidates candidates_;
     StateAdapter adapter_;
-    std::vector<Quad> quads_;
     int row_ = 0, column_ = 0;
-    double lowest_ = 0;
+    Cost lowest_ = 0;
     PairChoice best_{};
 };
 
 }  // namespace
 
 void choose_pair(const Kernels& kernels, const MotionState& state, const Links& links,
-                 const PairTask& task, const MotionOut& out) {
+                 const Task& task, const MotionOut& out) {
     PairChooser chooser(kernels, state, links, task);
     chooser.run();
-    write_pair(chooser.walk, task.past_hint.rows, task.past_hint.columns, out);
+    write_pair(chooser.walk, state.rows(), state.columns(), out);
 }
 
 }  // namespace colorvid

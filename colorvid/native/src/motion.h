@@ -90,6 +90,17 @@ public:
                 {contexts.before(0), contexts.before(1)}};
     }
 
+    // Motion of the picture in a slot, carried on over `to` frames: for the macroblock at `row`,
+    // `column`.
+    Quad traced(int slot, int row, int column, int to) const {
+        const Trace& trace = slots_[slot].trace;
+        const int from =
+            trace.distances[static_cast<size_t>(row) * ((columns_ + 1) / 2) + column];
+        Quad quad = quad_at({trace.vectors.data(), rows_, columns_}, row, column);
+        for (Vector& vector : quad) vector = over_frames(vector, to, from);
+        return quad;
+    }
+
 private:
     struct Memory {
         bool filled = false;

@@ -193,27 +193,49 @@ public:
     uint32_t code_bits(uint32_t value, int) { return value; }
 };
 
+// 1024 * log2(x), rounded down, for x >= 1.
+constexpr int scaled_log2(uint64_t x) {
+    int whole = 0;
+    while (x >> (whole + 1)) ++whole;
+    uint64_t mantissa = x << (31 - whole);  // in 1..2, times 2^31
+    int result = whole;
+    for (int bit = 0; bit < 10; ++bit) {
+        mantissa = (mantissa * mantissa) >> 31;
+        const int above = static_cast<int>(mantissa >> 32);
+        mantissa >>= above;
+        result = 2 * result + above;
+    }
+    return result;
+}
+
+// Bits of a one by its probability in steps of 1/1024, in units of 1/1024.
+struct Prices {
+    int bits[1024];
+};
+
+constexpr Prices make_prices() {
+    Prices table{};
+    for (int i = 0; i < 1024; ++i) table.bits[i] = 11 * 1024 - scaled_log2(2 * i + 1);
+    return table;
+}
+
+inline constexpr Prices kPrices = make_prices();
+
 // Adds up what bits would cost with the contexts as they are; writes nothing.
 class BitMeter {
 public:
-    // `prices`: bits of a one by its probability in steps of 1/1024, 1024 of them.
-    explicit BitMeter(const double* prices) : prices_(prices) {}
-
     bool code(bool bit, uint32_t& state) {
         const uint32_t share = state >> (22 - 10);
-        bits += prices_[bit ? share : 1023 - share];
+        bits += kPrices.bits[bit ? share : 1023 - share];
         return bit;
     }
 
     uint32_t code_bits(uint32_t value, int count) {
-        bits += count;
+        bits += 1024 * count;
         return value;
     }
 
-    double bits = 0.0;
-
-private:
-    const double* prices_;
+    int bits = 0;  // in units of 1/1024
 };
 
 // Exp-Golomb (order 0) of `value` in 0 .. 2^(limit + 1) - 2; the prefix and the first bit behind it

@@ -1,0 +1,94 @@
+// Motion search of the encoder: vectors from a reference at any distance, in integers only.
+//
+// A search through the pyramid finds large motion; then each macroblock in turn starts from the
+// best of what the pyramid, its neighbours and a hint say, and goes down to quarter samples under
+// the window of the blended prediction. All vectors that it tries stay known with their errors,
+// for the choice by real prices that follows (choose.h).
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <limits>
+
+#include "reference.h"
+
+namespace colorvid {
+
+// Costs are errors plus bits times their price, in units of 2^-26 of an absolute difference.
+using Cost = int64_t;
+constexpr int kErrorShift = 18;  // errors of windows have 8 bits behind the point,
+constexpr int kBitShift = 10;    // bits 10, and their prices 16
+constexpr Cost kMost = std::numeric_limits<Cost>::max();
+
+inline Cost cost_of_error(int32_t error) { return static_cast<Cost>(error) << kErrorShift; }
+
+inline bool in_range(Vector v) {
+    return std::abs(v.y) <= kVectorLimit && std::abs(v.x) <= kVectorLimit;
+}
+inline bool uniform(const Quad& q) { return q[0] == q[1] && q[1] == q[2] && q[2] == q[3]; }
+
+// Errors of the blocks of one macroblock by vector, looked up or computed.
+class Errors {
+public:
+    struct Entry {
+        Vector vector;
+        int32_t blocks[4];
+        int32_t whole() const { return blocks[0] + blocks[1] + blocks[2] + blocks[3]; }
+    };
+
+    Errors(const Kernels& kernels, Plane current, const Upsampled& reference);
+
+    // Forget the macroblock before and take the one at `row`, `column`.
+    void start(int row, int column) {
+        top_ = row * kSide;
+        left_ = column * kSide;
+        known_.clear();
+    }
+
+    // The entry of a vector within kVectorLimit.
+    Entry of(Vector vector);
+    int32_t of(const Quad& quad);
+
+    // The windows of the macroblock: of the picture, and of the reference moved by a vector.
+    const uint8_t* current() const { return current_.at(top_, left_); }
+    int current_stride() const { return current_.width; }
+    const uint8_t* predicted(Vector vector) const { return reference_.window(top_, left_, vector); }
+    int predicted_stride() const { return reference_.wide; }
+
+    // All vectors tried so far.
+    const std::vector<Entry>& known() const { return known_; }
+
+private:
+    const Kernels& kernels_;
+    const Padded current_;
+    const Upsampled& reference_;
+    int top_ = 0, left_ = 0;
+    std::vector<Entry> known_;
+};
+
+class Search {
+public:
+    // `weight`: price of a bit in 1/65536 of an absolute difference.
+    Search(const Kernels& kernels, Plane current, const Reference& reference, int64_t weight);
+
+    // Good vectors for the macroblock at `row`, `column`, those before it having been coded; `hint`:
+    // vectors to try too. Its errors are those of this macroblock until the next call.
+    Quad macroblock(const Walk& walk, int row, int column, const Quad& hint);
+
+    Errors errors;
+
+private:
+    void coarse(const Kernels& kernels, const Pyramid& current, const Pyramid& reference);
+    void gather(const Walk& walk, int row, int column, const Quad& hint);
+    Cost price(Vector vector) const;
+    template <class Error>
+    Vector descend(Vector best, const Error& error, int first);
+
+    const int64_t weight_;
+    int tall_, wide_;
+    std::vector<Vector> coarse_;  // of each macroblock, quarter samples
+    std::vector<Vector> candidates_;
+    Neighbours near_{};
+    Vector guess_{};
+};
+
+}  // namespace colorvid
