@@ -79,7 +79,7 @@ class MotionCoder:
         check_motion(motion, self._shape)
         coder = BinaryEncoder()
         self._code(coder, links, motion)
-        return b"" if is_still(motion) else coder.finish()
+        return section(motion, coder.finish())
 
     def decode(self, links: Links, data: bytes) -> Motion:
         """The motion that `encode` was given.
@@ -169,6 +169,14 @@ def still_motion(links: Links, shape: tuple[int, int]) -> Motion:
         return Motion(vectors)
     uses = np.full((-(-shape[0] // 2), -(-shape[1] // 2)), BOTH, np.uint8)
     return Motion(vectors, vectors.copy(), uses)
+
+
+def section(motion: Motion, data: bytes) -> bytes:
+    """The motion section: empty for still motion alone, though that is not all that costs nothing.
+
+    A decoder reads zeros behind the end of the data.
+    """
+    return b"" if is_still(motion) else data or b"\0"
 
 
 def is_still(motion: Motion) -> bool:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from colorvid.entropy.binary import check_end
 from colorvid.frame import Links, Motion, Plane
-from colorvid.motion.coding import MotionCoder, is_still, refuse_vector, still_motion
+from colorvid.motion.coding import MotionCoder, refuse_vector, section, still_motion
 from colorvid.motion.field import check_motion
 from colorvid.native.core import Core, core
 from colorvid.native.motion import MotionState, Reference
@@ -27,8 +27,7 @@ class NativeMotionCoder:
     def encode(self, links: Links, motion: Motion) -> bytes:
         """See `MotionCoder.encode`."""
         check_motion(motion, self._shape)
-        data = self._state.encode(links, motion)
-        return b"" if is_still(motion) else data
+        return section(motion, self._state.encode(links, motion))
 
     def decode(self, links: Links, data: bytes) -> Motion:
         """See `MotionCoder.decode`."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from colorvid.entropy.binary import BinaryCoder, States
     from colorvid.motion.coding import Walk
 
-_SCALE_BITS = 14
+_SCALE_BITS = 16
 _CODED, _NEAR, _OLD = range(3)  # kinds of macroblocks: vectors coded, direct from neighbours, or
 # from the motion of the later reference
 

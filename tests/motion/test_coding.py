@@ -1,4 +1,4 @@
-"""Vector fields come back exactly, cheaply, and damage never crashes."""
+"""Motion comes back exactly, cheaply, and damage never crashes."""
 
 import random
 import re
@@ -7,108 +7,138 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from colorvid.entropy.binary import BinaryEncoder
 from colorvid.errors import ConfigError, DamagedStream
+from colorvid.frame import BOTH, Links, Motion
 from colorvid.motion.coding import MotionCoder
-from colorvid.motion.field import VECTOR_LIMIT, Vectors, median
+from colorvid.motion.field import VECTOR_LIMIT, check_motion, median
 from colorvid.motion.native import AnyMotionCoder
+from colorvid.motion.pair import over_frames
+from tests.motion.frames import (
+    SHAPES,
+    b_frames,
+    b_links,
+    fields,
+    p_frames,
+    p_links,
+    same_motion,
+    started,
+)
 
-SHAPES = [(1, 1), (1, 2), (2, 1), (2, 2), (1, 7), (5, 3), (18, 22), (9, 16)]
-
-
-def fields(shape: tuple[int, int], seed: int) -> list[Vectors]:
-    """Still, smooth, blocky, noisy and extreme fields."""
-    rng = np.random.default_rng(seed)
-    zero = np.zeros((*shape, 2), dtype=np.int16)
-    smooth = zero + np.arange(shape[1])[None, :, None] + 3 * np.arange(shape[0])[:, None, None]
-    patches = rng.integers(-9, 9, ((shape[0] + 2) // 3, (shape[1] + 1) // 2, 2))
-    blocky = patches.repeat(3, 0).repeat(2, 1)[: shape[0], : shape[1]]
-    noise = rng.integers(-40, 41, (*shape, 2))
-    far = rng.choice([-VECTOR_LIMIT, 0, VECTOR_LIMIT], (*shape, 2))
-    mixed = np.where(rng.random((*shape, 1)) < 0.2, noise, smooth)
-    every = (zero, smooth, zero, blocky, noise, mixed, far, blocky)
-    return [field.astype(np.int16) for field in every]
-
-
-Make = Callable[[], AnyMotionCoder]
+Make = Callable[[tuple[int, int]], AnyMotionCoder]
+Frames = Callable[[tuple[int, int], int], list[tuple[Links, Motion]]]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("seed", range(3))
-def test_round_trip_over_a_group_of_pictures(make: Make, shape: tuple[int, int], seed: int) -> None:
-    there, back = make(), make()
-    for field in fields(shape, seed):
-        decoded = back.decode(there.encode(field), shape)
-        assert decoded.dtype == np.int16
-        np.testing.assert_array_equal(decoded, field)
+@pytest.mark.parametrize("frames", [p_frames, b_frames])
+def test_round_trip_over_a_group_of_pictures(
+    make: Make, shape: tuple[int, int], seed: int, frames: Frames
+) -> None:
+    there, back = started(make(shape)), started(make(shape))
+    for links, motion in frames(shape, seed):
+        decoded = back.decode(links, there.encode(links, motion))
+        check_motion(decoded, shape)
+        assert decoded.past.dtype == np.int16
+        assert same_motion(decoded, motion)
 
 
-def test_reset_forgets_what_was_coded(make: Make) -> None:
-    used, field = make(), fields((9, 16), 1)[5]
-    used.encode(field)
-    again = used.encode(field)
-    used.reset()
-    assert used.encode(field) == make().encode(field) != again
+def test_a_frame_needs_its_references_alone(make: Make) -> None:
+    shape = (9, 16)
+    frames = b_frames(shape, 3)
+    coder, partly = started(make(shape)), started(make(shape))
+    data = [coder.encode(links, motion) for links, motion in frames]
+    for (links, motion), part in list(zip(frames, data, strict=True)):
+        if links.target not in (3, 5, 6):  # frames that no other of the rest refers to
+            assert same_motion(partly.decode(links, part), motion)
 
 
-def test_the_size_may_change_within_a_group(make: Make) -> None:
-    there, back = make(), make()
-    for shape in ((4, 6), (7, 3), (4, 6)):
-        field = fields(shape, 4)[5]
-        decoded = back.decode(there.encode(field), shape)
-        np.testing.assert_array_equal(decoded, field)
+def test_a_key_frame_forgets_what_was_coded(make: Make) -> None:
+    shape = (9, 16)
+    coder, motion = started(make(shape)), Motion(fields(shape, 1)[5])
+    coder.encode(p_links(0, 1), motion)
+    again = coder.encode(p_links(1, 2), motion)
+    coder.start(3)
+    fresh = started(make(shape)).encode(p_links(0, 1), motion)
+    assert coder.encode(p_links(3, 4), motion) == fresh != again
+
+
+def test_what_is_not_there_is_refused(make: Make) -> None:
+    coder, still = started(make((2, 2))), Motion(np.zeros((2, 2, 2), np.int16))
+    pair = Motion(still.past, still.past, np.full((1, 1), BOTH, np.uint8))
+    for links, motion in ((p_links(5, 1), still), (b_links(0, 5, 1), pair)):
+        with pytest.raises(ConfigError, match="needs its references"):
+            coder.encode(links, motion)
+        with pytest.raises(ConfigError, match="needs its references"):
+            coder.decode(links, b"")
 
 
 def test_a_still_picture_costs_almost_nothing(make: Make) -> None:
-    coder, still = make(), np.zeros((36, 44, 2), dtype=np.int16)
-    sizes = [len(coder.encode(still)) for _ in range(8)]
-    assert sizes[0] <= 4
-    assert sum(sizes) <= 10
+    coder, still = started(make((36, 44))), np.zeros((36, 44, 2), dtype=np.int16)
+    sizes = [len(coder.encode(p_links(n, n + 1), Motion(still))) for n in range(8)]
+    assert sum(sizes) == 0
 
 
 def test_a_pan_costs_almost_nothing(make: Make) -> None:
-    coder = make()
-    pan = np.full((36, 44, 2), (3, -17), dtype=np.int16)
-    assert max(len(coder.encode(pan)) for _ in range(4)) <= 16
+    coder = started(make((36, 44)))
+    pan = Motion(np.full((36, 44, 2), (3, -17), dtype=np.int16))
+    assert max(len(coder.encode(p_links(n, n + 1), pan)) for n in range(4)) <= 16
+
+
+def test_what_moves_on_costs_almost_nothing(make: Make) -> None:
+    shape = (36, 44)
+    coder, moves = started(make(shape)), fields(shape, 5)[3]
+    whole = len(coder.encode(p_links(0, 1, 8), Motion(moves * 2)))
+    both = np.full((18, 22), BOTH, np.uint8)
+    half = len(coder.encode(b_links(0, 1, 2, (4, 4)), Motion(moves, -moves, both)))
+    assert whole > 300 > 30 > half
 
 
 def test_golden_bytes() -> None:
-    coder, parts = MotionCoder(), []
-    for field in fields((3, 5), 7)[:4]:
-        encoder = BinaryEncoder()
-        coder.code(encoder, field, (3, 5))
-        parts.append(encoder.finish())
-    data = b"|".join(parts)
-    assert data.hex() == "7ceb7a22ae348c06c4b1b3f6da17c8327c7c4334553bcd3a19"
+    coder = started(MotionCoder((3, 5)))
+    data = [coder.encode(*frame) for frame in p_frames((3, 5), 7)[:4] + b_frames((3, 5), 7)[1:4]]
+    assert b"|".join(data).hex() == GOLDEN
+
+
+GOLDEN = (
+    "7ceb7a22ae348c06c4b1b3f6da17c8327c7c4334553bcd3a197cbade88aa3ba10fd40dc38fb126a1"
+    "30d0e7abbd48597cf1873a7e6deb50c38216bef9d7beab9c84af5c63c8a058d460214fd9a9c0bc33"
+    "ab3464b38a7ca462fd0881e834c59c6d0447e1a9c61bd15f331f3cc53776d279565813"
+)
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_damage_gives_a_field_or_a_named_error(make: Make, seed: int) -> None:
+@pytest.mark.parametrize("frames", [p_frames, b_frames])
+def test_damage_gives_motion_or_a_named_error(make: Make, seed: int, frames: Frames) -> None:
     rng = random.Random(seed)
-    data = bytearray(make().encode(fields((9, 16), seed)[4]))
+    shape = (9, 16)
+    group = frames(shape, seed)[:5]
+    there, back = started(make(shape)), started(make(shape))
+    for links, motion in group[:-1]:
+        back.decode(links, there.encode(links, motion))
+    links, motion = group[-1]
+    data = bytearray(there.encode(links, motion))
     for _ in range(3):
         data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
     damaged = bytes(data[: rng.randrange(len(data) + 1)])
     try:
-        field = make().decode(damaged, (9, 16))
+        check_motion(back.decode(links, damaged), shape)
     except DamagedStream as error:
         assert re.search(r"components are within \+-2047|range-coded data is damaged", str(error))
-    else:
-        assert field.shape == (9, 16, 2)
-        assert np.abs(field).max() <= VECTOR_LIMIT
 
 
-def test_wrong_fields_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"shape \(2, 3, 2\); the grid needs \(3, 2, 2\)"):
-        MotionCoder().code(BinaryEncoder(), np.zeros((2, 3, 2), dtype=np.int16), (3, 2))
-    wild = np.full((1, 1, 2), -2048, dtype=np.int16)
-    with pytest.raises(ConfigError, match="reaches 2048 quarter samples"):
-        MotionCoder().code(BinaryEncoder(), wild, (1, 1))
-
-
-def test_vectors_out_of_range_are_refused(make: Make) -> None:
-    with pytest.raises(ConfigError, match="reaches 2048 quarter samples"):
-        make().encode(np.full((1, 1, 2), -2048, dtype=np.int16))
+def test_wrong_motion_is_refused(make: Make) -> None:
+    still, wild = np.zeros((3, 2, 2), np.int16), np.full((3, 2, 2), -2048, np.int16)
+    uses = np.full((2, 1), BOTH, np.uint8)
+    wrong = [
+        (p_links(0, 1), Motion(np.zeros((2, 3, 2), np.int16)), r"shape \(2, 3, 2\); the grid"),
+        (p_links(0, 1), Motion(wild), "reaches 2048 quarter samples"),
+        (b_links(0, 0, 1), Motion(still, wild, uses), "reaches 2048 quarter samples"),
+        (b_links(0, 0, 1), Motion(still, still, uses + np.uint8(1)), "0, 1 or 2"),
+        (b_links(0, 0, 1), Motion(still, still, uses[:1]), "0, 1 or 2"),
+    ]
+    for links, motion, message in wrong:
+        with pytest.raises(ConfigError, match=message):
+            started(make((3, 2))).encode(links, motion)
 
 
 def test_median_follows_the_rules_of_h264() -> None:
@@ -117,3 +147,13 @@ def test_median_follows_the_rules_of_h264() -> None:
     assert median(None, (4, 5), None) == (4, 5)
     assert median(None, (4, 5), (6, 1)) == (4, 1)
     assert median((1, 9), (2, -8), (3, 0)) == (2, 0)
+
+
+def test_vectors_over_other_distances() -> None:
+    assert over_frames((8, -12), 2, 4) == (4, -6)
+    assert over_frames((8, -12), -2, 4) == (-4, 6)
+    assert over_frames((8, -12), 3, -4) == (-6, 9)
+    assert over_frames((9, 7), 1, 3) == (3, 2)
+    assert over_frames((1000, -1000), 16, 1) == (VECTOR_LIMIT, -VECTOR_LIMIT)
+    assert over_frames((5, 5), 4, 0) == (0, 0)
+    assert all(over_frames((x, -x), n, n) == (x, -x) for x in range(0, 2048, 7) for n in range(1, 17))

@@ -1,4 +1,4 @@
-"""The native core against the Python path: the same bytes, vectors, samples and errors."""
+"""The native core against the Python path: the same bytes, motion, samples and errors."""
 
 from __future__ import annotations
 
@@ -7,92 +7,166 @@ import threading
 
 import numpy as np
 import pytest
-import torch
 
-from colorvid.errors import DamagedStream
+from colorvid.errors import ConfigError, DamagedStream
+from colorvid.frame import Links, Motion
 from colorvid.motion.coding import MotionCoder
-from colorvid.motion.compensate import compensate_in_torch
-from colorvid.motion.field import Vectors, grid_shape
-from colorvid.motion.native import NativeMotionCoder
-from colorvid.motion.simplify import simplify
+from colorvid.motion.compensate import predict_in_torch
+from colorvid.motion.field import check_motion, grid_shape
+from colorvid.motion.native import AnyMotionCoder, NativeMotionCoder
 from colorvid.native.core import at_level, levels
-from colorvid.native.motion import compensate
-from tests.motion.test_coding import SHAPES, fields
+from colorvid.native.motion import MotionState, Reference, compensate
+from tests.motion.frames import (
+    SHAPES,
+    SLOTS,
+    b_frames,
+    b_links,
+    p_frames,
+    p_links,
+    started,
+    uses_of,
+)
 from tests.motion.test_compensate import moves, picture
 
 LEVELS = [level.name.lower() for level in levels()]
 SIZES = [(1, 1), (2, 2), (5, 9), (8, 8), (17, 33), (24, 16), (61, 83), (144, 176)]
 
 
+def native(shape: tuple[int, int]) -> AnyMotionCoder:
+    return started(NativeMotionCoder(at_level("1"), shape, SLOTS))
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("seed", range(3))
-def test_bytes_of_vectors_are_the_same(shape: tuple[int, int], seed: int) -> None:
-    reference, native = MotionCoder(), NativeMotionCoder(at_level("1"))
-    for field in fields(shape, seed):
-        assert native.encode(field) == reference.encode(field)
+@pytest.mark.parametrize("frames", [p_frames, b_frames])
+def test_bytes_of_motion_are_the_same(shape: tuple[int, int], seed: int, frames: object) -> None:
+    assert callable(frames)
+    reference, core = started(MotionCoder(shape)), native(shape)
+    for links, motion in frames(shape, seed):
+        assert core.encode(links, motion) == reference.encode(links, motion)
 
 
 @pytest.mark.parametrize("seed", range(300))
-def test_damage_gives_the_same_field_or_the_same_error(seed: int) -> None:
+def test_damage_gives_the_same_motion_or_the_same_error(seed: int) -> None:
     rng = random.Random(seed)
     shape = (rng.randrange(1, 12), rng.randrange(1, 20))
-    data = bytearray(MotionCoder().encode(fields(shape, seed)[rng.choice((4, 5, 6))]) or b"\0")
+    group = rng.choice((p_frames, b_frames))(shape, seed)
+    links, motion = group[place := rng.randrange(1, len(group))]
+    before = group[:place]
+    writer = started(MotionCoder(shape))
+    data = bytearray([writer.encode(*frame) for frame in [*before, (links, motion)]][-1] or b"\0")
     for _ in range(rng.randrange(4)):
         data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
     damaged = bytes(data[: rng.randrange(len(data) + 1)]) + rng.randbytes(rng.choice((0, 0, 9)))
     answers = []
-    for coder in (MotionCoder(), NativeMotionCoder(at_level("1"))):
+    for coder in (started(MotionCoder(shape)), native(shape)):
+        for frame in before:
+            coder.encode(*frame)
         try:
-            answers.append((coder.decode(damaged, shape).tolist(), ""))
+            answers.append((as_lists(coder.decode(links, damaged)), ""))
         except DamagedStream as error:
             answers.append(([], str(error)))
     assert answers[0] == answers[1]
 
 
-def scene(size: tuple[int, int], seed: int) -> tuple[np.ndarray, np.ndarray, Vectors]:
-    """Two pictures of a moving texture with noise, and vectors some of which are wrong."""
+def as_lists(motion: Motion) -> list[object]:
+    arrays = (motion.past, motion.future, motion.uses)
+    return [None if array is None else array.tolist() for array in arrays]
+
+
+def scene(size: tuple[int, int], seed: int) -> list[np.ndarray]:
+    """Three pictures of a moving texture with noise, in order of display."""
     rng = np.random.default_rng(seed)
     world = np.kron(rng.integers(0, 240, (60, 60)), np.ones((4, 4))).astype(np.uint8)
     world += rng.integers(0, 16, world.shape).astype(np.uint8)
-    current = world[10 : 10 + size[0], 10 : 10 + size[1]]
-    previous = world[8 : 8 + size[0], 11 : 11 + size[1]]
-    field = np.full((*grid_shape(*size), 2), (8, -4), np.int16)
-    wrong = rng.random(field.shape[:2]) < 0.5
-    field[wrong] += rng.integers(-9, 10, (int(wrong.sum()), 2)).astype(np.int16)
-    field[rng.random(field.shape[:2]) < 0.05] = rng.choice((-2047, 2047, 0))
-    return current, previous, field
+    places = ((8, 11), (10, 10), (13, 10))
+    return [world[y : y + size[0], x : x + size[1]].copy() for y, x in places]
+
+
+def estimated(level: str, size: tuple[int, int], seed: int, weight: int) -> list[Motion]:
+    """The motion of a P frame and of a B frame of a scene."""
+    core = at_level(level)
+    first, middle, last = scene(size, seed)
+    coder = MotionState(core, grid_shape(*size), 4)
+    coder.start(0)
+    references = [Reference(core, luma) for luma in (first, last)]
+    p = coder.estimate(p_links(0, 1, 2), last, (references[0], None), weight)
+    coder.encode(p_links(0, 1, 2), p)
+    b = coder.estimate(b_links(0, 1, 2), middle, (references[0], references[1]), weight)
+    return [p, b]
 
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("size", SIZES)
-def test_the_same_vectors_are_chosen(size: tuple[int, int], level: str) -> None:
-    reference, native = MotionCoder(), NativeMotionCoder(at_level(level))
-    for seed, weight in enumerate((0.0, 0.3, 1.7, 4.0)):
-        current, previous, field = scene(size, seed)
-        wanted = simplify(field, current, previous, weight, reference)
-        np.testing.assert_array_equal(simplify(field, current, previous, weight, native), wanted)
-        assert native.encode(wanted) == reference.encode(wanted)
+def test_every_level_chooses_the_same_motion(size: tuple[int, int], level: str) -> None:
+    for seed, weight in enumerate((0, 20_000, 110_000, 260_000)):
+        wanted = estimated("plain", size, seed, weight)
+        for motion, plain in zip(estimated(level, size, seed, weight), wanted, strict=True):
+            check_motion(motion, grid_shape(*size))
+            assert as_lists(motion) == as_lists(plain)
+
+
+def test_the_motion_of_both_references_is_found() -> None:
+    p, b = estimated("1", (96, 128), 0, 20_000)
+    assert b.future is not None and b.uses is not None
+    inner = (slice(2, -2), slice(2, -2))
+    assert np.median(p.past[inner], axis=(0, 1)).tolist() == [20, -4]
+    assert np.median(b.past[inner], axis=(0, 1)).tolist() == [8, -4]
+    assert np.median(b.future[inner], axis=(0, 1)).tolist() == [-12, 0]
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    core = at_level("1")
+    coder = MotionState(core, (2, 2), 3)
+    coder.start(0)
+    luma = np.zeros((16, 16), np.uint8)
+    right, wrong = Reference(core, luma), Reference(core, luma[:8])
+    wanted: list[tuple[Links, np.ndarray, tuple[Reference, Reference | None], int]] = [
+        (p_links(0, 1), luma[:8], (right, None), 0),
+        (p_links(0, 1), luma[:8], (wrong, None), 0),
+        (p_links(0, 1), luma, (right, right), 0),
+        (b_links(0, 0, 1), luma, (right, None), 0),
+        (b_links(0, 0, 1), luma, (right, wrong), 0),
+        (p_links(0, 1), luma, (right, None), -1),
+        (p_links(0, 1), luma, (right, None), 2**30 + 1),
+        (p_links(1, 2), luma, (right, None), 0),
+        (p_links(0, 3), luma, (right, None), 0),
+        (p_links(0, 0), luma, (right, None), 0),
+        (p_links(0, 1, 17), luma, (right, None), 0),
+    ]
+    for links, current, references, weight in wanted:
+        with pytest.raises(ConfigError):
+            coder.estimate(links, current, references, weight)
 
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("reach", [0, 9, 60, 2047])
 @pytest.mark.parametrize("size", SIZES)
 def test_the_same_samples_are_predicted(size: tuple[int, int], reach: int, level: str) -> None:
-    planes, field = picture(*size, reach), moves(*size, reach, reach)
-    wanted = compensate_in_torch(planes, torch.from_numpy(field))
-    y, u, v = (plane.numpy() for plane in planes)
-    for got, plane in zip(compensate(at_level(level), (y, u, v), field), wanted, strict=True):
-        np.testing.assert_array_equal(got, plane.numpy())
+    past, future = picture(*size, reach), picture(*size, reach + 1)
+    one = Motion(moves(*size, reach, reach))
+    shape = grid_shape(*size)
+    two = Motion(one.past, moves(*size, reach, reach + 1), uses_of(shape, reach))
+    for motion, later in ((one, None), (two, future)):
+        wanted = predict_in_torch(motion, past, later)
+        sources = [tuple(p.numpy() for p in planes) for planes in (past, later) if planes]
+        for got, plane in zip(compensate(at_level(level), motion, *sources), wanted, strict=True):
+            np.testing.assert_array_equal(got, plane.numpy())
 
 
 def test_threads_do_not_disturb_each_other() -> None:
-    every = [fields((18, 22), seed) for seed in range(4)]
-    wanted = [[MotionCoder().encode(field) for field in part] for part in every]
+    shape = (18, 22)
+    every = [b_frames(shape, seed) for seed in range(4)]
+
+    def coded(coder: AnyMotionCoder, group: list[tuple[Links, Motion]]) -> list[bytes]:
+        return [coder.encode(links, motion) for links, motion in group]
+
+    wanted = [coded(started(MotionCoder(shape)), group) for group in every]
     got: list[list[bytes]] = [[] for _ in every]
 
     def work(number: int) -> None:
         for _ in range(20):
-            got[number] = [NativeMotionCoder(at_level("1")).encode(f) for f in every[number]]
+            got[number] = coded(native(shape), every[number])
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(len(every))]
     for thread in threads:

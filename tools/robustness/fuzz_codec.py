@@ -28,11 +28,12 @@ from colorvid.entropy.tables import MAX_SYMBOL
 from colorvid.errors import ColorvidError, DamagedStream, HeaderError
 from colorvid.evaluation.generated import generated_frames
 from colorvid.files.decode import DecodedVideo, DecodeOptions
-from colorvid.frame import FUTURE, PAST, Links, Motion, Size
+from colorvid.frame import Links, Motion, Size
 from colorvid.io import VideoInfo, open_writer
 from colorvid.models.loading import model_on
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.field import VECTOR_LIMIT, check_motion
+from tests.motion.frames import same_motion
 from tools.robustness.damage import coded_stream
 from tools.robustness.fuzz_mutate import repair
 from tools.robustness.fuzz_targets import (
@@ -51,15 +52,6 @@ _P = Links(past=0, future=None, inherits=0, target=1, past_distance=2)
 _B = Links(past=0, future=1, inherits=1, target=2, past_distance=1, future_distance=1)
 """A P frame behind a key frame, and a B frame between the two."""
 
-
-def same_motion(a: Motion, b: Motion) -> bool:
-    """Whether two motions predict the same; vectors that a macroblock does not use may differ."""
-    if a.future is None or b.future is None or a.uses is None or b.uses is None:
-        return a.future is b.future and np.array_equal(a.past, b.past)
-    blocks = b.uses.repeat(2, 0).repeat(2, 1)[: b.past.shape[0], : b.past.shape[1], None]
-    past = np.where(blocks == FUTURE, 0, a.past - b.past)
-    future = np.where(blocks == PAST, 0, a.future - b.future)
-    return np.array_equal(a.uses, b.uses) and not past.any() and not future.any()
 
 
 class EntropyTarget(Target):

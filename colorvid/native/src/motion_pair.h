@@ -10,7 +10,7 @@ namespace colorvid {
 enum Use : uint8_t { kPast, kFuture, kBoth };
 
 constexpr int kMostDistance = 16;  // frames from a frame to its reference
-constexpr int kScaleBits = 14;
+constexpr int kScaleBits = 16;  // products with vectors fit 32 bits
 
 // Contexts of a B frame beside those of its two fields.
 struct UseStates {
