@@ -83,6 +83,10 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         None,
         (_INT, _ARRAY, _STEP, _ARRAY, _STEP, _ARRAY),
     ),
+    "kernel_hadamard_errors": (
+        None,
+        (_INT, _ARRAY, _STEP, _ARRAY, _STEP, _ARRAY),
+    ),
     "kernel_block_error": (ctypes.c_int32, (_INT, _ARRAY, _STEP, _ARRAY, _STEP)),
     "kernel_predict": (
         None,

@@ -330,6 +330,11 @@ void colorvid_kernel_window_errors(int level, const uint8_t* a, ptrdiff_t a_stri
     kernels(level).window_errors(a, a_stride, b, b_stride, errors);
 }
 
+void colorvid_kernel_hadamard_errors(int level, const uint8_t* a, ptrdiff_t a_stride,
+                                     const uint8_t* b, ptrdiff_t b_stride, int32_t* errors) {
+    kernels(level).hadamard_errors(a, a_stride, b, b_stride, errors);
+}
+
 int32_t colorvid_kernel_block_error(int level, const uint8_t* a, ptrdiff_t a_stride,
                                     const uint8_t* b, ptrdiff_t b_stride) {
     return kernels(level).block_error(a, a_stride, b, b_stride);

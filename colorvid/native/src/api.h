@@ -117,6 +117,9 @@ COLORVID_API void colorvid_kernel_filter_line(int level, const uint8_t* src, ptr
 COLORVID_API void colorvid_kernel_window_errors(int level, const uint8_t* a, ptrdiff_t a_stride,
                                                 const uint8_t* b, ptrdiff_t b_stride,
                                                 int32_t* errors);
+COLORVID_API void colorvid_kernel_hadamard_errors(int level, const uint8_t* a, ptrdiff_t a_stride,
+                                                  const uint8_t* b, ptrdiff_t b_stride,
+                                                  int32_t* errors);
 COLORVID_API int32_t colorvid_kernel_block_error(int level, const uint8_t* a, ptrdiff_t a_stride,
                                                  const uint8_t* b, ptrdiff_t b_stride);
 COLORVID_API void colorvid_kernel_predict(int level, int chroma, const uint8_t* src,

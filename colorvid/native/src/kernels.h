@@ -28,6 +28,12 @@ using WindowErrors = void (*)(const uint8_t* a, ptrdiff_t a_stride, const uint8_
                               ptrdiff_t b_stride, int32_t errors[4]);
 void window_errors_plain(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t, int32_t[4]);
 
+// Sums of the absolute values of the Hadamard transform, not normalised, of the differences of two
+// macroblocks: of each of the four blocks of 8x8.
+using HadamardErrors = void (*)(const uint8_t* a, ptrdiff_t a_stride, const uint8_t* b,
+                                ptrdiff_t b_stride, int32_t errors[4]);
+void hadamard_errors_plain(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t, int32_t[4]);
+
 // Sum of absolute differences of two windows of 16x16.
 using BlockError = int32_t (*)(const uint8_t* a, ptrdiff_t a_stride, const uint8_t* b,
                                ptrdiff_t b_stride);
@@ -111,6 +117,7 @@ void add_basis_plain(double*, const double*, double, int);
 #if COLORVID_X86
 void filter_line_avx2(const uint8_t*, ptrdiff_t, const int16_t*, uint8_t*, int);
 void window_errors_avx2(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t, int32_t[4]);
+void hadamard_errors_avx2(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t, int32_t[4]);
 int32_t block_error_avx2(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t);
 void predict_luma_avx2(const uint8_t*, ptrdiff_t, const int16_t*, const int16_t*, int32_t*,
                        ptrdiff_t);
@@ -146,6 +153,7 @@ void add_basis_neon(double*, const double*, double, int);
 struct Kernels {
     FilterLine filter_line;
     WindowErrors window_errors;
+    HadamardErrors hadamard_errors;
     BlockError block_error;
     PredictWindow predict_luma;
     PredictWindow predict_chroma;

@@ -5,7 +5,12 @@
 
 namespace colorvid {
 
+// The norm of the transform is 8, and errors under the window have 8 bits behind the point: both
+// measures count alike.
+constexpr int kHadamardWeight = 256 / 8;
 constexpr Cost kMost = std::numeric_limits<Cost>::max();
+constexpr Vector kAround[] = {{-1, 0},  {0, -1}, {0, 1},  {1, 0},
+                              {-1, -1}, {-1, 1}, {1, -1}, {1, 1}};
 
 static bool in_range(Vector v) {
     return std::abs(v.y) <= kVectorLimit && std::abs(v.x) <= kVectorLimit;
@@ -35,11 +40,19 @@ Errors::Entry Errors::of(Vector vector) {
     for (const Entry& entry : known_) {
         if (entry.vector == vector) return entry;
     }
-    known_.push_back({vector, {}});
-    kernels_.window_errors(current_.at(top_, left_), current_.width,
-                           reference_.window(top_, left_, vector), reference_.wide,
-                           known_.back().blocks);
-    return known_.back();
+    Entry entry{vector, {}};
+    const uint8_t* from = current_.at(top_, left_);
+    const uint8_t* to = reference_.window(top_, left_, vector);
+    const ptrdiff_t from_stride = current_.width, to_stride = reference_.wide;
+    kernels_.window_errors(from, from_stride, to, to_stride, entry.blocks);
+    int32_t frequencies[4];
+    kernels_.hadamard_errors(from + kReach * (from_stride + 1), from_stride,
+                             to + kReach * (to_stride + 1), to_stride, frequencies);
+    for (int block = 0; block < 4; ++block) {
+        entry.blocks[block] += kHadamardWeight * frequencies[block];
+    }
+    known_.push_back(entry);
+    return entry;
 }
 
 int32_t Errors::of(const Quad& quad) {
@@ -80,8 +93,6 @@ public:
 private:
     static constexpr int kFull = 8;       // samples to each side that the smallest level tries
     static constexpr int kSteps = 8;      // most steps of a refinement
-    static constexpr Vector kAround[] = {{-1, 0}, {0, -1}, {0, 1},  {1, 0},
-                                         {-1, -1}, {-1, 1}, {1, -1}, {1, 1}};
 
     void cell(int row, int column, const LevelSearch* parent) {
         top_ = kMargin + row * kCell - (kSide - kCell) / 2;
@@ -187,35 +198,36 @@ void Search::gather(const Walk& walk, int row, int column) {
     if (hint_) {
         const Quad quad = quad_at(*hint_, row, column);
         candidates_.insert(candidates_.end(), quad.begin(), quad.end());
+        if (column + 1 < wide_) candidates_.push_back(quad_at(*hint_, row, column + 1)[0]);
+        if (row + 1 < tall_) candidates_.push_back(quad_at(*hint_, row + 1, column)[0]);
     }
 }
 
-// What a vector costs about: nothing as guessed, little as a neighbour's, else its difference.
+// What a vector costs about: nothing as guessed, little as a neighbour's, else its difference; half
+// of that, as the choice that follows wants good vectors more than cheap ones.
 Cost Search::price(Vector vector) const {
+    constexpr int kNeighbour = 3, kOther = 3;  // bits
     int bits = 0;
     if (vector == near_.left || vector == near_.above || vector == near_.right) {
-        bits = vector == guess_ ? 0 : 3;
+        bits = vector == guess_ ? 0 : kNeighbour;
     } else if (vector != guess_) {
-        bits = 3 + golomb_bits(vector, guess_);
+        bits = kOther + golomb_bits(vector, guess_);
     }
-    return (weight_ * bits) << kBitShift;
+    return (weight_ * bits) << (kBitShift - 1);
 }
 
-// From `best` downhill in steps of `first` quarter samples, then of half as many, down to one.
+// From `best` downhill in steps of two samples, of one, of a half and of a quarter.
 template <class Error>
-Vector Search::descend(Vector best, const Error& error, int first) {
-    constexpr int kMostSteps = 16;
-    constexpr Vector kAround[] = {{-1, 0}, {0, -1}, {0, 1},  {1, 0},
-                                  {-1, -1}, {-1, 1}, {1, -1}, {1, 1}};
+Vector Search::descend(Vector best, const Error& error) const {
+    constexpr int kWhole = 4, kMostWhole = 16, kMostParts = 2;  // quarter samples; rounds
     Cost lowest = cost_of_error(error(best)) + price(best);
-    for (int step = first; step >= 1; step /= 2) {
-        const int most = step >= 4 ? kMostSteps : 1;
-        for (int round = 0; round < most; ++round) {
+    for (int step = 2 * kWhole; step >= 1; step /= 2) {
+        const bool whole = step >= kWhole;
+        for (int round = whole ? kMostWhole : kMostParts; round > 0; --round) {
             const Vector centre = best;
             for (Vector move : kAround) {
-                if (step >= 4 && move.y && move.x) continue;
                 const Vector there = centre + step * move;
-                if (!in_range(there)) continue;
+                if ((whole && move.y && move.x) || !in_range(there)) continue;
                 const Cost cost = cost_of_error(error(there)) + price(there);
                 if (cost < lowest) {
                     lowest = cost;
@@ -228,7 +240,22 @@ Vector Search::descend(Vector best, const Error& error, int first) {
     return best;
 }
 
+// Of all vectors tried so far.
+Vector Search::best_of_block(int block) const {
+    Vector best = guess_;
+    Cost lowest = kMost;
+    for (const Errors::Entry& entry : errors.known()) {
+        const Cost cost = cost_of_error(entry.blocks[block]) + price(entry.vector);
+        if (cost < lowest) {
+            lowest = cost;
+            best = entry.vector;
+        }
+    }
+    return best;
+}
+
 Quad Search::macroblock(const Walk& walk, int row, int column) {
+    constexpr int kSplitBits = 6;  // about what a split costs; less is not worth the search
     errors.start(row, column);
     near_ = walk.neighbours(row, column);
     guess_ = median(near_);
@@ -243,28 +270,14 @@ Quad Search::macroblock(const Walk& walk, int row, int column) {
             best = vector;
         }
     }
-    best = descend(best, [&](Vector v) { return errors.of(v).whole(); }, 8);
-    Quad quad{best, best, best, best};
-    const Errors::Entry whole = errors.of(best);
-    for (int block = 0; block < 4; ++block) {
-        Cost least = kMost;
-        for (const Errors::Entry& entry : errors.known()) {
-            const Cost cost = cost_of_error(entry.blocks[block]) + price(entry.vector);
-            if (cost < least) {
-                least = cost;
-                quad[block] = entry.vector;
-            }
-        }
-    }
-    Cost gain = 0;
-    for (int block = 0; block < 4; ++block) {
-        gain += cost_of_error(whole.blocks[block] - errors.of(quad[block]).blocks[block]);
-    }
-    constexpr int kSplitBits = 8;
+    best = descend(best, [&](Vector vector) { return errors.of(vector).whole(); });
+    Quad quad;
+    for (int block = 0; block < 4; ++block) quad[block] = best_of_block(block);
+    const Cost gain = cost_of_error(errors.of(best).whole() - errors.of(quad));
     if (gain <= (weight_ * kSplitBits) << kBitShift) return {best, best, best, best};
     for (int block = 0; block < 4; ++block) {
         quad[block] =
-            descend(quad[block], [&](Vector v) { return errors.of(v).blocks[block]; }, 4);
+            descend(quad[block], [&](Vector vector) { return errors.of(vector).blocks[block]; });
     }
     return quad;
 }

@@ -13,7 +13,7 @@ namespace colorvid {
 
 // Costs are errors plus bits times their price, in units of 2^-26 of an absolute difference.
 using Cost = int64_t;
-constexpr int kErrorShift = 18;  // errors of windows have 8 bits behind the point,
+constexpr int kErrorShift = 17;  // errors have 9 bits behind the point,
 constexpr int kBitShift = 10;    // bits 10, and their prices 16
 
 inline Cost cost_of_error(int32_t error) { return static_cast<Cost>(error) << kErrorShift; }
@@ -69,7 +69,8 @@ private:
     void gather(const Walk& walk, int row, int column);
     Cost price(Vector vector) const;
     template <class Error>
-    Vector descend(Vector best, const Error& error, int first);
+    Vector descend(Vector best, const Error& error) const;
+    Vector best_of_block(int block) const;
 
     const Field* hint_;
     const int64_t weight_;
