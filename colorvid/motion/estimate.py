@@ -9,14 +9,13 @@ vectors. Decoders need none of this.
 
 from __future__ import annotations
 
-from colorvid.errors import ConfigError
 from colorvid.frame import Plane
 from colorvid.motion.field import Vectors
 from colorvid.motion.native import AnyMotionCoder, NativeMotionCoder
-from colorvid.native.core import core, describe
+from colorvid.native.core import core_for_encoding
 from colorvid.native.motion import Reference
 
-BIT_WEIGHT = 0.2
+BIT_WEIGHT = 0.18
 """Price of a bit of the vectors in absolute differences, as a share of the quantiser step."""
 _WEIGHT_UNIT = 1 << 16
 
@@ -30,13 +29,7 @@ class MotionEstimator:
         Raises:
             ConfigError: there is no native core.
         """
-        native = core()
-        if native is None:
-            raise ConfigError(
-                f"encoding needs the native core, and {describe()}; install colorvid with a "
-                "compiler or from a wheel; decoding works without it"
-            )
-        self._core = native
+        self._core = core_for_encoding()
         self._weight = round(BIT_WEIGHT * step * _WEIGHT_UNIT)
 
     def estimate(

@@ -2,7 +2,7 @@
 
 The core is a shared library of plain C functions (`src/api.h`), called through ctypes, which
 releases the interpreter lock. It gives the same integers as the Python path, which stays as the
-reference and takes over where there is no library. The environment variable ``COLORVID_NATIVE``
+reference and decodes where there is no library; only the core searches for motion. The environment variable ``COLORVID_NATIVE``
 chooses: ``0`` the Python path, the name of a `Level` in small letters the kernels of that level,
 ``1`` or nothing the best that this machine has.
 """
@@ -178,6 +178,22 @@ def core() -> Core | None:
         _warn(library)
         return None
     return at_level(wanted)
+
+
+def core_for_encoding() -> Core:
+    """The native core, without which nothing searches for motion.
+
+    Raises:
+        ConfigError: there is none, or as `core`.
+    """
+    found = core()
+    if found is None:
+        library = _library()
+        reason = library if isinstance(library, str) else f"{VARIABLE}=0 switches it off"
+        raise ConfigError(
+            f"encoding needs the native core, and {reason}; decoding works without it"
+        )
+    return found
 
 
 def describe() -> str:

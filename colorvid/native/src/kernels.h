@@ -16,8 +16,8 @@ constexpr int kSide = 16;            // of a macroblock, and of the window that 
 constexpr int kWindow = 24;          // of the samples that a macroblock's vectors predict
 constexpr int kRamp[8] = {1, 3, 5, 7, 9, 11, 13, 15};  // weights across an edge, outside to inside
 
-// dst[i] = clamp((sum over t of taps[t] * src[i + t * step] + 32) >> 6, 0, 255) for 8 taps whose
-// partial sums fit 16 bits.
+// dst[i] = clamp((sum over t of taps[t] * src[i + t * step] + 32) >> 6, 0, 255) for 8 taps of 8
+// bits whose partial sums fit 16 bits.
 using FilterLine = void (*)(const uint8_t* src, ptrdiff_t step, const int16_t* taps, uint8_t* dst,
                             int count);
 void filter_line_plain(const uint8_t*, ptrdiff_t, const int16_t*, uint8_t*, int);
