@@ -29,7 +29,7 @@ class MotionEstimator:
         Raises:
             ConfigError: there is no native core.
         """
-        self._core = core_for_encoding()
+        self._reference = Reference(core_for_encoding())
         self._weight = round(BIT_WEIGHT * step * _WEIGHT_UNIT)
 
     def estimate(
@@ -47,4 +47,5 @@ class MotionEstimator:
             ConfigError: the planes or the hint do not fit together.
         """
         assert isinstance(coder, NativeMotionCoder), "there is a core"
-        return coder.estimate(current, Reference(self._core, reference), self._weight, hint)
+        self._reference.fill(reference)
+        return coder.estimate(current, self._reference, self._weight, hint)

@@ -46,7 +46,8 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "motion_reset": (None, (_HANDLE,)),
     "motion_encode": (_INT, (_HANDLE, _ARRAY, _INT, _INT, _PLACE, ctypes.POINTER(_SIZE))),
     "motion_decode": (_INT, (_HANDLE, ctypes.c_char_p, _SIZE, _INT, _INT, _ARRAY, _ARRAY)),
-    "reference_new": (_INT, (_INT, _ARRAY, _INT, _INT, _PLACE)),
+    "reference_new": (_HANDLE, ()),
+    "reference_fill": (_INT, (_INT, _HANDLE, _ARRAY, _INT, _INT)),
     "reference_free": (None, (_HANDLE,)),
     "estimate": (
         _INT,

@@ -90,11 +90,13 @@ int colorvid_motion_decode(MotionState* state, const uint8_t* data, size_t size,
     });
 }
 
-int colorvid_reference_new(int level, const uint8_t* luma, int height, int width,
-                           Reference** reference) {
+Reference* colorvid_reference_new() { return new (std::nothrow) Reference(); }
+
+int colorvid_reference_fill(int level, Reference* reference, const uint8_t* luma, int height,
+                            int width) {
     if (height < 1 || width < 1 || height > kMostSide || width > kMostSide) return kWrongArgument;
     return guarded([&] {
-        *reference = new Reference(kernels(level), {luma, height, width});
+        reference->fill(kernels(level), {luma, height, width});
         return kFine;
     });
 }

@@ -52,9 +52,10 @@ COLORVID_API int colorvid_motion_encode(colorvid::MotionState* state, const int1
 COLORVID_API int colorvid_motion_decode(colorvid::MotionState* state, const uint8_t* data,
                                         size_t size, int rows, int columns, int16_t* vectors,
                                         int64_t report[2]);
-// A reference for the motion search: its luma, 1..8192 samples to a side.
-COLORVID_API int colorvid_reference_new(int level, const uint8_t* luma, int height, int width,
-                                        colorvid::Reference** reference);
+// A reference for the motion search, filled with luma of 1..8192 samples to a side, again and again.
+COLORVID_API colorvid::Reference* colorvid_reference_new();
+COLORVID_API int colorvid_reference_fill(int level, colorvid::Reference* reference,
+                                         const uint8_t* luma, int height, int width);
 COLORVID_API void colorvid_reference_free(colorvid::Reference* reference);
 // Search and choose vectors of `current`, a luma plane of the size of `reference`, for coding with
 // `state`, which stays as it is. `hint`: vectors to try too, or null. `weight`: price of a bit in
