@@ -105,23 +105,10 @@ class MotionCoder:
             DamagedStream: the bytes decode to a vector out of range.
         """
         wanted = None if vectors is None else quads(vectors, shape)
-        walk = self._walk(coder, self._states, shape)
+        walk = Walk(coder, self._states, shape, self._before if shape == self._shape else None)
         walk.run(wanted)
         self._before, self._shape = walk.modes, shape
         return walk.field()
-
-    def trial(self, coder: BinaryCoder, shape: tuple[int, int]) -> Walk:
-        """A pass over the next frame that leaves this object as it is.
-
-        Args:
-            coder: where the bits go.
-            shape: ``(rows, columns)`` of the grid.
-        """
-        return self._walk(coder, self._states.copy(), shape)
-
-    def _walk(self, coder: BinaryCoder, states: States, shape: tuple[int, int]) -> Walk:
-        """A pass over one frame with the given contexts."""
-        return Walk(coder, states, shape, self._before if shape == self._shape else None)
 
 
 class Walk:
@@ -159,10 +146,6 @@ class Walk:
             here = row * (wide + 1) + 1
             for column in range(wide):
                 yield at + 2 * column, here + column
-
-    def use(self, coder: BinaryCoder) -> None:
-        """Send the next macroblocks to another coder."""
-        self.coder, self.code = coder, coder.code
 
     def neighbours(self, at: int) -> tuple[Vector | None, Vector | None, Vector | None]:
         """Vectors to the left, above and above right (else above left) of a macroblock."""

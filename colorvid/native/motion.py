@@ -1,4 +1,4 @@
-"""Motion in the native core: coding of vector fields, choice of vectors, compensation.
+"""Motion in the native core: coding of vector fields, search, compensation.
 
 Planes are u8 ``(H, W)``, vector fields int16 ``(ceil(H/8), ceil(W/8), 2)`` with components within
 +-2047 quarter luma samples, as in `colorvid.motion`, whose results these functions give.

@@ -12,9 +12,7 @@ import torch
 from colorvid.errors import DamagedStream
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.compensate import compensate_in_torch
-from colorvid.motion.field import Vectors, grid_shape
 from colorvid.motion.native import NativeMotionCoder
-from colorvid.motion.simplify import simplify
 from colorvid.native.core import at_level, levels
 from colorvid.native.motion import compensate
 from tests.motion.test_coding import SHAPES, fields
@@ -47,31 +45,6 @@ def test_damage_gives_the_same_field_or_the_same_error(seed: int) -> None:
         except DamagedStream as error:
             answers.append(([], str(error)))
     assert answers[0] == answers[1]
-
-
-def scene(size: tuple[int, int], seed: int) -> tuple[np.ndarray, np.ndarray, Vectors]:
-    """Two pictures of a moving texture with noise, and vectors some of which are wrong."""
-    rng = np.random.default_rng(seed)
-    world = np.kron(rng.integers(0, 240, (60, 60)), np.ones((4, 4))).astype(np.uint8)
-    world += rng.integers(0, 16, world.shape).astype(np.uint8)
-    current = world[10 : 10 + size[0], 10 : 10 + size[1]]
-    previous = world[8 : 8 + size[0], 11 : 11 + size[1]]
-    field = np.full((*grid_shape(*size), 2), (8, -4), np.int16)
-    wrong = rng.random(field.shape[:2]) < 0.5
-    field[wrong] += rng.integers(-9, 10, (int(wrong.sum()), 2)).astype(np.int16)
-    field[rng.random(field.shape[:2]) < 0.05] = rng.choice((-2047, 2047, 0))
-    return current, previous, field
-
-
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("size", SIZES)
-def test_the_same_vectors_are_chosen(size: tuple[int, int], level: str) -> None:
-    reference, native = MotionCoder(), NativeMotionCoder(at_level(level))
-    for seed, weight in enumerate((0.0, 0.3, 1.7, 4.0)):
-        current, previous, field = scene(size, seed)
-        wanted = simplify(field, current, previous, weight, reference)
-        np.testing.assert_array_equal(simplify(field, current, previous, weight, native), wanted)
-        assert native.encode(wanted) == reference.encode(wanted)
 
 
 @pytest.mark.parametrize("level", LEVELS)

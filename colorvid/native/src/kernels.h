@@ -13,6 +13,7 @@
 namespace colorvid {
 
 constexpr int kSide = 16;            // of a macroblock, and of the window that a block predicts
+constexpr int kCell = 8;             // of what has a vector of its own in the pyramid
 constexpr int kWindow = 24;          // of the samples that a macroblock's vectors predict
 constexpr int kRamp[8] = {1, 3, 5, 7, 9, 11, 13, 15};  // weights across an edge, outside to inside
 
@@ -34,7 +35,7 @@ using HadamardErrors = void (*)(const uint8_t* a, ptrdiff_t a_stride, const uint
                                 ptrdiff_t b_stride, int32_t errors[4]);
 void hadamard_errors_plain(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t, int32_t[4]);
 
-// Sum of absolute differences of two windows of 16x16.
+// Sum of absolute differences of two blocks of 8x8.
 using BlockError = int32_t (*)(const uint8_t* a, ptrdiff_t a_stride, const uint8_t* b,
                                ptrdiff_t b_stride);
 int32_t block_error_plain(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t);

@@ -14,7 +14,6 @@ namespace colorvid {
 
 constexpr int kReach = 4;    // a block's vector predicts so many samples beyond each of its edges
 constexpr int kMargin = 32;  // samples kept around a picture; farther vectors see the margin
-constexpr int kCell = 8;     // side of what has a vector of its own at a level of the pyramid
 
 inline int rounded_up(int size, int unit) { return (size + unit - 1) / unit * unit; }
 

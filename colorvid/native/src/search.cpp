@@ -64,13 +64,15 @@ int32_t Errors::of(const Quad& quad) {
 // One level of the pyramid: a vector for each cell, in samples of that level.
 class LevelSearch {
 public:
-    LevelSearch(const Kernels& kernels, const Padded& current, const Padded& reference,
+    // `reach`: samples around a cell that are compared too, none or half a cell.
+    LevelSearch(const Kernels& kernels, const Padded& current, const Padded& reference, int reach,
                 int64_t weight)
         : tall((current.height - 2 * kMargin) / kCell),
           wide((current.width - 2 * kMargin) / kCell),
           kernels_(kernels),
           current_(current),
           reference_(reference),
+          reach_(reach),
           weight_(weight),
           vectors_(static_cast<size_t>(tall) * wide) {}
 
@@ -95,8 +97,8 @@ private:
     static constexpr int kSteps = 8;      // most steps of a refinement
 
     void cell(int row, int column, const LevelSearch* parent) {
-        top_ = kMargin + row * kCell - (kSide - kCell) / 2;
-        left_ = kMargin + column * kCell - (kSide - kCell) / 2;
+        top_ = kMargin + row * kCell;
+        left_ = kMargin + column * kCell;
         const Vector left = column ? vector(row, column - 1) : kNone;
         const Vector above = row ? vector(row - 1, column) : kNone;
         const Vector right = row && column + 1 < wide ? vector(row - 1, column + 1) : kNone;
@@ -129,9 +131,15 @@ private:
     }
 
     void attempt(Vector vector) {
-        const int32_t error = kernels_.block_error(
-            current_.at(top_, left_), current_.width,
-            reference_.nearest(top_ + vector.y, left_ + vector.x, kSide), reference_.width);
+        int32_t error = 0;
+        for (int y = -reach_; y < kCell + reach_; y += kCell) {
+            for (int x = -reach_; x < kCell + reach_; x += kCell) {
+                error += kernels_.block_error(
+                    current_.at(top_ + y, left_ + x), current_.width,
+                    reference_.nearest(top_ + y + vector.y, left_ + x + vector.x, kCell),
+                    reference_.width);
+            }
+        }
         const Cost cost =
             (static_cast<Cost>(error) << 16) + weight_ * golomb_bits(vector, guess_);
         if (cost < lowest_) {
@@ -143,6 +151,7 @@ private:
     const Kernels& kernels_;
     const Padded& current_;
     const Padded& reference_;
+    const int reach_;
     const int64_t weight_;
     std::vector<Vector> vectors_;
     int top_ = 0, left_ = 0;
@@ -167,7 +176,10 @@ void Search::coarse(const Kernels& kernels, const Pyramid& current, const Pyrami
     done.reserve(current.levels());
     for (int level = current.levels(); level >= 1; --level) {
         const LevelSearch* parent = done.empty() ? nullptr : &done.back();
-        done.emplace_back(kernels, current.level(level), reference.level(level), weight_);
+        // Far from where they will be, small things must not drown in what is around them; at the
+        // last level it makes fields smooth.
+        const int reach = level == 1 ? kCell / 2 : 0;
+        done.emplace_back(kernels, current.level(level), reference.level(level), reach, weight_);
         done.back().run(parent);
     }
     if (done.empty()) return;
