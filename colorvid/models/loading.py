@@ -186,8 +186,11 @@ def keep_models() -> None:
     _kept = _kept or {}
 
 
-def model_on(device: str, name: str) -> Model:
+def model_on(device: str, name: str, carrier: torch.dtype | None = None) -> Model:
     """Load a model by name or path, ready for work on several threads; see also `keep_models`.
+
+    Args:
+        device, name, carrier: see `load_model`; with a carrier the model is not kept.
 
     Raises:
         ColorvidError: PyTorch is needed and not installed.
@@ -196,17 +199,17 @@ def model_on(device: str, name: str) -> Model:
     """
     check_device(device)
     key = device, name, find_model(name).stat().st_mtime_ns
-    if _kept is not None and key in _kept:
+    if _kept is not None and carrier is None and key in _kept:
         return _kept[key]
-    if device != "cpu" or core() is None:
+    if device != "cpu" or carrier is not None or core() is None:
         need_torch(device)  # so that the number of its threads can be set
     # With one torch thread: its thousands of small operations gain little from more, and threads
     # that wait for each other crawl where other programs keep the cores busy.
     with one_torch_thread():
-        model = load_model(name, device)
+        model = load_model(name, device, carrier)
         if model.native is None:
             _warm_up(model)
-    if _kept is not None:
+    if _kept is not None and carrier is None:
         _kept[key] = model
     return model
 

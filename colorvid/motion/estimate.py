@@ -9,16 +9,15 @@ need none of this.
 
 from __future__ import annotations
 
-from colorvid.errors import ConfigError
 from colorvid.frame import Links, Motion, Plane
 from colorvid.motion.field import grid_shape
 from colorvid.motion.native import NativeMotionCoder
-from colorvid.native.core import core, describe
+from colorvid.native.core import core_for_encoding
 from colorvid.native.motion import Reference
 
-BIT_WEIGHT = 0.2
+BIT_WEIGHT = 0.18
 """Price of a bit of a P frame's motion in absolute differences, over the quantiser step."""
-PAIR_WEIGHT = 0.4
+PAIR_WEIGHT = 0.36
 """That of a B frame's: its quality is lower, and fewer frames inherit what it gets right."""
 _WEIGHT_UNIT = 1 << 16
 
@@ -31,15 +30,10 @@ class MotionEstimator:
 
         Raises:
             ConfigError: there is no native core.
+            MemoryError: the memory does not suffice.
         """
-        native = core()
-        if native is None:
-            raise ConfigError(
-                f"encoding needs the native core, and {describe()}; install colorvid with a "
-                "compiler or from a wheel; decoding works without it"
-            )
-        self._core = native
-        self._coder = NativeMotionCoder(native, grid_shape(*shape), slots)
+        self._core = core_for_encoding()
+        self._coder = NativeMotionCoder(self._core, grid_shape(*shape), slots)
         self._references: dict[int, Reference] = {}
 
     def start(self, target: int) -> None:
@@ -48,7 +42,9 @@ class MotionEstimator:
 
     def keep(self, target: int, luma: Plane) -> None:
         """Remember the decoded luma ``(H, W)`` of the frame in a slot, to be predicted from."""
-        self._references[target] = Reference(self._core, luma)
+        if target not in self._references:
+            self._references[target] = Reference(self._core)
+        self._references[target].fill(luma)
 
     def code(self, links: Links, current: Plane, step: float) -> tuple[Motion, bytes]:
         """Choose the motion of a P or B frame and code it.

@@ -2,8 +2,8 @@
 
 The core is a shared library of plain C functions (`src/api.h`), called through ctypes, which
 releases the interpreter lock. It gives the same integers as the Python path, which stays as the
-reference and takes over where there is no library. The environment variable ``COLORVID_NATIVE``
-chooses: ``0`` the Python path, the name of a `Level` in small letters the kernels of that level,
+reference and decodes where there is no library; only the core searches for motion, which encoding
+needs. The environment variable ``COLORVID_NATIVE`` chooses: ``0`` the Python path, the name of a `Level` in small letters the kernels of that level,
 ``1`` or nothing the best that this machine has.
 """
 
@@ -52,7 +52,8 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         _INT,
         (_HANDLE, _ARRAY, ctypes.c_char_p, _SIZE, _ARRAY, _ARRAY, _ARRAY, _ARRAY),
     ),
-    "reference_new": (_INT, (_INT, _ARRAY, _INT, _INT, _PLACE)),
+    "reference_new": (_HANDLE, ()),
+    "reference_fill": (_INT, (_INT, _HANDLE, _ARRAY, _INT, _INT)),
     "reference_free": (None, (_HANDLE,)),
     "estimate": (
         _INT,
@@ -85,6 +86,10 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "codec_work": (None, (_HANDLE, _ARRAY, _ARRAY)),
     "kernel_filter_line": (None, (_INT, _ARRAY, _STEP, _ARRAY, _ARRAY, _INT)),
     "kernel_window_errors": (
+        None,
+        (_INT, _ARRAY, _STEP, _ARRAY, _STEP, _ARRAY),
+    ),
+    "kernel_hadamard_errors": (
         None,
         (_INT, _ARRAY, _STEP, _ARRAY, _STEP, _ARRAY),
     ),
@@ -181,6 +186,22 @@ def core() -> Core | None:
         _warn(library)
         return None
     return at_level(wanted)
+
+
+def core_for_encoding() -> Core:
+    """The native core, without which nothing searches for motion.
+
+    Raises:
+        ConfigError: there is none, or as `core`.
+    """
+    found = core()
+    if found is None:
+        library = _library()
+        reason = library if isinstance(library, str) else f"{VARIABLE}=0 switches it off"
+        raise ConfigError(
+            f"encoding needs the native core, and {reason}; decoding works without it"
+        )
+    return found
 
 
 def describe() -> str:

@@ -161,33 +161,45 @@ class MotionState:
 
 
 class Reference:
-    """Luma that vectors point into, prepared for the search; it serves any number of pictures.
+    """Luma that vectors point into, prepared for the search of any number of pictures.
 
-    Takes 18 bytes a sample. Threads may share it.
+    Takes some 18 bytes a sample, which the next `fill` uses again. Threads may share it meanwhile.
 
     Attributes:
-        shape: ``(H, W)``.
+        shape: ``(H, W)`` of the luma; (0, 0) at first.
         handle: for the functions of the core.
     """
 
-    def __init__(self, core: Core, luma: Plane) -> None:
+    def __init__(self, core: Core) -> None:
+        """Make an empty one.
+
+        Raises:
+            MemoryError: the memory does not suffice.
+        """
+        self._core = core
+        self.shape: tuple[int, ...] = (0, 0)
+        self.handle = core.functions["reference_new"]()
+        if not self.handle:
+            raise MemoryError("native core: no memory for a reference")
+        weakref.finalize(self, core.functions["reference_free"], self.handle)
+
+    def fill(self, luma: Plane) -> None:
         """Interpolate ``luma`` at quarter samples.
 
         Raises:
             ConfigError: a side is not 1..8192.
             MemoryError: the memory does not suffice.
         """
-        samples, place = np.ascontiguousarray(luma), ctypes.c_void_p()
-        self.shape: tuple[int, ...] = luma.shape
-        core.call(
-            "reference_new",
-            core.level,
+        samples = np.ascontiguousarray(luma)
+        self.shape = (0, 0)
+        self._core.call(
+            "reference_fill",
+            self._core.level,
+            self.handle,
             pointer(samples, np.uint8),
-            *self.shape,
-            ctypes.byref(place),
+            *luma.shape,
         )
-        self.handle = place
-        weakref.finalize(self, core.functions["reference_free"], place)
+        self.shape = luma.shape
 
 
 def arrays(motion: Motion) -> tuple[int | None, int | None, int | None]:

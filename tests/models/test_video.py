@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 
 from colorvid.config import InterConfig, IntraConfig
-from colorvid.frame import Frame, Size
+from colorvid.frame import Frame
 from colorvid.models.inter import motion_features
 from colorvid.models.planes import FrameTensors
 from colorvid.models.video import State, VideoModel
-from colorvid.motion.estimate import MotionSearch
+from colorvid.motion.estimate import MotionEstimator
+from colorvid.motion.native import motion_coder
 from tests import tiny
 from tests.clips import moving_frames
 
 QUALITY = 30
-CRF = 20.0
+STEP = 20.0
 ROUNDING = tiny.INTER.rounding
 
 
@@ -27,14 +30,13 @@ def code_clip(
     model: VideoModel, frames: list[Frame], key_quality: int = QUALITY
 ) -> tuple[list[State], tiny.SilentCoder]:
     """Code a clip as one group of pictures; gives all states and the coder."""
-    search = MotionSearch(frames[0].size, CRF)
+    estimator, motion = MotionEstimator(STEP), motion_coder()
     coder = tiny.SilentCoder()
     size = (frames[0].height, frames[0].width)
     states = [model.code_key((coder, coder), FrameTensors.of(frames[0]), size, key_quality)]
-    search.push(frames[0], key=True)
-    for frame in frames[1:]:
-        vectors = search.push(frame)
-        assert vectors is not None
+    for before, frame in pairwise(frames):
+        vectors = estimator.estimate(frame.y, before.y, motion)
+        motion.encode(vectors)
         coders = (coder, coder)
         picture = FrameTensors.of(frame)
         states.append(
@@ -64,10 +66,7 @@ def test_the_untrained_codec_is_the_dead_zone_transform() -> None:
     model = tiny.network(ends=0)
     frames = moving_frames(2, 80, 96)
     states, coder = code_clip(model, frames)
-    search = MotionSearch(Size(96, 80), CRF)
-    search.push(frames[0], key=True)
-    vectors = search.push(frames[1])
-    assert vectors is not None
+    vectors = MotionEstimator(STEP).estimate(frames[1].y, frames[0].y, motion_coder())
     prediction, _ = model.predict(torch.from_numpy(vectors), states[0])
     luma = model.inter.luma
     source, predicted = (

@@ -1,97 +1,193 @@
-"""Motion search: finds known motion, at once, for every size, always the same."""
+"""Motion estimation: known motion at any distance, for every size, the same at every level."""
+
+from __future__ import annotations
 
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import torch
 
 from colorvid.errors import ConfigError
-from colorvid.frame import Frame, Plane, Size, chroma_size
-from colorvid.motion.estimate import MotionSearch, fill_holes
-from colorvid.motion.field import VECTOR_LIMIT, grid_shape
+from colorvid.frame import Plane
+from colorvid.motion.coding import MotionCoder
+from colorvid.motion.compensate import compensate
+from colorvid.motion.estimate import MotionEstimator
+from colorvid.motion.field import VECTOR_LIMIT, Vectors, grid_shape
+from colorvid.motion.native import NativeMotionCoder
+from colorvid.native.core import VARIABLE, at_level, core, levels
 
-HOLE = np.iinfo(np.int16).min
+LEVELS = [level.name.lower() for level in levels()]
+SIZES = [
+    (1, 1),
+    (1, 40),
+    (2, 2),
+    (7, 15),
+    (16, 16),
+    (17, 9),
+    (17, 33),
+    (50, 18),
+    (9, 100),
+    (64, 80),
+]
 
 
 def texture(height: int, width: int, seed: int = 0) -> Plane:
-    """A smooth random picture, u8."""
+    """A random picture with details of all sizes, u8."""
     rng = np.random.default_rng(seed)
-    coarse = rng.random((height // 4 + 3, width // 4 + 3)).repeat(4, 0).repeat(4, 1)
-    smooth = np.mean([np.roll(coarse, (i, j), (0, 1)) for i in range(4) for j in range(4)], axis=0)
-    return np.asarray(smooth[4 : 4 + height, 4 : 4 + width] * 255).astype(np.uint8)
+    total = np.zeros((height, width))
+    for side in (4, 8, 16, 32, 64):
+        coarse = rng.random((height // side + 3, width // side + 3))
+        full = coarse.repeat(side, 0).repeat(side, 1)
+        steps = [n * side // 4 for n in range(4)]
+        smooth = np.mean([np.roll(full, (y, x), (0, 1)) for y in steps for x in steps], axis=0)
+        total += smooth[side : side + height, side : side + width]
+    return np.asarray((total - total.min()) * (255 / max(np.ptp(total), 1))).astype(np.uint8)
 
 
-def grey(luma: Plane) -> Frame:
-    chroma = np.full(chroma_size(*luma.shape), 128, dtype=np.uint8)
-    return Frame(np.ascontiguousarray(luma), chroma, chroma.copy())
+def estimate(
+    current: Plane, reference: Plane, step: float = 20.0, hint: Vectors | None = None
+) -> Vectors:
+    """Vectors with fresh contexts."""
+    coder = NativeMotionCoder(at_level("1"))
+    return MotionEstimator(step).estimate(current, reference, coder, hint)
 
 
-def test_a_pan_is_found_at_once() -> None:
-    world = texture(160, 192)
-    search = MotionSearch(Size(128, 96), crf=10)
-    assert search.push(grey(world[20:116, 20:148])) is None
-    found = search.push(grey(world[23:119, 15:143]))
-    assert found is not None and found.dtype == np.int16 and found.shape == (12, 16, 2)
-    inner = found[2:-2, 2:-2].reshape(-1, 2)
-    assert (inner == (12, -20)).all(axis=1).mean() > 0.9  # 3 rows down, 5 columns left
+@pytest.mark.parametrize("move", [(3, -5), (0, 29), (-40, 17), (48, 64), (-13, -90)])
+def test_a_pan_is_found(move: tuple[int, int]) -> None:
+    world = texture(420, 560)
+    current = world[100:292, 120:376]
+    reference = world[100 - move[0] : 292 - move[0], 120 - move[1] : 376 - move[1]]
+    found = estimate(current, reference)
+    assert found.dtype == np.int16 and found.shape == (24, 32, 2)
+    rows, columns = np.indices(found.shape[:2]) * 8 + np.array(move).reshape(2, 1, 1)
+    seen = (rows >= 8) & (rows < 176) & (columns >= 8) & (columns < 240)  # in the reference too
+    assert seen.mean() > 0.4
+    assert (found[seen] == 4 * np.array(move)).all(axis=1).mean() > 0.95
 
 
-def test_key_frames_have_no_vectors() -> None:
-    search = MotionSearch(Size(32, 32))
-    keys = [False, False, True, False]
-    results = [search.push(grey(texture(32, 32, n)), key) for n, key in enumerate(keys)]
-    assert [result is None for result in results] == [True, False, True, False]
+def test_two_objects_that_move_apart() -> None:
+    """Sixteen frames apart: a square 44 samples to the right on a ground that moves 24 up."""
+    ground, square = texture(300, 320, seed=1), texture(64, 64, seed=2)
+    before, after = ground[60:252, 30:286].copy(), ground[84:276, 30:286].copy()
+    before[64:128, 60:124] = square
+    after[64:128, 104:168] = square
+    found = estimate(after, before)
+    assert (found[9:15, 14:20] == (0, -4 * 44)).all(axis=2).mean() > 0.9
+    assert (found[9:15, 24:] == (4 * 24, 0)).all(axis=2).mean() > 0.9
+
+
+def smooth_picture() -> torch.Tensor:
+    noise = np.random.default_rng(7).integers(0, 256, (12, 15)).astype(np.float32)
+    large = torch.nn.functional.interpolate(
+        torch.from_numpy(noise)[None, None], (96, 120), mode="bicubic"
+    )
+    return large[0, 0].clamp(0, 255).round()
+
+
+def test_quarter_samples_are_found() -> None:
+    reference = smooth_picture()
+    true = np.full((12, 15, 2), (9, -3), dtype=np.int16)
+    half = reference[::2, ::2]
+    current = compensate((reference, half, half), torch.from_numpy(true))[0].numpy()
+    found = estimate(current.astype(np.uint8), reference.numpy().astype(np.uint8), step=2.0)
+    assert (found == true).all(axis=2).mean() > 0.9
 
 
 def test_a_still_picture_has_no_motion() -> None:
-    search, frame = MotionSearch(Size(48, 40)), grey(texture(40, 48))
-    search.push(frame)
-    found = search.push(frame)
-    assert found is not None and not found.any()
+    picture = texture(40, 48)
+    assert not estimate(picture, picture).any()
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 40), (2, 2), (7, 15), (16, 16), (17, 33), (50, 18)])
-def test_odd_and_tiny_sizes(size: tuple[int, int]) -> None:
-    search = MotionSearch(Size(size[1], size[0]))
-    search.push(grey(texture(*size)))
-    found = search.push(grey(texture(*size, seed=1)))
-    assert found is not None and found.shape == (*grid_shape(*size), 2)
-    assert np.abs(found).max() <= VECTOR_LIMIT
+def test_noise_gives_a_cheap_field_where_bits_are_dear() -> None:
+    rng = np.random.default_rng(3)
+    current, reference = (rng.integers(100, 140, (96, 128)).astype(np.uint8) for _ in range(2))
+    costs = [len(MotionCoder().encode(estimate(current, reference, step))) for step in (1, 8, 4000)]
+    assert costs[0] > costs[1] > costs[2] == 0
 
 
-def test_the_same_input_gives_the_same_vectors() -> None:
-    def run() -> bytes:
-        search = MotionSearch(Size(80, 64), crf=30)
-        noise = [texture(64, 80, seed=n) for n in range(4)]
-        fields = [search.push(grey(luma)) for luma in noise]
-        return b"".join(field.tobytes() for field in fields if field is not None)
+def test_a_hint_leads_where_the_search_does_not() -> None:
+    """Noise has no coarse shape, and no neighbour knows better."""
+    reference = np.random.default_rng(4).integers(0, 256, (96, 128)).astype(np.uint8)
+    current = np.roll(reference, (-9, 37), (0, 1))
+    hint = np.full((*grid_shape(96, 128), 2), (4 * 9, -4 * 37), np.int16)
+    plain, led = estimate(current, reference), estimate(current, reference, hint=hint)
+    found = (led == hint).all(axis=2)[:-3, 6:]
+    assert found.mean() > 0.95
+    assert (plain == hint).all(axis=2)[:-3, 6:].mean() < found.mean()
 
-    assert run() == run()
+
+@pytest.mark.parametrize("size", SIZES)
+def test_odd_and_tiny_sizes_at_every_level(size: tuple[int, int]) -> None:
+    current, reference = texture(*size), texture(*size, seed=1)
+    hint = np.full((*grid_shape(*size), 2), VECTOR_LIMIT, np.int16)
+    hint[::2] = -VECTOR_LIMIT
+    for wild in (None, hint):
+        fields = []
+        for level in LEVELS:
+            coder = NativeMotionCoder(at_level(level))
+            fields.append(MotionEstimator(3.0).estimate(current, reference, coder, wild))
+        assert fields[0].shape == (*grid_shape(*size), 2)
+        assert np.abs(fields[0]).max() <= VECTOR_LIMIT
+        assert all((field == fields[0]).all() for field in fields)
+        assert MotionCoder().encode(fields[0]) == coder.encode(fields[0])
 
 
-def test_holes_take_the_median_of_their_neighbours() -> None:
-    field = np.full((3, 3, 2), 6, dtype=np.int16)
-    field[0] = (2, -4)
-    field[1, 1] = HOLE
-    assert fill_holes(field)[1, 1].tolist() == [6, 6]
-    lonely = np.full((4, 5, 2), HOLE, dtype=np.int16)
-    lonely[3, 4] = (7, 9)
-    assert (fill_holes(lonely) == (7, 9)).all()
-    assert not fill_holes(np.full((2, 2, 2), HOLE, dtype=np.int16)).any()
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_level_finds_the_same(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = texture(220, 260, seed=5)
+    noise = np.random.default_rng(6).integers(0, 12, world.shape).astype(np.uint8)
+    frames = [(world // 2 + noise)[n * 7 : n * 7 + 117, n * 9 : n * 9 + 139] for n in range(4)]
+
+    def run(wanted: str) -> list[bytes]:
+        monkeypatch.setenv(VARIABLE, wanted)
+        used = core()
+        assert used is not None
+        estimator, coder = MotionEstimator(6.0), NativeMotionCoder(used)
+        field, coded = None, []
+        for before, frame in zip(frames, frames[1:], strict=False):
+            field = estimator.estimate(frame, before, coder, field)
+            coded.append(coder.encode(field))
+        return coded
+
+    assert run(level) == run("plain")
+
+
+def test_the_coder_is_left_alone() -> None:
+    used, twin = (NativeMotionCoder(at_level("1")) for _ in range(2))
+    current, reference = texture(64, 80), texture(64, 80, seed=1)
+    field = MotionEstimator(2.0).estimate(current, reference, used)
+    assert field.any() and used.encode(field) == twin.encode(field)
+
+
+def test_an_estimator_takes_any_size() -> None:
+    estimator, coder = MotionEstimator(8.0), NativeMotionCoder(at_level("1"))
+    for size in ((16, 16), (120, 90), (33, 65)):
+        still = texture(*size)
+        assert not estimator.estimate(still, still, coder).any()
 
 
 def test_wrong_use_is_refused() -> None:
-    with pytest.raises(ConfigError, match="crf 52 is not allowed; it must be 0..51"):
-        MotionSearch(Size(16, 16), crf=52)
-    with pytest.raises(ConfigError, match="size is 0x16; each side must be 1..8192"):
-        MotionSearch(Size(0, 16))
-    with pytest.raises(ConfigError, match="got a frame of 16x8; it was opened for 8x16"):
-        MotionSearch(Size(8, 16)).push(grey(texture(8, 16)))
+    small, large = texture(64, 80), texture(64, 81)
+    with pytest.raises(ConfigError, match=r"has shape \(64, 80\); it must be \(64, 81\) as its"):
+        estimate(small, large)
+    with pytest.raises(ConfigError, match=r"hint has shape \(8, 10, 2\); it must be \(8, 11, 2\)"):
+        estimate(large, large, hint=np.zeros((8, 10, 2), np.int16))
+    with pytest.raises(ConfigError, match="estimate refuses its arguments"):
+        estimate(small, small, hint=np.full((8, 10, 2), VECTOR_LIMIT + 1, np.int16))
+    with pytest.raises(ConfigError, match="estimate refuses its arguments"):
+        estimate(small, small, step=1e6)
 
 
-def test_search_does_not_load_torch() -> None:
-    modules = "colorvid.motion.simplify, colorvid.motion.estimate"
-    code = f"import sys, {modules}; print('torch' in sys.modules)"
+def test_without_the_core_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "0")
+    message = "^encoding needs the native core, and COLORVID_NATIVE=0 switches it off; decoding "
+    with pytest.raises(ConfigError, match=message):
+        MotionEstimator(10.0)
+
+
+def test_estimation_does_not_load_torch() -> None:
+    code = "import sys, colorvid.motion.estimate; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -12,7 +12,7 @@ import pytest
 from colorvid.errors import ConfigError
 from colorvid.native import core as module
 from colorvid.native.core import INTERFACE, VARIABLE, Core, Level, Status, at_level, core, describe
-from colorvid.native.motion import MotionState
+from colorvid.native.motion import MotionState, Reference
 from tests.native.sources import SOURCES
 
 
@@ -83,8 +83,14 @@ def test_wrong_arguments_are_refused() -> None:
         state.encode(np.full((2, 2, 2), 2048, np.int16))
     with pytest.raises(ConfigError, match="motion_encode refuses its arguments"):
         state.encode(np.zeros((0, 2, 2), np.int16))
-    plane, prices = np.zeros((17, 9), np.uint8), np.zeros(1024)
-    with pytest.raises(ConfigError, match="simplify refuses its arguments"):
-        state.simplify(np.zeros((2, 2, 2), np.int16), (plane, plane), 1.0, prices)
-    with pytest.raises(ConfigError, match="simplify refuses its arguments"):
-        state.simplify(np.zeros((3, 2, 2), np.int16), (plane, plane), float("nan"), prices)
+    reference, plane = Reference(at_level("1")), np.zeros((17, 9), np.uint8)
+    with pytest.raises(ConfigError, match="reference_fill refuses its arguments"):
+        reference.fill(np.zeros((1, 8193), np.uint8))
+    reference.fill(plane)
+    for weight in (-1, 2**30 + 1):
+        with pytest.raises(ConfigError, match="estimate refuses its arguments"):
+            state.estimate(plane, reference, weight)
+    with pytest.raises(ConfigError, match="reference_fill refuses its arguments"):
+        reference.fill(np.zeros((0, 9), np.uint8))
+    with pytest.raises(ConfigError, match=r"has shape \(17, 9\); it must be \(0, 0\) as its ref"):
+        state.estimate(plane, reference, 1)

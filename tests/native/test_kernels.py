@@ -72,6 +72,38 @@ def window_errors(rng: Random) -> Callable[[Level], NDArray[Any]]:
     return run
 
 
+def hadamard_errors(rng: Random) -> Callable[[Level], NDArray[Any]]:
+    """Two macroblocks with rows of different lengths."""
+    strides = [int(s) for s in rng.integers(16, 50, 2)]
+    a, b = (samples(rng, 16, stride) for stride in strides)
+
+    def run(level: Level) -> NDArray[Any]:
+        out = np.full(4 + 16, -5, np.int32)
+        FUNCTIONS["kernel_hadamard_errors"](
+            level, pointer(a, np.uint8), strides[0], pointer(b, np.uint8), strides[1],
+            pointer(out, np.int32),
+        )  # fmt: skip
+        assert (out[4:] == -5).all()
+        return out
+
+    return run
+
+
+def block_error(rng: Random) -> Callable[[Level], NDArray[Any]]:
+    """Two blocks with rows of different lengths."""
+    strides = [int(s) for s in rng.integers(8, 50, 2)]
+    a, b = (samples(rng, 8, stride) for stride in strides)
+
+    def run(level: Level) -> NDArray[Any]:
+        error = FUNCTIONS["kernel_block_error"](
+            level, pointer(a, np.uint8), strides[0], pointer(b, np.uint8), strides[1]
+        )
+        assert error == np.abs(a[:, :8].astype(int) - b[:, :8]).sum()
+        return np.array([error])
+
+    return run
+
+
 def predict(chroma: int) -> Case:
     """A window of a block, added to what is there."""
     kind, side = (_CHROMA, 8) if chroma else (_LUMA, 16)
@@ -295,6 +327,8 @@ def coefficients(rng: Random, count: int) -> tuple[NDArray[np.float64] | float, 
 KERNELS: dict[str, Case] = {
     "filter_line": filter_line,
     "window_errors": window_errors,
+    "hadamard_errors": hadamard_errors,
+    "block_error": block_error,
     "predict_luma": predict(0),
     "predict_chroma": predict(1),
     "round_line": round_line,

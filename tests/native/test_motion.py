@@ -14,7 +14,7 @@ from colorvid.motion.coding import MotionCoder
 from colorvid.motion.compensate import predict_in_torch
 from colorvid.motion.field import check_motion, grid_shape
 from colorvid.motion.native import AnyMotionCoder, NativeMotionCoder
-from colorvid.native.core import at_level, levels
+from colorvid.native.core import Core, at_level, levels
 from colorvid.native.motion import MotionState, Reference, compensate
 from tests.motion.frames import (
     SHAPES,
@@ -83,13 +83,19 @@ def scene(size: tuple[int, int], seed: int) -> list[np.ndarray]:
     return [world[y : y + size[0], x : x + size[1]].copy() for y, x in places]
 
 
+def filled(core: Core, luma: np.ndarray) -> Reference:
+    reference = Reference(core)
+    reference.fill(luma)
+    return reference
+
+
 def estimated(level: str, size: tuple[int, int], seed: int, weight: int) -> list[Motion]:
     """The motion of a P frame and of a B frame of a scene."""
     core = at_level(level)
     first, middle, last = scene(size, seed)
     coder = MotionState(core, grid_shape(*size), 4)
     coder.start(0)
-    references = [Reference(core, luma) for luma in (first, last)]
+    references = [filled(core, luma) for luma in (first, last)]
     p = coder.estimate(p_links(0, 1, 2), last, (references[0], None), weight)
     coder.encode(p_links(0, 1, 2), p)
     b = coder.estimate(b_links(0, 1, 2), middle, (references[0], references[1]), weight)
@@ -121,7 +127,7 @@ def test_what_does_not_fit_is_refused() -> None:
     coder = MotionState(core, (2, 2), 3)
     coder.start(0)
     luma = np.zeros((16, 16), np.uint8)
-    right, wrong = Reference(core, luma), Reference(core, luma[:8])
+    right, wrong = filled(core, luma), filled(core, luma[:8])
     wanted: list[tuple[Links, np.ndarray, tuple[Reference, Reference | None], int]] = [
         (p_links(0, 1), luma[:8], (right, None), 0),
         (p_links(0, 1), luma[:8], (wrong, None), 0),

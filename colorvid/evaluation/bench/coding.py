@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -17,7 +16,6 @@ from colorvid.files.decode import decode_file
 from colorvid.files.streams import header_of
 from colorvid.io import open_reader
 from colorvid.models.loading import Model, model_on
-from colorvid.native.core import VARIABLE
 
 X264_CRF = 23
 """x264's own default."""
@@ -103,12 +101,13 @@ def code(model: Model, job: Job, workers: int) -> Round:
 
 
 def code_in_pytorch(job: Job, workers: Sequence[int]) -> list[Round]:
-    """The same in PyTorch with each number of workers; changes this process for good.
+    """The same with each number of workers, but for motion all in PyTorch.
 
     Call it in a process of its own (`colorvid.evaluation.compare.machine.call_alone`).
     """
-    os.environ[VARIABLE] = "0"
-    model = model_on("cpu", "default")
+    import torch
+
+    model = model_on("cpu", "default", torch.float32)
     return [code(model, job, count) for count in workers]
 
 

@@ -131,11 +131,13 @@ int colorvid_motion_decode(MotionState* state, const Links* links, const uint8_t
     });
 }
 
-int colorvid_reference_new(int level, const uint8_t* luma, int height, int width,
-                           Reference** reference) {
+Reference* colorvid_reference_new() { return new (std::nothrow) Reference(); }
+
+int colorvid_reference_fill(int level, Reference* reference, const uint8_t* luma, int height,
+                            int width) {
     if (height < 1 || width < 1 || height > kMostSide || width > kMostSide) return kWrongArgument;
     return guarded([&] {
-        *reference = new Reference(kernels(level), {luma, height, width});
+        reference->fill(kernels(level), {luma, height, width});
         return kFine;
     });
 }
@@ -383,6 +385,11 @@ void colorvid_kernel_filter_line(int level, const uint8_t* src, ptrdiff_t step, 
 void colorvid_kernel_window_errors(int level, const uint8_t* a, ptrdiff_t a_stride,
                                    const uint8_t* b, ptrdiff_t b_stride, int32_t* errors) {
     kernels(level).window_errors(a, a_stride, b, b_stride, errors);
+}
+
+void colorvid_kernel_hadamard_errors(int level, const uint8_t* a, ptrdiff_t a_stride,
+                                     const uint8_t* b, ptrdiff_t b_stride, int32_t* errors) {
+    kernels(level).hadamard_errors(a, a_stride, b, b_stride, errors);
 }
 
 int32_t colorvid_kernel_block_error(int level, const uint8_t* a, ptrdiff_t a_stride,

@@ -57,9 +57,11 @@ COLORVID_API int colorvid_motion_encode(colorvid::MotionState* state, const colo
 COLORVID_API int colorvid_motion_decode(colorvid::MotionState* state, const colorvid::Links* links,
                                         const uint8_t* data, size_t size, int16_t* past,
                                         int16_t* future, uint8_t* uses, int64_t report[2]);
-// A reference for `estimate`: its luma of 1..8192 samples a side, prepared in `*reference`.
-COLORVID_API int colorvid_reference_new(int level, const uint8_t* luma, int height, int width,
-                                        colorvid::Reference** reference);
+// A reference for `estimate`, which can be filled again and again: with luma of 1..8192 samples to a
+// side.
+COLORVID_API colorvid::Reference* colorvid_reference_new();
+COLORVID_API int colorvid_reference_fill(int level, colorvid::Reference* reference,
+                                         const uint8_t* luma, int height, int width);
 COLORVID_API void colorvid_reference_free(colorvid::Reference* reference);
 // Search and choose the motion of a frame for coding it with `state`, which stays as it is.
 // `current`: its luma; `future` and its results are null for a P frame. `weight`: price of a bit in
@@ -133,6 +135,9 @@ COLORVID_API void colorvid_kernel_filter_line(int level, const uint8_t* src, ptr
 COLORVID_API void colorvid_kernel_window_errors(int level, const uint8_t* a, ptrdiff_t a_stride,
                                                 const uint8_t* b, ptrdiff_t b_stride,
                                                 int32_t* errors);
+COLORVID_API void colorvid_kernel_hadamard_errors(int level, const uint8_t* a, ptrdiff_t a_stride,
+                                                  const uint8_t* b, ptrdiff_t b_stride,
+                                                  int32_t* errors);
 COLORVID_API int32_t colorvid_kernel_block_error(int level, const uint8_t* a, ptrdiff_t a_stride,
                                                  const uint8_t* b, ptrdiff_t b_stride);
 COLORVID_API void colorvid_kernel_predict(int level, int chroma, const uint8_t* src,

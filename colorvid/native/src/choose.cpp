@@ -93,11 +93,22 @@ private:
     };
 
     void macroblock(int row, int column) {
-        const Quad hint = state_.traced(links_.past, row, column, links_.past_distance);
-        const Quad found = search_.macroblock(walk, row, column, hint);
+        gather_hints(row, column);
+        const Quad found = search_.macroblock(walk, row, column, hints_);
         const std::vector<Quad>& quads =
             candidates_.of(found, walk.neighbours(row, column), search_.errors);
         walk.macroblock(adapter_, row, column, cheapest(quads, row, column));
+    }
+
+    // What moved in the reference may move on: here, to the right and below.
+    void gather_hints(int row, int column) {
+        const auto traced = [&](int y, int x) {
+            return state_.traced(links_.past, y, x, links_.past_distance);
+        };
+        const Quad here = traced(row, column);
+        hints_.assign(here.begin(), here.end());
+        if (column + 1 < walk.wide) hints_.push_back(traced(row, column + 1)[0]);
+        if (row + 1 < walk.tall) hints_.push_back(traced(row + 1, column)[0]);
     }
 
     // By rising error, until the error alone is worse than the best sum of error and bits.
@@ -127,6 +138,7 @@ private:
     Search search_;
     Candidates candidates_;
     StateAdapter adapter_;
+    std::vector<Vector> hints_;
     std::vector<Ranked> ranked_;
 };
 

@@ -10,8 +10,7 @@ namespace {
 // Errors of macroblocks that are predicted by the mean of both references.
 class MeanErrors {
 public:
-    MeanErrors(const Kernels& kernels, const Errors& past, const Errors& future)
-        : kernels_(kernels), past_(past), future_(future) {}
+    MeanErrors(const Errors& past, const Errors& future) : past_(past), future_(future) {}
 
     // Forget the macroblock before.
     void start() { known_.clear(); }
@@ -30,8 +29,7 @@ public:
             b += future_.predicted_stride();
         }
         known_.push_back({past, future, {}});
-        kernels_.window_errors(past_.current(), past_.current_stride(), mean, kWindow,
-                               known_.back().blocks);
+        past_.compare(mean, kWindow, known_.back().blocks);
         return known_.back().blocks;
     }
 
@@ -41,7 +39,6 @@ private:
         int32_t blocks[4];
     };
 
-    const Kernels& kernels_;
     const Errors &past_, &future_;
     std::vector<Entry> known_;
 };
@@ -59,7 +56,7 @@ public:
           weight_(task.weight),
           past_(kernels, task.current, task.past, task.weight),
           future_(kernels, task.current, *task.future, task.weight),
-          means_(kernels, past_.errors, future_.errors) {}
+          means_(past_.errors, future_.errors) {}
 
     void run() {
         for (int row = 0; row < walk.tall; ++row) {
@@ -80,8 +77,10 @@ private:
         lowest_ = kMost;
         means_.start();
         const PairChoice near = walk.spatial(row, column), old = walk.temporal(row, column);
-        const Quad past = past_.macroblock(walk.past, row, column, old.past);
-        const Quad future = future_.macroblock(walk.future, row, column, old.future);
+        hints_.assign(old.past.begin(), old.past.end());
+        const Quad past = past_.macroblock(walk.past, row, column, hints_);
+        hints_.assign(old.future.begin(), old.future.end());
+        const Quad future = future_.macroblock(walk.future, row, column, hints_);
         consider(near);
         consider(old);
         pair(best_of_one(kPast, past), best_of_one(kFuture, future));
@@ -171,6 +170,7 @@ private:
     MeanErrors means_;
     Candidates candidates_;
     StateAdapter adapter_;
+    std::vector<Vector> hints_;
     int row_ = 0, column_ = 0;
     Cost lowest_ = 0;
     PairChoice best_{};

@@ -19,23 +19,31 @@ void filter_line_plain(const uint8_t* src, ptrdiff_t step, const int16_t* taps, 
 
 #if COLORVID_X86
 
-// 16 samples at once; the last ones overlap those before them.
+// 32 samples at once, by pairs of taps; the last ones overlap those before them.
 COLORVID_AVX2 void filter_line_avx2(const uint8_t* src, ptrdiff_t step, const int16_t* taps,
                                     uint8_t* dst, int count) {
-    if (count < 16) return filter_line_plain(src, step, taps, dst, count);
-    __m256i tap[8];
-    for (int t = 0; t < 8; ++t) tap[t] = _mm256_set1_epi16(taps[t]);
-    for (int start = 0; start < count; start += 16) {
-        const int i = std::min(start, count - 16);
-        __m256i sum = _mm256_set1_epi16(32);
-        for (int t = 0; t < 8; ++t) {
-            const __m128i bytes =
-                _mm_loadu_si128(reinterpret_cast<const __m128i*>(src + i + t * step));
-            sum = _mm256_add_epi16(sum, _mm256_mullo_epi16(_mm256_cvtepu8_epi16(bytes), tap[t]));
+    if (count < 32) return filter_line_plain(src, step, taps, dst, count);
+    __m256i pair[4];
+    for (int p = 0; p < 4; ++p) {
+        const int both = (taps[2 * p] & 0xFF) | taps[2 * p + 1] * 256;
+        pair[p] = _mm256_set1_epi16(static_cast<int16_t>(both));
+    }
+    for (int start = 0; start < count; start += 32) {
+        const int i = std::min(start, count - 32);
+        __m256i low = _mm256_set1_epi16(32), high = low;
+        for (int p = 0; p < 4; ++p) {
+            const uint8_t* from = src + i + 2 * p * step;
+            const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+            const __m256i second =
+                _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + step));
+            const __m256i left = _mm256_unpacklo_epi8(first, second);
+            const __m256i right = _mm256_unpackhi_epi8(first, second);
+            low = _mm256_add_epi16(low, _mm256_maddubs_epi16(left, pair[p]));
+            high = _mm256_add_epi16(high, _mm256_maddubs_epi16(right, pair[p]));
         }
-        sum = _mm256_srai_epi16(sum, 6);
-        const __m128i low = _mm256_castsi256_si128(sum), high = _mm256_extracti128_si256(sum, 1);
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + i), _mm_packus_epi16(low, high));
+        low = _mm256_srai_epi16(low, 6);
+        high = _mm256_srai_epi16(high, 6);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst + i), _mm256_packus_epi16(low, high));
     }
 }
 

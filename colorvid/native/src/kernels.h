@@ -13,11 +13,12 @@
 namespace colorvid {
 
 constexpr int kSide = 16;            // of a macroblock, and of the window that a block predicts
+constexpr int kCell = 8;             // of what has a vector of its own in the pyramid
 constexpr int kWindow = 24;          // of the samples that a macroblock's vectors predict
 constexpr int kRamp[8] = {1, 3, 5, 7, 9, 11, 13, 15};  // weights across an edge, outside to inside
 
-// dst[i] = clamp((sum over t of taps[t] * src[i + t * step] + 32) >> 6, 0, 255) for 8 taps whose
-// partial sums fit 16 bits.
+// dst[i] = clamp((sum over t of taps[t] * src[i + t * step] + 32) >> 6, 0, 255) for 8 taps of 8
+// bits whose partial sums fit 16 bits.
 using FilterLine = void (*)(const uint8_t* src, ptrdiff_t step, const int16_t* taps, uint8_t* dst,
                             int count);
 void filter_line_plain(const uint8_t*, ptrdiff_t, const int16_t*, uint8_t*, int);
@@ -28,7 +29,13 @@ using WindowErrors = void (*)(const uint8_t* a, ptrdiff_t a_stride, const uint8_
                               ptrdiff_t b_stride, int32_t errors[4]);
 void window_errors_plain(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t, int32_t[4]);
 
-// Sum of absolute differences of two windows of 16x16.
+// Sums of the absolute values of the Hadamard transform, not normalised, of the differences of two
+// macroblocks: of each of the four blocks of 8x8.
+using HadamardErrors = void (*)(const uint8_t* a, ptrdiff_t a_stride, const uint8_t* b,
+                                ptrdiff_t b_stride, int32_t errors[4]);
+void hadamard_errors_plain(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t, int32_t[4]);
+
+// Sum of absolute differences of two blocks of 8x8.
 using BlockError = int32_t (*)(const uint8_t* a, ptrdiff_t a_stride, const uint8_t* b,
                                ptrdiff_t b_stride);
 int32_t block_error_plain(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t);
@@ -111,6 +118,7 @@ void add_basis_plain(double*, const double*, double, int);
 #if COLORVID_X86
 void filter_line_avx2(const uint8_t*, ptrdiff_t, const int16_t*, uint8_t*, int);
 void window_errors_avx2(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t, int32_t[4]);
+void hadamard_errors_avx2(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t, int32_t[4]);
 int32_t block_error_avx2(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t);
 void predict_luma_avx2(const uint8_t*, ptrdiff_t, const int16_t*, const int16_t*, int32_t*,
                        ptrdiff_t);
@@ -146,6 +154,7 @@ void add_basis_neon(double*, const double*, double, int);
 struct Kernels {
     FilterLine filter_line;
     WindowErrors window_errors;
+    HadamardErrors hadamard_errors;
     BlockError block_error;
     PredictWindow predict_luma;
     PredictWindow predict_chroma;

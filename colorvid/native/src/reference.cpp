@@ -22,10 +22,15 @@ Padded::Padded(Plane plane, int before, int height, int width)
     }
 }
 
-Upsampled::Upsampled(const Kernels& kernels, Plane plane)
-    : tall(rounded_up(plane.height, kSide) + 2 * kMargin),
-      wide(rounded_up(plane.width, kSide) + 2 * kMargin),
-      samples_(new uint8_t[static_cast<size_t>(16) * tall * wide]) {
+void Upsampled::fill(const Kernels& kernels, Plane plane) {
+    tall = rounded_up(plane.height, kSide) + 2 * kMargin;
+    wide = rounded_up(plane.width, kSide) + 2 * kMargin;
+    const size_t needed = static_cast<size_t>(16) * tall * wide;
+    if (needed > room_) {
+        room_ = 0;
+        samples_.reset(new uint8_t[needed]);
+        room_ = needed;
+    }
     const int before = kTaps / 2 - 1;
     const Padded base(plane, kMargin + before, tall + kTaps - 1, wide + kTaps - 1);
     std::vector<uint8_t> lines(static_cast<size_t>(base.height) * wide);

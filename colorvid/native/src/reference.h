@@ -14,7 +14,6 @@ namespace colorvid {
 
 constexpr int kReach = 4;    // a block's vector predicts so many samples beyond each of its edges
 constexpr int kMargin = 32;  // samples kept around a picture; farther vectors see the margin
-constexpr int kCell = 8;     // side of what has a vector of its own at a level of the pyramid
 
 inline int rounded_up(int size, int unit) { return (size + unit - 1) / unit * unit; }
 
@@ -40,7 +39,8 @@ private:
 // what the decoder computes.
 class Upsampled {
 public:
-    Upsampled(const Kernels& kernels, Plane plane);
+    // Take another plane; keeps the memory if it suffices.
+    void fill(const Kernels& kernels, Plane plane);
 
     // The window of the macroblock at `top`, `left` moved by a vector, or the nearest there is.
     const uint8_t* window(int top, int left, Vector move) const {
@@ -49,7 +49,7 @@ public:
         return &samples_[place((move.y & 3) * 4 + (move.x & 3), y) + x];
     }
 
-    int tall, wide;
+    int tall = 0, wide = 0;
 
 private:
     size_t place(int phase, int row) const {
@@ -57,11 +57,13 @@ private:
     }
 
     std::unique_ptr<uint8_t[]> samples_;
+    size_t room_ = 0;
 };
 
 // A plane at half its size, at half of that, and so on: means of 2x2 samples.
 class Pyramid {
 public:
+    Pyramid() = default;
     explicit Pyramid(Plane plane);
 
     int levels() const { return static_cast<int>(levels_.size()); }
@@ -73,11 +75,17 @@ private:
     std::vector<Padded> levels_;
 };
 
+// Serves any number of pictures once it is filled, and can be filled again.
 struct Reference {
-    Reference(const Kernels& kernels, Plane plane)
-        : height(plane.height), width(plane.width), fine(kernels, plane), coarse(plane) {}
+    void fill(const Kernels& kernels, Plane plane) {
+        height = width = 0;  // in case that memory runs out
+        fine.fill(kernels, plane);
+        coarse = Pyramid(plane);
+        height = plane.height;
+        width = plane.width;
+    }
 
-    int height, width;
+    int height = 0, width = 0;
     Upsampled fine;
     Pyramid coarse;
 };

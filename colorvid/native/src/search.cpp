@@ -3,6 +3,12 @@
 
 namespace colorvid {
 
+// The norm of the transform is 8, and errors under the window have 8 bits behind the point: both
+// measures count alike.
+constexpr int kHadamardWeight = 256 / 8;
+constexpr Vector kAround[] = {{-1, 0},  {0, -1}, {0, 1},  {1, 0},
+                              {-1, -1}, {-1, 1}, {1, -1}, {1, 1}};
+
 static Vector operator+(Vector a, Vector b) { return {a.y + b.y, a.x + b.x}; }
 static Vector operator*(int factor, Vector v) { return {factor * v.y, factor * v.x}; }
 
@@ -27,11 +33,20 @@ Errors::Entry Errors::of(Vector vector) {
     for (const Entry& entry : known_) {
         if (entry.vector == vector) return entry;
     }
-    known_.push_back({vector, {}});
-    kernels_.window_errors(current_.at(top_, left_), current_.width,
-                           reference_.window(top_, left_, vector), reference_.wide,
-                           known_.back().blocks);
-    return known_.back();
+    Entry entry{vector, {}};
+    compare(reference_.window(top_, left_, vector), reference_.wide, entry.blocks);
+    known_.push_back(entry);
+    return entry;
+}
+
+void Errors::compare(const uint8_t* window, ptrdiff_t stride, int32_t blocks[4]) const {
+    const uint8_t* current = current_.at(top_, left_);
+    const ptrdiff_t current_stride = current_.width;
+    kernels_.window_errors(current, current_stride, window, stride, blocks);
+    int32_t frequencies[4];
+    kernels_.hadamard_errors(current + kReach * (current_stride + 1), current_stride,
+                             window + kReach * (stride + 1), stride, frequencies);
+    for (int block = 0; block < 4; ++block) blocks[block] += kHadamardWeight * frequencies[block];
 }
 
 int32_t Errors::of(const Quad& quad) {
@@ -43,13 +58,15 @@ int32_t Errors::of(const Quad& quad) {
 // One level of the pyramid: a vector for each cell, in samples of that level.
 class LevelSearch {
 public:
-    LevelSearch(const Kernels& kernels, const Padded& current, const Padded& reference,
+    // `reach`: samples around a cell that are compared too, none or half a cell.
+    LevelSearch(const Kernels& kernels, const Padded& current, const Padded& reference, int reach,
                 int64_t weight)
         : tall((current.height - 2 * kMargin) / kCell),
           wide((current.width - 2 * kMargin) / kCell),
           kernels_(kernels),
           current_(current),
           reference_(reference),
+          reach_(reach),
           weight_(weight),
           vectors_(static_cast<size_t>(tall) * wide) {}
 
@@ -72,12 +89,10 @@ public:
 private:
     static constexpr int kFull = 8;       // samples to each side that the smallest level tries
     static constexpr int kSteps = 8;      // most steps of a refinement
-    static constexpr Vector kAround[] = {{-1, 0}, {0, -1}, {0, 1},  {1, 0},
-                                         {-1, -1}, {-1, 1}, {1, -1}, {1, 1}};
 
     void cell(int row, int column, const LevelSearch* parent) {
-        top_ = kMargin + row * kCell - (kSide - kCell) / 2;
-        left_ = kMargin + column * kCell - (kSide - kCell) / 2;
+        top_ = kMargin + row * kCell;
+        left_ = kMargin + column * kCell;
         const Vector left = column ? vector(row, column - 1) : kNone;
         const Vector above = row ? vector(row - 1, column) : kNone;
         const Vector right = row && column + 1 < wide ? vector(row - 1, column + 1) : kNone;
@@ -110,9 +125,15 @@ private:
     }
 
     void attempt(Vector vector) {
-        const int32_t error = kernels_.block_error(
-            current_.at(top_, left_), current_.width,
-            reference_.nearest(top_ + vector.y, left_ + vector.x, kSide), reference_.width);
+        int32_t error = 0;
+        for (int y = -reach_; y < kCell + reach_; y += kCell) {
+            for (int x = -reach_; x < kCell + reach_; x += kCell) {
+                error += kernels_.block_error(
+                    current_.at(top_ + y, left_ + x), current_.width,
+                    reference_.nearest(top_ + y + vector.y, left_ + x + vector.x, kCell),
+                    reference_.width);
+            }
+        }
         const Cost cost =
             (static_cast<Cost>(error) << 16) + weight_ * golomb_bits(vector, guess_);
         if (cost < lowest_) {
@@ -124,6 +145,7 @@ private:
     const Kernels& kernels_;
     const Padded& current_;
     const Padded& reference_;
+    const int reach_;
     const int64_t weight_;
     std::vector<Vector> vectors_;
     int top_ = 0, left_ = 0;
@@ -146,7 +168,10 @@ void Search::coarse(const Kernels& kernels, const Pyramid& current, const Pyrami
     done.reserve(current.levels());
     for (int level = current.levels(); level >= 1; --level) {
         const LevelSearch* parent = done.empty() ? nullptr : &done.back();
-        done.emplace_back(kernels, current.level(level), reference.level(level), weight_);
+        // Far from where they will be, small things must not drown in what is around them; at the
+        // last level it makes fields smooth.
+        const int reach = level == 1 ? kCell / 2 : 0;
+        done.emplace_back(kernels, current.level(level), reference.level(level), reach, weight_);
         done.back().run(parent);
     }
     if (done.empty()) return;
@@ -162,7 +187,7 @@ void Search::coarse(const Kernels& kernels, const Pyramid& current, const Pyrami
 }
 
 // What others say about the macroblock.
-void Search::gather(const Walk& walk, int row, int column, const Quad& hint) {
+void Search::gather(const Walk& walk, int row, int column, const std::vector<Vector>& hints) {
     candidates_ = {guess_, kZero, near_.left, near_.above, near_.right};
     if (column) candidates_.push_back(walk.block(2 * row + 1, 2 * column - 1));
     if (row) candidates_.push_back(walk.block(2 * row - 1, 2 * column + 1));
@@ -174,35 +199,34 @@ void Search::gather(const Walk& walk, int row, int column, const Quad& hint) {
     cell(row, column);
     cell(row, column + 1);
     cell(row + 1, column);
-    candidates_.insert(candidates_.end(), hint.begin(), hint.end());
+    candidates_.insert(candidates_.end(), hints.begin(), hints.end());
 }
 
-// What a vector costs about: nothing as guessed, little as a neighbour's, else its difference.
+// What a vector costs about: nothing as guessed, little as a neighbour's, else its difference; half
+// of that, as the choice that follows wants good vectors more than cheap ones.
 Cost Search::price(Vector vector) const {
+    constexpr int kNeighbour = 3, kOther = 3;  // bits
     int bits = 0;
     if (vector == near_.left || vector == near_.above || vector == near_.right) {
-        bits = vector == guess_ ? 0 : 3;
+        bits = vector == guess_ ? 0 : kNeighbour;
     } else if (vector != guess_) {
-        bits = 3 + golomb_bits(vector, guess_);
+        bits = kOther + golomb_bits(vector, guess_);
     }
-    return (weight_ * bits) << kBitShift;
+    return (weight_ * bits) << (kBitShift - 1);
 }
 
-// From `best` downhill in steps of `first` quarter samples, then of half as many, down to one.
+// From `best` downhill in steps of two samples, of one, of a half and of a quarter.
 template <class Error>
-Vector Search::descend(Vector best, const Error& error, int first) {
-    constexpr int kMostSteps = 16;
-    constexpr Vector kAround[] = {{-1, 0}, {0, -1}, {0, 1},  {1, 0},
-                                  {-1, -1}, {-1, 1}, {1, -1}, {1, 1}};
+Vector Search::descend(Vector best, const Error& error) const {
+    constexpr int kWhole = 4, kMostWhole = 16, kMostParts = 2;  // quarter samples; rounds
     Cost lowest = cost_of_error(error(best)) + price(best);
-    for (int step = first; step >= 1; step /= 2) {
-        const int most = step >= 4 ? kMostSteps : 1;
-        for (int round = 0; round < most; ++round) {
+    for (int step = 2 * kWhole; step >= 1; step /= 2) {
+        const bool whole = step >= kWhole;
+        for (int round = whole ? kMostWhole : kMostParts; round > 0; --round) {
             const Vector centre = best;
             for (Vector move : kAround) {
-                if (step >= 4 && move.y && move.x) continue;
                 const Vector there = centre + step * move;
-                if (!in_range(there)) continue;
+                if ((whole && move.y && move.x) || !in_range(there)) continue;
                 const Cost cost = cost_of_error(error(there)) + price(there);
                 if (cost < lowest) {
                     lowest = cost;
@@ -215,11 +239,27 @@ Vector Search::descend(Vector best, const Error& error, int first) {
     return best;
 }
 
-Quad Search::macroblock(const Walk& walk, int row, int column, const Quad& hint) {
+// Of all vectors tried so far.
+Vector Search::best_of_block(int block) const {
+    Vector best = guess_;
+    Cost lowest = kMost;
+    for (const Errors::Entry& entry : errors.known()) {
+        const Cost cost = cost_of_error(entry.blocks[block]) + price(entry.vector);
+        if (cost < lowest) {
+            lowest = cost;
+            best = entry.vector;
+        }
+    }
+    return best;
+}
+
+Quad Search::macroblock(const Walk& walk, int row, int column,
+                        const std::vector<Vector>& hints) {
+    constexpr int kSplitBits = 6;  // about what a split costs; less is not worth the search
     errors.start(row, column);
     near_ = walk.neighbours(row, column);
     guess_ = median(near_);
-    gather(walk, row, column, hint);
+    gather(walk, row, column, hints);
     Vector best = guess_;
     Cost lowest = kMost;
     for (Vector vector : candidates_) {
@@ -230,28 +270,14 @@ Quad Search::macroblock(const Walk& walk, int row, int column, const Quad& hint)
             best = vector;
         }
     }
-    best = descend(best, [&](Vector v) { return errors.of(v).whole(); }, 8);
-    Quad quad{best, best, best, best};
-    const Errors::Entry whole = errors.of(best);
-    for (int block = 0; block < 4; ++block) {
-        Cost least = kMost;
-        for (const Errors::Entry& entry : errors.known()) {
-            const Cost cost = cost_of_error(entry.blocks[block]) + price(entry.vector);
-            if (cost < least) {
-                least = cost;
-                quad[block] = entry.vector;
-            }
-        }
-    }
-    Cost gain = 0;
-    for (int block = 0; block < 4; ++block) {
-        gain += cost_of_error(whole.blocks[block] - errors.of(quad[block]).blocks[block]);
-    }
-    constexpr int kSplitBits = 8;
+    best = descend(best, [&](Vector vector) { return errors.of(vector).whole(); });
+    Quad quad;
+    for (int block = 0; block < 4; ++block) quad[block] = best_of_block(block);
+    const Cost gain = cost_of_error(errors.of(best).whole() - errors.of(quad));
     if (gain <= (weight_ * kSplitBits) << kBitShift) return {best, best, best, best};
     for (int block = 0; block < 4; ++block) {
         quad[block] =
-            descend(quad[block], [&](Vector v) { return errors.of(v).blocks[block]; }, 4);
+            descend(quad[block], [&](Vector vector) { return errors.of(vector).blocks[block]; });
     }
     return quad;
 }

@@ -15,7 +15,7 @@ namespace colorvid {
 
 // Costs are errors plus bits times their price, in units of 2^-26 of an absolute difference.
 using Cost = int64_t;
-constexpr int kErrorShift = 18;  // errors of windows have 8 bits behind the point,
+constexpr int kErrorShift = 17;  // errors have 9 bits behind the point,
 constexpr int kBitShift = 10;    // bits 10, and their prices 16
 constexpr Cost kMost = std::numeric_limits<Cost>::max();
 
@@ -48,11 +48,12 @@ public:
     Entry of(Vector vector);
     int32_t of(const Quad& quad);
 
-    // The windows of the macroblock: of the picture, and of the reference moved by a vector.
-    const uint8_t* current() const { return current_.at(top_, left_); }
-    int current_stride() const { return current_.width; }
+    // The window that the reference, moved by a vector, predicts of the macroblock.
     const uint8_t* predicted(Vector vector) const { return reference_.window(top_, left_, vector); }
-    int predicted_stride() const { return reference_.wide; }
+    ptrdiff_t predicted_stride() const { return reference_.wide; }
+
+    // Errors of the blocks if this window predicts the macroblock.
+    void compare(const uint8_t* window, ptrdiff_t stride, int32_t blocks[4]) const;
 
     // All vectors tried so far.
     const std::vector<Entry>& known() const { return known_; }
@@ -70,18 +71,19 @@ public:
     // `weight`: price of a bit in 1/65536 of an absolute difference.
     Search(const Kernels& kernels, Plane current, const Reference& reference, int64_t weight);
 
-    // Good vectors for the macroblock at `row`, `column`, those before it having been coded; `hint`:
+    // Good vectors for the macroblock at `row`, `column`, those before it having been coded; `hints`:
     // vectors to try too. Its errors are those of this macroblock until the next call.
-    Quad macroblock(const Walk& walk, int row, int column, const Quad& hint);
+    Quad macroblock(const Walk& walk, int row, int column, const std::vector<Vector>& hints);
 
     Errors errors;
 
 private:
     void coarse(const Kernels& kernels, const Pyramid& current, const Pyramid& reference);
-    void gather(const Walk& walk, int row, int column, const Quad& hint);
+    void gather(const Walk& walk, int row, int column, const std::vector<Vector>& hints);
     Cost price(Vector vector) const;
     template <class Error>
-    Vector descend(Vector best, const Error& error, int first);
+    Vector descend(Vector best, const Error& error) const;
+    Vector best_of_block(int block) const;
 
     const int64_t weight_;
     int tall_, wide_;
