@@ -53,7 +53,6 @@ _B = Links(past=0, future=1, inherits=1, target=2, past_distance=1, future_dista
 """A P frame behind a key frame, and a B frame between the two."""
 
 
-
 class EntropyTarget(Target):
     """Range coder with the vectors, and rANS with the model's tables; byte 0 chooses."""
 
