@@ -26,7 +26,7 @@ def test_good_frames_pass() -> None:
     report = output.report(Fraction(25), 18, 2.0)
     assert values == [1, 2]
     assert (report.frames, report.lost, report.ok) == (2, 0, True)
-    assert report.size_bytes == 60 + 10 + 20 + 18
+    assert report.size_bytes == 62 + 10 + 20 + 18
 
 
 def test_lost_frames_repeat_the_last_good_one() -> None:
@@ -68,7 +68,7 @@ def test_a_stream_of_gaps_is_not_filled() -> None:
 
 
 def test_a_lost_frame_whose_packet_is_there_is_always_filled() -> None:
-    waiting = [DecodedRecord(None, 14, lost=1)] * (MAX_GAP + 5)
+    waiting = [DecodedRecord(None, 16, lost=1)] * (MAX_GAP + 5)
     assert len(shown(DecodedRecord(grey(1)), *waiting)[0]) == MAX_GAP + 6
 
 

@@ -11,6 +11,7 @@ import pytest
 import colorvid
 from colorvid import config
 from colorvid.bitstream import ClvReader, Packet
+from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import (
     ConfigError,
@@ -43,7 +44,7 @@ def edited(coded: CodedClip, target: Path, edit: Callable[[int, Packet], bytes])
     """Write the stream with each packet replaced by what ``edit`` makes of number and packet."""
     data = coded.stream.read_bytes()
     summary = colorvid.probe(coded.stream)
-    parts = [data[:60]]
+    parts = [data[:STREAM_HEADER_BYTES]]
     parts += [edit(number, packet) for number, packet in enumerate(packets(coded.stream))]
     last = summary.frames[-1]
     parts.append(data[last.offset + last.packet_bytes :])
@@ -227,7 +228,7 @@ def test_stream_of_another_model(coded: CodedClip, tmp_path: Path) -> None:
     with coded.stream.open("rb") as file:
         header = replace(ClvReader(file).header, model_id=bytes(range(16)))
     stream = tmp_path / "other.clv"
-    stream.write_bytes(header.to_bytes() + coded.stream.read_bytes()[60:])
+    stream.write_bytes(header.to_bytes() + coded.stream.read_bytes()[STREAM_HEADER_BYTES:])
     with pytest.raises(
         ModelMismatch, match=r"needs model 000102\w+; available are default \(\w+\)"
     ):
