@@ -2,9 +2,9 @@
 
 The core is a shared library of plain C functions (`src/api.h`), called through ctypes, which
 releases the interpreter lock. It gives the same integers as the Python path, which stays as the
-reference and decodes where there is no library; only the core searches for motion. The environment variable ``COLORVID_NATIVE``
-chooses: ``0`` the Python path, the name of a `Level` in small letters the kernels of that level,
-``1`` or nothing the best that this machine has.
+reference and decodes where there is no library; only the core searches for motion. The environment
+variable ``COLORVID_NATIVE`` chooses: ``0`` the Python path, the name of a `Level` in small letters
+the kernels of that level, ``1`` or nothing the best that this machine has.
 """
 
 from __future__ import annotations
