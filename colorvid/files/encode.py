@@ -23,6 +23,7 @@ from colorvid.files.streams import create_stream, header_of
 from colorvid.frame import Frame
 from colorvid.io import FrameReader, VideoInfo, open_reader
 from colorvid.io.places import check_apart
+from colorvid.native.core import core_for_encoding
 from colorvid.quality.log import FrameLog, FrameRow, open_log
 from colorvid.quality.scores import FrameScores, MeanScores, color_spec, score_frame
 from colorvid.system.interrupts import uninterrupted
@@ -139,10 +140,11 @@ def encode_file(
     Raises:
         InputError: the source cannot be read, or holds what colorvid does not take.
         OutputError: a target exists or cannot be written.
-        ConfigError: an argument is not allowed.
+        ConfigError: an argument is not allowed, or there is no native core.
         ModelMismatch: no such model.
     """
     options = replace(options or EncodeOptions(), **keywords)
+    core_for_encoding()
     require_folder()
     model_file = None if options.model in TUNES else options.model
     check_apart(

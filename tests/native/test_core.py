@@ -11,7 +11,17 @@ import pytest
 
 from colorvid.errors import ConfigError
 from colorvid.native import core as module
-from colorvid.native.core import INTERFACE, VARIABLE, Core, Level, Status, at_level, core, describe
+from colorvid.native.core import (
+    INTERFACE,
+    VARIABLE,
+    Core,
+    Level,
+    Status,
+    at_level,
+    core,
+    core_for_encoding,
+    describe,
+)
 from colorvid.native.motion import MotionState, Reference
 from tests.native.sources import SOURCES
 
@@ -56,6 +66,8 @@ def test_a_missing_core_is_reported_once(caplog: pytest.LogCaptureFixture) -> No
     assert "install a C++ compiler and then colorvid again" in describe()
     with pytest.raises(ConfigError, match="no native core"):
         at_level("plain")
+    with pytest.raises(ConfigError, match="^encoding needs the native core, and .* installed"):
+        core_for_encoding()
 
 
 @pytest.mark.usefixtures("without_library")

@@ -30,11 +30,14 @@ Errors::Errors(const Kernels& kernels, Plane current, const Upsampled& reference
       reference_(reference) {}
 
 Errors::Entry Errors::of(Vector vector) {
-    for (const Entry& entry : known_) {
-        if (entry.vector == vector) return entry;
+    int& first = first_[(31u * static_cast<unsigned>(vector.y) + vector.x) % first_.size()];
+    for (int at = first; at >= 0; at = next_[at]) {
+        if (known_[at].vector == vector) return known_[at];
     }
     Entry entry{vector, {}};
     compare(reference_.window(top_, left_, vector), reference_.wide, entry.blocks);
+    next_.push_back(first);
+    first = static_cast<int>(known_.size());
     known_.push_back(entry);
     return entry;
 }

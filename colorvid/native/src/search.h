@@ -42,6 +42,8 @@ public:
         top_ = row * kSide;
         left_ = column * kSide;
         known_.clear();
+        next_.clear();
+        first_.fill(-1);
     }
 
     // The entry of a vector within kVectorLimit.
@@ -64,6 +66,9 @@ private:
     const Upsampled& reference_;
     int top_ = 0, left_ = 0;
     std::vector<Entry> known_;
+    // Chains of entries by a hash of their vectors: the first of each, and the next of each entry.
+    std::array<int, 256> first_;
+    std::vector<int> next_;
 };
 
 class Search {
