@@ -26,6 +26,8 @@ QUALITIES = 64
 """Number of quality indices, 0 to 63."""
 DEFAULT_QUALITY = 44
 DEFAULT_GOP = 32
+DEFAULT_MIN_GOP = 8
+"""Frames from a key frame to one of a new scene, at least."""
 MOST_BFRAMES = 15
 """Most B frames between two P frames."""
 DEFAULT_BFRAMES = 15

@@ -28,6 +28,7 @@ class Place(Ordered):
         frame_type: key, P, B, or B that is not kept.
         level: temporal level; 0 for key and P frames.
         past, future: distances to the references in frames of display; 0 = none.
+        refresh: a key frame, or a P frame of high quality, as none was near before it.
     """
 
     number: int
@@ -35,6 +36,7 @@ class Place(Ordered):
     level: int = 0
     past: int = 0
     future: int = 0
+    refresh: bool = False
 
     @property
     def display_number(self) -> int:
@@ -42,12 +44,20 @@ class Place(Ordered):
         return self.number
 
 
-KEY = Place(0, FrameType.KEY)
+KEY = Place(0, FrameType.KEY, refresh=True)
+REFRESH_PERIOD = 8
+"""Frames from one refreshing frame to the next, at least."""
 
 
-def mini_gop(first: int, last: int) -> Iterator[Place]:
-    """The frames behind ``first`` up to the P frame ``last``, in decoding order."""
-    yield Place(last, FrameType.P, past=last - first)
+def mini_gop(first: int, last: int, *, refresh: bool = True) -> Iterator[Place]:
+    """The frames behind ``first`` up to the P frame ``last``, in decoding order.
+
+    Args:
+        first: the key or P frame before them.
+        last: the P frame, 1..16 frames behind.
+        refresh: whether it is of high quality.
+    """
+    yield Place(last, FrameType.P, past=last - first, refresh=refresh)
     yield from _between(first, last, 1)
 
 

@@ -81,6 +81,15 @@ public:
         }
     }
 
+    // Of a cell with its vector.
+    int32_t error(int row, int column) const {
+        const int top = kMargin + row * kCell, left = kMargin + column * kCell;
+        const Vector moved = vector(row, column);
+        return kernels_.block_error(current_.at(top, left), current_.width,
+                                    reference_.nearest(top + moved.y, left + moved.x, kCell),
+                                    reference_.width);
+    }
+
     // Of a cell, or of the nearest one.
     Vector vector(int row, int column) const {
         row = std::clamp(row, 0, tall - 1);
@@ -187,6 +196,44 @@ void Search::coarse(const Kernels& kernels, const Pyramid& current, const Pyrami
                 std::clamp(found.x, -kVectorLimit, kVectorLimit)};
         }
     }
+}
+
+// Sum of absolute differences of a cell from its mean.
+static int32_t flat_error(const uint8_t* cell, ptrdiff_t stride) {
+    int32_t sum = 0, error = 0;
+    for (int y = 0; y < kCell; ++y) {
+        for (int x = 0; x < kCell; ++x) sum += cell[y * stride + x];
+    }
+    const int mean = (sum + kCell * kCell / 2) / (kCell * kCell);
+    for (int y = 0; y < kCell; ++y) {
+        for (int x = 0; x < kCell; ++x) error += std::abs(cell[y * stride + x] - mean);
+    }
+    return error;
+}
+
+Novelty novelty(const Kernels& kernels, const Pyramid& current, const Pyramid& reference) {
+    constexpr int64_t kWeight = 2 << 16;  // of a bit: fields shall be smooth
+    const int last = std::min(2, current.levels());
+    std::vector<LevelSearch> done;
+    done.reserve(current.levels());
+    for (int level = current.levels(); level >= std::max(1, last); --level) {
+        const LevelSearch* parent = done.empty() ? nullptr : &done.back();
+        done.emplace_back(kernels, current.level(level), reference.level(level), 0, kWeight);
+        done.back().run(parent);
+    }
+    if (done.empty()) return {0, 0};
+    const LevelSearch& search = done.back();
+    const Padded& plane = current.level(last);
+    Novelty result{search.tall * search.wide, 0};
+    for (int row = 0; row < search.tall; ++row) {
+        for (int column = 0; column < search.wide; ++column) {
+            const uint8_t* cell = plane.at(kMargin + row * kCell, kMargin + column * kCell);
+            // Noise alone, one step to a sample, makes no cell fresh.
+            result.fresh += 10 * search.error(row, column) >
+                            7 * flat_error(cell, plane.width) + 10 * kCell * kCell;
+        }
+    }
+    return result;
 }
 
 // What others say about the macroblock.

@@ -71,6 +71,15 @@ private:
     std::vector<int> next_;
 };
 
+// How many cells of a picture at a quarter of its size there are, and how many of them another
+// picture does not predict better than their mean does. Small pictures are compared at half their
+// size, the smallest have no cells.
+struct Novelty {
+    int cells, fresh;
+};
+
+Novelty novelty(const Kernels& kernels, const Pyramid& current, const Pyramid& reference);
+
 class Search {
 public:
     // `weight`: price of a bit in 1/65536 of an absolute difference.
