@@ -20,7 +20,7 @@ from colorvid.errors import ConfigError
 REFRESH_OFFSET = 2
 """Refreshing P frames are coded this many quality indices below the key frame, unless set
 otherwise: what they mend, many frames inherit."""
-P_OFFSETS = {1: 20, 2: 14, 4: 10}
+P_OFFSETS = {1: 20, 2: 10, 4: 8}
 """The same for other P frames, by the distance to their reference, or the next shorter one."""
 RISE_PERIOD = 5
 RISE = 6
@@ -42,7 +42,7 @@ class EncoderSettings:
         bframes: most B frames between two P frames, 0..15; fewer where motion is fast. 0 = none,
             and then every frame can be decoded as soon as it is coded.
         inter_quality: 0..63 of all P and B frames. By default ``quality - 2`` for P frames at least
-            eight frames behind the last of that quality, ``quality - 10`` to ``quality - 20`` for
+            eight frames behind the last of that quality, ``quality - 8`` to ``quality - 20`` for
             those between, and ``quality - 8`` to ``quality - 20`` for B frames by their level. Not
             below 0.
 

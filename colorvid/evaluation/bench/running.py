@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from colorvid.codec.settings import EncoderSettings
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, PACKAGE_VERSION
+from colorvid.config import DEFAULT_QUALITY, MEASURED_GOP, PACKAGE_VERSION
 from colorvid.evaluation.bench.clips import Footage
 from colorvid.evaluation.bench.coding import (
     X264_THREADS,
@@ -63,7 +63,7 @@ class Plan:
     clip: Path | None = None
     frames: int = 64
     settings: EncoderSettings = field(
-        default_factory=lambda: EncoderSettings(quality=DEFAULT_QUALITY, gop=DEFAULT_GOP)
+        default_factory=lambda: EncoderSettings(quality=DEFAULT_QUALITY, gop=MEASURED_GOP)
     )
     against: tuple[str, ...] = (PYTORCH, X264)
     pytorch_frames: int = 16
