@@ -301,7 +301,9 @@ def test_damaged_packets_raise_nothing_else(clip: list[CodedFrame]) -> None:
 def test_motion_that_is_not_there_takes_no_bytes(bframes: int) -> None:
     frame = moving_frames(1, *SIZE)[0]
     flat = Frame(*(np.full_like(p, 77) for p in frame.planes))
-    encoder = Encoder(load_model("default"), EncoderSettings(gop=5, bframes=bframes))
+    encoder = Encoder(
+        load_model("default"), EncoderSettings(gop=5, bframes=bframes, inter_quality=20)
+    )
     coded = [c for _ in range(5) for c in encoder.push(flat)] + encoder.flush()
     assert len(coded) == 5
     for c in coded:
