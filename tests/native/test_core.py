@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from colorvid.errors import ConfigError
+from colorvid.frame import Motion
 from colorvid.native import core as module
 from colorvid.native.core import INTERFACE, VARIABLE, Core, Level, Status, at_level, core, describe
-from colorvid.native.motion import MotionState
+from colorvid.native.motion import MotionState, Reference
+from tests.motion.frames import b_links, p_links
 from tests.native.sources import SOURCES
 
 
@@ -78,13 +80,37 @@ def test_python_and_cpp_agree_on_numbers() -> None:
 
 
 def test_wrong_arguments_are_refused() -> None:
-    state = MotionState(at_level("1"))
+    core = at_level("1")
+    state = MotionState(core, (2, 2), 4)
+    state.start(0)
+    links = p_links(0, 1)
     with pytest.raises(ConfigError, match="motion_encode refuses its arguments"):
-        state.encode(np.full((2, 2, 2), 2048, np.int16))
-    with pytest.raises(ConfigError, match="motion_encode refuses its arguments"):
-        state.encode(np.zeros((0, 2, 2), np.int16))
-    plane, prices = np.zeros((17, 9), np.uint8), np.zeros(1024)
-    with pytest.raises(ConfigError, match="simplify refuses its arguments"):
-        state.simplify(np.zeros((2, 2, 2), np.int16), (plane, plane), 1.0, prices)
-    with pytest.raises(ConfigError, match="simplify refuses its arguments"):
-        state.simplify(np.zeros((3, 2, 2), np.int16), (plane, plane), float("nan"), prices)
+        state.encode(links, Motion(np.full((2, 2, 2), 2048, np.int16)))
+    still = np.zeros((2, 2, 2), np.int16)
+    for uses in (3, 255):
+        pair = Motion(still, still, np.full((1, 1), uses, np.uint8))
+        with pytest.raises(ConfigError, match="motion_encode refuses its arguments"):
+            state.encode(b_links(0, 0, 1), pair)
+    for slot in (-1, 4):
+        with pytest.raises(ConfigError, match="motion_start refuses its arguments"):
+            state.start(slot)
+        with pytest.raises(ConfigError, match="motion_decode refuses its arguments"):
+            state.decode(p_links(0, slot), b"")
+    for wrong in (p_links(2, 1), b_links(0, 3, 1)):
+        with pytest.raises(ConfigError, match="native core: an inter frame needs its references"):
+            state.decode(wrong, b"")
+    for distance in (0, 17):
+        with pytest.raises(ConfigError, match="motion_decode refuses its arguments"):
+            state.decode(p_links(0, 1, distance), b"")
+    with pytest.raises(ConfigError, match="reference_new refuses its arguments"):
+        Reference(core, np.zeros((1, 8193), np.uint8))
+    plane = np.zeros((16, 9), np.uint8)
+    reference = Reference(core, plane)
+    for weight in (-1, 2**30 + 1):
+        with pytest.raises(ConfigError, match="estimate refuses its arguments"):
+            state.estimate(links, plane, (reference, None), weight)
+    with pytest.raises(ConfigError, match=r"has shape \(8, 9\); it must be \(16, 9\) as its ref"):
+        state.estimate(links, plane[:8], (reference, None), 1)
+    other = Reference(core, np.zeros((33, 9), np.uint8))
+    with pytest.raises(ConfigError, match="estimate refuses its arguments"):
+        state.estimate(b_links(0, 0, 1), plane, (reference, other), 1)

@@ -72,6 +72,21 @@ def window_errors(rng: Random) -> Callable[[Level], NDArray[Any]]:
     return run
 
 
+def block_error(rng: Random) -> Callable[[Level], NDArray[Any]]:
+    """Two windows with rows of different lengths."""
+    strides = [int(s) for s in rng.integers(16, 50, 2)]
+    a, b = (samples(rng, 16, stride) for stride in strides)
+
+    def run(level: Level) -> NDArray[Any]:
+        error = FUNCTIONS["kernel_block_error"](
+            level, pointer(a, np.uint8), strides[0], pointer(b, np.uint8), strides[1]
+        )
+        assert error == np.abs(a[:, :16].astype(int) - b[:, :16]).sum()
+        return np.array([error])
+
+    return run
+
+
 def predict(chroma: int) -> Case:
     """A window of a block, added to what is there."""
     kind, side = (_CHROMA, 8) if chroma else (_LUMA, 16)
@@ -295,6 +310,7 @@ def coefficients(rng: Random, count: int) -> tuple[NDArray[np.float64] | float, 
 KERNELS: dict[str, Case] = {
     "filter_line": filter_line,
     "window_errors": window_errors,
+    "block_error": block_error,
     "predict_luma": predict(0),
     "predict_chroma": predict(1),
     "round_line": round_line,
