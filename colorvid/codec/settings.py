@@ -78,7 +78,7 @@ class EncoderSettings:
     @property
     def reorder(self) -> int:
         """Most frames that come before one that is shown earlier, as in the stream header."""
-        return structure.levels(self.most_bframes)
+        return structure.reorder(self.most_bframes)
 
     @property
     def references(self) -> int:

@@ -73,11 +73,14 @@ def _between(low: int, high: int, level: int) -> Iterator[Place]:
     yield from _between(middle, high, level + 1)
 
 
-def levels(bframes: int) -> int:
-    """Levels of B frames in a mini-GOP of 0..15 of them; so many frames a decoder must wait."""
-    return bframes.bit_length()
+def reorder(bframes: int) -> int:
+    """Most frames that come before one that is shown earlier, in a mini-GOP of 0..15 B frames.
+
+    Every halving puts a frame before all those of its first half, which is the smaller one.
+    """
+    return (bframes + 1).bit_length() - 1
 
 
 def references(bframes: int) -> int:
     """Most pictures that such a mini-GOP needs at once."""
-    return max(1, levels(bframes) + 1)
+    return reorder(bframes) + 1
