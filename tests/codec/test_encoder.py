@@ -10,7 +10,7 @@ from colorvid.bitstream import FrameType, Packet
 from colorvid.codec.decoder import Decoder, MissingReference
 from colorvid.codec.encoder import CodedFrame, Encoder
 from colorvid.codec.settings import EncoderSettings
-from colorvid.codec.structure import KEY, Place, mini_gop
+from colorvid.codec.structure import KEY, REFRESH_PERIOD, Place, mini_gop
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
 from colorvid.frame import Frame, Size
 from colorvid.models.loading import load_model
@@ -138,7 +138,8 @@ def test_qualities_without_b_frames() -> None:
     settings = EncoderSettings(quality=50, gop=100, bframes=0)
 
     def quality(number: int) -> int:
-        return settings.quality_of(Place(number, FrameType.P, past=1) if number else KEY)
+        place = Place(number, FrameType.P, past=1, refresh=number % REFRESH_PERIOD == 0)
+        return settings.quality_of(place if number else KEY)
 
     assert [quality(n) for n in (0, 8, 16, 96)] == [50, 48, 48, 48]
     assert [quality(n) for n in (1, 4, 5, 11, 15, 20, 25, 30, 99)] == [

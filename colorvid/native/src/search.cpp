@@ -198,6 +198,8 @@ void Search::coarse(const Kernels& kernels, const Pyramid& current, const Pyrami
     }
 }
 
+constexpr int kFewestCells = 30;  // fewer say too little
+
 // Sum of absolute differences of a cell from its mean.
 static int32_t flat_error(const uint8_t* cell, ptrdiff_t stride) {
     int32_t sum = 0, error = 0;
@@ -213,15 +215,20 @@ static int32_t flat_error(const uint8_t* cell, ptrdiff_t stride) {
 
 Novelty novelty(const Kernels& kernels, const Pyramid& current, const Pyramid& reference) {
     constexpr int64_t kWeight = 2 << 16;  // of a bit: fields shall be smooth
-    const int last = std::min(2, current.levels());
+    const auto cells = [&](int level) {
+        const Padded& plane = current.level(level);
+        return (plane.height - 2 * kMargin) / kCell * ((plane.width - 2 * kMargin) / kCell);
+    };
+    int last = std::min(2, current.levels());
+    while (last > 0 && cells(last) < kFewestCells) --last;
     std::vector<LevelSearch> done;
     done.reserve(current.levels());
-    for (int level = current.levels(); level >= std::max(1, last); --level) {
+    for (int level = current.levels(); last > 0 && level >= last; --level) {
         const LevelSearch* parent = done.empty() ? nullptr : &done.back();
         done.emplace_back(kernels, current.level(level), reference.level(level), 0, kWeight);
         done.back().run(parent);
     }
-    if (done.empty()) return {0, 0};
+    if (last == 0) return {0, 0};
     const LevelSearch& search = done.back();
     const Padded& plane = current.level(last);
     Novelty result{search.tall * search.wide, 0};

@@ -73,7 +73,7 @@ private:
 
 // How many cells of a picture at a quarter of its size there are, and how many of them another
 // picture does not predict better than their mean does. Small pictures are compared at half their
-// size, the smallest have no cells.
+// size; the smallest have no cells.
 struct Novelty {
     int cells, fresh;
 };
