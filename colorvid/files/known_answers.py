@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -123,7 +123,13 @@ def stream(name: str, title: str, model: Model, expected: list[str]) -> str:
     data = find_model(name).with_suffix(".clv").read_bytes()
     reader = ClvReader(io.BytesIO(data))
     header = reader.header
-    decoder = Decoder(model, header.size, references=header.references)
+    decoder = Decoder(model, header.size, references=header.references, reorder=header.reorder)
     packets = [record for record in reader if isinstance(record, Packet)]
     what = f"{title}: {len(packets)} frames of a stream of {len(data)} bytes"
-    return check(what, lambda: [decoder.decode(p).sha256() for p in packets], expected)
+    return check(what, lambda: [frame.sha256() for frame in _shown(decoder, packets)], expected)
+
+
+def _shown(decoder: Decoder, packets: Sequence[Packet]) -> list[Frame]:
+    """The frames of a stream in order of display."""
+    frames = [frame for packet in packets for frame in decoder.push(packet)]
+    return frames + decoder.flush()

@@ -71,8 +71,10 @@ class Case:
     tags: dict[str, int] = field(default_factory=dict)
 
 
-def _settings(quality: int, gop: int, inter_quality: int | None = None) -> EncoderSettings:
-    return EncoderSettings(quality=quality, gop=gop, inter_quality=inter_quality)
+def _settings(
+    quality: int, gop: int, inter_quality: int | None = None, bframes: int = 15
+) -> EncoderSettings:
+    return EncoderSettings(quality=quality, gop=gop, bframes=bframes, inter_quality=inter_quality)
 
 
 CASES = {
@@ -86,6 +88,9 @@ CASES = {
     "grey": Case(grey, (3, 20, 20), _settings(32, 3)),
     "coarse": Case(moving, (4, 64, 96), _settings(0, 4)),
     "fine": Case(moving, (2, 32, 32), _settings(63, 2, 62)),
+    "pyramid": Case(moving, (18, 40, 55), _settings(44, 18)),
+    "lowdelay": Case(moving, (6, 45, 59), _settings(46, 8, bframes=0)),
+    "short": Case(moving, (8, 37, 41), _settings(50, 8, 45, bframes=2)),
     "groups": Case(moving, (12, 24, 40), _settings(40, 2)),
     "tags": Case(
         moving,

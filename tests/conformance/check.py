@@ -55,12 +55,15 @@ def loaded(name: str, device: str, carrier: torch.dtype) -> Model:
 
 
 def decode(path: Path, ready: Model, workers: int) -> list[str]:
-    """SHA-256 of every frame of a stream, or what went wrong instead."""
+    """SHA-256 of every frame of a stream in order of display, or what went wrong instead."""
     with open(path, "rb") as file:
         reader = ClvReader(file)
-        header = reader.header
-        decoded = decode_records(ready, reader, header.size, header.gop_length, threads=workers)
-        return [d.problem if d.frame is None else d.frame.sha256() for d in decoded]
+        frames: dict[int, str] = {}
+        for record in decode_records(ready, reader, reader.header, threads=workers):
+            if record.header is None or record.frame is None:
+                return [record.problem or "a reference is missing"]
+            frames[record.header.display_number] = record.frame.sha256()
+        return [frames[number] for number in sorted(frames)]
 
 
 def check(setup: Setup, device: str = "cpu") -> int:

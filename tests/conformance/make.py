@@ -56,7 +56,7 @@ def make_tiny() -> None:
 
 
 def make_stream(path: Path, coder: Model, case: Case) -> list[str]:
-    """Write a stream; gives the SHA-256 of every frame."""
+    """Write a stream; gives the SHA-256 of every frame, in order of display."""
     encoder = Encoder(coder, case.settings)
     _, height, width = case.size
     header = StreamHeader(
@@ -65,20 +65,22 @@ def make_stream(path: Path, coder: Model, case: Case) -> list[str]:
         rate_num=25,
         rate_den=1,
         gop_length=case.settings.gop,
+        reorder=case.settings.reorder,
+        references=case.settings.references,
         model_id=coder.identity,
         **case.tags,
     )
-    frames = []
+    source = case.source(*case.size)
+    coded = [ready for frame in source for ready in encoder.push(frame)] + encoder.flush()
     with open(path, "wb") as file:
         writer = ClvWriter(file)
         writer.write_header(header)
-        for frame in case.source(*case.size):
-            coded = encoder.push(frame)
-            writer.write_packet(coded.packet)
-            frames.append(coded.picture.sha256())
+        for ready in coded:
+            writer.write_packet(ready.packet)
         writer.finish()
     print(f"{path.name}: {path.stat().st_size} bytes")
-    return frames
+    shown = sorted(coded, key=lambda ready: ready.packet.display_number)
+    return [ready.picture.sha256() for ready in shown]
 
 
 def make_set(anew: bool) -> None:

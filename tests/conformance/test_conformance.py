@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from colorvid.bitstream import ClvReader, Packet
+from colorvid.bitstream import ClvReader, FrameType, Packet
 from colorvid.codec.decoder import Decoder
 from colorvid.errors import HashMismatch
 from colorvid.frame import Size
@@ -107,7 +107,7 @@ def test_the_set_decodes_with_another_torch(version: str, tmp_path: Path) -> Non
 
 def test_the_set_is_whole() -> None:
     names = {stream(name, case).stem for name in MODELS for case in CASES}
-    assert set(MODELS) == {"tiny", *RELEASED} and len(CASES) == 12
+    assert set(MODELS) == {"tiny", *RELEASED} and len(CASES) == 15
     assert set(expected()) == names == {p.stem for p in STREAMS.iterdir()}
     for name in MODELS:
         identity = model(name).identity.hex()
@@ -130,6 +130,8 @@ def test_the_set_uses_all_of_the_format() -> None:
         assert sum(p.is_key for p in packets(stream(name, "groups"))) == 6
     every = [p for path in STREAMS.iterdir() for p in packets(path)]
     assert any(not p.motion and not p.latents for p in every), "no packet without sections"
+    assert {p.frame_type for p in every} == set(FrameType)
+    assert {p.level for p in every} == {0, 1, 2, 3, 4}
     assert {0, 63} <= {p.quality for p in every} and len({p.quality for p in every}) > 10
 
 
