@@ -1,7 +1,8 @@
 """A second decoder, written from ``docs/coding.md`` alone, in plain Python and NumPy.
 
 It shows that the page suffices, so it imports nothing of the package; the caller brings the header
-and the packets. `tests.second_motion` is a part of it. Names are those of the page. It is slow and meant for small pictures.
+and the packets. `tests.second_motion` is a part of it. Names are those of the page. It is slow and
+meant for small pictures.
 """
 
 from __future__ import annotations
