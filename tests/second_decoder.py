@@ -425,12 +425,14 @@ class SecondDecoder:
         past, later = references[0], references[-1]
         inherits = later if later.level > past.level else past
         nearer = later if 0 < packet.future < packet.past else past
-        trace = None if packet.frame_type == 1 else later.trace
+        known = None if packet.frame_type == 1 else later.trace
         distances = packet.past, packet.future
-        moved, *left = self.motion.read(packet.motion, inherits.contexts, trace, *distances)
+        moved, contexts, trace = self.motion.read(
+            packet.motion, inherits.contexts, known, *distances
+        )
         pictures = [reference.picture for reference in references]
         picture, symbols = self._residual(packet, pictures, moved, nearer.symbols)
-        return Kept(packet.level, picture, symbols, *left)
+        return Kept(packet.level, picture, symbols, contexts, trace)
 
     def _residual(
         self, packet: Any, pictures: list[list[Array]], moved: Moved, before: tuple[Array, Array]

@@ -125,14 +125,14 @@ class BothMotions:
         data = self.there.encode(links, motion)
         decoded = self.back.decode(links, data)
         assert same_motion(decoded, motion)
-        moved, *left = self.other.read(
+        moved, contexts, trace = self.other.read(
             data,
             self.left[links.inherits][0],
             None if links.future is None else self.left[links.future][1],
             links.past_distance,
             links.future_distance,
         )
-        self.left[links.target] = left[0], left[1]
+        self.left[links.target] = contexts, trace
         for name in ("past", "future", "uses"):
             np.testing.assert_array_equal(getattr(moved, name), getattr(decoded, name))
         return data, decoded
