@@ -25,7 +25,11 @@ LAMBDA_MAX = 16000.0
 QUALITIES = 64
 """Number of quality indices, 0 to 63."""
 DEFAULT_QUALITY = 44
-DEFAULT_GOP = 32
+DEFAULT_GOP = 128
+MEASURED_GOP = 32
+"""Frames from key frame to key frame in comparisons of moving clips, for every codec."""
+DEFAULT_MIN_GOP = 8
+"""Frames from a key frame to one of a new scene, at least."""
 MOST_BFRAMES = 15
 """Most B frames between two P frames."""
 DEFAULT_BFRAMES = 15

@@ -53,6 +53,8 @@ FIELDS: dict[str, dict[str, Parser]] = {
     "encode": {
         "quality": _whole,
         "gop": _whole,
+        "scenecut": _switch,
+        "min_gop": _whole,
         "bframes": _whole,
         "inter_quality": _whole,
         "frames": _whole,

@@ -25,7 +25,7 @@ from colorvid.cli.options import (
     whole,
 )
 from colorvid.cli.terminal import BatchLine, Signals, say, show
-from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, DEFAULT_QUALITY, TUNES
+from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, DEFAULT_MIN_GOP, DEFAULT_QUALITY, TUNES
 from colorvid.errors import ConfigError
 from colorvid.system.cores import available_cores
 
@@ -121,6 +121,8 @@ def _options(options: Namespace) -> dict[str, Any]:
     given = {
         "quality": (options.quality, DEFAULT_QUALITY),
         "gop": (options.gop, DEFAULT_GOP),
+        "scenecut": (options.scenecut, True),
+        "min_gop": (options.min_gop, DEFAULT_MIN_GOP),
         "bframes": (bframes_of(options), DEFAULT_BFRAMES),
         "inter_quality": (options.inter_quality, None),
         "frames": (options.frames, None),

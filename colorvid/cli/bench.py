@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from colorvid.cli.options import Command, one_or_more_of, resolution, whole
 from colorvid.cli.terminal import PointLine, Signals, show
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES
+from colorvid.config import DEFAULT_QUALITY, MEASURED_GOP, QUALITIES
 from colorvid.errors import ConfigError
 from colorvid.frame import Size
 from colorvid.io.files import OutputFile, output_text
@@ -59,8 +59,8 @@ def _add_work(parser: argparse.ArgumentParser) -> None:
         help=f"0 to {QUALITIES - 1} (default: {DEFAULT_QUALITY})",
     )  # fmt: skip
     parser.add_argument(
-        "--gop", "--keyint", type=whole(1, 2**31 - 1), default=DEFAULT_GOP, metavar="N",
-        help=f"frames from key frame to key frame (default: {DEFAULT_GOP})",
+        "--gop", "--keyint", type=whole(1, 2**31 - 1), default=MEASURED_GOP, metavar="N",
+        help=f"frames from key frame to key frame (default: {MEASURED_GOP})",
     )  # fmt: skip
     parser.add_argument(
         "--against", type=one_or_more_of((*OTHERS, NONE)), default=OTHERS, metavar="NAMES",

@@ -20,7 +20,14 @@ from colorvid.cli.options import (
     whole,
 )
 from colorvid.cli.terminal import Signals, progress_line, say
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, QUALITIES, TUNES, ZEROLATENCY
+from colorvid.config import (
+    DEFAULT_GOP,
+    DEFAULT_MIN_GOP,
+    DEFAULT_QUALITY,
+    QUALITIES,
+    TUNES,
+    ZEROLATENCY,
+)
 from colorvid.errors import ConfigError
 from colorvid.files.decode import DecodeOptions, decode_file, output_kind, verify_file
 from colorvid.files.encode import EncodeOptions, encode_file
@@ -97,7 +104,16 @@ def _add_quality(group: Options) -> None:
     )  # fmt: skip
     group.add_argument(
         "--gop", "--keyint", type=whole(1, 2**31 - 1), default=DEFAULT_GOP, metavar="N",
-        help=f"frames from key frame to key frame; 1 = key frames only (default: {DEFAULT_GOP})",
+        help=f"a key frame every N frames; 1 = key frames only (default: {DEFAULT_GOP})",
+    )  # fmt: skip
+    group.add_argument(
+        "--scenecut", action=argparse.BooleanOptionalAction, default=True,
+        help="begin a new scene with a key frame too (default: yes)",
+    )  # fmt: skip
+    group.add_argument(
+        "--min-gop", type=whole(1, 2**31 - 1), default=DEFAULT_MIN_GOP, metavar="N",
+        help="frames from a key frame to one of a new scene, at least "
+        f"(default: {DEFAULT_MIN_GOP})",
     )  # fmt: skip
     add_bframes(group)
     group.add_argument(
@@ -172,6 +188,8 @@ def _encode(options: Namespace, signals: Signals) -> int:
             EncodeOptions(
                 quality=options.quality,
                 gop=options.gop,
+                scenecut=options.scenecut,
+                min_gop=options.min_gop,
                 bframes=bframes_of(options),
                 inter_quality=options.inter_quality,
                 frames=options.frames,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 from colorvid.cli.options import Command, add_bframes, add_cluster, numbers, one_or_more_of, whole
 from colorvid.cli.terminal import PointLine, Signals, say, show
-from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, QUALITIES, TUNES
+from colorvid.config import DEFAULT_BFRAMES, MEASURED_GOP, QUALITIES, TUNES
 from colorvid.errors import ConfigError
 from colorvid.evaluation.compare.choices import (
     ANCHORS,
@@ -66,7 +66,7 @@ def add_commands(command: Command) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--gop", "--keyint", type=whole(1, 2**31 - 1), metavar="N",
-        help=f"frames from key frame to key frame, for every codec (default: {DEFAULT_GOP}; 1 for "
+        help=f"frames from key frame to key frame, for every codec (default: {MEASURED_GOP}; 1 for "
         "stills)",
     )  # fmt: skip
     add_bframes(parser)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from colorvid.bitstream import Packet
+from colorvid.codec.lookahead import KeyFrames
 from colorvid.codec.loop import ClosedLoop, CodedStep
 from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import ConfigError
 from colorvid.frame import Frame, Size
-from colorvid.models.frames import FrameCodec
 from colorvid.models.loading import Model
-from colorvid.native.model import Coded, Work
+from colorvid.native.model import Coded, Work, added_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,58 @@ class CodedFrame:
     bits: dict[str, float]
 
 
+class GroupEncoder:
+    """Encodes the frames of one group of pictures; they come in order of display."""
+
+    def __init__(self, model: Model, settings: EncoderSettings, size: Size, first: int) -> None:
+        """Prepare.
+
+        Args:
+            model: as `colorvid.models.loading.load_model` gives.
+            settings: qualities and B frames.
+            size: of the frames.
+            first: number of the key frame in the stream.
+        """
+        self._first, self._count = first, 0
+        self._frames = model.frames(size, settings.references + 1)
+        self._loop: ClosedLoop[Coded] = ClosedLoop(self._frames, settings, size)
+        self._motion_seconds = 0.0
+
+    def push(self, frame: Frame) -> list[CodedFrame]:
+        """Take the next frame; the packets that are ready then, in decoding order.
+
+        Raises:
+            ConfigError: there is no native core to choose motion.
+        """
+        return [self._packet(step) for step in self._loop.push(frame)]
+
+    def flush(self) -> list[CodedFrame]:
+        """Encode the frames that wait for more: the group ends."""
+        return [self._packet(step) for step in self._loop.flush()]
+
+    def work(self) -> dict[str, Work]:
+        """What was done so far, by stage."""
+        return {"motion": Work(self._motion_seconds)} | self._frames.work()
+
+    def _packet(self, step: CodedStep[Coded]) -> CodedFrame:
+        place, coded = step.place, step.coded
+        packet = Packet(
+            frame_type=place.frame_type,
+            quality=step.quality,
+            frame_number=self._first + self._count,
+            shift=place.number - self._count,
+            level=place.level,
+            past=place.past,
+            future=place.future,
+            frame_crc=coded.picture.crc32(),
+            motion=step.motion_bytes,
+            latents=coded.latents,
+        )
+        self._count += 1
+        self._motion_seconds += step.motion_seconds
+        return CodedFrame(packet, step.source, coded.picture, coded.bits)
+
+
 class Encoder:
     """Encodes frames of one size, which come in order of display, to packets in decoding order."""
 
@@ -40,15 +91,15 @@ class Encoder:
 
         Args:
             model: as `colorvid.models.loading.load_model` gives.
-            settings: quality, GOP and B frames.
+            settings: qualities, key frames and B frames.
             first: number of the first frame in the stream; it becomes a key frame.
         """
         self.model, self.settings = model, settings
-        self._key, self._coded, self._pushed = first, 0, 0  # of the present group of pictures
+        self._number = first
+        self._keys = KeyFrames(settings)
         self._size: Size | None = None
-        self._frames: FrameCodec | None = None
-        self._loop: ClosedLoop[Coded] | None = None
-        self._motion_seconds = 0.0
+        self._group: GroupEncoder | None = None
+        self._done: dict[str, Work] = {}  # by groups before the present one
 
     def push(self, frame: Frame) -> list[CodedFrame]:
         """Take the next frame; the packets that are ready then, in decoding order.
@@ -62,52 +113,29 @@ class Encoder:
         """
         if self._size is None:
             self._size = frame.size
-            self._frames = self.model.frames(frame.size, self.settings.references + 1)
         if self._size != frame.size:
             raise ConfigError(
-                f"frame {self._key + self._pushed} is {frame.size}; "
+                f"frame {self._number} is {frame.size}; "
                 f"all frames must be {self._size} as the first"
             )
         ready: list[CodedFrame] = []
-        if self._loop is None or self._pushed == self.settings.gop:
+        if self._keys.begins(frame) or self._group is None:
             ready = self.flush()
-            assert self._frames is not None
-            self._loop = ClosedLoop(self._frames, self.settings, frame.size)
-        self._pushed += 1
-        return ready + self._packets(self._loop.push(frame))
+            self._group = GroupEncoder(self.model, self.settings, frame.size, self._number)
+        self._number += 1
+        return ready + self._group.push(frame)
 
     def flush(self) -> list[CodedFrame]:
         """Encode the frames that wait for more; the next frame becomes a key frame."""
-        if self._loop is None:
+        if self._group is None:
             return []
-        ready = self._packets(self._loop.flush())
-        self._key += self._pushed
-        self._coded = self._pushed = 0
-        self._loop = None
+        ready = self._group.flush()
+        self._done = self.work()
+        self._group = None
         return ready
 
     def work(self) -> dict[str, Work]:
         """What was done so far, by stage."""
-        done = {} if self._frames is None else self._frames.work()
-        return {"motion": Work(self._motion_seconds)} | done
-
-    def _packets(self, steps: Iterable[CodedStep[Coded]]) -> list[CodedFrame]:
-        return [self._packet(step) for step in steps]
-
-    def _packet(self, step: CodedStep[Coded]) -> CodedFrame:
-        place, coded = step.place, step.coded
-        packet = Packet(
-            frame_type=place.frame_type,
-            quality=step.quality,
-            frame_number=self._key + self._coded,
-            shift=place.number - self._coded,
-            level=place.level,
-            past=place.past,
-            future=place.future,
-            frame_crc=coded.picture.crc32(),
-            motion=step.motion_bytes,
-            latents=coded.latents,
-        )
-        self._coded += 1
-        self._motion_seconds += step.motion_seconds
-        return CodedFrame(packet, step.source, coded.picture, coded.bits)
+        if self._group is None:
+            return self._done
+        return added_up(self._done, self._group.work())

@@ -14,7 +14,8 @@ from typing import TypeVar
 from colorvid.bitstream import ClvReader, Damage, Packet, PacketHeader, StreamHeader
 from colorvid.codec import parallel
 from colorvid.codec.decoder import Decoder, MissingReference
-from colorvid.codec.encoder import CodedFrame, Encoder
+from colorvid.codec.encoder import CodedFrame, GroupEncoder
+from colorvid.codec.lookahead import KeyFrames
 from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import DamagedStream, HashMismatch, OutOfMemory
 from colorvid.frame import Frame, Size
@@ -97,22 +98,22 @@ def _one_thread_each(results: Generator[Result, None, None]) -> Generator[Result
         yield from results
 
 
-class _GroupEncoder:
-    """Encodes the frames of one group."""
+class _GroupWorker:
+    """Encodes the frames of one group, with lines of the log."""
 
     def __init__(self, model: Model, settings: EncoderSettings, scorer: Scorer | None) -> None:
         self._model, self._settings = model, settings
         self._scorer = scorer
-        self._encoder: Encoder | None = None
+        self._encoder: GroupEncoder | None = None
         self._start = 0.0
 
     def push(self, item: tuple[int, Frame]) -> list[EncodedFrame]:
         """Take a frame, given with its number; what is coded then."""
         self._start = time.perf_counter()
         number, frame = item
-        if self._encoder is None:
-            self._encoder = Encoder(self._model, self._settings, first=number)
         with enough_memory(frame.size):
+            if self._encoder is None:
+                self._encoder = GroupEncoder(self._model, self._settings, frame.size, number)
             return self._rows(self._encoder.push(frame))
 
     def flush(self) -> list[EncodedFrame]:
@@ -154,11 +155,12 @@ def encode_frames(
         scorer: compares each frame with what it decodes to; None = nothing does.
     """
     workers, depth = _plan(threads, settings.gop, size)
+    keys = KeyFrames(settings)
     return _one_thread_each(
         parallel.map_groups(
             enumerate(frames),
-            lambda item: item[0] % settings.gop == 0,
-            lambda: _GroupEncoder(model, settings, scorer),
+            lambda item: keys.begins(item[1]),
+            lambda: _GroupWorker(model, settings, scorer),
             workers=workers,
             depth=depth,
         )

@@ -16,12 +16,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from colorvid.codec.lookahead import mini_gop_length, small
 from colorvid.codec.settings import EncoderSettings
 from colorvid.codec.slots import Slots
-from colorvid.codec.structure import KEY, Place, mini_gop
+from colorvid.codec.structure import KEY, REFRESH_PERIOD, Place, mini_gop
 from colorvid.config import quantiser_step
 from colorvid.frame import Frame, Links, Motion, Size
 from colorvid.motion.estimate import MotionEstimator
+from colorvid.native.motion import Pyramid
 
 
 class HasPicture(Protocol):
@@ -85,13 +87,17 @@ class ClosedLoop(Generic[R]):
         self._size = size
         self._motion: MotionEstimator | None = None  # as long as there are key frames alone
         self._waiting: list[Frame] = []
+        self._small: list[Pyramid] = []  # of the last coded frame, and of those that wait
         self._count = 0  # frames of the group that are coded
+        self._refreshed = 0  # the last frame of high quality
 
     def push(self, frame: Frame) -> Iterator[CodedStep[R]]:
         """Take the next frame in order of display; code those that can be coded then.
 
         Read the iterator to its end before the next call.
         """
+        if self._settings.most_bframes:
+            self._small.append(small(frame))
         if self._count == 0:
             yield self._key(frame)
             return
@@ -101,7 +107,7 @@ class ClosedLoop(Generic[R]):
 
     def flush(self) -> Iterator[CodedStep[R]]:
         """Code the frames that wait for more: the group ends."""
-        if self._waiting:
+        while self._waiting:
             yield from self._mini_gop()
 
     def _key(self, frame: Frame) -> CodedStep[R]:
@@ -116,12 +122,17 @@ class ClosedLoop(Generic[R]):
         return CodedStep(KEY, frame, quality, None, b"", coded, 0.0)
 
     def _mini_gop(self) -> Iterator[CodedStep[R]]:
-        """Code the frames that wait, the last one as a P frame."""
-        first, frames = self._count - 1, self._waiting
-        for place in mini_gop(first, first + len(frames)):
+        """Code the first frames that wait, the last one of them as a P frame."""
+        length = mini_gop_length(self._small) if self._settings.most_bframes else 1
+        first, frames = self._count - 1, self._waiting[:length]
+        last = first + length
+        refresh = last - self._refreshed >= REFRESH_PERIOD
+        if refresh:
+            self._refreshed = last
+        for place in mini_gop(first, last, refresh=refresh):
             yield self._inter(place, frames[place.number - first - 1])
-        self._count += len(frames)
-        self._waiting = []
+        self._count += length
+        del self._waiting[:length], self._small[:length]
 
     def _inter(self, place: Place, frame: Frame) -> CodedStep[R]:
         assert self._motion is not None

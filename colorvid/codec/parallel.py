@@ -84,7 +84,8 @@ def map_groups(
 
     Args:
         items: read in the caller's thread.
-        starts: whether an item is the first of a group; the very first item always is.
+        starts: whether an item is the first of a group; asked once for each item, in order. The
+            very first item always is.
         begin: called in the worker's thread for each group. A worker has given a result when it
             has got ``depth`` items.
         workers: threads; with 1 everything runs in the caller's thread.
@@ -100,7 +101,7 @@ def map_groups(
         return
     with _Crew(begin, workers, depth, weigh) as crew:
         for item in items:
-            if not crew.started or starts(item):
+            if starts(item) or not crew.started:
                 while crew.is_full():
                     yield from crew.take(wait=True)
                 crew.open_group()
@@ -122,7 +123,7 @@ def _in_turn(
     """All groups in the caller's thread."""
     worker: Worker[Item, Result] | None = None
     for item in items:
-        if worker is None or starts(item):
+        if starts(item) or worker is None:
             if worker is not None:
                 yield from worker.flush()
             worker = begin()

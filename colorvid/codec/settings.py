@@ -9,6 +9,7 @@ from colorvid.codec.structure import Place
 from colorvid.config import (
     DEFAULT_BFRAMES,
     DEFAULT_GOP,
+    DEFAULT_MIN_GOP,
     DEFAULT_QUALITY,
     MOST_BFRAMES,
     QUALITIES,
@@ -16,16 +17,17 @@ from colorvid.config import (
 )
 from colorvid.errors import ConfigError
 
-INTER_OFFSET = 20
-"""Without B frames, P frames are coded this many quality indices below the key frame."""
+REFRESH_OFFSET = 2
+"""Refreshing P frames are coded this many quality indices below the key frame, unless set
+otherwise: what they mend, many frames inherit."""
+P_OFFSETS = {1: 20, 2: 10, 4: 8}
+"""The same for other P frames, by the distance to their reference, or the next shorter one."""
 RISE_PERIOD = 5
 RISE = 6
-"""Every five frames they get one index finer, six in all: the first live on the key frame."""
-REFRESH_PERIOD = 8
-REFRESH_OFFSET = 2
-"""Every eighth frame of a GOP is only this far below: what it mends, the next frames inherit."""
-LEVEL_OFFSETS = (2, 8, 12, 16, 20)
-"""With B frames, how far below the key frame the frames of each temporal level are."""
+"""Of these, those next to their reference get one index finer every five frames, six in all: the
+first live on the key frame."""
+LEVEL_OFFSETS = (0, 8, 12, 16, 20)
+"""B frames by their temporal level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +36,15 @@ class EncoderSettings:
 
     Attributes:
         quality: 0..63 of key frames, higher is better.
-        gop: frames from key frame to key frame, at least 1.
-        bframes: most B frames between two P frames, 0..15; 0 = none, and then every frame can be
-            decoded as soon as it is coded.
-        inter_quality: 0..63 of all P and B frames. By default, with B frames: ``quality - 2`` for P
-            frames, and ``quality - 8`` to ``quality - 20`` for B frames by their level. Without:
-            ``quality - 2`` for every eighth frame, and for the others ``quality - 20``, rising to
-            ``quality - 14``. Not below 0.
+        gop: every so many frames there is a key frame, at least 1.
+        scenecut: whether a new scene begins with a key frame too.
+        min_gop: frames from a key frame to one of a new scene, at least.
+        bframes: most B frames between two P frames, 0..15; fewer where motion is fast. 0 = none,
+            and then every frame can be decoded as soon as it is coded.
+        inter_quality: 0..63 of all P and B frames. By default ``quality - 2`` for P frames at least
+            eight frames behind the last of that quality, ``quality - 8`` to ``quality - 20`` for
+            those between, and ``quality - 8`` to ``quality - 20`` for B frames by their level. Not
+            below 0.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -48,6 +52,8 @@ class EncoderSettings:
 
     quality: int = DEFAULT_QUALITY
     gop: int = DEFAULT_GOP
+    scenecut: bool = True
+    min_gop: int = DEFAULT_MIN_GOP
     bframes: int = DEFAULT_BFRAMES
     inter_quality: int | None = None
 
@@ -56,8 +62,9 @@ class EncoderSettings:
         for name, value in (("quality", self.quality), ("inter_quality", self.inter_quality)):
             if value is not None and not is_whole(value, 0, QUALITIES - 1):
                 raise ConfigError(f"{name} {value!r} is not allowed; it must be 0..{QUALITIES - 1}")
-        if not is_whole(self.gop, 1):
-            raise ConfigError(f"gop {self.gop!r} is not allowed; it must be at least 1")
+        for name, value in (("gop", self.gop), ("min_gop", self.min_gop)):
+            if not is_whole(value, 1):
+                raise ConfigError(f"{name} {value!r} is not allowed; it must be at least 1")
         if not is_whole(self.bframes, 0, MOST_BFRAMES):
             raise ConfigError(
                 f"bframes {self.bframes!r} is not allowed; it must be 0..{MOST_BFRAMES}"
@@ -71,7 +78,7 @@ class EncoderSettings:
     @property
     def reorder(self) -> int:
         """Most frames that come before one that is shown earlier, as in the stream header."""
-        return structure.levels(self.most_bframes)
+        return structure.reorder(self.most_bframes)
 
     @property
     def references(self) -> int:
@@ -80,14 +87,16 @@ class EncoderSettings:
 
     def quality_of(self, place: Place) -> int:
         """Quality of a frame at a place in its group of pictures."""
-        if place.number == 0:
+        if place.is_key:
             return self.quality
         if self.inter_quality is not None:
             return self.inter_quality
-        if self.most_bframes:
+        if place.level:
             below = LEVEL_OFFSETS[min(place.level, len(LEVEL_OFFSETS) - 1)]
-        elif place.number % REFRESH_PERIOD == 0:
+        elif place.refresh:
             below = REFRESH_OFFSET
         else:
-            below = INTER_OFFSET - min(place.number // RISE_PERIOD, RISE)
+            below = P_OFFSETS[max(distance for distance in P_OFFSETS if distance <= place.past)]
+            if place.past == 1:
+                below -= min(place.number // RISE_PERIOD, RISE)
         return max(0, self.quality - below)

@@ -28,6 +28,7 @@ class Place(Ordered):
         frame_type: key, P, B, or B that is not kept.
         level: temporal level; 0 for key and P frames.
         past, future: distances to the references in frames of display; 0 = none.
+        refresh: a key frame, or a P frame of high quality, as none was near before it.
     """
 
     number: int
@@ -35,6 +36,7 @@ class Place(Ordered):
     level: int = 0
     past: int = 0
     future: int = 0
+    refresh: bool = False
 
     @property
     def display_number(self) -> int:
@@ -42,12 +44,20 @@ class Place(Ordered):
         return self.number
 
 
-KEY = Place(0, FrameType.KEY)
+KEY = Place(0, FrameType.KEY, refresh=True)
+REFRESH_PERIOD = 8
+"""Frames from one refreshing frame to the next, at least."""
 
 
-def mini_gop(first: int, last: int) -> Iterator[Place]:
-    """The frames behind ``first`` up to the P frame ``last``, in decoding order."""
-    yield Place(last, FrameType.P, past=last - first)
+def mini_gop(first: int, last: int, *, refresh: bool = True) -> Iterator[Place]:
+    """The frames behind ``first`` up to the P frame ``last``, in decoding order.
+
+    Args:
+        first: the key or P frame before them.
+        last: the P frame, 1..16 frames behind.
+        refresh: whether it is of high quality.
+    """
+    yield Place(last, FrameType.P, past=last - first, refresh=refresh)
     yield from _between(first, last, 1)
 
 
@@ -63,11 +73,14 @@ def _between(low: int, high: int, level: int) -> Iterator[Place]:
     yield from _between(middle, high, level + 1)
 
 
-def levels(bframes: int) -> int:
-    """Levels of B frames in a mini-GOP of 0..15 of them; so many frames a decoder must wait."""
-    return bframes.bit_length()
+def reorder(bframes: int) -> int:
+    """Most frames that come before one that is shown earlier, in a mini-GOP of 0..15 B frames.
+
+    Every halving puts a frame before all those of its first half, which is the smaller one.
+    """
+    return (bframes + 1).bit_length() - 1
 
 
 def references(bframes: int) -> int:
     """Most pictures that such a mini-GOP needs at once."""
-    return max(1, levels(bframes) + 1)
+    return reorder(bframes) + 1

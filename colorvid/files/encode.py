@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from colorvid.bitstream import ClvWriter, DisplayOrder, Due, Tune
 from colorvid.codec.settings import EncoderSettings
-from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, DEFAULT_QUALITY, TUNES
+from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, DEFAULT_MIN_GOP, DEFAULT_QUALITY, TUNES
 from colorvid.files.decode import ProgressCallback, check_threads
 from colorvid.files.reports import EncodeReport, FrameCounter, Progress
 from colorvid.files.streams import create_stream, header_of
 from colorvid.frame import Frame
 from colorvid.io import FrameReader, VideoInfo, open_reader
 from colorvid.io.places import check_apart
+from colorvid.native.core import core_for_encoding
 from colorvid.quality.log import FrameLog, FrameRow, open_log
 from colorvid.quality.scores import FrameScores, MeanScores, color_spec, score_frame
 from colorvid.system.interrupts import uninterrupted
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
         quality: int
         gop: int
+        scenecut: bool
+        min_gop: int
         bframes: int
         inter_quality: int | None
         frames: int | None
@@ -60,7 +63,9 @@ class EncodeOptions:
 
     Attributes:
         quality: 0..63 of key frames, higher is better.
-        gop: frames from key frame to key frame, at least 1.
+        gop: every so many frames there is a key frame, at least 1.
+        scenecut: whether a new scene begins with a key frame too.
+        min_gop: frames from a key frame to one of a new scene, at least.
         bframes: most B frames between two P frames, 0..15. With 0 every frame can be decoded as
             soon as it is coded, which costs bits.
         inter_quality: 0..63 of the other frames; None = below ``quality`` by their level, see
@@ -85,6 +90,8 @@ class EncodeOptions:
 
     quality: int = DEFAULT_QUALITY
     gop: int = DEFAULT_GOP
+    scenecut: bool = True
+    min_gop: int = DEFAULT_MIN_GOP
     bframes: int = DEFAULT_BFRAMES
     inter_quality: int | None = None
     frames: int | None = None
@@ -110,6 +117,8 @@ class EncodeOptions:
         return EncoderSettings(
             quality=self.quality,
             gop=self.gop,
+            scenecut=self.scenecut,
+            min_gop=self.min_gop,
             bframes=self.bframes,
             inter_quality=self.inter_quality,
         )
@@ -139,10 +148,11 @@ def encode_file(
     Raises:
         InputError: the source cannot be read, or holds what colorvid does not take.
         OutputError: a target exists or cannot be written.
-        ConfigError: an argument is not allowed.
+        ConfigError: an argument is not allowed, or there is no native core.
         ModelMismatch: no such model.
     """
     options = replace(options or EncodeOptions(), **keywords)
+    core_for_encoding()
     require_folder()
     model_file = None if options.model in TUNES else options.model
     check_apart(

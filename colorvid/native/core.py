@@ -55,6 +55,9 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "reference_new": (_HANDLE, ()),
     "reference_fill": (_INT, (_INT, _HANDLE, _ARRAY, _INT, _INT)),
     "reference_free": (None, (_HANDLE,)),
+    "pyramid_new": (_INT, (_ARRAY, _INT, _INT, _PLACE)),
+    "pyramid_free": (None, (_HANDLE,)),
+    "novelty": (_INT, (_INT, _HANDLE, _HANDLE, _ARRAY)),
     "estimate": (
         _INT,
         (_INT, _HANDLE, _ARRAY, _ARRAY, _HANDLE, _HANDLE, ctypes.c_int64)

@@ -158,6 +158,16 @@ class Work:
     multiplications: float = 0.0
 
 
+def added_up(a: Mapping[str, Work], b: Mapping[str, Work]) -> dict[str, Work]:
+    """Work of two kinds of stages together."""
+    none = Work()
+    pairs = {name: (a.get(name, none), b.get(name, none)) for name in (*a, *b)}
+    return {
+        name: Work(x.seconds + y.seconds, x.multiplications + y.multiplications)
+        for name, (x, y) in pairs.items()
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Coded:
     """An encoded frame.

@@ -202,6 +202,37 @@ class Reference:
         self.shape = luma.shape
 
 
+class Pyramid:
+    """A picture at smaller sizes, for the look-ahead; threads may share it."""
+
+    def __init__(self, core: Core, luma: Plane) -> None:
+        """Shrink luma ``(H, W)``.
+
+        Raises:
+            ConfigError: a side is not 1..8192.
+            MemoryError: the memory does not suffice.
+        """
+        self._core = core
+        samples, place = np.ascontiguousarray(luma), ctypes.c_void_p()
+        core.call("pyramid_new", pointer(samples, np.uint8), *luma.shape, ctypes.byref(place))
+        self.handle = place
+        weakref.finalize(self, core.functions["pyramid_free"], place)
+
+    def novelty(self, reference: Pyramid) -> float:
+        """Share of the picture that ``reference`` does not predict, moved or not, 0..1.
+
+        Raises:
+            ConfigError: the pictures have different sizes.
+            MemoryError: the memory does not suffice.
+        """
+        counts = np.zeros(2, np.int32)
+        self._core.call(
+            "novelty", self._core.level, self.handle, reference.handle, pointer(counts, np.int32)
+        )
+        cells, fresh = counts.tolist()
+        return fresh / cells if cells else 0.0
+
+
 def arrays(motion: Motion) -> tuple[int | None, int | None, int | None]:
     """Addresses of the arrays of motion that are there."""
     future = None if motion.future is None else pointer(motion.future, np.int16)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -36,6 +37,30 @@ def linger(folder: str) -> None:
         time.sleep(60)
     finally:
         Path(folder, f"{os.getpid()}-ended").touch()
+
+
+def occupy(stubborn: bool) -> None:
+    """Put a file into a folder for temporary files, and stay; a stubborn call cannot be ended."""
+    Path(tempfile.mkdtemp(prefix="colorvid-"), str(os.getpid())).touch()
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            time.sleep(60)
+        except SystemExit:
+            if not stubborn:
+                raise
+
+
+class Signalling:
+    """Has its process ended while it is sent."""
+
+    def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return bytes, (bytes(10_000_000),)
+
+
+def signalling(number: int) -> Signalling:
+    return Signalling()
 
 
 def count(key: str) -> int:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -17,6 +18,7 @@ import pytest
 from colorvid.batch.engine import WorkerLost
 from colorvid.batch.opening import open_engine
 from colorvid.batch.pool import Pool
+from colorvid.errors import OutputError
 from tests.batch import calls
 
 PATIENCE = 300
@@ -102,6 +104,64 @@ def test_closing_ends_the_work_in_an_orderly_way(tmp_path: Path) -> None:
     assert set(multiprocessing.active_children()) == before
 
 
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files, empty."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def occupants(temporary: Path) -> list[int]:
+    """Processes that run `calls.occupy`."""
+    return [int(path.name) for path in temporary.glob("colorvid-*/*/colorvid-*/*")]
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_closing_removes_temporary_files(
+    stubborn: bool, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("colorvid.batch.pool.GRACE_SECONDS", 2 if stubborn else PATIENCE)
+    with closing(Pool(2)) as pool:
+        assert not list(temporary.iterdir()), "nothing is started yet"
+        for _ in range(2):
+            pool.submit(calls.occupy, stubborn)
+        wait_for(lambda: len(occupants(temporary)) == 2)
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_that_is_ended_leaves_no_temporary_files(
+    number: signal.Signals, temporary: Path
+) -> None:
+    with closing(Pool(1)) as pool:
+        future = pool.submit(calls.occupy, False)
+        wait_for(lambda: occupants(temporary))
+        os.kill(*occupants(temporary), number)
+        with pytest.raises(WorkerLost, match="the worker died"):
+            future.result(PATIENCE)
+        assert not occupants(temporary)
+        assert pool.submit(calls.double, 4).result(PATIENCE) == 8
+    assert not list(temporary.iterdir())
+
+
+def test_a_result_that_is_being_sent_is_sent(pool: Pool) -> None:
+    before = set(multiprocessing.active_children())
+    for _ in range(2):
+        result = pool.submit(calls.signalling, 0).result(PATIENCE)
+        assert isinstance(result, bytes) and len(result) == 10_000_000
+        wait_for(lambda: set(multiprocessing.active_children()) <= before)
+
+
+def test_no_folder_for_temporary_files_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with closing(Pool(1)) as pool, pytest.raises(OutputError, match="^temporary files: No such"):
+        pool.submit(calls.double, 1)
+
+
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, time\nfrom colorvid.batch.pool import Pool\nfrom tests.batch import calls\n"
@@ -110,18 +170,21 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         "    time.sleep(60)\n"
     )
     (tmp_path / "parent.py").write_text(program)
-    (tmp_path / "work").mkdir()
+    for name in ("work", "temporary"):
+        (tmp_path / name).mkdir()
     root = str(Path(__file__).parents[2])
     parent = subprocess.Popen(
         [sys.executable, str(tmp_path / "parent.py"), str(tmp_path / "work")],
-        env=os.environ | {"PYTHONPATH": root},
+        env=os.environ | {"PYTHONPATH": root, "TMPDIR": str(tmp_path / "temporary")},
     )
     wait_for(lambda: len(list((tmp_path / "work").iterdir())) == 2)
     workers = [int(p.name) for p in (tmp_path / "work").iterdir()]
+    assert list((tmp_path / "temporary").iterdir())
     parent.kill()
     parent.wait()
     wait_for(lambda: not any(is_running(pid) for pid in workers))
     assert len(list((tmp_path / "work").glob("*-ended"))) == 2
+    assert not list((tmp_path / "temporary").iterdir())
 
 
 def test_the_default_engine_is_a_pool() -> None:

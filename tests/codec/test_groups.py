@@ -1,14 +1,15 @@
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
-from colorvid.bitstream import Damage, Packet
+from colorvid.bitstream import Damage, Packet, StreamHeader
 from colorvid.codec import groups
 from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import OutOfMemory
 from colorvid.frame import Size
-from colorvid.models.loading import model_on
 from colorvid.system.cores import one_torch_thread
+from tests import tiny
 from tests.clips import moving_frames
 
 
@@ -24,24 +25,106 @@ def test_too_little_memory_is_named(error: Exception) -> None:
         raise RuntimeError("shape")
 
 
+def header(settings: EncoderSettings) -> StreamHeader:
+    """The header of a stream of 20x18 by these settings."""
+    return StreamHeader(
+        width=20, height=18, rate_num=25, rate_den=1, gop_length=settings.gop,
+        reorder=settings.reorder, references=settings.references, model_id=bytes(16),
+    )  # fmt: skip
+
+
+def encoded(settings: EncoderSettings, count: int, threads: int = 1) -> list[groups.EncodedFrame]:
+    frames = moving_frames(count, 18, 20)
+    results = groups.encode_frames(tiny.model(), settings, frames, Size(20, 18), threads=threads)
+    with closing(results):
+        return list(results)
+
+
+def decoded(
+    settings: EncoderSettings, records: list[Packet | Damage], threads: int = 1
+) -> list[groups.DecodedRecord]:
+    results = groups.decode_records(tiny.model(), records, header(settings), threads=threads)
+    with one_torch_thread(), closing(results):
+        return list(results)
+
+
 def test_frames_to_packets_and_back_with_damage_between() -> None:
-    model, frames = model_on("cpu", "default"), moving_frames(5, 18, 20)
-    settings = EncoderSettings(gop=2)
-    with one_torch_thread():
-        with closing(groups.encode_frames(model, settings, frames, Size(20, 18))) as results:
-            encoded = list(results)
-        assert [item.packet.is_key for item in encoded] == [True, False, True, False, True]
-        assert [item.row.scores for item in encoded] == [None] * 5
-        records: list[Packet | Damage] = [item.packet for item in encoded]
-        records[0] = Damage("hole", 60, range(0, 1))
-        records[4:4] = [Damage("noise", 99, range(0))]
-        with closing(groups.decode_records(model, records, Size(20, 18), 2)) as results:
-            decoded = list(results)
-    good = [item.frame is not None for item in decoded]
+    settings = EncoderSettings(gop=2, bframes=0)
+    sent = encoded(settings, 5)
+    assert [item.packet.is_key for item in sent] == [True, False, True, False, True]
+    assert [item.row.scores for item in sent] == [None] * 5
+    records: list[Packet | Damage] = [item.packet for item in sent]
+    records[0] = Damage("hole", 60, range(0, 1))
+    records[4:4] = [Damage("noise", 99, range(0))]
+    got = decoded(settings, records)
+    good = [item.frame is not None for item in got]
     assert good == [False, False, True, True, False, True]
-    sizes = [item.packet.size_bytes for item in encoded]
-    assert [item.size_bytes for item in decoded] == [0, *sizes[1:4], 0, sizes[4]]
-    assert [item.lost for item in decoded] == [1, 1, 0, 0, 0, 0]
-    assert [item.problem is not None for item in decoded] == [True, *[False] * 3, True, False]
-    for item, source in zip(decoded[2:4], encoded[2:4], strict=True):
+    sizes = [item.packet.size_bytes for item in sent]
+    assert [item.size_bytes for item in got] == [0, *sizes[1:4], 0, sizes[4]]
+    assert [item.header is None for item in got] == [True, False, False, False, True, False]
+    assert [item.problem is not None for item in got] == [True, *[False] * 3, True, False]
+    for item, source in zip(got[2:4], sent[2:4], strict=True):
         assert item.frame is not None and item.frame.crc32() == source.packet.frame_crc
+
+
+@pytest.mark.parametrize("bframes", [0, 2, 15])
+def test_the_number_of_threads_changes_nothing(bframes: int) -> None:
+    settings = EncoderSettings(gop=7, bframes=bframes)
+    wanted = [item.packet for item in encoded(settings, 24)]
+    assert [p.frame_number for p in wanted] == list(range(24))
+    assert sorted(p.display_number for p in wanted) == list(range(24))
+    for threads in (2, 5):
+        assert [item.packet for item in encoded(settings, 24, threads)] == wanted
+        for item, packet in zip(decoded(settings, [*wanted], threads), wanted, strict=True):
+            assert item.header == packet.header and item.problem is None
+            assert item.frame is not None and item.frame.crc32() == packet.frame_crc
+
+
+def test_a_group_longer_than_the_buffers_flows() -> None:
+    settings = EncoderSettings(gop=150, bframes=15)
+    frames = moving_frames(1, 18, 20) * 100
+    results = groups.encode_frames(tiny.model(), settings, frames, Size(20, 18), threads=2)
+    with closing(results):
+        packets = [item.packet for item in results]
+    assert sorted(p.display_number for p in packets) == list(range(100))
+    got = decoded(settings, [*packets], threads=2)
+    assert all(item.frame is not None for item in got)
+
+
+def test_scores_compare_each_frame_with_its_own_source() -> None:
+    frames = moving_frames(7, 18, 20)
+    seen: list[tuple[int, int]] = []
+    settings = EncoderSettings(gop=7)
+    results = groups.encode_frames(
+        tiny.model(), settings, frames, Size(20, 18), threads=1,
+        scorer=lambda source, picture: seen.append((source.crc32(), picture.crc32())),
+    )  # fmt: skip
+    with closing(results):
+        packets = [item.packet for item in results]
+    sources = [frame.crc32() for frame in frames]
+    assert seen == [(sources[p.display_number], p.frame_crc) for p in packets]
+
+
+def test_what_is_lost_is_told_once_for_each_group() -> None:
+    settings = EncoderSettings(gop=6)
+    packets = [item.packet for item in encoded(settings, 18)]
+    records: list[Packet | Damage] = [p for p in packets if p.display_number != 5]
+    records[6] = replace(packets[7], frame_crc=packets[7].frame_crc ^ 1)  # frame 11
+    got = decoded(settings, records)
+    lost = {item.header.display_number for item in got if item.header and item.frame is None}
+    assert lost == {1, 2, 3, 4, 7, 8, 9, 10, 11}
+    problems = [(i.header and i.header.display_number, i.problem) for i in got if i.problem]
+    assert [number for number, _ in problems] == [2, 11]
+    assert problems[0][1] == "frame 2: frame 5, which it refers to, is missing"
+    assert [i.header.display_number for i in got if i.header and i.mismatch] == [11]
+
+
+def test_a_hole_is_not_told_again_by_the_frames_behind_it() -> None:
+    settings = EncoderSettings(gop=6)
+    packets = [item.packet for item in encoded(settings, 6)]
+    records: list[Packet | Damage] = [*packets]
+    records[2] = Damage("hole", 60, range(2, 3))  # frame 2
+    got = decoded(settings, records)
+    assert [item.problem is not None for item in got] == [False, False, True, False, False, False]
+    shown = {item.header.display_number for item in got if item.header and item.frame is not None}
+    assert shown == {0, 5}

@@ -315,7 +315,7 @@ def test_signal_while_libraries_load(coded: CodedClip, outputs: Path) -> None:
     from colorvid.cli.main import main
     sys.exit(main())
     """
-    words = ["encode", str(coded.source), "-o", str(outputs / "a.clv")]
+    words = ["decode", str(coded.stream), "-o", str(outputs / "a.y4m")]
     done = subprocess.run(
         [sys.executable, "-c", program, *words],
         env={**os.environ, "COLORVID_NATIVE": "0"},

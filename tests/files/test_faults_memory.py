@@ -35,7 +35,7 @@ def test_little_memory(direction: str, coded: CodedClip, tmp_path: Path, outputs
 
 
 def test_no_memory_for_the_libraries(coded: CodedClip, outputs: Path) -> None:
-    words = [sys.executable, "-m", "colorvid", "encode", coded.source, "-o", outputs / "a.clv"]
+    words = [sys.executable, "-m", "colorvid", "decode", coded.stream, "-o", outputs / "a.y4m"]
     command = ["sh", "-c", 'ulimit -v 350000 && exec "$@"', "sh", *map(str, words)]
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "COLORVID_NATIVE": "0"}  # PyTorch
     done = subprocess.run(command, capture_output=True, text=True, env=environment)

@@ -8,13 +8,15 @@ import torch
 from numpy.typing import NDArray
 
 from colorvid.errors import ConfigError
-from colorvid.frame import chroma_size
+from colorvid.frame import BOTH, FUTURE, PAST, Motion, chroma_size
 from colorvid.motion import compensate as module
 from colorvid.motion.compensate import (
     _constants,
     compensate,
     compensate_in_torch,
     compensate_with_gradient,
+    predict,
+    predict_in_torch,
 )
 from colorvid.motion.field import grid_shape
 
@@ -37,6 +39,7 @@ CHROMA = {
 SIZES = [(1, 1), (2, 2), (5, 9), (8, 8), (17, 33), (24, 16)]
 Triple = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 Predict = Callable[[Triple, torch.Tensor], Triple]
+PredictPair = Callable[[Motion, Triple, Triple], Triple]
 
 
 def sixteenths(plane: list[list[int]], y: int, x: int, move: list[int], luma: bool) -> int:
@@ -95,15 +98,93 @@ def moves(height: int, width: int, seed: int, reach: int) -> NDArray[np.int16]:
     return rng.integers(-reach, reach + 1, (*grid_shape(height, width), 2)).astype(np.int16)
 
 
-@pytest.mark.parametrize("predict", [compensate, compensate_in_torch])
+@pytest.mark.parametrize("way", [compensate, compensate_in_torch])
 @pytest.mark.parametrize("reach", [0, 9, 60, 2047])
 @pytest.mark.parametrize("size", SIZES)
-def test_agrees_with_the_model(size: tuple[int, int], reach: int, predict: Predict) -> None:
+def test_agrees_with_the_model(size: tuple[int, int], reach: int, way: Predict) -> None:
     reference, field = picture(*size, reach), moves(*size, reach, reach)
-    predicted = predict(reference, torch.from_numpy(field))
+    predicted = way(reference, torch.from_numpy(field))
     for plane, source, luma in zip(predicted, reference, (True, False, False), strict=True):
         assert plane.dtype == torch.uint8
         np.testing.assert_array_equal(plane.numpy(), model(source.numpy(), field, luma))
+
+
+def pair_of(height: int, width: int, seed: int, reach: int) -> Motion:
+    """Random motion of a B frame; every macroblock uses what it likes."""
+    past = moves(height, width, seed, reach)
+    shape = -(-past.shape[0] // 2), -(-past.shape[1] // 2)
+    uses = np.random.default_rng(seed).integers(0, 3, shape).astype(np.uint8)
+    return Motion(past, moves(height, width, seed + 1, reach), uses)
+
+
+def pair_model(
+    planes: tuple[NDArray[np.uint8], NDArray[np.uint8]], motion: Motion, luma: bool
+) -> NDArray[np.uint8]:
+    """`model` of a B frame: in halves of a sample, a block adds one or two predictions up."""
+    assert motion.future is not None and motion.uses is not None
+    block = 8 if luma else 4
+    out = np.empty_like(planes[0])
+    sources = list(zip(planes, (motion.past, motion.future), strict=True))
+    for y, x in np.ndindex(out.shape):
+        total = 0
+        for r, wy in weights(y % block, luma).items():
+            for c, wx in weights(x % block, luma).items():
+                row = min(max(y // block + r, 0), motion.shape[0] - 1)
+                column = min(max(x // block + c, 0), motion.shape[1] - 1)
+                use = motion.uses[row // 2, column // 2]
+                for which, (plane, field) in enumerate(sources):
+                    halves = (1 if use == BOTH else 2) if use in (which, BOTH) else 0
+                    move = field[row, column].tolist()
+                    found = sixteenths(plane.tolist(), y, x, move, luma) if halves else 0
+                    total += wy * wx * halves * found
+        unit = 2 * 16 * (2 * block) ** 2
+        out[y, x] = min(max((total + unit // 2) // unit, 0), 255)
+    return out
+
+
+@pytest.mark.parametrize("way", [predict, predict_in_torch])
+@pytest.mark.parametrize("reach", [0, 9, 60, 2047])
+@pytest.mark.parametrize("size", SIZES)
+def test_b_frames_agree_with_the_model(size: tuple[int, int], reach: int, way: PredictPair) -> None:
+    past, future = picture(*size, reach), picture(*size, reach + 1)
+    motion = pair_of(*size, reach, reach)
+    predicted = way(motion, past, future)
+    for plane, a, b, luma in zip(predicted, past, future, (True, False, False), strict=True):
+        assert plane.dtype == torch.uint8
+        wanted = pair_model((a.numpy(), b.numpy()), motion, luma)
+        np.testing.assert_array_equal(plane.numpy(), wanted)
+
+
+@pytest.mark.parametrize("way", [predict, predict_in_torch])
+def test_both_references_without_motion_give_their_mean(way: PredictPair) -> None:
+    past, future = picture(35, 50, 1), picture(35, 50, 2)
+    still = np.zeros((5, 7, 2), np.int16)
+    motion = Motion(still, still, np.full((3, 4), BOTH, np.uint8))
+    for plane, a, b in zip(way(motion, past, future), past, future, strict=True):
+        mean = (a.numpy().astype(int) + b.numpy() + 1) // 2
+        np.testing.assert_array_equal(plane.numpy(), mean)
+
+
+@pytest.mark.parametrize("way", [predict, predict_in_torch])
+@pytest.mark.parametrize("size", [*SIZES, (61, 83)])
+def test_equal_references_give_the_same_as_one(size: tuple[int, int], way: PredictPair) -> None:
+    reference, motion = picture(*size, 3), pair_of(*size, 3, 50)
+    same = Motion(motion.past, motion.past, motion.uses)
+    alone = predict_in_torch(Motion(motion.past), reference)
+    for a, b in zip(way(same, reference, reference), alone, strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("way", [predict, predict_in_torch])
+@pytest.mark.parametrize("use", [PAST, FUTURE])
+def test_a_reference_that_is_not_used_does_not_count(use: int, way: PredictPair) -> None:
+    past, future, motion = picture(61, 83, 1), picture(61, 83, 2), pair_of(61, 83, 1, 200)
+    assert motion.future is not None and motion.uses is not None
+    one = Motion(motion.past, motion.future, np.full_like(motion.uses, use))
+    field, reference = ((motion.past, past), (motion.future, future))[use]
+    wanted = predict_in_torch(Motion(field), reference)
+    for a, b in zip(way(one, past, future), wanted, strict=True):
+        assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int32])

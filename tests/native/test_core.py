@@ -10,9 +10,21 @@ import numpy as np
 import pytest
 
 from colorvid.errors import ConfigError
+from colorvid.frame import Motion
 from colorvid.native import core as module
-from colorvid.native.core import INTERFACE, VARIABLE, Core, Level, Status, at_level, core, describe
+from colorvid.native.core import (
+    INTERFACE,
+    VARIABLE,
+    Core,
+    Level,
+    Status,
+    at_level,
+    core,
+    core_for_encoding,
+    describe,
+)
 from colorvid.native.motion import MotionState, Reference
+from tests.motion.frames import b_links, p_links
 from tests.native.sources import SOURCES
 
 
@@ -56,6 +68,8 @@ def test_a_missing_core_is_reported_once(caplog: pytest.LogCaptureFixture) -> No
     assert "install a C++ compiler and then colorvid again" in describe()
     with pytest.raises(ConfigError, match="no native core"):
         at_level("plain")
+    with pytest.raises(ConfigError, match="^encoding needs the native core, and .* installed"):
+        core_for_encoding()
 
 
 @pytest.mark.usefixtures("without_library")
@@ -78,19 +92,39 @@ def test_python_and_cpp_agree_on_numbers() -> None:
 
 
 def test_wrong_arguments_are_refused() -> None:
-    state = MotionState(at_level("1"))
+    core = at_level("1")
+    state = MotionState(core, (2, 2), 4)
+    state.start(0)
+    links = p_links(0, 1)
     with pytest.raises(ConfigError, match="motion_encode refuses its arguments"):
-        state.encode(np.full((2, 2, 2), 2048, np.int16))
-    with pytest.raises(ConfigError, match="motion_encode refuses its arguments"):
-        state.encode(np.zeros((0, 2, 2), np.int16))
-    reference, plane = Reference(at_level("1")), np.zeros((17, 9), np.uint8)
+        state.encode(links, Motion(np.full((2, 2, 2), 2048, np.int16)))
+    still = np.zeros((2, 2, 2), np.int16)
+    for uses in (3, 255):
+        pair = Motion(still, still, np.full((1, 1), uses, np.uint8))
+        with pytest.raises(ConfigError, match="motion_encode refuses its arguments"):
+            state.encode(b_links(0, 0, 1), pair)
+    for slot in (-1, 4):
+        with pytest.raises(ConfigError, match="motion_start refuses its arguments"):
+            state.start(slot)
+        with pytest.raises(ConfigError, match="motion_decode refuses its arguments"):
+            state.decode(p_links(0, slot), b"")
+    for wrong in (p_links(2, 1), b_links(0, 3, 1)):
+        with pytest.raises(ConfigError, match="native core: an inter frame needs its references"):
+            state.decode(wrong, b"")
+    for distance in (0, 17):
+        with pytest.raises(ConfigError, match="motion_decode refuses its arguments"):
+            state.decode(p_links(0, 1, distance), b"")
+    reference, other, plane = Reference(core), Reference(core), np.zeros((16, 9), np.uint8)
     with pytest.raises(ConfigError, match="reference_fill refuses its arguments"):
         reference.fill(np.zeros((1, 8193), np.uint8))
+    with pytest.raises(ConfigError, match=r"has shape \(16, 9\); it must be \(0, 0\) as its ref"):
+        state.estimate(links, plane, (reference, None), 1)
     reference.fill(plane)
     for weight in (-1, 2**30 + 1):
         with pytest.raises(ConfigError, match="estimate refuses its arguments"):
-            state.estimate(plane, reference, weight)
-    with pytest.raises(ConfigError, match="reference_fill refuses its arguments"):
-        reference.fill(np.zeros((0, 9), np.uint8))
-    with pytest.raises(ConfigError, match=r"has shape \(17, 9\); it must be \(0, 0\) as its ref"):
-        state.estimate(plane, reference, 1)
+            state.estimate(links, plane, (reference, None), weight)
+    with pytest.raises(ConfigError, match=r"has shape \(8, 9\); it must be \(16, 9\) as its ref"):
+        state.estimate(links, plane[:8], (reference, None), 1)
+    other.fill(np.zeros((33, 9), np.uint8))
+    with pytest.raises(ConfigError, match="estimate refuses its arguments"):
+        state.estimate(b_links(0, 0, 1), plane, (reference, other), 1)

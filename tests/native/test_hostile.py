@@ -9,6 +9,7 @@ import json
 import lzma
 from dataclasses import asdict
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,26 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from colorvid.bitstream import ClvReader, Packet
+from colorvid.bitstream import Packet
+from colorvid.codec.encoder import Encoder
+from colorvid.codec.settings import EncoderSettings
 from colorvid.config import InterConfig, IntraConfig, from_table
 from colorvid.errors import ConfigError, DamagedStream, ModelMismatch
 from colorvid.frame import Size
-from colorvid.models.loading import native_tensors
+from colorvid.models.loading import load_model, native_tensors
 from colorvid.models.modelfile import ModelFile, read_model_file
 from colorvid.motion.field import grid_shape
 from colorvid.motion.native import motion_coder
 from colorvid.native.core import at_level
 from colorvid.native.model import NativeCodec, NativeModel
+from tests.clips import moving_frames
+from tests.motion.frames import b_links, p_links
 
 Random = np.random.Generator
 CONFORMANCE = Path(__file__).parents[1] / "conformance"
 CORE = at_level("1")
 SIZE = Size(37, 26)
+SLOTS = 3
 
 
 @pytest.fixture(autouse=True)
@@ -47,13 +53,11 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
 
 
 @lru_cache(maxsize=1)
-def packets() -> list[Packet]:
-    """Packets of the conformance streams of that model."""
-    found = []
-    for path in sorted((CONFORMANCE / "streams").glob("tiny_*.clv")):
-        with path.open("rb") as stream:
-            found += [record for record in ClvReader(stream) if isinstance(record, Packet)]
-    return found
+def packets(path: Path) -> list[Packet]:
+    """Two groups of key, P and B frames by a model."""
+    encoder = Encoder(load_model(str(path)), EncoderSettings(gop=5))
+    coded = [encoder.push(frame) for frame in moving_frames(10, *SIZE.shape)]
+    return [step.packet for step in [*chain.from_iterable(coded), *encoder.flush()]]
 
 
 def damage(data: bytes, rng: Random) -> bytes:
@@ -77,28 +81,33 @@ def damage(data: bytes, rng: Random) -> bytes:
     return array.tobytes()
 
 
-def decode_damaged(codec: NativeCodec, rng: Random) -> bool:
-    """A key frame and an inter frame of damaged packets; whether both gave a picture."""
+def decode_damaged(codec: NativeCodec, path: Path, rng: Random) -> bool:
+    """A key, a P and a B frame of damaged packets; whether the motion of both could be read."""
     whole = True
-    for is_key in (True, False):
-        chosen = [packet for packet in packets() if packet.is_key is is_key]
+    coder = motion_coder(grid_shape(*SIZE.shape), SLOTS)
+    coder.start(0)
+    for kind, links in enumerate((None, p_links(0, 1, 2), b_links(0, 1, 2))):
+        chosen = [p for p in packets(path) if len(p.references) == kind]
         packet = chosen[int(rng.integers(len(chosen)))]
-        vectors = None
-        if not is_key:
+        quality, latents = int(rng.integers(64)), damage(packet.latents, rng)
+        if links is None:
+            frame = codec.decode_key(quality, 0, latents)
+        else:
             try:
-                vectors = motion_coder().decode(damage(packet.motion, rng), grid_shape(*SIZE.shape))
+                motion = coder.decode(links, damage(packet.motion, rng))
             except DamagedStream:
                 whole = False
-                vectors = np.zeros((*grid_shape(*SIZE.shape), 2), np.int16)
-        frame = codec.decode(int(rng.integers(64)), vectors, damage(packet.latents, rng))
+                motion = coder.decode(links, b"")
+            frame = codec.decode_inter(quality, links, motion, latents)
         assert frame.size == SIZE
     return whole
 
 
 def damaged_packets(file: ModelFile, count: int) -> None:
     rng = np.random.default_rng(count)
-    codec = NativeCodec(NativeModel(CORE, file.configs(), native_tensors(file), encoder=True), SIZE)
-    whole = sum(decode_damaged(codec, rng) for _ in range(count))
+    model = NativeModel(CORE, file.configs(), native_tensors(file), encoder=True)
+    codec = NativeCodec(model, SIZE, SLOTS)
+    whole = sum(decode_damaged(codec, file.path, rng) for _ in range(count))
     assert 0 < whole < count
 
 
@@ -167,7 +176,7 @@ def damaged_models(file: ModelFile, count: int) -> None:
         except (ModelMismatch, ConfigError, OverflowError, ZeroDivisionError, MemoryError):
             continue
         taken += 1
-        decode_damaged(NativeCodec(model, SIZE), rng)
+        decode_damaged(NativeCodec(model, SIZE, SLOTS), file.path, rng)
     assert 0 < taken < count
 
 

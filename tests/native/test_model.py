@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,19 @@ import pytest
 
 from colorvid.config import InterConfig, IntraConfig
 from colorvid.errors import ConfigError
-from colorvid.frame import Frame, Size
+from colorvid.frame import Frame, Links, Motion, Size, Vectors
+from colorvid.models.frames import FrameCodec
 from colorvid.models.loading import Model, load_model
 from colorvid.models.modelfile import is_encoder, read_model_file
 from colorvid.models.networks import save_model
 from colorvid.models.torch_codec import TorchCodec
-from colorvid.motion.field import Vectors, grid_shape
+from colorvid.motion.coding import still_motion
+from colorvid.motion.field import grid_shape
 from colorvid.native.core import Level, at_level
 from colorvid.native.model import STAGES, Coded, NativeCodec, NativeModel
 from tests import tiny
 from tests.clips import moving_frames
+from tests.motion.frames import b_links, p_links, uses_of
 
 HIGHEST = at_level("1").level
 LEVELS = [level for level in Level if level is Level.PLAIN or level is HIGHEST]
@@ -86,12 +89,50 @@ def core_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORVID_NATIVE", "1")
 
 
-def some_vectors(size: Size, rng: np.random.Generator) -> Vectors:
-    """Short vectors, and some of the longest."""
-    field = rng.integers(-9, 10, (*grid_shape(*size.shape), 2))
-    far = rng.random(field.shape) < 0.02
-    field[far] = rng.choice([-2047, 2047], int(far.sum()))
-    return field.astype(np.int16)
+@dataclass(frozen=True)
+class Step:
+    """A frame of a made-up group: what it is predicted from, and how."""
+
+    quality: int
+    links: Links | None
+    motion: Motion | None
+
+
+ORDER = (
+    p_links(0, 1, 4),
+    b_links(0, 1, 2, (2, 2)),
+    b_links(0, 2, 3, (1, 1)),
+    b_links(2, 1, 3, (1, 2)),
+    b_links(3, 2, 0, (2, 1)),
+    p_links(0, 3, 16),
+)
+"""Behind a key frame in slot 0; slots are used again, and the nearer reference is either one."""
+SLOTS = 4
+
+
+def some_motion(size: Size, links: Links, rng: np.random.Generator) -> Motion:
+    """Short vectors and some of the longest, and all uses."""
+    shape = grid_shape(*size.shape)
+
+    def vectors() -> Vectors:
+        field = rng.integers(-9, 10, (*shape, 2))
+        far = rng.random(field.shape) < 0.02
+        field[far] = rng.choice([-2047, 2047], int(far.sum()))
+        return field.astype(np.int16)
+
+    if links.future is None:
+        return Motion(vectors())
+    return Motion(vectors(), vectors(), uses_of(shape, int(rng.integers(99))))
+
+
+def steps(size: Size, count: int) -> list[Step]:
+    """A key frame and P and B frames at several qualities, by motion that knows nothing."""
+    rng = np.random.default_rng(11)
+    made = [Step(63, None, None)]
+    for number in range(1, count):
+        links = ORDER[number - 1]
+        made.append(Step((63, 45, 5, 30)[number % 4], links, some_motion(size, links, rng)))
+    return made
 
 
 def assert_same(got: Frame, wanted: Frame) -> None:
@@ -99,34 +140,50 @@ def assert_same(got: Frame, wanted: Frame) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def code(codec: NativeCodec | TorchCodec, frames: list[Frame], size: Size) -> list[Coded]:
-    """A key frame and inter frames at several qualities, by vectors that know nothing."""
-    rng = np.random.default_rng(11)
+def code(codec: FrameCodec, frames: list[Frame], size: Size) -> list[Coded]:
+    """Encode frames by `steps`."""
     coded = []
-    for number, frame in enumerate(frames):
-        vectors = some_vectors(size, rng) if number else None
-        coded.append(codec.encode((63, 45, 5, 30)[number % 4], vectors, frame))
+    for step, frame in zip(steps(size, len(frames)), frames, strict=True):
+        if step.links is None or step.motion is None:
+            coded.append(codec.encode_key(step.quality, 0, frame))
+        else:
+            coded.append(codec.encode_inter(step.quality, step.links, step.motion, frame))
     return coded
+
+
+def decode(codec: FrameCodec, sections: list[bytes], size: Size) -> list[Frame]:
+    """Decode latents by `steps`."""
+    shown = []
+    for step, latents in zip(steps(size, len(sections)), sections, strict=True):
+        if step.links is None or step.motion is None:
+            shown.append(codec.decode_key(step.quality, 0, latents))
+        else:
+            shown.append(codec.decode_inter(step.quality, step.links, step.motion, latents))
+    return shown
+
+
+def native_codec(loaded: Model | NativeModel, size: Size) -> NativeCodec:
+    """A codec in the core, of a model that is there."""
+    built = loaded.native if isinstance(loaded, Model) else loaded
+    assert built is not None
+    return NativeCodec(built, size, SLOTS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_network_is_coded_alike(kind: str, folder: Path) -> None:
     size = Size(70, 35)
     loaded = model(kind, folder)
-    frames = moving_frames(4, *size.shape)
+    frames = moving_frames(5, *size.shape)
     wanted = code(TorchCodec(loaded.network, loaded.books, size), frames, size)
-    assert loaded.native is not None
-    got = code(NativeCodec(loaded.native, size), frames, size)
-    decoder = NativeCodec(loaded.native, size)
-    rng = np.random.default_rng(11)
+    got = code(native_codec(loaded, size), frames, size)
     for number, (a, b) in enumerate(zip(got, wanted, strict=True)):
         assert a.latents == b.latents, number
         assert_same(a.picture, b.picture)
         for part in ("luma", "chroma", "side"):
             assert a.bits[part] == pytest.approx(b.bits[part], rel=1e-6, abs=1e-6)
-        vectors = some_vectors(size, rng) if number else None
-        shown = decoder.decode((63, 45, 5, 30)[number % 4], vectors, a.latents)
-        assert_same(shown, b.picture)
+    shown = decode(native_codec(loaded, size), [coded.latents for coded in got], size)
+    for frame, b in zip(shown, wanted, strict=True):
+        assert_same(frame, b.picture)
     assert any(coded.latents for coded in wanted[1:])
 
 
@@ -135,11 +192,16 @@ def test_every_kind_of_network_is_coded_alike(kind: str, folder: Path) -> None:
 def test_every_size_at_every_level(size: Size, level: Level, folder: Path) -> None:
     loaded = model("networks in the loop", folder)
     at = in_core("networks in the loop", folder, level)
-    frames = moving_frames(3, *size.shape)
+    frames = moving_frames(7, *size.shape)
     wanted = code(TorchCodec(loaded.network, loaded.books, size), frames, size)
-    for a, b in zip(code(NativeCodec(at, size), frames, size), wanted, strict=True):
+    got = code(native_codec(at, size), frames, size)
+    for a, b in zip(got, wanted, strict=True):
         assert a.latents == b.latents
         assert_same(a.picture, b.picture)
+    for codec in (native_codec(at, size), TorchCodec(loaded.network, loaded.books, size)):
+        shown = decode(codec, [coded.latents for coded in got], size)
+        for frame, b in zip(shown, wanted, strict=True):
+            assert_same(frame, b.picture)
 
 
 def in_core(kind: str, folder: Path, level: Level) -> NativeModel:
@@ -154,72 +216,93 @@ def in_core(kind: str, folder: Path, level: Level) -> NativeModel:
 def test_damaged_sections_decode_to_the_same_pictures(folder: Path) -> None:
     size = Size(40, 24)
     loaded = model("as released", folder)
-    assert loaded.native is not None
     rng = np.random.default_rng(3)
-    native = NativeCodec(loaded.native, size)
-    reference = TorchCodec(loaded.network, loaded.books, size)
+    native, reference = native_codec(loaded, size), TorchCodec(loaded.network, loaded.books, size)
+    p, b = p_links(0, 1, 2), b_links(0, 1, 2)
     for _ in range(20):
         # Noise that holds no long escape, of which coders may make what they like.
         data = bytes(rng.integers(0, 200, int(rng.integers(9, 80)), np.uint8))
-        vectors = some_vectors(size, rng)
-        for section in (None, vectors):
-            native.decode(20, section, data)
-        key = native.decode(31, None, b"")
-        assert_same(key, reference.decode(31, None, b""))
-        assert_same(native.decode(7, vectors, b""), reference.decode(7, vectors, b""))
+        one, two = some_motion(size, p, rng), some_motion(size, b, rng)
+        native.decode_key(20, 0, data)
+        native.decode_inter(20, p, one, data)
+        native.decode_inter(20, b, two, data)
+        assert_same(native.decode_key(31, 0, b""), reference.decode_key(31, 0, b""))
+        for links, motion in ((p, one), (b, two)):
+            shown = native.decode_inter(7, links, motion, b"")
+            assert_same(shown, reference.decode_inter(7, links, motion, b""))
 
 
-def test_a_frame_without_the_one_before_is_refused(folder: Path) -> None:
+def still(size: Size, links: Links) -> Motion:
+    return still_motion(links, grid_shape(*size.shape))
+
+
+@pytest.mark.parametrize("way", ["native", "torch"])
+@pytest.mark.parametrize("links", [p_links(1, 2), b_links(0, 1, 2), b_links(1, 0, 2)])
+def test_a_frame_without_its_references_is_refused(way: str, links: Links, folder: Path) -> None:
     size = Size(20, 20)
     loaded = model("as released", folder)
-    assert loaded.native is not None
-    codec = NativeCodec(loaded.native, size)
-    still = np.zeros((*grid_shape(*size.shape), 2), np.int16)
-    with pytest.raises(ConfigError, match="an inter frame needs the frame before it"):
-        codec.decode(40, still, b"")
-    codec.decode(40, None, b"")
-    codec.decode(40, still, b"")
-    codec.forget()
-    with pytest.raises(ConfigError, match="an inter frame needs the frame before it"):
-        codec.encode(40, still, moving_frames(1, 20, 20)[0])
+    codec: FrameCodec = native_codec(loaded, size)
+    if way == "torch":
+        codec = TorchCodec(loaded.network, loaded.books, size)
+    codec.decode_key(40, 0, b"")
+    motion = still(size, links)
+    with pytest.raises(ConfigError, match="an inter frame needs its references"):
+        codec.decode_inter(40, links, motion, b"")
+    with pytest.raises(ConfigError, match="an inter frame needs its references"):
+        codec.encode_inter(40, links, motion, moving_frames(1, 20, 20)[0])
+    codec.decode_key(40, 1, b"")
+    codec.decode_inter(40, links, motion, b"")
 
 
-@pytest.mark.parametrize("case", ["quality", "negative quality", "field", "vector"])
+@pytest.mark.parametrize(
+    "case", ["quality", "negative quality", "field", "vector", "later vector", "use", "slot"]
+)
 def test_arguments_out_of_range_are_refused(case: str, folder: Path) -> None:
     size = Size(20, 20)
-    loaded = model("as released", folder)
-    assert loaded.native is not None
-    codec = NativeCodec(loaded.native, size)
-    codec.decode(40, None, b"")
+    codec = native_codec(model("as released", folder), size)
+    codec.decode_key(40, 0, b"")
     quality = {"quality": 64, "negative quality": -1}.get(case, 40)
-    field = np.zeros((3, 4 if case == "field" else 3, 2), np.int16)
+    links = b_links(0, 0, SLOTS if case == "slot" else 1)
+    motion = still_motion(links, (3, 4 if case == "field" else 3))
+    assert motion.future is not None and motion.uses is not None
     if case == "vector":
-        field[1, 1, 0] = 2048
+        motion.past[1, 1, 0] = 2048
+    if case == "later vector":
+        motion.future[2, 2, 1] = -2048
+    if case == "use":
+        motion.uses[0, 1] = 3
     with pytest.raises(ConfigError, match="native core: codec_decode refuses its arguments"):
-        codec.decode(quality, field, b"")
+        codec.decode_inter(quality, links, motion, b"")
+    with pytest.raises(ConfigError, match="native core: codec_encode refuses its arguments"):
+        codec.encode_inter(quality, links, motion, moving_frames(1, 20, 20)[0])
+
+
+@pytest.mark.parametrize("target", [-1, SLOTS])
+def test_key_frames_in_slots_that_are_not_there_are_refused(target: int, folder: Path) -> None:
+    codec = native_codec(model("as released", folder), Size(20, 20))
+    with pytest.raises(ConfigError, match="native core: codec_decode refuses its arguments"):
+        codec.decode_key(40, target, b"")
 
 
 def test_a_model_without_its_encoder_decodes_only(folder: Path) -> None:
     file = read_model_file(str(model("as released", folder).file.path))
     tensors = {name: array for name, array in file.tensors.items() if not is_encoder(name)}
     decoder = NativeModel(at_level("1"), file.configs(), tensors, encoder=False)
-    codec = NativeCodec(decoder, Size(20, 20))
-    codec.decode(40, None, b"")
+    codec = native_codec(decoder, Size(20, 20))
+    codec.decode_key(40, 0, b"")
     with pytest.raises(ConfigError, match="native core: codec_encode refuses its arguments"):
-        codec.encode(40, None, moving_frames(1, 20, 20)[0])
+        codec.encode_key(40, 0, moving_frames(1, 20, 20)[0])
 
 
 def test_codecs_in_threads_share_a_model(folder: Path) -> None:
     size = Size(64, 48)
     loaded = model("networks in the loop", folder)
-    assert loaded.native is not None
     frames = moving_frames(6, *size.shape)
-    wanted = [coded.latents for coded in code(NativeCodec(loaded.native, size), frames, size)]
+    wanted = [coded.latents for coded in code(native_codec(loaded, size), frames, size)]
     results: list[list[bytes]] = []
 
     def work() -> None:
-        assert loaded.native is not None
-        codec = NativeCodec(loaded.native, size)
+        codec = native_codec(loaded, size)
         results.append([coded.latents for coded in code(codec, frames, size)])
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -233,8 +316,7 @@ def test_codecs_in_threads_share_a_model(folder: Path) -> None:
 def test_work_is_counted(folder: Path) -> None:
     size = Size(64, 48)
     loaded = model("networks in the loop", folder)
-    assert loaded.native is not None
-    codec = NativeCodec(loaded.native, size)
+    codec = native_codec(loaded, size)
     assert all(work.seconds == work.multiplications == 0 for work in codec.work().values())
     code(codec, moving_frames(3, *size.shape), size)
     work = codec.work()
@@ -248,10 +330,9 @@ def test_the_released_models_are_what_they_were(folder: Path) -> None:
     """The sizes of the tests above are tiny; those of a release are not."""
     size = Size(48, 32)
     loaded = load_model("default")
-    frames = moving_frames(2, *size.shape)
+    frames = moving_frames(3, *size.shape)
     wanted = code(TorchCodec(loaded.network, loaded.books, size), frames, size)
-    assert loaded.native is not None
-    for a, b in zip(code(NativeCodec(loaded.native, size), frames, size), wanted, strict=True):
+    for a, b in zip(code(native_codec(loaded, size), frames, size), wanted, strict=True):
         assert a.latents == b.latents
         assert_same(a.picture, b.picture)
 

@@ -103,3 +103,15 @@ def test_the_python_path_needs_torch(monkeypatch: pytest.MonkeyPatch) -> None:
         done = slim(*arguments)
         assert "native core switched off by COLORVID_NATIVE=0) needs torch, which is" in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_encoding_needs_the_core(
+    coded: CodedClip, outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLORVID_NATIVE", "0")
+    done = slim("encode", coded.source, "-o", outputs / "a.clv")
+    assert done.returncode == 1 and not list(outputs.iterdir())
+    assert done.stderr == (
+        "colorvid [error]: encoding needs the native core, and COLORVID_NATIVE=0 switches it off; "
+        "decoding works without it\n"
+    )

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from colorvid.codec.settings import EncoderSettings
-from colorvid.config import DEFAULT_GOP, DEFAULT_QUALITY, PACKAGE_VERSION
+from colorvid.config import DEFAULT_QUALITY, MEASURED_GOP, PACKAGE_VERSION
 from colorvid.evaluation.bench.clips import Footage
 from colorvid.evaluation.bench.coding import (
     X264_THREADS,
@@ -35,7 +35,7 @@ from colorvid.evaluation.compare.anchors import library_version
 from colorvid.evaluation.compare.machine import call_alone, processor
 from colorvid.frame import Size
 from colorvid.models.loading import Model, model_on
-from colorvid.native.core import core, describe
+from colorvid.native.core import core_for_encoding, describe
 from colorvid.system.cores import available_cores, one_torch_thread
 
 WORKERS = (1, 2)
@@ -63,7 +63,7 @@ class Plan:
     clip: Path | None = None
     frames: int = 64
     settings: EncoderSettings = field(
-        default_factory=lambda: EncoderSettings(quality=DEFAULT_QUALITY, gop=DEFAULT_GOP)
+        default_factory=lambda: EncoderSettings(quality=DEFAULT_QUALITY, gop=MEASURED_GOP)
     )
     against: tuple[str, ...] = (PYTORCH, X264)
     pytorch_frames: int = 16
@@ -72,7 +72,7 @@ class Plan:
     @property
     def pytorch(self) -> bool:
         """Whether the native core is compared with PyTorch."""
-        return PYTORCH in self.against and core() is not None and not _missing()
+        return PYTORCH in self.against and not _missing()
 
     def jobs(self, source: Path, folder: Path) -> tuple[Job, Job]:
         """All frames, and those for PyTorch: in two groups at least, so that two workers work."""
@@ -116,9 +116,7 @@ def machine(plan: Plan, model: Model) -> Machine:
 def _notes(plan: Plan) -> list[str]:
     notes = []
     missing = _missing()
-    if PYTORCH in plan.against and core() is None:
-        notes.append("PyTorch does the work, so there is nothing to compare it with")
-    elif PYTORCH in plan.against and missing:
+    if PYTORCH in plan.against and missing:
         notes.append(f"no comparison with PyTorch: {' and '.join(missing)} not installed")
     if plan.frames <= plan.settings.gop:
         notes.append("one group of pictures: a second worker has nothing to do")
@@ -128,7 +126,12 @@ def _notes(plan: Plan) -> list[str]:
 
 
 def ready_model() -> Model:
-    """The model that is measured, in the native core if it is there."""
+    """The model that is measured.
+
+    Raises:
+        ConfigError: there is no native core.
+    """
+    core_for_encoding()
     return model_on("cpu", "default")
 
 
@@ -170,7 +173,6 @@ class _Running:
     def __init__(self, plan: Plan, model: Model, size: Size, jobs: tuple[Job, Job]) -> None:
         self._plan, self._model, self._size = plan, model, size
         self._long, self._short = jobs
-        self._own = PYTORCH if model.native is None else NATIVE
         self._roof_gmacs = 0.0
         self._rounds: dict[tuple[str, int, Job], list[Round]] = {}
         self._encoding: list[list[FrameWork]] = []
@@ -183,7 +185,7 @@ class _Running:
             (f"workers: {workers}", partial(self._code, self._long, workers)) for workers in WORKERS
         ]
         steps.append(("stages", self._stages))
-        steps.append(("start", partial(self._start, self._own, None)))
+        steps.append(("start", partial(self._start, NATIVE, None)))
         if X264 in self._plan.against:
             steps.append(("x264", self._x264))
         if self._plan.pytorch:
@@ -198,13 +200,12 @@ class _Running:
         self._rounds.setdefault((codec, workers, job), []).append(done)
 
     def _code(self, job: Job, workers: int) -> None:
-        self._add(self._own, workers, job, code(self._model, job, workers))
+        self._add(NATIVE, workers, job, code(self._model, job, workers))
 
     def _stages(self) -> None:
-        found = core()
-        if found is not None:
-            roof = found.functions["roof"](found.level, _ROOF_SECONDS)
-            self._roof_gmacs = max(self._roof_gmacs, roof)
+        found = core_for_encoding()
+        roof = found.functions["roof"](found.level, _ROOF_SECONDS)
+        self._roof_gmacs = max(self._roof_gmacs, roof)
         with one_torch_thread():
             self._encoding.append(encode_by_stage(self._model, self._long))
             self._decoding.append(decode_by_stage(self._model, self._long))

@@ -12,7 +12,7 @@ from colorvid.evaluation.bench.coding import Job, Stopwatch
 from colorvid.files.streams import header_of, info_of
 from colorvid.io import open_reader, open_writer
 from colorvid.models.loading import Model
-from colorvid.native.model import Work
+from colorvid.native.model import Work, added_up
 
 NETWORKS = ("analysis", "prior", "synthesis")
 """Stages whose multiplications are those of the roof."""
@@ -64,7 +64,7 @@ class WorkLog:
     def join(self) -> None:
         """Make one frame of the last two: what is coded behind the last frame belongs to it."""
         last = self.rows.pop()
-        self.rows[-1] = {name: _plus(work, last[name]) for name, work in self.rows[-1].items()}
+        self.rows[-1] = added_up(self.rows[-1], last)
 
     def add(self, watch: Stopwatch, done: Mapping[str, Work]) -> None:
         """A frame whose coding ``watch`` has timed; what its stages do not name is `OTHER`."""
@@ -83,10 +83,6 @@ class WorkLog:
         row[FILES] = Work(self._files)
         self.rows.append(row)
         self._done, self._files = done, 0.0
-
-
-def _plus(a: Work, b: Work) -> Work:
-    return Work(a.seconds + b.seconds, a.multiplications + b.multiplications)
 
 
 def encode_by_stage(model: Model, job: Job) -> list[FrameWork]:

@@ -151,6 +151,7 @@ class ColorvidRun:
             target,
             quality=quality,
             gop=self.gop,
+            scenecut=False,
             bframes=self.bframes,
             inter_quality=self.inter_quality,
             model=self.model,

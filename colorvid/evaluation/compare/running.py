@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, QUALITIES
+from colorvid.config import DEFAULT_BFRAMES, MEASURED_GOP, QUALITIES
 from colorvid.errors import ConfigError, OutputError
 from colorvid.evaluation.compare import points
 from colorvid.evaluation.compare.anchors import AnchorRun
@@ -77,7 +77,7 @@ class Choice:
             ModelMismatch: there is no such model.
         """
 
-        gop = self.gop or (1 if all(is_still(path) for path in sources) else DEFAULT_GOP)
+        gop = self.gop or (1 if all(is_still(path) for path in sources) else MEASURED_GOP)
         anchors = self.anchors or (INTRA_ANCHORS if gop == 1 else INTER_ANCHORS)
         if NO_ANCHORS in anchors:
             if len(anchors) > 1:

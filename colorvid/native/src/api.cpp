@@ -144,6 +144,31 @@ int colorvid_reference_fill(int level, Reference* reference, const uint8_t* luma
 
 void colorvid_reference_free(Reference* reference) { delete reference; }
 
+int colorvid_pyramid_new(const uint8_t* luma, int height, int width, Pyramid** pyramid) {
+    if (height < 1 || width < 1 || height > kMostSide || width > kMostSide) return kWrongArgument;
+    return guarded([&] {
+        *pyramid = new Pyramid(Plane{luma, height, width});
+        return kFine;
+    });
+}
+
+void colorvid_pyramid_free(Pyramid* pyramid) { delete pyramid; }
+
+int colorvid_novelty(int level, const Pyramid* current, const Pyramid* reference,
+                     int32_t counts[2]) {
+    if (current->levels() != reference->levels()) return kWrongArgument;
+    for (int number = 1; number <= current->levels(); ++number) {
+        const Padded &a = current->level(number), &b = reference->level(number);
+        if (a.height != b.height || a.width != b.width) return kWrongArgument;
+    }
+    return guarded([&] {
+        const Novelty found = novelty(kernels(level), *current, *reference);
+        counts[0] = found.cells;
+        counts[1] = found.fresh;
+        return kFine;
+    });
+}
+
 int colorvid_estimate(int level, const MotionState* state, const Links* links,
                       const uint8_t* current, const Reference* past, const Reference* future,
                       int64_t weight, int16_t* past_vectors, int16_t* future_vectors,

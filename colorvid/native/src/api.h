@@ -20,6 +20,7 @@
 namespace colorvid {
 class MotionState;
 struct Reference;
+class Pyramid;
 struct ModelFile;
 struct FrameCodec;
 }  // namespace colorvid
@@ -63,6 +64,13 @@ COLORVID_API colorvid::Reference* colorvid_reference_new();
 COLORVID_API int colorvid_reference_fill(int level, colorvid::Reference* reference,
                                          const uint8_t* luma, int height, int width);
 COLORVID_API void colorvid_reference_free(colorvid::Reference* reference);
+// A picture at smaller sizes, by its luma of 1..8192 samples to a side.
+COLORVID_API int colorvid_pyramid_new(const uint8_t* luma, int height, int width,
+                                      colorvid::Pyramid** pyramid);
+COLORVID_API void colorvid_pyramid_free(colorvid::Pyramid* pyramid);
+// Compare two pictures of one size; see novelty(). `counts`: of cells, and of fresh ones.
+COLORVID_API int colorvid_novelty(int level, const colorvid::Pyramid* current,
+                                  const colorvid::Pyramid* reference, int32_t counts[2]);
 // Search and choose the motion of a frame for coding it with `state`, which stays as it is.
 // `current`: its luma; `future` and its results are null for a P frame. `weight`: price of a bit in
 // 1/65536 of an absolute difference, 0 .. 2^30.

@@ -1,4 +1,4 @@
-// The walk over the macroblocks of one field of vectors: colorvid/motion/coding.py, bit for bit.
+// The walk over the macroblocks of one field of vectors: colorvid/motion/walk.py, bit for bit.
 //
 // Macroblocks of 2x2 blocks in raster order; `docs/coding.md` has the syntax. One walk writes,
 // reads or prices, by the coder that `macroblock` is given.

@@ -30,11 +30,14 @@ Errors::Errors(const Kernels& kernels, Plane current, const Upsampled& reference
       reference_(reference) {}
 
 Errors::Entry Errors::of(Vector vector) {
-    for (const Entry& entry : known_) {
-        if (entry.vector == vector) return entry;
+    int& first = first_[(31u * static_cast<unsigned>(vector.y) + vector.x) % first_.size()];
+    for (int at = first; at >= 0; at = next_[at]) {
+        if (known_[at].vector == vector) return known_[at];
     }
     Entry entry{vector, {}};
     compare(reference_.window(top_, left_, vector), reference_.wide, entry.blocks);
+    next_.push_back(first);
+    first = static_cast<int>(known_.size());
     known_.push_back(entry);
     return entry;
 }
@@ -76,6 +79,15 @@ public:
         for (int row = 0; row < tall; ++row) {
             for (int column = 0; column < wide; ++column) cell(row, column, parent);
         }
+    }
+
+    // Of a cell with its vector.
+    int32_t error(int row, int column) const {
+        const int top = kMargin + row * kCell, left = kMargin + column * kCell;
+        const Vector moved = vector(row, column);
+        return kernels_.block_error(current_.at(top, left), current_.width,
+                                    reference_.nearest(top + moved.y, left + moved.x, kCell),
+                                    reference_.width);
     }
 
     // Of a cell, or of the nearest one.
@@ -184,6 +196,51 @@ void Search::coarse(const Kernels& kernels, const Pyramid& current, const Pyrami
                 std::clamp(found.x, -kVectorLimit, kVectorLimit)};
         }
     }
+}
+
+constexpr int kFewestCells = 30;  // fewer say too little
+
+// Sum of absolute differences of a cell from its mean.
+static int32_t flat_error(const uint8_t* cell, ptrdiff_t stride) {
+    int32_t sum = 0, error = 0;
+    for (int y = 0; y < kCell; ++y) {
+        for (int x = 0; x < kCell; ++x) sum += cell[y * stride + x];
+    }
+    const int mean = (sum + kCell * kCell / 2) / (kCell * kCell);
+    for (int y = 0; y < kCell; ++y) {
+        for (int x = 0; x < kCell; ++x) error += std::abs(cell[y * stride + x] - mean);
+    }
+    return error;
+}
+
+Novelty novelty(const Kernels& kernels, const Pyramid& current, const Pyramid& reference) {
+    constexpr int64_t kWeight = 2 << 16;  // of a bit: fields shall be smooth
+    const auto cells = [&](int level) {
+        const Padded& plane = current.level(level);
+        return (plane.height - 2 * kMargin) / kCell * ((plane.width - 2 * kMargin) / kCell);
+    };
+    int last = std::min(2, current.levels());
+    while (last > 0 && cells(last) < kFewestCells) --last;
+    std::vector<LevelSearch> done;
+    done.reserve(current.levels());
+    for (int level = current.levels(); last > 0 && level >= last; --level) {
+        const LevelSearch* parent = done.empty() ? nullptr : &done.back();
+        done.emplace_back(kernels, current.level(level), reference.level(level), 0, kWeight);
+        done.back().run(parent);
+    }
+    if (last == 0) return {0, 0};
+    const LevelSearch& search = done.back();
+    const Padded& plane = current.level(last);
+    Novelty result{search.tall * search.wide, 0};
+    for (int row = 0; row < search.tall; ++row) {
+        for (int column = 0; column < search.wide; ++column) {
+            const uint8_t* cell = plane.at(kMargin + row * kCell, kMargin + column * kCell);
+            // Noise alone, one step to a sample, makes no cell fresh.
+            result.fresh += 10 * search.error(row, column) >
+                            7 * flat_error(cell, plane.width) + 10 * kCell * kCell;
+        }
+    }
+    return result;
 }
 
 // What others say about the macroblock.

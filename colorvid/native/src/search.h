@@ -42,6 +42,8 @@ public:
         top_ = row * kSide;
         left_ = column * kSide;
         known_.clear();
+        next_.clear();
+        first_.fill(-1);
     }
 
     // The entry of a vector within kVectorLimit.
@@ -64,7 +66,19 @@ private:
     const Upsampled& reference_;
     int top_ = 0, left_ = 0;
     std::vector<Entry> known_;
+    // Chains of entries by a hash of their vectors: the first of each, and the next of each entry.
+    std::array<int, 256> first_;
+    std::vector<int> next_;
 };
+
+// How many cells of a picture at a quarter of its size there are, and how many of them another
+// picture does not predict better than their mean does. Small pictures are compared at half their
+// size; the smallest have no cells.
+struct Novelty {
+    int cells, fresh;
+};
+
+Novelty novelty(const Kernels& kernels, const Pyramid& current, const Pyramid& reference);
 
 class Search {
 public:

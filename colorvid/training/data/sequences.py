@@ -24,7 +24,7 @@ from tqdm import tqdm
 from colorvid.bitstream import FrameType
 from colorvid.codec.loop import ClosedLoop
 from colorvid.codec.settings import EncoderSettings
-from colorvid.codec.structure import Place
+from colorvid.codec.structure import REFRESH_PERIOD, Place
 from colorvid.config import INTER_BLOCK, INTRA_BLOCK, QUALITIES
 from colorvid.entropy.tables import MAX_REACH, SCALES
 from colorvid.errors import InputError
@@ -253,7 +253,7 @@ def write_samples(
     """Write the inter frames of a group of pictures in order; gives their entries."""
     entries: list[Entry] = []
     for number, sample in enumerate(samples, start=1):
-        place = Place(number, FrameType.P, past=1)
+        place = Place(number, FrameType.P, past=1, refresh=number % REFRESH_PERIOD == 0)
         qualities = (settings.quality_of(place), number, settings.quality)
         entries.append((file.tell(), *sample.y.shape, *qualities))
         file.writelines(array.tobytes() for array in sample.arrays())

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from colorvid.codec.settings import EncoderSettings
-from colorvid.errors import Aborted
+from colorvid.errors import Aborted, ConfigError
 from colorvid.evaluation.bench import running
 from colorvid.evaluation.bench.report import NATIVE, PYTORCH
 from colorvid.evaluation.bench.running import Plan, machine, measure, ready_model
@@ -33,9 +33,8 @@ def test_pytorch_needs_its_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "find_spec", lambda name: None)
     wanted = Plan(against=(PYTORCH,))
     assert not wanted.pytorch
-    if core() is not None:
-        notes = machine(wanted, ready_model()).notes
-        assert "no comparison with PyTorch: torch and compressai not installed" in notes
+    notes = machine(wanted, ready_model()).notes
+    assert "no comparison with PyTorch: torch and compressai not installed" in notes
     assert not machine(Plan(against=()), ready_model()).notes
 
 
@@ -53,7 +52,6 @@ def test_a_signal_ends_the_run(coded: CodedClip) -> None:
         measure(plan(coded.source), ready_model(), Size(64, 48), stop)
 
 
-@pytest.mark.skipif(core() is None, reason="without the native core PyTorch is all there is")
 def test_the_native_core_beside_pytorch(coded: CodedClip) -> None:
     report = measure(plan(coded.source, (PYTORCH,)), ready_model(), Size(32, 32))
     ratios = [(ratio.over.name, ratio.under.name) for ratio in report.over_pytorch()]
@@ -69,14 +67,7 @@ def test_the_native_core_beside_pytorch(coded: CodedClip) -> None:
     assert (starts[NATIVE].peak_mb or 0) <= (starts[PYTORCH].peak_mb or 0)
 
 
-@pytest.mark.slow
-def test_pytorch_alone(coded: CodedClip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_core_there_is_nothing_to_measure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "0")
-    wanted = plan(coded.source, (PYTORCH,))
-    model = ready_model()
-    found = machine(wanted, model)
-    assert "PyTorch does the work, so there is nothing to compare it with" in found.notes
-    report = measure(wanted, model, Size(32, 32))
-    assert {coding.codec for coding in report.codings} == {PYTORCH} and not report.short
-    assert report.roof_gmacs is None
-    assert {stage.name for stage in report.decoding} >= {"networks", "entropy", "motion"}
+    with pytest.raises(ConfigError, match="encoding needs the native core, and COLORVID_NATIVE=0"):
+        ready_model()
