@@ -374,7 +374,7 @@ def test_the_second_decoder_decodes_b_frames(name: str) -> None:
     assert shown == list(range(PAIRS[name].size[0]))
 
 
-def crooked(first: int, last: int) -> Iterator[Place]:
+def crooked(first: int, last: int, **_: bool) -> Iterator[Place]:
     """Four frames in a way that our encoder never takes: later references that are nearer.
 
     P frames but the first are predicted from a B frame.
@@ -387,6 +387,7 @@ def crooked(first: int, last: int) -> Iterator[Place]:
 
 def test_the_second_decoder_decodes_any_structure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "mini_gop", crooked)
+    monkeypatch.setattr(loop, "mini_gop_length", lambda _: 4)
     case = Case(moving, (9, 45, 59), EncoderSettings(quality=46, gop=9, bframes=3))
     decoder = second_decoder(case)
     shown = []
