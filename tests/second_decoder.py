@@ -1,7 +1,8 @@
 """A second decoder, written from ``docs/coding.md`` alone, in plain Python and NumPy.
 
 It shows that the page suffices, so it imports nothing of the package; the caller brings the header
-and the packets. Names are those of the page. It is slow and meant for small pictures.
+and the packets. `tests.second_motion` is a part of it. Names are those of the page. It is slow and
+meant for small pictures.
 """
 
 from __future__ import annotations
@@ -11,14 +12,22 @@ import json
 import zlib
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Vector = tuple[int, int]
-Context = list[int]
+from tests.second_motion import (
+    Array,
+    Contexts,
+    MotionReader,
+    Moved,
+    Refused,
+    Trace,
+    predict,
+    unevenness,
+    up,
+)
 
 BRANCHES = {
     "intra.luma": (1, 16),
@@ -64,15 +73,6 @@ ENCODER_ONLY = {
     "chroma_analysis",
     "rounding",
 }
-
-
-class Refused(Exception):
-    """What a decoder must refuse or report."""
-
-
-def up(size: int, step: int) -> int:
-    """``ceil(size / step)``."""
-    return -(-size // step)
 
 
 def unshuffle(x: Array, r: int) -> Array:
@@ -360,295 +360,26 @@ def in_step(step: tuple[str, list[int], int, int], h: int, w: int) -> list[tuple
     ]
 
 
-class BinaryReader:
-    """The binary range decoder."""
+@dataclass
+class Kept:
+    """What a decoder keeps with a picture."""
 
-    SHIFT = [1] + [2] * 3 + [3] * 6 + [4] * 11 + [5] * 23 + [6]
-
-    def __init__(self, data: bytes) -> None:
-        """Start at the first byte."""
-        self.data, self.at, self.range = data, 4, 2**32 - 1
-        self.code = int.from_bytes((data + bytes(4))[:4], "big")
-
-    def _renormalise(self) -> None:
-        while self.range < 2**24:
-            byte = self.data[self.at] if self.at < len(self.data) else 0
-            self.code = (self.code << 8 | byte) % 2**32
-            self.range, self.at = self.range << 8, self.at + 1
-
-    def bit(self, context: Context) -> int:
-        """One bit with an adaptive context ``[p, n]``."""
-        p, n = context
-        bound = self.range * p >> 16
-        one = self.code < bound
-        if one:
-            self.range, p = bound, p + (65536 - p >> self.SHIFT[n])
-        else:
-            self.code, self.range = self.code - bound, self.range - bound
-            p -= p >> self.SHIFT[n]
-        context[:] = p, min(n + 1, 44)
-        self._renormalise()
-        return int(one)
-
-    def plain(self, count: int) -> int:
-        """Bits without a context."""
-        value = 0
-        while count:
-            size = min(count, 8)
-            self.range >>= size
-            part = min(self.code // self.range, 2**size - 1)
-            self.code -= self.range * part
-            self._renormalise()
-            value, count = value << size | part, count - size
-        return value
-
-    def magnitude(self, group: list[Context]) -> int:
-        """An Exp-Golomb number."""
-        length = 0
-        while length < 12 and self.bit(group[length]):
-            length += 1
-        if not length:
-            return 0
-        first = self.bit(group[12 + length])
-        return 2**length - 1 + (first << length - 1) + self.plain(length - 1)
-
-    def finish(self) -> None:
-        """All bytes must be used."""
-        if not len(self.data) <= self.at <= len(self.data) + 4:
-            raise Refused("size of the motion section")
-
-
-def median(left: Vector | None, above: Vector | None, right: Vector | None) -> Vector:
-    """The guess from three neighbours."""
-    if above is None and right is None:
-        return left or (0, 0)
-    there = [v for v in (left, above, right) if v is not None]
-    if len(there) == 1:
-        return there[0]
-    three = [v or (0, 0) for v in (left, above, right)]
-    return sorted(v[0] for v in three)[1], sorted(v[1] for v in three)[1]
-
-
-class Motion:
-    """Reads the fields of one group of pictures after the other."""
-
-    def __init__(self, rows: int, columns: int) -> None:
-        """For fields of ``rows`` x ``columns`` blocks."""
-        self.rows, self.columns = rows, columns
-        self.reset()
-
-    def reset(self) -> None:
-        """At a key frame."""
-        self.skip, self.uniform = self._new(36), self._new(3)
-        self.pair, self.in_rows = self._new(1), self._new(1)
-        self.merge = [[self._new(5) for _ in range(4)] for _ in range(6)]
-        self.sign = self._new(2)
-        self.zero = [self._new(5) for _ in range(4)]
-        self.size = [[self._new(25) for _ in range(5)] for _ in range(4)]
-        self.before: dict[Vector, int] | None = None
-
-    @staticmethod
-    def _new(count: int) -> list[Context]:
-        return [[32768, 0] for _ in range(count)]
-
-    def read(self, data: bytes) -> Array:
-        """The field of the next frame, ``(rows, columns, 2)``."""
-        self.bits = BinaryReader(data)
-        self.vectors: dict[Vector, Vector] = {}
-        self.modes: dict[Vector, int] = {}
-        self.energies: dict[Vector, int] = {}
-        for at in np.ndindex(up(self.rows, 2), up(self.columns, 2)):
-            if data:
-                self._macroblock(*at)
-            else:
-                self._still(*at)
-        if data:
-            self.bits.finish()
-        self.before = self.modes
-        field = [[self.vectors[i, j] for j in range(self.columns)] for i in range(self.rows)]
-        return np.array(field, np.int64)
-
-    def _skip_context(self, m: int, n: int, neighbours: tuple[Vector | None, ...]) -> Context:
-        """Which context says whether a macroblock is skipped."""
-        left, above, right = neighbours
-        t = 2 if self.before is None else int(self.before[m, n] > 0)
-        a = 18 * (median(left, above, right) == (0, 0)) + 9 * (left == above == right) + 3 * t
-        a += (self.modes.get((m, n - 1), 0) > 0) + (self.modes.get((m - 1, n), 0) > 0)
-        return self.skip[a]
-
-    def _neighbours(self, m: int, n: int) -> tuple[Vector | None, ...]:
-        top, first = 2 * m, 2 * n
-        v = self.vectors.get
-        right = v((top - 1, first + 2))
-        right = v((top - 1, first - 1)) if right is None else right
-        return v((top, first - 1)), v((top - 1, first)), right
-
-    def _fill(self, places: list[Vector], vector: Vector) -> None:
-        self.vectors.update(dict.fromkeys(places, vector))
-
-    def _still(self, m: int, n: int) -> None:
-        """A skipped macroblock of an empty section; its context adapts to the 1."""
-        context = self._skip_context(m, n, self._neighbours(m, n))
-        p, count = context
-        context[:] = p + (65536 - p >> BinaryReader.SHIFT[count]), min(count + 1, 44)
-        self._fill([(2 * m + i, 2 * n + j) for i, j in np.ndindex(2, 2)], (0, 0))
-        self.modes[m, n] = self.energies[m, n] = 0
-
-    def _macroblock(self, m: int, n: int) -> None:
-        neighbours = self._neighbours(m, n)
-        left, above, right = neighbours
-        guess = median(left, above, right)
-        places = [(2 * m + i, 2 * n + j) for i, j in np.ndindex(2, 2)]
-        self.energies[m, n] = 0
-        if self.bits.bit(self._skip_context(m, n, neighbours)):
-            self._fill(places, guess)
-            self.modes[m, n] = 0
-            return
-        beside = self.modes.get((m, n - 1), 0), self.modes.get((m - 1, n), 0)
-        near = self.energies.get((m, n - 1), 0) + self.energies.get((m - 1, n), 0)
-        self.level, self.here = bisect_right((1, 3, 8, 20), near), (m, n)
-        if self.bits.bit(self.uniform[(beside[0] > 1) + (beside[1] > 1)]):
-            self.modes[m, n] = 1
-            self._fill(places, self._vector(0, guess, [guess, left, above, right], guess))
-            return
-        self.modes[m, n] = 2
-        if not self.bits.bit(self.pair[0]):
-            self._quarters(places)
-        elif self.bits.bit(self.in_rows[0]):
-            self._rows(places, guess)
-        else:
-            self._columns(places, guess)
-
-    def _rows(self, places: list[Vector], guess: Vector) -> None:
-        i, j = places[0]
-        v = self.vectors.get
-        base = v((i - 1, j), guess)
-        top = self._vector(1, base, [base, v((i, j - 1)), v((i - 1, j + 2))], None)
-        self._fill(places[:2], top)
-        low = v((i + 1, j - 1))
-        base = top if low is None else low
-        self._fill(places[2:], self._vector(2, base, [low, guess], top))
-
-    def _columns(self, places: list[Vector], guess: Vector) -> None:
-        i, j = places[0]
-        v = self.vectors.get
-        base = v((i, j - 1), guess)
-        first = self._vector(3, base, [base, v((i - 1, j)), guess], None)
-        self._fill(places[::2], first)
-        right = v((i - 1, j + 2), v((i - 1, j)))
-        base = guess if right is None else right
-        candidates = [right, v((i - 1, j + 1)), guess]
-        self._fill(places[1::2], self._vector(4, base, candidates, first))
-
-    def _quarters(self, places: list[Vector]) -> None:
-        v = self.vectors.get
-        for number, (i, j) in enumerate(places):
-            left, above = v((i, j - 1)), v((i - 1, j))
-            right = v((i - 1, j + 1), v((i - 1, j - 1)))
-            if number == 3:
-                right = v(places[0])
-            base = median(left, above, right)
-            vector = self._vector(5, base, [left, above, right, base], None)
-            self._fill([(i, j)], vector)
-
-    def _vector(
-        self, kind: int, base: Vector, candidates: list[Vector | None], excluded: Vector | None
-    ) -> Vector:
-        seen = [] if excluded is None else [excluded]
-        result = None
-        for order, candidate in enumerate(candidates):
-            if candidate is None or candidate in seen:
-                continue
-            if self.bits.bit(self.merge[kind][order][len(seen)]):
-                result = candidate
-                break
-            seen.append(candidate)
-        if result is None:
-            dy = self._component(0)
-            dx = self._component(1 + min(abs(dy), 2))
-            result = base[0] + dy, base[1] + dx
-        if max(abs(result[0]), abs(result[1])) > 2047:
-            raise Refused("vector")
-        difference = abs(result[0] - base[0]) + abs(result[1] - base[1])
-        self.energies[self.here] = max(self.energies[self.here], difference)
-        return result
-
-    def _component(self, k: int) -> int:
-        if not self.bits.bit(self.zero[k][self.level]):
-            return 0
-        negative = self.bits.bit(self.sign[min(k, 1)])
-        size = self.bits.magnitude(self.size[k][self.level]) + 1
-        return -size if negative else size
-
-
-LUMA_TAPS = [
-    [0, 0, 0, 64, 0, 0, 0, 0],
-    [-1, 4, -10, 58, 17, -5, 1, 0],
-    [-1, 4, -11, 40, 40, -11, 4, -1],
-]
-CHROMA_TAPS = [
-    [0, 64, 0, 0],
-    [-2, 58, 10, -2],
-    [-4, 54, 16, -2],
-    [-6, 46, 28, -4],
-    [-4, 36, 36, -4],
-]
-LUMA_TAPS += [LUMA_TAPS[1][::-1]]
-CHROMA_TAPS += [CHROMA_TAPS[f][::-1] for f in (3, 2, 1)]
-LUMA_WEIGHTS = [1, 3, 5, 7, 9, 11, 13, 15, 15, 13, 11, 9, 7, 5, 3, 1]
-CHROMA_WEIGHTS = [1, 3, 5, 7, 7, 5, 3, 1]
-
-
-def predict(ref: Array, field: Array, chroma: bool) -> Array:
-    """Motion compensation of a plane."""
-    taps, weights = (CHROMA_TAPS, CHROMA_WEIGHTS) if chroma else (LUMA_TAPS, LUMA_WEIGHTS)
-    size, bits, shift = (4, 3, 3) if chroma else (8, 4, 2)
-    count, window = len(taps[0]), np.array(weights)
-    rows, columns = ref.shape
-    extended = np.pad(field, ((1, 1), (1, 1), (0, 0)), mode="edge")
-    tall, wide = extended.shape[0] * size, extended.shape[1] * size
-    total = np.zeros((tall + 2 * size, wide + 2 * size), np.int64)
-    for r, c in np.ndindex(*extended.shape[:2]):
-        dy, dx = (int(d) for d in extended[r, c])
-        # The window's first sample in the plane; total begins size + size / 2 before it.
-        y, x = (r - 1) * size - size // 2, (c - 1) * size - size // 2
-        reach = np.arange(2 * size + count - 1) - count // 2 + 1
-        at_row = np.clip(y + (dy >> shift) + reach, 0, rows - 1)
-        at_column = np.clip(x + (dx >> shift) + reach, 0, columns - 1)
-        s = ref[np.ix_(at_row, at_column)].astype(np.int64)
-        fy, fx = taps[dy & (1 << shift) - 1], taps[dx & (1 << shift) - 1]
-        across = sum(fx[t] * s[:, t : t + 2 * size] for t in range(count))
-        own = sum(fy[t] * across[t : t + 2 * size] for t in range(count)) + 128 >> 8
-        oy, ox = y + 3 * size // 2, x + 3 * size // 2
-        total[oy : oy + 2 * size, ox : ox + 2 * size] += window[:, None] * window * own
-    begin = 3 * size // 2
-    inner = total[begin : begin + rows, begin : begin + columns]
-    blended: Array = np.clip(inner + 2 ** (3 + 2 * bits) >> 4 + 2 * bits, 0, 255)
-    return blended
-
-
-def unevenness(field: Array, h: int, w: int) -> Array:
-    """``M``: differences to the four neighbours, on the padded grid."""
-    rows, columns, _ = field.shape
-    m = np.zeros((4, h, w), np.int64)
-    across = np.minimum(np.abs(np.diff(field, axis=1)).max(axis=2), 255)
-    down = np.minimum(np.abs(np.diff(field, axis=0)).max(axis=2), 255)
-    m[0, :rows, 1:columns] = across
-    m[1, :rows, : columns - 1] = across
-    m[2, 1:rows, :columns] = down
-    m[3, : rows - 1, :columns] = down
-    return m
+    level: int
+    picture: list[Array]
+    symbols: tuple[Array, Array]
+    contexts: Contexts
+    trace: Trace
 
 
 class SecondDecoder:
-    """Decodes the packets of one stream."""
+    """Decodes the packets of one stream, in decoding order."""
 
-    def __init__(self, model: ModelFile, height: int, width: int) -> None:
-        """For pictures of ``height`` x ``width``."""
-        self.model, self.size = model, (height, width)
+    def __init__(self, model: ModelFile, height: int, width: int, references: int) -> None:
+        """For pictures of ``height`` x ``width``, of which so many are kept."""
+        self.model, self.size, self.references = model, (height, width), references
         self.padded = up(height, 16) * 16, up(width, 16) * 16
-        self.motion = Motion(up(height, 8), up(width, 8))
-        self.picture: list[Array] | None = None
+        self.motion = MotionReader(up(height, 8), up(width, 8))
+        self.buffer: dict[int, Kept] = {}  # by display number
 
     def push(self, packet: Any) -> list[Array]:
         """Y, U and V of the next packet.
@@ -656,57 +387,84 @@ class SecondDecoder:
         Raises:
             Refused: what a decoder must report.
         """
-        reader = RansReader(packet.latents)
         if packet.frame_type == 0:
-            planes = self._key(reader, packet.quality)
-        elif self.picture is None:
-            raise Refused("no picture to predict from")
-        else:
-            planes = self._inter(reader, packet.quality, self.motion.read(packet.motion))
-        self.picture = self._samples(*planes)
-        if zlib.crc32(b"".join(p.tobytes() for p in self.picture)) != packet.frame_crc:
-            self.picture = None
+            self.buffer.clear()
+        frame = self._key(packet) if packet.frame_type == 0 else self._inter(packet)
+        if zlib.crc32(b"".join(p.tobytes() for p in frame.picture)) != packet.frame_crc:
             raise Refused("CRC-32 of the picture")
-        return self.picture
+        if packet.frame_type != 3:
+            self.buffer[packet.frame_number + packet.shift] = frame
+        if len(self.buffer) > self.references:
+            del self.buffer[min(self.buffer)]
+        return frame.picture
 
-    def _key(self, reader: RansReader, q: int) -> tuple[Array, Array]:
-        m, config = self.model, self.model.config["intra"]
+    def _reference(self, number: int) -> Kept:
+        if number not in self.buffer:
+            raise Refused("no picture to predict from")
+        return self.buffer[number]
+
+    def _key(self, packet: Any) -> Kept:
+        m, config, q = self.model, self.model.config["intra"], packet.quality
+        reader = RansReader(packet.latents)
         qc = min(63, max(0, q + config["chroma_offset"]))
-        self.motion.reset()
         h, w = self.padded[0] // 8, self.padded[1] // 8
-        self.symbols = np.zeros((64, h, w), np.int64), np.zeros((32, h, w), np.int64)
+        symbols = np.zeros((64, h, w), np.int64), np.zeros((32, h, w), np.int64)
         y = self._latents(reader, "intra.luma", q, None)
         condition = m.scale("intra.luma", y) if config["chroma_from_luma"] else None
         uv = self._latents(reader, "intra.chroma", qc, condition)
         luma = m.synthesis("intra.luma", m.inverse("intra.luma", y, q), q, None)
         chroma = m.inverse("intra.chroma", uv, qc)
-        return luma, m.synthesis("intra.chroma", chroma, qc, unshuffle(luma, 8))
+        chroma = m.synthesis("intra.chroma", chroma, qc, unshuffle(luma, 8))
+        return Kept(0, self._samples(luma, chroma), symbols, Contexts(), self.motion.still())
 
-    def _inter(self, reader: RansReader, q: int, field: Array) -> tuple[Array, Array]:
-        m, config = self.model, self.model.config["inter"]
+    def _inter(self, packet: Any) -> Kept:
+        number = packet.frame_number + packet.shift
+        references = [self._reference(number - packet.past)]
+        if packet.frame_type != 1:
+            references.append(self._reference(number + packet.future))
+        past, later = references[0], references[-1]
+        inherits = later if later.level > past.level else past
+        nearer = later if 0 < packet.future < packet.past else past
+        known = None if packet.frame_type == 1 else later.trace
+        distances = packet.past, packet.future
+        moved, contexts, trace = self.motion.read(
+            packet.motion, inherits.contexts, known, *distances
+        )
+        pictures = [reference.picture for reference in references]
+        picture, symbols = self._residual(packet, pictures, moved, nearer.symbols)
+        return Kept(packet.level, picture, symbols, contexts, trace)
+
+    def _residual(
+        self, packet: Any, pictures: list[list[Array]], moved: Moved, before: tuple[Array, Array]
+    ) -> tuple[list[Array], tuple[Array, Array]]:
+        """The picture and its symbols; ``before`` are those of the nearer reference."""
+        m, config, q = self.model, self.model.config["inter"], packet.quality
+        reader = RansReader(packet.latents)
         qc = min(63, max(0, q + config["chroma_offset"]))
-        py, puv = self._predict(field)
-        motion = 8 * unevenness(field, self.padded[0] // 8, self.padded[1] // 8)
-        before = [limit(256 * s) for s in self.symbols]
+        py, puv = self._predict(pictures, moved)
+        grid = self.padded[0] // 8, self.padded[1] // 8
+        uneven = unevenness(moved.past, *grid)
+        if moved.future is not None:
+            uneven = np.maximum(uneven, unevenness(moved.future, *grid))
         seen = [unshuffle(py, 8), unshuffle(puv, 4)]
-        known = [[*seen, s, motion] if config["context"] else [] for s in before]
+        parts = [[*seen, limit(256 * s), 8 * uneven] for s in before]
+        known = parts if config["context"] else [[], []]
         y = self._latents(reader, "inter.luma", q, concat(*known[0]) if known[0] else None)
-        picture = add(py, m.inverse("inter.luma", y, q))
-        luma = m.synthesis("inter.luma", picture, q, unshuffle(py, 4))
+        linear = add(py, m.inverse("inter.luma", y, q))
+        luma = m.synthesis("inter.luma", linear, q, unshuffle(py, 4))
         if config["chroma_from_luma"]:
             known[1].append(m.scale("inter.luma", y))
         uv = self._latents(reader, "inter.chroma", qc, concat(*known[1]) if known[1] else None)
-        picture = add(puv, m.inverse("inter.chroma", uv, qc))
+        linear = add(puv, m.inverse("inter.chroma", uv, qc))
         condition = concat(unshuffle(puv, 2), unshuffle(luma, 4))
-        self.symbols = y // 16, uv // 16
-        return luma, m.synthesis("inter.chroma", picture, qc, condition)
+        chroma = m.synthesis("inter.chroma", linear, qc, condition)
+        return self._samples(luma, chroma), (y // 16, uv // 16)
 
-    def _predict(self, field: Array) -> tuple[Array, Array]:
+    def _predict(self, pictures: list[list[Array]], moved: Moved) -> tuple[Array, Array]:
         """The prediction, padded, as features."""
-        assert self.picture is not None
         features = []
-        for number, plane in enumerate(self.picture):
-            p = predict(plane, field, number > 0)
+        for number, planes in enumerate(zip(*pictures, strict=True)):
+            p = predict(planes, moved, number > 0)
             tall, wide = (s // (2 if number else 1) for s in self.padded)
             margins = ((0, tall - p.shape[0]), (0, wide - p.shape[1]))
             features.append(8 * (np.pad(p, margins, mode="edge") - 128))

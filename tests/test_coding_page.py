@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import lzma
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,24 +17,43 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorvid.bitstream import ClvReader, Packet
-from colorvid.entropy.binary import BinaryDecoder, BinaryEncoder, new_states
+from colorvid.bitstream import ClvReader, FrameType, Packet
+from colorvid.codec import loop
+from colorvid.codec.encoder import Encoder
+from colorvid.codec.settings import EncoderSettings
+from colorvid.codec.structure import Place
+from colorvid.entropy.binary import BinaryEncoder, new_states
 from colorvid.entropy.rans import CodeBook, SymbolReader, SymbolWriter
 from colorvid.entropy.tables import Tables
 from colorvid.errors import DamagedStream
 from colorvid.exact.arithmetic import ExactArithmetic
 from colorvid.exact.layers import ChannelScale, Conv
-from colorvid.frame import chroma_size
+from colorvid.frame import Links, Motion, Vectors, chroma_size
 from colorvid.models.branch import LATENT
 from colorvid.models.modelfile import find_model
 from colorvid.models.planes import from_features
 from colorvid.motion.coding import MotionCoder
-from colorvid.motion.compensate import compensate
-from colorvid.motion.field import Vectors, grid_shape
+from colorvid.motion.compensate import predict, predict_in_torch
+from colorvid.motion.field import grid_shape
+from colorvid.motion.pair import over_frames
 from colorvid.nn.steps import context_steps, places
 from colorvid.nn.transforms import BlockTransform
 from tests import second_decoder as second
-from tests.conformance.cases import CASES, MODELS, TINY, expected, model, stream
+from tests import second_motion
+from tests.conformance.cases import (
+    CASES,
+    MODELS,
+    TINY,
+    Case,
+    cut,
+    expected,
+    model,
+    moving,
+    noise,
+    still,
+    stream,
+)
+from tests.motion.frames import b_frames, p_links, same_motion, started, uses_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "coding.md"
 EXACT = ExactArithmetic()
@@ -78,7 +100,7 @@ def test_range_decoder() -> None:
 
 def test_range_decoder_of_the_second_decoder() -> None:
     v = values("Range decoder")
-    reader = second.BinaryReader(bytes.fromhex(v["bytes"]))
+    reader = second_motion.BinaryReader(bytes.fromhex(v["bytes"]))
     contexts, group = [[32768, 0], [32768, 0]], [[32768, 0] for _ in range(25)]
     assert [[c, reader.bit(contexts[c])] for c, _ in v["bits"]] == v["bits"]
     assert [[n, reader.plain(n)] for n, _ in v["plain"]] == v["plain"]
@@ -87,34 +109,94 @@ def test_range_decoder_of_the_second_decoder() -> None:
     reader.finish()
 
 
+class BothMotions:
+    """Our motion coder, there and back, and the second decoder's, which must agree.
+
+    Slot 0 has the key frame.
+    """
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.there, self.back = started(MotionCoder(shape)), started(MotionCoder(shape))
+        self.other = second_motion.MotionReader(*shape)
+        self.left = {0: (second_motion.Contexts(), self.other.still())}
+
+    def check(self, links: Links, motion: Motion) -> tuple[bytes, Motion]:
+        """The section of a frame, and its motion as decoded."""
+        data = self.there.encode(links, motion)
+        decoded = self.back.decode(links, data)
+        assert same_motion(decoded, motion)
+        moved, contexts, trace = self.other.read(
+            data,
+            self.left[links.inherits][0],
+            None if links.future is None else self.left[links.future][1],
+            links.past_distance,
+            links.future_distance,
+        )
+        self.left[links.target] = contexts, trace
+        for name in ("past", "future", "uses"):
+            np.testing.assert_array_equal(getattr(moved, name), getattr(decoded, name))
+        return data, decoded
+
+
 def test_vectors() -> None:
-    v = values("Vectors")
-    there, back, other = MotionCoder(), MotionCoder(), second.Motion(3, 3)
-    for field, section in zip(v["fields"], v["sections"], strict=True):
-        wanted, encoder = np.array(field, np.int16), BinaryEncoder()
-        there.code(encoder, wanted, (3, 3))
-        assert section in (encoder.finish().hex(), "")
-        data = bytes.fromhex(section)
-        np.testing.assert_array_equal(other.read(data), wanted)
-        if data:
-            np.testing.assert_array_equal(back.code(BinaryDecoder(data), None, (3, 3)), wanted)
-        else:
-            back.code(BinaryEncoder(), wanted, (3, 3))
+    v, motions = values("Vectors"), BothMotions((3, 3))
+    for number, field in enumerate(v["fields"]):
+        motion = Motion(np.array(field, np.int16))
+        assert motions.check(p_links(number, number + 1), motion)[0].hex() == v["sections"][number]
+
+
+def test_vectors_of_b_frames() -> None:
+    v, motions = values("Vectors of B frames"), BothMotions((3, 3))
+    links = [
+        p_links(0, 1, 8),
+        Links(0, 1, inherits=0, target=2, past_distance=4, future_distance=4),
+        Links(0, 2, inherits=2, target=3, past_distance=2, future_distance=2),
+        Links(3, 2, inherits=3, target=4, past_distance=1, future_distance=1),
+    ]
+    frames = [Motion(np.array(v["past"][0], np.int16))]
+    for past, *others in zip(v["past"][1:], v["future"], v["uses"], strict=True):
+        future, uses = others
+        fields = np.array((past, future), np.int16)
+        frames.append(Motion(fields[0], fields[1], np.array(uses, np.uint8)))
+    for link, motion, section in zip(links, frames, v["sections"], strict=True):
+        data, decoded = motions.check(link, motion)
+        assert data.hex() == section
+        for name in ("past", "future", "uses"):
+            np.testing.assert_array_equal(getattr(decoded, name), getattr(motion, name))
+
+
+def test_vectors_over_frames() -> None:
+    for (y, x), span, to, result in values("Vectors over frames")["over"]:
+        assert list(over_frames((y, x), to, span)) == result
+        assert list(second_motion.over((y, x), to, span)) == result
+
+
+def check_prediction(v: Values, motion: Motion, prefixes: tuple[str, ...]) -> None:
+    """Both decoders predict what the page says; ``prefixes`` name the planes of the references."""
+    references = []
+    for prefix in prefixes:
+        y, u = (tensor(v[prefix + name], torch.uint8) for name in ("luma", "chroma"))
+        references.append((y, u, u))
+    wanted = [v[f"predicted_{name}"] for name in ("luma", "chroma", "chroma")]
+    for ours in (predict, predict_in_torch):
+        assert [numbers(p) for p in ours(motion, *references)] == wanted
+    moved = second_motion.Moved(motion.past, motion.future, motion.uses)
+    for name in ("luma", "chroma"):
+        planes = [np.array(v[prefix + name]) for prefix in prefixes]
+        got = second_motion.predict(planes, moved, name == "chroma")
+        assert got.tolist() == v[f"predicted_{name}"]
 
 
 def test_compensation() -> None:
     v = values("Compensation")
-    y, u = (tensor(v[name], torch.uint8) for name in ("luma", "chroma"))
-    got = compensate((y, u, u), tensor(v["field"], torch.int16))
-    assert [numbers(p) for p in got] == [
-        v["predicted_luma"],
-        v["predicted_chroma"],
-        v["predicted_chroma"],
-    ]
-    for name in ("luma", "chroma"):
-        plane, field = np.array(v[name]), np.array(v["field"])
-        predicted = second.predict(plane, field, name == "chroma")
-        assert predicted.tolist() == v[f"predicted_{name}"]
+    check_prediction(v, Motion(np.array(v["field"], np.int16)), ("",))
+
+
+def test_compensation_from_both_references() -> None:
+    v = values("Compensation from both references")
+    fields = np.array((v["past"], v["future"]), np.int16)
+    motion = Motion(fields[0], fields[1], np.array(v["uses"], np.uint8))
+    check_prediction(v, motion, ("past_", "future_"))
 
 
 def test_symbols() -> None:
@@ -236,8 +318,9 @@ def decode(path: Path, coder: second.ModelFile) -> int:
     """Frames that the second decoder makes of a stream; it checks each CRC-32 itself."""
     with path.open("rb") as file:
         reader = ClvReader(file)
-        assert reader.header.model_id == coder.identity
-        decoder = second.SecondDecoder(coder, reader.header.height, reader.header.width)
+        header = reader.header
+        assert header.model_id == coder.identity
+        decoder = second.SecondDecoder(coder, header.height, header.width, header.references)
         packets = [record for record in reader if isinstance(record, Packet)]
     for packet in packets:
         decoder.push(packet)
@@ -254,6 +337,64 @@ REST = [(name, case) for name in MODELS for case in CASES if (name, case) not in
 def test_the_second_decoder_decodes_the_conformance_set(name: str, case: str) -> None:
     path = stream(name, case)
     assert decode(path, second_model(name)) == len(expected()[path.stem]["frames"])
+
+
+def encoded(case: Case) -> list[Packet]:
+    """The packets of a case, coded with the tiny model."""
+    encoder = Encoder(model("tiny"), case.settings)
+    coded = [c for frame in case.source(*case.size) for c in encoder.push(frame)]
+    return [c.packet for c in coded + encoder.flush()]
+
+
+def second_decoder(case: Case) -> second.SecondDecoder:
+    """With the tiny model, at the start of such a stream."""
+    _, height, width = case.size
+    return second.SecondDecoder(second_model("tiny"), height, width, case.settings.references)
+
+
+PAIRS = {
+    "moving": Case(moving, (9, 45, 59), EncoderSettings(quality=46, gop=9, bframes=7)),
+    "pixel": Case(moving, (3, 1, 1), EncoderSettings(quality=44, gop=8, bframes=1)),
+    "uneven": Case(moving, (9, 19, 35), EncoderSettings(quality=40, gop=5, bframes=2)),
+    "cut": Case(cut, (8, 32, 48), EncoderSettings(quality=38, gop=16, bframes=6)),
+    "still": Case(still, (5, 24, 40), EncoderSettings(quality=44, gop=8, bframes=3)),
+    "noise": Case(noise, (4, 33, 17), EncoderSettings(quality=63, gop=4, bframes=2)),
+}
+"""Streams with B frames."""
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_second_decoder_decodes_b_frames(name: str) -> None:
+    packets, decoder = encoded(PAIRS[name]), second_decoder(PAIRS[name])
+    kinds = {packet.frame_type for packet in packets}
+    assert {FrameType.KEY, FrameType.P, FrameType.B_UNKEPT} <= kinds
+    for packet in packets:
+        decoder.push(packet)  # checks the CRC-32 of the picture
+    shown = sorted(packet.display_number for packet in packets)
+    assert shown == list(range(PAIRS[name].size[0]))
+
+
+def crooked(first: int, last: int, **_: bool) -> Iterator[Place]:
+    """Four frames in a way that our encoder never takes: later references that are nearer.
+
+    P frames but the first are predicted from a B frame.
+    """
+    yield Place(last, FrameType.P, past=4 if first == 0 else 5)
+    yield Place(last - 1, FrameType.B, 1, 3, 1)
+    yield Place(last - 3, FrameType.B, 2, 1, 2)
+    yield Place(last - 2, FrameType.B_UNKEPT, 2, 1, 1)
+
+
+def test_the_second_decoder_decodes_any_structure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "mini_gop", crooked)
+    monkeypatch.setattr(loop, "mini_gop_length", lambda _: 4)
+    case = Case(moving, (9, 45, 59), EncoderSettings(quality=46, gop=9, bframes=3))
+    decoder = second_decoder(case)
+    shown = []
+    for packet in encoded(case):
+        decoder.push(packet)
+        shown.append(packet.display_number)
+    assert shown == [0, 4, 3, 1, 2, 8, 7, 5, 6]
 
 
 def random_fields(shape: tuple[int, int], seed: int) -> list[Vectors]:
@@ -276,29 +417,46 @@ def random_fields(shape: tuple[int, int], seed: int) -> list[Vectors]:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 4), (5, 2), (6, 9), (11, 12)])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_second_decoder_reads_any_field(shape: tuple[int, int], seed: int) -> None:
-    coder, other = MotionCoder(), second.Motion(*shape)
-    for field in random_fields(shape, seed):
-        encoder = BinaryEncoder()
-        coder.code(encoder, field, shape)
-        data = encoder.finish() if field.any() else b""
-        np.testing.assert_array_equal(other.read(data), field)
+    motions = BothMotions(shape)
+    for number, field in enumerate(random_fields(shape, seed)):
+        motions.check(p_links(number, number + 1), Motion(field))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 4), (5, 3), (6, 9), (11, 12)])
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("from_past", [False, True])
+def test_the_second_decoder_reads_any_two_fields(
+    shape: tuple[int, int], seed: int, from_past: bool
+) -> None:
+    motions = BothMotions(shape)
+    for links, motion in b_frames(shape, seed):
+        motions.check(replace(links, inherits=links.past) if from_past else links, motion)
+    motions.check(p_links(6, 9, 3), Motion(random_fields(shape, seed)[0]))
+    links, motion = b_frames(shape, seed + 1)[2]  # behind a P frame behind a B frame
+    motions.check(replace(links, past=4, future=9, inherits=9, target=10), motion)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (17, 9), (24, 41)])
 def test_the_second_decoder_predicts_alike(size: tuple[int, int]) -> None:
-    random, half = np.random.default_rng(5), chroma_size(*size)
-    planes = [random.integers(0, 256, s).astype(np.uint8) for s in (size, half, half)]
-    field = random.integers(-2047, 2048, (*grid_shape(*size), 2)) >> random.integers(0, 9)
-    y, u, v = (torch.from_numpy(p) for p in planes)
-    expected_planes = compensate((y, u, v), torch.from_numpy(field))
-    for number, (plane, wanted) in enumerate(zip(planes, expected_planes, strict=True)):
-        assert second.predict(plane, field, number > 0).tolist() == wanted.tolist()
+    random, half, grid = np.random.default_rng(5), chroma_size(*size), grid_shape(*size)
+    planes = [
+        [random.integers(0, 256, s).astype(np.uint8) for s in (size, half, half)] for _ in range(2)
+    ]
+    fields = random.integers(-2047, 2048, (2, *grid, 2)) >> random.integers(0, 9)
+    one, other = fields.astype(np.int16)
+    for motion in (Motion(one), Motion(one, other, uses_of(grid, 2))):
+        references = planes if motion.future is not None else planes[:1]
+        ours = predict(motion, *(tuple(torch.from_numpy(p) for p in r) for r in references))
+        moved = second_motion.Moved(motion.past, motion.future, motion.uses)
+        for number, wanted in enumerate(ours):
+            got = second_motion.predict([r[number] for r in references], moved, number > 0)
+            assert got.tolist() == wanted.tolist()
 
 
-def test_the_second_decoder_knows_nothing_of_the_package() -> None:
-    assert "colorvid" not in Path(second.__file__).read_text(encoding="utf-8").replace(
-        "colorvid-model-2", ""
-    )
+@pytest.mark.parametrize("module", [second, second_motion])
+def test_the_second_decoder_knows_nothing_of_the_package(module: ModuleType) -> None:
+    text = Path(str(module.__file__)).read_text(encoding="utf-8")
+    assert "colorvid" not in text.replace("colorvid-model-2", "")
 
 
 def one_vector(dy: int) -> bytes:
@@ -314,24 +472,45 @@ def one_vector(dy: int) -> bytes:
 def test_both_decoders_refuse_a_damaged_motion_section() -> None:
     for dy, more, wrong in ((2047, 0, ""), (2047, 8, "section"), (2048, 0, "vector")):
         data = one_vector(dy) + bytes(more)
-        decoder, other = BinaryDecoder(data), second.Motion(1, 2)
+        coder, other = started(MotionCoder((1, 2))), second_motion.MotionReader(1, 2)
         if not wrong:
-            assert other.read(data).tolist() == [[[dy, 0], [dy, 0]]]
-            assert MotionCoder().code(decoder, None, (1, 2)).tolist() == [[[dy, 0], [dy, 0]]]
+            moved, *_ = other.read(data, second_motion.Contexts(), None, 1)
+            assert moved.past.tolist() == [[[dy, 0], [dy, 0]]]
+            assert coder.decode(p_links(0, 1), data).past.tolist() == [[[dy, 0], [dy, 0]]]
             continue
-        with pytest.raises(second.Refused, match=wrong):
-            other.read(data)
+        with pytest.raises(second_motion.Refused, match=wrong):
+            other.read(data, second_motion.Contexts(), None, 1)
         with pytest.raises(DamagedStream, match="motion vector|data is damaged"):
-            MotionCoder().code(decoder, None, (1, 2))
-            decoder.finish()
+            coder.decode(p_links(0, 1), data)
 
 
-def test_the_second_decoder_needs_the_picture_before() -> None:
-    with stream("tiny", "moving").open("rb") as file:
-        packets = [record for record in ClvReader(file) if isinstance(record, Packet)]
-    decoder = second.SecondDecoder(second_model("tiny"), 45, 59)
-    with pytest.raises(second.Refused, match="no picture"):
-        decoder.push(packets[1])
-    decoder.push(packets[0])
-    with pytest.raises(second.Refused, match="CRC-32"):
-        decoder.push(packets[2])
+def decoded_without(lost: int) -> list[int]:
+    """Display numbers of the frames that the second decoder still shows."""
+    case, shown = PAIRS["moving"], []
+    decoder = second_decoder(case)
+    for packet in encoded(case):
+        if packet.display_number == lost:
+            continue
+        try:
+            decoder.push(packet)
+        except second_motion.Refused as refused:
+            assert "no picture" in str(refused)
+        else:
+            shown.append(packet.display_number)
+    return sorted(shown)
+
+
+def test_the_second_decoder_needs_the_references_alone() -> None:
+    assert decoded_without(0) == []
+    assert decoded_without(3) == [0, 1, 2, 4, 5, 6, 7, 8]
+    assert decoded_without(6) == [0, 1, 2, 3, 4, 8]
+
+
+def test_the_second_decoder_keeps_no_picture_with_another_crc() -> None:
+    case = PAIRS["moving"]
+    key, behind = encoded(case)[:2]
+    decoder = second_decoder(case)
+    with pytest.raises(second_motion.Refused, match="CRC-32"):
+        decoder.push(replace(key, frame_crc=key.frame_crc ^ 1))
+    with pytest.raises(second_motion.Refused, match="no picture"):
+        decoder.push(behind)
