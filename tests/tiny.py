@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from colorvid.codec.encoder import CodedFrame, Encoder
+from colorvid.codec.settings import EncoderSettings
 from colorvid.config import InterConfig, IntraConfig
 from colorvid.entropy.tables import SCALES, Tables, tables_of
+from colorvid.frame import Frame
 from colorvid.models.loading import Model, load_model
 from colorvid.models.modelfile import BRANCHES
 from colorvid.models.networks import branch_of, save_model
@@ -108,6 +112,15 @@ def model(seed: int = 0) -> Model:
         path = Path(folder) / "tiny.safetensors"
         save(path, seed)
         return load_model(str(path))
+
+
+def encode_all(
+    model: Model, frames: list[Frame], settings: EncoderSettings, first: int = 0
+) -> list[CodedFrame]:
+    """Encode frames to the end, in decoding order."""
+    encoder = Encoder(model, settings, first)
+    coded = [encoder.push(frame) for frame in frames]
+    return [*chain.from_iterable(coded), *encoder.flush()]
 
 
 def save(path: Path, seed: int = 0, ends: float = 0.3) -> bytes:

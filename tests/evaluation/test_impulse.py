@@ -35,7 +35,7 @@ def plain_model() -> Model:
 def test_bits_of_the_channels_are_those_the_encoder_counts(size: tuple[int, int]) -> None:
     frame, model = moving_frames(1, *size)[0], tiny.model()
     luma, chroma = channel_bits(model, frame, QUALITY)
-    coded = Encoder(model, EncoderSettings(quality=QUALITY, gop=1)).push(frame)
+    [coded] = Encoder(model, EncoderSettings(quality=QUALITY, gop=1)).push(frame)
     assert luma.shape == (256,) and chroma.shape == (128,)
     assert luma.sum() == pytest.approx(coded.bits["luma"])
     assert chroma.sum() == pytest.approx(coded.bits["chroma"])

@@ -21,7 +21,6 @@ from torch import Tensor
 
 from colorvid.bitstream import Packet
 from colorvid.codec.decoder import Decoder
-from colorvid.codec.encoder import Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.exact.arithmetic import ExactArithmetic
 from colorvid.exact.guard import exact_torch
@@ -30,10 +29,11 @@ from colorvid.frame import Frame, Size
 from colorvid.models.branch import Branch
 from colorvid.models.loading import Model, load_model
 from colorvid.nn.prior import Prior
+from tests import tiny
 from tests.clips import moving_frames
 
 HEIGHT, WIDTH = 51, 67
-SETTINGS = EncoderSettings(quality=44, gop=3, inter_quality=36)
+SETTINGS = EncoderSettings(quality=44, gop=4, inter_quality=36)
 
 
 @lru_cache(maxsize=4)
@@ -42,9 +42,9 @@ def released(device: str = "cpu", carrier: torch.dtype = torch.float32) -> Model
 
 
 def encode(seed: int = 0, model: Model | None = None) -> tuple[list[Packet], list[Frame]]:
-    """Packets and the encoder's pictures: key, inter, inter, key."""
-    encoder = Encoder(model or released(), SETTINGS)
-    coded = [encoder.push(frame) for frame in moving_frames(4, HEIGHT, WIDTH, seed)]
+    """Packets and the encoder's pictures: key, P, kept B and unkept B, key, P."""
+    frames = moving_frames(6, HEIGHT, WIDTH, seed)
+    coded = tiny.encode_all(model or released(), frames, SETTINGS)
     return [c.packet for c in coded], [c.picture for c in coded]
 
 
@@ -57,7 +57,7 @@ def stream(seed: int = 0) -> tuple[list[Packet], list[Frame]]:
 def decode(packets: list[Packet], model: Model | None = None) -> list[bytes]:
     """All samples of each decoded frame; `Decoder` compares them with the CRC in the packet."""
     decoder = Decoder(model or released(), Size(WIDTH, HEIGHT))
-    return [samples(decoder.push(packet)) for packet in packets]
+    return [samples(decoder.decode(packet)) for packet in packets]
 
 
 def samples(frame: Frame) -> bytes:
@@ -193,10 +193,9 @@ def test_a_model_can_be_loaded_with(setup: str) -> None:
     packets, pictures = stream()
     with SETUPS[setup]():
         model = load_model()
-        encoder = Encoder(model, SETTINGS)
-        coded = [encoder.push(frame) for frame in moving_frames(2, HEIGHT, WIDTH)]
+        coded = tiny.encode_all(model, moving_frames(6, HEIGHT, WIDTH)[:4], SETTINGS)
         assert decode(packets, model) == [samples(p) for p in pictures]
-    assert [c.packet for c in coded] == packets[:2]
+    assert [c.packet for c in coded] == packets[:4]
 
 
 def test_decoders_in_threads_share_a_model() -> None:
@@ -294,6 +293,5 @@ def test_cuda_decodes_the_same_bytes(carrier: torch.dtype) -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_cpu_decodes_what_cuda_encoded() -> None:
-    encoder = Encoder(released("cuda"), SETTINGS)
-    coded = [encoder.push(frame) for frame in moving_frames(4, HEIGHT, WIDTH)]
+    coded = tiny.encode_all(released("cuda"), moving_frames(6, HEIGHT, WIDTH), SETTINGS)
     assert decode([c.packet for c in coded]) == [samples(c.picture) for c in coded]

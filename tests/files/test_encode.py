@@ -11,7 +11,6 @@ import pytest
 import colorvid
 from colorvid import config
 from colorvid.bitstream import ClvReader, Packet
-from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import (
     ConfigError,
@@ -28,6 +27,7 @@ from colorvid.files.reports import Progress
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_reader
 from tests.clips import moving_frames
+from tests.clv import HEADER_SIZE
 from tests.conftest import INFO, CodedClip, read_clip, write_clip
 
 
@@ -41,11 +41,14 @@ def packets(path: Path) -> list[Packet]:
 
 
 def edited(coded: CodedClip, target: Path, edit: Callable[[int, Packet], bytes]) -> Path:
-    """Write the stream with each packet replaced by what ``edit`` makes of number and packet."""
+    """Write the stream with each packet replaced by what ``edit`` makes of it.
+
+    ``edit`` gets the number at which a frame is shown, and its packet.
+    """
     data = coded.stream.read_bytes()
     summary = colorvid.probe(coded.stream)
-    parts = [data[:STREAM_HEADER_BYTES]]
-    parts += [edit(number, packet) for number, packet in enumerate(packets(coded.stream))]
+    parts = [data[:HEADER_SIZE]]
+    parts += [edit(packet.display_number, packet) for packet in packets(coded.stream)]
     last = summary.frames[-1]
     parts.append(data[last.offset + last.packet_bytes :])
     target.write_bytes(b"".join(parts))
@@ -83,7 +86,77 @@ def test_round_trip_keeps_pictures_and_description(coded: CodedClip) -> None:
 
 
 def test_every_decoded_picture_is_what_its_packet_says(coded: CodedClip) -> None:
-    assert [packet.frame_crc for packet in packets(coded.stream)] == sums(coded.decoded)
+    found = packets(coded.stream)
+    assert [packet.display_number for packet in found] == [0, 2, 1, 3, 5, 4, 6, 7]
+    assert [packet.frame_number for packet in found] == list(range(8))
+    found.sort(key=lambda packet: packet.display_number)
+    assert [packet.frame_crc for packet in found] == sums(coded.decoded)
+
+
+@pytest.mark.parametrize("bframes", [0, 1, 4, 15])
+def test_b_frames_round_trip(bframes: int, coded: CodedClip, tmp_path: Path) -> None:
+    stream, result = tmp_path / "a.clv", tmp_path / "a.y4m"
+    log = tmp_path / "a.csv"
+    colorvid.encode_file(coded.source, stream, bframes=bframes, threads=1, csv=log)
+    header = colorvid.probe(stream).header
+    settings = EncoderSettings(bframes=bframes)
+    assert (header.reorder, header.references) == (settings.reorder, settings.references)
+    colorvid.decode_file(stream, result, threads=1)
+    source, decoded = moving_frames(8, 48, 64), read_clip(result)
+    for frame, shown in zip(source, decoded, strict=True):
+        assert abs(frame.y.astype(int) - shown.y).mean() < 7
+    by_number = {packet.display_number: packet.frame_crc for packet in packets(stream)}
+    assert [by_number[n] for n in range(8)] == sums(decoded)
+    numbers = [line.split(",")[0] for line in log.read_text().splitlines()[1:]]
+    assert numbers == [str(n) for n in range(8)], "lines of the log are in order of display"
+
+
+@pytest.mark.parametrize("seek", [1, 3, 4, 5, 7])
+def test_seek_into_a_group_with_b_frames(seek: int, coded: CodedClip, tmp_path: Path) -> None:
+    for stream in (coded.stream, tmp_path / "whole.clv"):
+        if stream != coded.stream:
+            colorvid.encode_file(coded.source, stream, threads=1)  # one group
+        colorvid.decode_file(stream, tmp_path / "all.y4m", overwrite=True)
+        result = tmp_path / "part.y4m"
+        report = colorvid.decode_file(stream, result, seek=seek, frames=2, overwrite=True)
+        wanted = read_clip(tmp_path / "all.y4m")[seek : seek + 2]
+        assert sums(read_clip(result)) == sums(wanted)
+        assert (report.frames, report.lost) == (len(wanted), 0)
+
+
+def group_of(frames: list[int], coded: CodedClip, folder: Path, threads: int) -> list[int]:
+    """What is shown of a group of eight without some of its frames, by numbers of good ones."""
+    whole, result = folder / "whole.clv", folder / "out.y4m"
+    colorvid.encode_file(coded.source, whole, threads=1, bframes=6)
+    colorvid.decode_file(whole, result, threads=1)
+    good = sums(read_clip(result))
+    lost = edited(
+        CodedClip(coded.source, whole, []), folder / "lost.clv",
+        lambda n, p: b"" if n in frames else p.to_bytes(),
+    )  # fmt: skip
+    report = colorvid.decode_file(lost, result, threads=threads, overwrite=True)
+    assert report.exit_code == 5
+    return [good.index(crc) for crc in sums(read_clip(result))]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("lost", "shown"),
+    [
+        # 0 key, 7 P, 3 B, 1 B, 2 b, 5 B, 4 b, 6 b
+        ([2], [0, 1, 1, 3, 4, 5, 6, 7]),
+        ([5], [0, 1, 2, 3, 3, 3, 3, 7]),
+        ([1], [0, 0, 0, 3, 4, 5, 6, 7]),
+        ([3], [0, 0, 0, 0, 0, 0, 0, 7]),
+        ([7], [0] * 8),
+        ([6], [0, 1, 2, 3, 4, 5, 5, 7]),
+        ([1, 4, 6], [0, 0, 0, 3, 3, 5, 5, 7]),
+    ],
+)
+def test_a_lost_b_frame_costs_what_depends_on_it(
+    lost: list[int], shown: list[int], threads: int, coded: CodedClip, tmp_path: Path
+) -> None:
+    assert group_of(lost, coded, tmp_path, threads) == shown
 
 
 def test_the_number_of_threads_changes_no_byte(coded: CodedClip, tmp_path: Path) -> None:
@@ -127,7 +200,7 @@ def test_progress_of_both_directions(coded: CodedClip, tmp_path: Path) -> None:
     seen: list[Progress] = []
     colorvid.encode_file(coded.source, tmp_path / "a.clv", frames=2, progress=seen.append)
     check_progress(seen)
-    assert seen[1].size_bytes > seen[0].size_bytes > 60
+    assert seen[1].size_bytes > seen[0].size_bytes > HEADER_SIZE
     seen.clear()
     colorvid.decode_file(tmp_path / "a.clv", tmp_path / "a.y4m", progress=seen.append)
     check_progress(seen)
@@ -148,15 +221,16 @@ def test_verify_a_whole_stream(coded: CodedClip) -> None:
 @pytest.mark.parametrize(
     ("damaged", "shown"),
     [
-        ([4], [0, 1, 2, 3, 3, 3, 6, 7]),
+        ([4], [0, 1, 2, 3, 3, 5, 6, 7]),
+        ([5], [0, 1, 2, 3, 3, 3, 6, 7]),
         ([3], [0, 1, 2, 2, 2, 2, 6, 7]),
         ([0], [3, 3, 3, 3, 4, 5, 6, 7]),
         ([7], [0, 1, 2, 3, 4, 5, 6, 6]),
-        ([1, 5], [0, 0, 0, 3, 4, 4, 6, 7]),
+        ([1, 5], [0, 0, 2, 3, 3, 3, 6, 7]),
     ],
 )
 @pytest.mark.parametrize("threads", [1, 2])
-def test_lost_frames_are_replaced_until_the_next_key_frame(
+def test_lost_frames_are_replaced(
     damaged: list[int], shown: list[int], threads: int, coded: CodedClip, tmp_path: Path
 ) -> None:
     stream = break_frames(coded, tmp_path / "bad.clv", *damaged)
@@ -174,26 +248,29 @@ def test_cut_stream_decodes_up_to_the_cut(coded: CodedClip, tmp_path: Path) -> N
     cut = tmp_path / "cut.clv"
     cut.write_bytes(coded.stream.read_bytes()[: summary.frames[5].offset + 20])
     report = colorvid.decode_file(cut, tmp_path / "out.y4m")
-    assert sums(read_clip(tmp_path / "out.y4m")) == sums(coded.decoded[:5])
-    assert (report.exit_code, report.frames, report.concealed) == (5, 5, 0)
+    # The cut is in the B frame 4; the P frame 5 came before it.
+    wanted = [coded.decoded[i] for i in (0, 1, 2, 3, 3, 5)]
+    assert sums(read_clip(tmp_path / "out.y4m")) == sums(wanted)
+    assert (report.exit_code, report.frames, report.concealed) == (5, 5, 1)
     assert "cut" in report.damage[0]
 
 
 def test_lie_about_the_frame_number_is_not_believed(coded: CodedClip, tmp_path: Path) -> None:
     def far(number: int, packet: Packet) -> bytes:
-        return replace(packet, frame_number=number + (10**9 if number > 5 else 0)).to_bytes()
+        far = 10**9 if number > 5 else 0
+        return replace(packet, frame_number=packet.frame_number + far).to_bytes()
 
     stream = edited(coded, tmp_path / "far.clv", far)
     report = colorvid.decode_file(stream, tmp_path / "out.y4m")
     assert report.exit_code == 5
     assert sums(read_clip(tmp_path / "out.y4m")) == sums(coded.decoded)
     assert report.lost > MAX_GAP and report.concealed == 0
-    assert "too many to repeat" in report.damage[0]
+    assert "too many to repeat" in report.damage[1]
 
 
 def test_wrong_hash_is_told_and_replaced(coded: CodedClip, tmp_path: Path) -> None:
     def lie(number: int, packet: Packet) -> bytes:
-        crc = packet.frame_crc ^ (number == 4)
+        crc = packet.frame_crc ^ (number == 5)
         return replace(packet, frame_crc=crc).to_bytes()
 
     stream = edited(coded, tmp_path / "lie.clv", lie)
@@ -202,7 +279,7 @@ def test_wrong_hash_is_told_and_replaced(coded: CodedClip, tmp_path: Path) -> No
     assert sums(read_clip(tmp_path / "out.y4m")) == sums(
         [coded.decoded[i] for i in (0, 1, 2, 3, 3, 3, 6, 7)]
     )
-    with pytest.raises(HashMismatch, match="frame 4"):
+    with pytest.raises(HashMismatch, match="frame 5"):
         colorvid.decode_file(stream, tmp_path / "b.y4m", on_error="stop")
 
 
@@ -228,7 +305,7 @@ def test_stream_of_another_model(coded: CodedClip, tmp_path: Path) -> None:
     with coded.stream.open("rb") as file:
         header = replace(ClvReader(file).header, model_id=bytes(range(16)))
     stream = tmp_path / "other.clv"
-    stream.write_bytes(header.to_bytes() + coded.stream.read_bytes()[STREAM_HEADER_BYTES:])
+    stream.write_bytes(header.to_bytes() + coded.stream.read_bytes()[HEADER_SIZE:])
     with pytest.raises(
         ModelMismatch, match=r"needs model 000102\w+; available are default \(\w+\)"
     ):

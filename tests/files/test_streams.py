@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import ConfigError, DamagedStream, HeaderError, InputError, OutputError
 from colorvid.files.streams import (
     create_stream,
@@ -25,18 +26,20 @@ class Terminal(io.StringIO):
 
 
 def test_header_keeps_the_description_of_a_video() -> None:
-    header = header_of(INFO, 32, bytes(16))
-    assert header.gop_length == 32
+    header = header_of(INFO, EncoderSettings(gop=32), bytes(16))
+    assert (header.gop_length, header.reorder, header.references) == (32, 4, 5)
     assert info_of(header) == INFO
     plain = VideoInfo(1, 8192, Fraction(1, 2))
-    assert info_of(header_of(plain, 1, bytes(16))) == plain
-    assert (header.reorder, header.references) == (0, 1)
-    ordered = header_of(INFO, 32, bytes(16), reorder=4, references=3)
-    assert (ordered.reorder, ordered.references, info_of(ordered)) == (4, 3, INFO)
+    assert info_of(header_of(plain, EncoderSettings(gop=1), bytes(16))) == plain
+    for settings in (EncoderSettings(bframes=0), EncoderSettings(gop=2)):
+        at_once = header_of(INFO, settings, bytes(16))
+        assert (at_once.reorder, at_once.references) == (0, 1)
+    few = header_of(INFO, EncoderSettings(bframes=3), bytes(16))
+    assert (few.reorder, few.references, info_of(few)) == (2, 3, INFO)
 
 
 def test_ratio_that_no_output_can_carry_is_refused() -> None:
-    header = replace(header_of(INFO, 32, bytes(16)), rate_num=2**32 - 1)
+    header = replace(header_of(INFO, EncoderSettings(), bytes(16)), rate_num=2**32 - 1)
     with pytest.raises(HeaderError, match="stream header: frame rate is 4294967295/1001"):
         info_of(header)
 

@@ -131,7 +131,6 @@ def test_a_video_is_no_picture(
     tmp_path: Path, model_file: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from colorvid.bitstream import ClvWriter
-    from colorvid.codec.encoder import Encoder
     from colorvid.codec.settings import EncoderSettings
     from colorvid.files.streams import header_of
     from colorvid.images.pictures import info_of_picture
@@ -139,11 +138,11 @@ def test_a_video_is_no_picture(
     model, frames = load_model(str(model_file)), moving_frames(3, 32, 48)
     path = tmp_path / "a.clv"
     with path.open("wb") as file:
-        writer, encoder = ClvWriter(file), Encoder(model, EncoderSettings())
+        writer, settings = ClvWriter(file), EncoderSettings()
         info = info_of_picture(frames[0], spec_of(full_range=False))
-        writer.write_header(header_of(info, 32, model.identity))
-        for frame in frames:
-            writer.write_packet(encoder.push(frame).packet)
+        writer.write_header(header_of(info, settings, model.identity))
+        for coded in tiny.encode_all(model, frames, settings):
+            writer.write_packet(coded.packet)
         writer.finish()
     arguments = ["decode", str(path), "-o", str(tmp_path / "b.png"), "--model", str(model_file)]
     assert main(arguments) == ConfigError.exit_code

@@ -12,13 +12,12 @@ import pytest
 
 from colorvid.bitstream import ClvReader, ClvWriter, Packet, StreamHeader
 from colorvid.cli.main import main
-from colorvid.codec.encoder import Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import ConfigError, HeaderError
 from colorvid.models.loading import load_model
 from colorvid.system import limits
 from colorvid.system.limits import DECODE_BYTES_PER_PIXEL, check_picture, memory_bytes, most_workers
-from tests import clv
+from tests import clv, tiny
 from tests.clips import moving_frames
 
 SIDE = 320
@@ -117,8 +116,8 @@ for path in sys.argv[2:]:
 
 @pytest.mark.parametrize("way", ["0", "1"])
 def test_hostile_streams_take_no_more_memory_than_sound_ones(way: str, tmp_path: Path) -> None:
-    encoder = Encoder(load_model(), EncoderSettings(quality=40))
-    sound = [encoder.push(frame).packet for frame in moving_frames(2, SIDE, SIDE)]
+    frames, settings = moving_frames(2, SIDE, SIDE), EncoderSettings(quality=40)
+    sound = [coded.packet for coded in tiny.encode_all(load_model(), frames, settings)]
     small = Packet(frame_type=0, quality=1, frame_number=0, frame_crc=0)
     limit = clv.header(width=SIDE, height=SIDE).payload_limit
     rng = random.Random(5)

@@ -55,7 +55,7 @@ def test_floats_give_about_the_picture_and_the_bits_of_the_integers(root: Path) 
     network = float_network(model, root / "run")
     frame = moving_frames(1, 80, 96)[0]
     bits, picture = code_floats(network, model.pair("intra"), frame, 40)
-    coded = Encoder(model, EncoderSettings(quality=40, gop=1)).push(frame)
+    [coded] = Encoder(model, EncoderSettings(quality=40, gop=1)).push(frame)
     assert bits == pytest.approx(sum(coded.bits.values()), rel=0.03)
     assert np.abs(picture.y.astype(int) - coded.picture.y).mean() < 1.5
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from colorvid.codec.decoder import Decoder
-from colorvid.codec.encoder import Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.config import IntraConfig
 from colorvid.errors import ConfigError, InputError
@@ -53,11 +52,10 @@ def test_trained_runs_become_a_codec(finished: Path, tmp_path: Path) -> None:
     identity = save_model(path, network, tables)
     model = load_model(str(path))
     assert model.identity == identity
-    encoder = Encoder(model, EncoderSettings(quality=40, gop=2))
     decoder = Decoder(load_model(str(path)), Size(47, 33))
-    for frame in moving_frames(3, 33, 47):
-        coded = encoder.push(frame)
-        shown = decoder.push(coded.packet)
+    settings = EncoderSettings(quality=40, gop=4)
+    for coded in tiny.encode_all(model, moving_frames(5, 33, 47), settings):
+        shown = decoder.decode(coded.packet)
         for plane, wanted in zip(shown.planes, coded.picture.planes, strict=True):
             assert np.array_equal(plane, wanted)
         assert coded.packet.latents and sum(coded.bits.values()) > 100

@@ -13,7 +13,6 @@ import torch
 from PIL import Image
 
 from colorvid.cli.main import main
-from colorvid.codec.encoder import Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.config import CodecConfig, InterConfig, IntraConfig, from_table, read_toml
 from colorvid.errors import ConfigError, InputError
@@ -221,8 +220,7 @@ def test_the_quick_recipe_learns_and_becomes_a_codec(tmp_path: Path) -> None:
     assert loss() < before - 0.03
     model, rates = assemble(run, None)
     save_model(tmp_path / "quick.safetensors", model, make_tables(model, rates, []))
-    encoder = Encoder(load_model(str(tmp_path / "quick.safetensors")), EncoderSettings(quality=40))
-    for frame in moving_frames(2, 48, 64):
-        coded = encoder.push(frame)
-        assert abs(coded.picture.y.astype(int) - frame.y).mean() < 12
+    model = load_model(str(tmp_path / "quick.safetensors"))
+    for coded in tiny.encode_all(model, moving_frames(3, 48, 64), EncoderSettings(quality=40)):
+        assert abs(coded.picture.y.astype(int) - coded.source.y).mean() < 12
         assert sum(coded.bits.values()) < 8 * 48 * 64 / 2

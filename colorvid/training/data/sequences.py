@@ -250,7 +250,8 @@ class SequenceStore:
 def write_samples(
     file: BinaryIO, samples: Iterable[Sample], settings: EncoderSettings
 ) -> list[Entry]:
-    """Write the inter frames of a group of pictures in order; gives their entries."""
+    """Write the inter frames of a group of pictures, coded as by `code_clip`; their entries."""
+    settings = replace(settings, bframes=0)
     entries: list[Entry] = []
     for number, sample in enumerate(samples, start=1):
         place = Place(number, FrameType.P, past=1, refresh=number % REFRESH_PERIOD == 0)

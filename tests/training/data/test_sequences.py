@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from colorvid.bitstream import FrameType
 from colorvid.codec.settings import EncoderSettings
+from colorvid.codec.structure import Place
 from colorvid.training.data.sequences import draw_settings, read_crops
 from tests.training import runs
 
@@ -22,12 +24,24 @@ def test_most_groups_have_the_pattern_of_the_encoder() -> None:
 
 
 def test_samples_know_their_place_in_the_pattern(tmp_path: Path) -> None:
-    settings = EncoderSettings(quality=40)
+    settings = EncoderSettings(quality=40, bframes=0)
     entries = runs.sequences(tmp_path, (11,), (32, 48), settings).entries
-    assert entries[:, 3].tolist() == [settings.quality_of(n) for n in range(1, 11)]
+    places = [Place(n, FrameType.P, past=1) for n in range(1, 11)]
+    assert entries[:, 3].tolist() == [settings.quality_of(place) for place in places]
     assert entries[:, 3].tolist() == [20, 20, 20, 20, 21, 21, 21, 38, 21, 22]
     assert entries[:, 4].tolist() == list(range(1, 11))
     assert set(entries[:, 5]) == {40}
+
+
+def test_clips_are_coded_without_b_frames(tmp_path: Path) -> None:
+    found = []
+    for bframes in (0, 15):
+        folder = tmp_path / str(bframes)
+        folder.mkdir()
+        settings = EncoderSettings(bframes=bframes)
+        found.append(runs.sequences(folder, (5,), (32, 48), settings))
+    assert found[0].entries.tolist() == found[1].entries.tolist()
+    assert found[0].data.tobytes() == found[1].data.tobytes()
 
 
 def test_a_fine_frame_is_coded_finer(tmp_path: Path) -> None:
