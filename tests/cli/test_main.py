@@ -102,7 +102,7 @@ def test_info_in_words_and_as_json(coded: CodedClip, capfd: pytest.CaptureFixtur
     assert rows["video"] == "64x48, 29.97 fps, 8 frames, 0.3 s, samples of 12:11"
     assert rows["colours"] == "SMPTE 170M; range limited; chroma center"
     assert rows["coding"].startswith("3 groups of 2 to 3 frames, quality of key frames 44, ")
-    assert rows["coding"].endswith(", reorder 0, 1 reference picture")
+    assert rows["coding"].endswith(", reorder 1, 2 reference pictures")
     assert rows["bytes"].startswith("key frames ") and "motion " in rows["bytes"]
     assert rows["model"].startswith("default of colorvid ")
     assert rows["state"] == "whole"
@@ -110,8 +110,8 @@ def test_info_in_words_and_as_json(coded: CodedClip, capfd: pytest.CaptureFixtur
     assert [row[:5] for row in table[:4]] == [
         ["packet", "frame", "type", "level", "references"],
         ["0", "0", "key", "0", "-"],
-        ["1", "1", "P", "0", "0"],
-        ["2", "2", "P", "0", "1"],
+        ["1", "2", "P", "0", "0"],
+        ["2", "1", "b", "1", "0,2"],
     ]
     assert len(table) == 9
     assert run("info", coded.stream, "--json") == 0
@@ -124,8 +124,8 @@ def test_info_in_words_and_as_json(coded: CodedClip, capfd: pytest.CaptureFixtur
     assert values["rate_kbps"] == pytest.approx(size * 8 * 30000 / 1001 / 8 / 1000)
     assert run("info", coded.stream, "--json", "--frames") == 0
     frames = json.loads(capfd.readouterr().out)["frames"]
-    assert [f["type"] for f in frames[:4]] == ["key", "P", "P", "key"]
-    assert [f["references"] for f in frames[:4]] == [[], [0], [1], []]
+    assert [f["type"] for f in frames[:4]] == ["key", "P", "b", "key"]
+    assert [f["references"] for f in frames[:4]] == [[], [0], [0, 2], []]
     assert frames[2]["offset"] == frames[1]["offset"] + frames[1]["bytes"]
 
 
@@ -413,7 +413,8 @@ def test_progress_counts_the_frames_of_all_groups(coded: CodedClip, tmp_path: Pa
     assert seen[-1].kbps < seen[0].kbps, "of the frames that are written"
     seen.clear()
     colorvid.decode_file(target, tmp_path / "a.y4m", threads=2, progress=seen.append)
-    assert [p.written for p in seen] == list(range(1, 9))
+    written = [p.written or 0 for p in seen]
+    assert written == sorted(written) and (written[0], written[-1]) == (1, 8)
     assert all(8 >= p.frames >= (p.written or 0) for p in seen)
 
 
