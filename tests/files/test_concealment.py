@@ -59,8 +59,8 @@ def test_frames_are_shown_in_order_of_display() -> None:
 
 def test_lost_frames_repeat_the_last_good_one_of_the_display() -> None:
     values, output = shown(
-        record(0, 10), record(1, 14, shown=4), DAMAGE, record(3, None, shown=1), record(4, 13, shown=3),
-        reorder=2,
+        record(0, 10), record(1, 14, shown=4), DAMAGE, record(3, None, shown=1),
+        record(4, 13, shown=3), reorder=2,
     )  # fmt: skip
     assert values == [10, 10, 10, 13, 14], "2 has no packet, 1 cannot be decoded"
     report = output.report(Fraction(25), 0, 1.0)
