@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorvid.bitstream import Packet
+from colorvid.bitstream import FrameType, Packet
 from colorvid.codec.decoder import Decoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.exact.arithmetic import ExactArithmetic
@@ -28,9 +28,11 @@ from colorvid.exact.layers import Conv
 from colorvid.frame import Frame, Size
 from colorvid.models.branch import Branch
 from colorvid.models.loading import Model, load_model
+from colorvid.motion.compensate import predict_in_torch
 from colorvid.nn.prior import Prior
 from tests import tiny
 from tests.clips import moving_frames
+from tests.motion.test_compensate import pair_of, picture
 
 HEIGHT, WIDTH = 51, 67
 SETTINGS = EncoderSettings(quality=44, gop=4, inter_quality=36)
@@ -150,9 +152,19 @@ if hasattr(torch.backends.mkldnn, "conv"):
 
 def test_the_stream_is_worth_the_proof() -> None:
     packets, _ = stream()
-    assert [p.is_key for p in packets] == [True, False, False, True]
+    labels = [FrameType(p.frame_type).label for p in packets]
+    assert labels == ["key", "P", "B", "b", "key", "P"]
     assert all(len(p.latents) > 50 for p in packets) and any(p.motion for p in packets)
-    assert len(set(decode(packets))) == 4
+    assert len(set(decode(packets))) == 6
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_predictions_from_two_references_do_not_depend_on(setup: str) -> None:
+    past, future, motion = picture(51, 67, 1), picture(51, 67, 2), pair_of(51, 67, 1, 90)
+    wanted = predict_in_torch(motion, past, future)
+    with SETUPS[setup]():
+        for a, b in zip(predict_in_torch(motion, past, future), wanted, strict=True):
+            assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize("setup", SETUPS)
