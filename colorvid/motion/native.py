@@ -6,8 +6,9 @@ from typing import TypeAlias
 
 from colorvid.entropy.binary import check_end
 from colorvid.frame import Links, Motion, Plane
-from colorvid.motion.coding import MotionCoder, refuse_vector, section, still_motion
+from colorvid.motion.coding import MotionCoder, section, still_motion
 from colorvid.motion.field import check_motion
+from colorvid.motion.walk import refuse_vector
 from colorvid.native.core import Core, core
 from colorvid.native.motion import MotionState, Reference
 

@@ -2,7 +2,7 @@
 
 A macroblock is *direct*, which costs next to nothing, or says whether it uses the earlier
 reference, the later one or both, and then codes its vectors for each reference it uses as
-`colorvid.motion.coding.Walk` does. Direct motion comes from the neighbours (their guesses, and the
+`colorvid.motion.walk.Walk` does. Direct motion comes from the neighbours (their guesses, and the
 references that the left and the upper one agree on), or from the motion of the later reference at
 the same place, scaled to the distances of the two references; as the spatial and the temporal
 direct modes of ITU-T H.264 8.4.1.2, simplified.
@@ -21,7 +21,7 @@ from colorvid.motion.field import VECTOR_LIMIT, ZERO, Quad, Vector, median, quad
 
 if TYPE_CHECKING:
     from colorvid.entropy.binary import BinaryCoder, States
-    from colorvid.motion.coding import Walk
+    from colorvid.motion.walk import Walk
 
 _SCALE_BITS = 16
 _CODED, _NEAR, _OLD = range(3)  # kinds of macroblocks: vectors coded, direct from neighbours, or

@@ -275,9 +275,9 @@ def tensors(result: Any) -> list[Tensor]:
 def test_frames_in_a_batch_are_the_frames_one_by_one(times: int, off: bool) -> None:
     first, second = calls_of(stream(0)[0]), calls_of(stream(1)[0])
     network = released().network
-    steps = 2 * 2 * (network.intra.config.context_steps + network.inter.config.context_steps)
+    steps = 2 * (2 * network.intra.config.context_steps + 4 * network.inter.config.context_steps)
     once = len(PARTS) - 2
-    assert len(first) == len(second) == 4 * 2 * once + 2 * steps, "two key and two inter frames"
+    assert len(first) == len(second) == 6 * 2 * once + 2 * steps, "two key and four inter frames"
     for (part, a, named_a, result_a), (_, b, named_b, result_b) in zip(first, second, strict=True):
         arguments = [stacked(x, y, times) for x, y in zip(a, b, strict=True)]
         named = {key: stacked(named_a[key], named_b[key], times) for key in named_a}
