@@ -128,7 +128,8 @@ def predict_in_torch(motion: Motion, past: Planes, future: Planes | None = None)
     fields = torch.stack((vectors, torch.from_numpy(motion.future).to(device))).to(torch.int32)
     blocks = torch.from_numpy(motion.uses).to(device).repeat_interleave(2, 0)
     blocks = blocks.repeat_interleave(2, 1)[: vectors.shape[0], : vectors.shape[1]]
-    shares = torch.stack((_PAST_SHARES, _FUTURE_SHARES)).to(device)[:, blocks.long()]
+    halves = torch.tensor((_PAST_SHARES, _FUTURE_SHARES), dtype=torch.float32, device=device)
+    shares = halves[:, blocks.long()]
     predicted = [
         _predict_pair(torch.stack(pair), fields, shares, _CHROMA if number else _LUMA)
         for number, pair in enumerate(zip(past, future, strict=True))
@@ -138,8 +139,8 @@ def predict_in_torch(motion: Motion, past: Planes, future: Planes | None = None)
 
 
 # Of two halves, what each reference gives to a block that uses the past, the future, or both.
-_PAST_SHARES = torch.tensor([2.0, 0.0, 1.0])
-_FUTURE_SHARES = torch.tensor([0.0, 2.0, 1.0])
+_PAST_SHARES = (2.0, 0.0, 1.0)
+_FUTURE_SHARES = (0.0, 2.0, 1.0)
 
 
 def compensate(

@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorvid.bitstream import Packet
+from colorvid.bitstream import FrameType, Packet
 from colorvid.codec.decoder import Decoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.exact.arithmetic import ExactArithmetic
@@ -28,9 +28,11 @@ from colorvid.exact.layers import Conv
 from colorvid.frame import Frame, Size
 from colorvid.models.branch import Branch
 from colorvid.models.loading import Model, load_model
+from colorvid.motion.compensate import predict_in_torch
 from colorvid.nn.prior import Prior
 from tests import tiny
 from tests.clips import moving_frames
+from tests.motion.test_compensate import pair_of, picture
 
 HEIGHT, WIDTH = 51, 67
 SETTINGS = EncoderSettings(quality=44, gop=4, inter_quality=36)
@@ -150,9 +152,19 @@ if hasattr(torch.backends.mkldnn, "conv"):
 
 def test_the_stream_is_worth_the_proof() -> None:
     packets, _ = stream()
-    assert [p.is_key for p in packets] == [True, False, False, True]
+    labels = [FrameType(p.frame_type).label for p in packets]
+    assert labels == ["key", "P", "B", "b", "key", "P"]
     assert all(len(p.latents) > 50 for p in packets) and any(p.motion for p in packets)
-    assert len(set(decode(packets))) == 4
+    assert len(set(decode(packets))) == 6
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_predictions_from_two_references_do_not_depend_on(setup: str) -> None:
+    past, future, motion = picture(51, 67, 1), picture(51, 67, 2), pair_of(51, 67, 1, 90)
+    wanted = predict_in_torch(motion, past, future)
+    with SETUPS[setup]():
+        for a, b in zip(predict_in_torch(motion, past, future), wanted, strict=True):
+            assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize("setup", SETUPS)
@@ -263,9 +275,9 @@ def tensors(result: Any) -> list[Tensor]:
 def test_frames_in_a_batch_are_the_frames_one_by_one(times: int, off: bool) -> None:
     first, second = calls_of(stream(0)[0]), calls_of(stream(1)[0])
     network = released().network
-    steps = 2 * 2 * (network.intra.config.context_steps + network.inter.config.context_steps)
+    steps = 2 * (2 * network.intra.config.context_steps + 4 * network.inter.config.context_steps)
     once = len(PARTS) - 2
-    assert len(first) == len(second) == 4 * 2 * once + 2 * steps, "two key and two inter frames"
+    assert len(first) == len(second) == 6 * 2 * once + 2 * steps, "two key and four inter frames"
     for (part, a, named_a, result_a), (_, b, named_b, result_b) in zip(first, second, strict=True):
         arguments = [stacked(x, y, times) for x, y in zip(a, b, strict=True)]
         named = {key: stacked(named_a[key], named_b[key], times) for key in named_a}

@@ -22,7 +22,8 @@ from tests.conftest import CodedClip, read_clip
 
 @pytest.fixture
 def job(coded: CodedClip, tmp_path: Path) -> Job:
-    return Job(coded.source, 5, EncoderSettings(quality=40, gop=4), tmp_path)
+    """Five frames, each coded at once."""
+    return Job(coded.source, 5, EncoderSettings(quality=40, gop=4, bframes=0), tmp_path)
 
 
 def test_stages_of_a_clip(job: Job) -> None:
@@ -52,6 +53,20 @@ def test_multiplications_are_those_of_the_frame(job: Job) -> None:
     assert [row["prior"].multiplications for row in decoding] == [
         row["prior"].multiplications for row in first
     ]
+
+
+@pytest.mark.skipif(core() is None, reason="PyTorch counts no multiplications")
+def test_b_frames_count_where_they_are_coded(coded: CodedClip, tmp_path: Path) -> None:
+    job = Job(coded.source, 6, EncoderSettings(quality=40, gop=4), tmp_path)
+    model = model_on("cpu", "default")
+    encoding, decoding = encode_by_stage(model, job), decode_by_stage(model, job)
+    assert len(encoding) == len(decoding) == 6
+    products = [row["prior"].multiplications for row in encoding]
+    # Frames 1 and 2 wait for the P frame 3; the last one, 5, is coded at the end.
+    assert [count > 0 for count in products] == [True, False, False, True, True, True]
+    assert all(row["prior"].multiplications > 0 for row in decoding)
+    assert sum(products) == sum(row["prior"].multiplications for row in decoding)
+    assert len(read_clip(job.decoded)) == 6
 
 
 class Watch(Stopwatch):
