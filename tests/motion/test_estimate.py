@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from colorvid.errors import ConfigError
-from colorvid.frame import Plane
+from colorvid.frame import Motion, Plane, Vectors
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.compensate import compensate
-from colorvid.motion.estimate import MotionEstimator
-from colorvid.motion.field import VECTOR_LIMIT, Vectors, grid_shape
-from colorvid.motion.native import NativeMotionCoder
-from colorvid.native.core import VARIABLE, at_level, core, levels
+from colorvid.motion.estimate import BIT_WEIGHT, MotionEstimator
+from colorvid.motion.field import VECTOR_LIMIT, grid_shape
+from colorvid.native.core import VARIABLE, at_level, levels
+from colorvid.native.motion import MotionState, Reference
+from tests.motion.frames import b_links, p_links, same_motion, started
 
 LEVELS = [level.name.lower() for level in levels()]
 SIZES = [
@@ -47,11 +48,22 @@ def texture(height: int, width: int, seed: int = 0) -> Plane:
 
 
 def estimate(
-    current: Plane, reference: Plane, step: float = 20.0, hint: Vectors | None = None
+    current: Plane,
+    reference: Plane,
+    step: float = 20.0,
+    hint: Vectors | None = None,
+    level: str = "1",
 ) -> Vectors:
-    """Vectors with fresh contexts."""
-    coder = NativeMotionCoder(at_level("1"))
-    return MotionEstimator(step).estimate(current, reference, coder, hint)
+    """Vectors of a P frame; ``hint``: how its reference moved."""
+    shape = grid_shape(*current.shape)
+    native = at_level(level)
+    state, prepared = MotionState(native, shape, 3), Reference(native)
+    state.start(0)
+    if hint is not None:
+        state.encode(p_links(0, 1), Motion(hint))
+    prepared.fill(reference)
+    links = p_links(0, 2) if hint is None else p_links(1, 2)
+    return state.estimate(links, current, (prepared, None), round(BIT_WEIGHT * step * 65536)).past
 
 
 @pytest.mark.parametrize("move", [(3, -5), (0, 29), (-40, 17), (48, 64), (-13, -90)])
@@ -103,12 +115,17 @@ def test_a_still_picture_has_no_motion() -> None:
 def test_noise_gives_a_cheap_field_where_bits_are_dear() -> None:
     rng = np.random.default_rng(3)
     current, reference = (rng.integers(100, 140, (96, 128)).astype(np.uint8) for _ in range(2))
-    costs = [len(MotionCoder().encode(estimate(current, reference, step))) for step in (1, 8, 4000)]
+    fields = [estimate(current, reference, step) for step in (1, 8, 4000)]
+    coders = [started(MotionCoder((12, 16))) for _ in fields]
+    costs = [
+        len(coder.encode(p_links(0, 1), Motion(field)))
+        for coder, field in zip(coders, fields, strict=True)
+    ]
     assert costs[0] > costs[1] > costs[2] == 0
 
 
 def test_a_hint_leads_where_the_search_does_not() -> None:
-    """Noise has no coarse shape, and no neighbour knows better."""
+    """Noise has no coarse shape, no neighbour knows better; but the reference moved likewise."""
     reference = np.random.default_rng(4).integers(0, 256, (96, 128)).astype(np.uint8)
     current = np.roll(reference, (-9, 37), (0, 1))
     hint = np.full((*grid_shape(96, 128), 2), (4 * 9, -4 * 37), np.int16)
@@ -124,58 +141,50 @@ def test_odd_and_tiny_sizes_at_every_level(size: tuple[int, int]) -> None:
     hint = np.full((*grid_shape(*size), 2), VECTOR_LIMIT, np.int16)
     hint[::2] = -VECTOR_LIMIT
     for wild in (None, hint):
-        fields = []
-        for level in LEVELS:
-            coder = NativeMotionCoder(at_level(level))
-            fields.append(MotionEstimator(3.0).estimate(current, reference, coder, wild))
+        fields = [estimate(current, reference, 3.0, wild, level) for level in LEVELS]
         assert fields[0].shape == (*grid_shape(*size), 2)
         assert np.abs(fields[0]).max() <= VECTOR_LIMIT
         assert all((field == fields[0]).all() for field in fields)
-        assert MotionCoder().encode(fields[0]) == coder.encode(fields[0])
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_every_level_finds_the_same(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_level_codes_the_same(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     world = texture(220, 260, seed=5)
     noise = np.random.default_rng(6).integers(0, 12, world.shape).astype(np.uint8)
-    frames = [(world // 2 + noise)[n * 7 : n * 7 + 117, n * 9 : n * 9 + 139] for n in range(4)]
+    frames = [(world // 2 + noise)[n * 7 : n * 7 + 117, n * 9 : n * 9 + 139] for n in range(5)]
 
     def run(wanted: str) -> list[bytes]:
         monkeypatch.setenv(VARIABLE, wanted)
-        used = core()
-        assert used is not None
-        estimator, coder = MotionEstimator(6.0), NativeMotionCoder(used)
-        field, coded = None, []
-        for before, frame in zip(frames, frames[1:], strict=False):
-            field = estimator.estimate(frame, before, coder, field)
-            coded.append(coder.encode(field))
+        estimator = MotionEstimator((117, 139), 4)
+        estimator.start(0)
+        estimator.keep(0, frames[0])
+        coded = []
+        for links, number in ((p_links(0, 1, 4), 4), (b_links(0, 1, 2, (2, 2)), 2)):
+            coded.append(estimator.code(links, frames[number], 6.0)[1])
+            estimator.keep(links.target, frames[number])
+        coded.append(estimator.code(b_links(2, 1, 3), frames[3], 6.0)[1])
         return coded
 
     assert run(level) == run("plain")
 
 
-def test_the_coder_is_left_alone() -> None:
-    used, twin = (NativeMotionCoder(at_level("1")) for _ in range(2))
+def test_what_is_chosen_is_what_is_coded() -> None:
     current, reference = texture(64, 80), texture(64, 80, seed=1)
-    field = MotionEstimator(2.0).estimate(current, reference, used)
-    assert field.any() and used.encode(field) == twin.encode(field)
-
-
-def test_an_estimator_takes_any_size() -> None:
-    estimator, coder = MotionEstimator(8.0), NativeMotionCoder(at_level("1"))
-    for size in ((16, 16), (120, 90), (33, 65)):
-        still = texture(*size)
-        assert not estimator.estimate(still, still, coder).any()
+    estimator, reader = MotionEstimator((64, 80), 3), started(MotionCoder((8, 10)))
+    estimator.start(0)
+    estimator.keep(0, reference)
+    motion, data = estimator.code(p_links(0, 1), current, 2.0)
+    assert motion.past.any()
+    assert same_motion(reader.decode(p_links(0, 1), data), motion)
+    estimator.keep(1, current)
+    motion, data = estimator.code(b_links(0, 1, 2), (current // 2 + reference // 2), 2.0)
+    assert same_motion(reader.decode(b_links(0, 1, 2), data), motion)
 
 
 def test_wrong_use_is_refused() -> None:
     small, large = texture(64, 80), texture(64, 81)
     with pytest.raises(ConfigError, match=r"has shape \(64, 80\); it must be \(64, 81\) as its"):
         estimate(small, large)
-    with pytest.raises(ConfigError, match=r"hint has shape \(8, 10, 2\); it must be \(8, 11, 2\)"):
-        estimate(large, large, hint=np.zeros((8, 10, 2), np.int16))
-    with pytest.raises(ConfigError, match="estimate refuses its arguments"):
-        estimate(small, small, hint=np.full((8, 10, 2), VECTOR_LIMIT + 1, np.int16))
     with pytest.raises(ConfigError, match="estimate refuses its arguments"):
         estimate(small, small, step=1e6)
 
@@ -184,7 +193,7 @@ def test_without_the_core_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(VARIABLE, "0")
     message = "^encoding needs the native core, and COLORVID_NATIVE=0 switches it off; decoding "
     with pytest.raises(ConfigError, match=message):
-        MotionEstimator(10.0)
+        MotionEstimator((16, 16), 2)
 
 
 def test_estimation_does_not_load_torch() -> None:
