@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from colorvid.errors import ConfigError, DamagedStream
-from colorvid.frame import Links, Motion
+from colorvid.frame import FUTURE, PAST, Links, Motion
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.compensate import predict_in_torch
 from colorvid.motion.field import check_motion, grid_shape
@@ -107,12 +107,21 @@ def test_every_level_chooses_the_same_motion(size: tuple[int, int], level: str) 
 
 
 def test_the_motion_of_both_references_is_found() -> None:
-    p, b = estimated("1", (96, 128), 0, 20_000)
+    p, _ = estimated("1", (96, 128), 0, 20_000)
+    assert np.median(p.past[2:-2, 2:-2], axis=(0, 1)).tolist() == [20, -4]
+    # Each reference shows one half of the picture alone.
+    core, size = at_level("1"), (96, 128)
+    first, middle, last = scene(size, 0)
+    first[:, 64:], last[:, :64] = 255, 0
+    coder = MotionState(core, grid_shape(*size), 4)
+    coder.start(0)
+    coder.encode(p_links(0, 1, 2), Motion(np.zeros((*grid_shape(*size), 2), np.int16)))
+    references = Reference(core, first), Reference(core, last)
+    b = coder.estimate(b_links(0, 1, 2), middle, references, 20_000)
     assert b.future is not None and b.uses is not None
-    inner = (slice(2, -2), slice(2, -2))
-    assert np.median(p.past[inner], axis=(0, 1)).tolist() == [20, -4]
-    assert np.median(b.past[inner], axis=(0, 1)).tolist() == [8, -4]
-    assert np.median(b.future[inner], axis=(0, 1)).tolist() == [-12, 0]
+    assert (b.uses[1:-1, 1:3] == PAST).all() and (b.uses[1:-1, 5:7] == FUTURE).all()
+    assert np.median(b.past[2:-2, 2:6], axis=(0, 1)).tolist() == [8, -4]
+    assert np.median(b.future[2:-2, 10:14], axis=(0, 1)).tolist() == [-12, 0]
 
 
 def test_what_does_not_fit_is_refused() -> None:
