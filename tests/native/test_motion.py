@@ -112,14 +112,22 @@ def test_every_level_chooses_the_same_motion(size: tuple[int, int], level: str) 
             assert as_lists(motion) == as_lists(plain)
 
 
-def test_the_motion_of_each_reference_is_found() -> None:
-    p, b = estimated("1", (96, 128), 0, 20_000)
+def test_the_motion_of_both_references_is_found() -> None:
+    p, _ = estimated("1", (96, 128), 0, 20_000)
+    assert np.median(p.past[2:-2, 2:-2], axis=(0, 1)).tolist() == [20, -4]
+    # Each reference shows one half of the picture alone.
+    core, size = at_level("1"), (96, 128)
+    first, middle, last = scene(size, 0)
+    first[:, 64:], last[:, :64] = 255, 0
+    coder = MotionState(core, grid_shape(*size), 4)
+    coder.start(0)
+    coder.encode(p_links(0, 1, 2), Motion(np.zeros((*grid_shape(*size), 2), np.int16)))
+    references = filled(core, first), filled(core, last)
+    b = coder.estimate(b_links(0, 1, 2), middle, references, 20_000)
     assert b.future is not None and b.uses is not None
-    inner = (slice(2, -2), slice(2, -2))
-    blocks = b.uses.repeat(2, 0).repeat(2, 1)[inner]
-    assert (p.past[inner] == (20, -4)).all()
-    assert (b.past[inner][blocks != FUTURE] == (8, -4)).all()
-    assert (b.future[inner][blocks != PAST] == (-12, 0)).all()
+    assert (b.uses[1:-1, 1:3] == PAST).all() and (b.uses[1:-1, 5:7] == FUTURE).all()
+    assert np.median(b.past[2:-2, 2:6], axis=(0, 1)).tolist() == [8, -4]
+    assert np.median(b.future[2:-2, 10:14], axis=(0, 1)).tolist() == [-12, 0]
 
 
 def test_what_does_not_fit_is_refused() -> None:
