@@ -6,6 +6,7 @@ tests.conformance.make`` writes both.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from colorvid.bitstream import ClvReader, Packet
 from colorvid.codec.decoder import Decoder
 from colorvid.errors import DamagedStream, HashMismatch, ModelMismatch
-from colorvid.frame import Frame, Links, Plane, Size, chroma_size
+from colorvid.frame import Frame, Links, Motion, Plane, Size, chroma_size
 from colorvid.models.loading import Model
 from colorvid.models.modelfile import find_model
 from colorvid.motion.field import VECTOR_LIMIT
@@ -38,7 +39,13 @@ VECTORS = (
     "a4276e21945f9a3563dde075e9620991db"
 )
 VECTORS_SHAPE = (5, 6)
-VECTORS_LINKS = Links(past=0, future=None, inherits=0, target=1, past_distance=1)
+P_LINKS = Links(past=0, future=None, inherits=0, target=1, past_distance=3)
+B_LINKS = Links(past=0, future=1, inherits=1, target=2, past_distance=1, future_distance=2)
+B_VECTORS = (
+    "de993c4d1eda4ac2b40c9fef9fbf52618916d279d127e9321e455f715b2f3cbde6abc7ca1e499880ee0023a7"
+    "ae8d2ddbc1cdf1b3db65edb5e2b26e95c3cf5a7124224a3f77e10e565f6e17b89f"
+)
+B_SHA256 = "c76aad2d33e55c71a007b8e8eae9e503dac7c6aee164450a3a6df2bf9522ecfe"
 MOTION_SHA256 = "6dbbb40afe1676cae84ddc47ed506995364637bbff0873d8489d8370224abb54"
 
 
@@ -92,10 +99,24 @@ def _short(value: object) -> str:
     return text if len(text) <= 64 else f"{text[:61]}..."
 
 
-def read_vectors(coder: AnyMotionCoder) -> object:
-    """What a motion coder makes of `VECTORS`."""
+def b_motion() -> Motion:
+    """Motion of a B frame between the key frame and the frame of `vectors`."""
+    past = vectors(VECTORS_SHAPE)
+    shape = -(-VECTORS_SHAPE[0] // 2), -(-VECTORS_SHAPE[1] // 2)
+    uses = made_up(shape[0] * shape[1], 0, 2, 10**4).astype(np.uint8).reshape(shape)
+    return Motion(past // 3, past[::-1].copy(), uses)
+
+
+def read_vectors(coder: AnyMotionCoder) -> list[object]:
+    """What a motion coder makes of `VECTORS`, and of `B_VECTORS` the SHA-256."""
     coder.start(0)
-    return coder.decode(VECTORS_LINKS, bytes.fromhex(VECTORS)).past.tolist()
+    vectors = coder.decode(P_LINKS, bytes.fromhex(VECTORS)).past.tolist()
+    b = coder.decode(B_LINKS, bytes.fromhex(B_VECTORS))
+    assert b.future is not None and b.uses is not None
+    digest = hashlib.sha256()
+    for array in (b.past.astype("<i2"), b.future.astype("<i2"), b.uses):
+        digest.update(array.tobytes())
+    return [vectors, digest.hexdigest()]
 
 
 def answers(name: str, model: Model) -> dict[str, Any]:

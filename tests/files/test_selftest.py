@@ -14,14 +14,13 @@ import torch
 from torch import Tensor
 
 from colorvid.cli.main import main
-from colorvid.entropy.binary import BinaryEncoder
 from colorvid.entropy.rans import CodeBook, SymbolWriter
 from colorvid.entropy.tables import Tables
 from colorvid.errors import ConfigError
 from colorvid.exact import guard
 from colorvid.exact.arithmetic import ExactArithmetic
 from colorvid.files import known_answers, selftest, selftest_torch
-from colorvid.frame import Frame
+from colorvid.frame import Frame, Motion
 from colorvid.models.modelfile import RELEASED, find_model
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.field import grid_shape
@@ -113,9 +112,12 @@ def test_known_answers_are_what_the_encoders_write() -> None:
     book, writer = CodeBook(tables, tables), SymbolWriter()
     writer.write(book, tables, np.array(known_answers.SYMBOLS, np.int32), known_answers.INDEX)
     assert writer.finish().hex() == known_answers.RANS_WORDS
-    coder, field = BinaryEncoder(), known_answers.vectors(known_answers.VECTORS_SHAPE)
-    MotionCoder().code(coder, field, known_answers.VECTORS_SHAPE)
-    assert coder.finish().hex() == known_answers.VECTORS
+    coder = MotionCoder(known_answers.VECTORS_SHAPE)
+    coder.start(0)
+    p = Motion(known_answers.vectors(known_answers.VECTORS_SHAPE))
+    assert coder.encode(known_answers.P_LINKS, p).hex() == known_answers.VECTORS
+    b = coder.encode(known_answers.B_LINKS, known_answers.b_motion())
+    assert b.hex() == known_answers.B_VECTORS
 
 
 def test_the_known_prediction_is_that_of_plain_integers() -> None:
