@@ -88,10 +88,10 @@ CASES = {
     "grey": Case(grey, (3, 20, 20), _settings(32, 3)),
     "coarse": Case(moving, (4, 64, 96), _settings(0, 4)),
     "fine": Case(moving, (2, 32, 32), _settings(63, 2, 62)),
-    "pyramid": Case(moving, (17, 24, 40), _settings(44, 17)),
+    "pyramid": Case(moving, (9, 24, 40), _settings(44, 9)),
     "lowdelay": Case(moving, (3, 45, 59), _settings(46, 8, bframes=0)),
-    "short": Case(moving, (5, 37, 41), _settings(50, 8, 45, bframes=2)),
-    "groups": Case(moving, (8, 24, 40), _settings(40, 2)),
+    "short": Case(moving, (4, 37, 41), _settings(50, 8, 45, bframes=2)),
+    "groups": Case(moving, (6, 24, 40), _settings(40, 2)),
     "tags": Case(
         moving,
         (2, 16, 18),

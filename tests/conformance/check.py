@@ -41,7 +41,6 @@ class Setup:
 BRIEF = (Setup(), Setup(workers=4, onednn=False), Setup(threads=2, carrier=torch.float64))
 SETUPS = (
     *BRIEF,
-    Setup(workers=2),
     Setup(workers=4),
     Setup(threads=2),
     Setup(carrier=torch.float64, onednn=False),
