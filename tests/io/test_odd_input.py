@@ -19,6 +19,7 @@ from colorvid.cli.main import main
 from colorvid.codec import groups
 from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import InputError
+from colorvid.files.streams import header_of
 from colorvid.io import VideoInfo, open_reader
 from colorvid.models.loading import model_on
 from colorvid.system.cores import one_torch_thread
@@ -77,21 +78,21 @@ def sizes() -> list[tuple[int, int]]:
 
 
 def check_sizes(wanted: list[tuple[int, int]]) -> None:
-    """A key frame and an inter frame of every size decode to what the encoder saw."""
+    """A key frame, a P frame and a B frame of every size decode to what the encoder saw."""
     model = model_on("cpu", "default")
     with one_torch_thread():
         for size in wanted:
-            frames = moving_frames(2, *size)
+            frames = moving_frames(3, *size)
             settings = EncoderSettings()
+            info = VideoInfo(frames[0].width, frames[0].height, Fraction(25))
+            header = header_of(info, settings, model.identity)
             with closing(
                 groups.encode_frames(model, settings, frames, frames[0].size, threads=1)
             ) as coded:
                 packets: list[Packet | Damage] = [c.packet for c in coded]
-            with closing(
-                groups.decode_records(model, packets, frames[0].size, 2, threads=1)
-            ) as decoded:
+            with closing(groups.decode_records(model, packets, header, threads=1)) as decoded:
                 results = [d.frame for d in decoded]
-            assert len(results) == 2
+            assert len(results) == 3
             for frame in results:
                 assert frame is not None and (frame.height, frame.width) == size
 

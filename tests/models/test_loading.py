@@ -14,9 +14,9 @@ from tests import tiny
 def test_a_model_is_loaded_by_one_torch_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     before, seen = torch.get_num_threads(), []
 
-    def load(name: str, device: str) -> Model:
+    def load(name: str, device: str, carrier: torch.dtype | None) -> Model:
         seen.append(torch.get_num_threads())
-        return load_model(name, device)
+        return load_model(name, device, carrier)
 
     monkeypatch.setattr(loading, "load_model", load)
     torch.set_num_threads(3)

@@ -26,7 +26,7 @@ def test_most_groups_have_the_pattern_of_the_encoder() -> None:
 def test_samples_know_their_place_in_the_pattern(tmp_path: Path) -> None:
     settings = EncoderSettings(quality=40, bframes=0)
     entries = runs.sequences(tmp_path, (11,), (32, 48), settings).entries
-    places = [Place(n, FrameType.P, past=1) for n in range(1, 11)]
+    places = [Place(n, FrameType.P, past=1, refresh=n % 8 == 0) for n in range(1, 11)]
     assert entries[:, 3].tolist() == [settings.quality_of(place) for place in places]
     assert entries[:, 3].tolist() == [20, 20, 20, 20, 21, 21, 21, 38, 21, 22]
     assert entries[:, 4].tolist() == list(range(1, 11))
