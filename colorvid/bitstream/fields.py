@@ -243,8 +243,6 @@ def item(
     *,
     labels: Mapping[int, str] | None = None,
     default: Value | None = None,
-    bit: int = 0,
-    bias: int = 0,
 ) -> Any:
     """A dataclass field that is a header field too; ``fields_of`` collects them.
 
@@ -254,14 +252,17 @@ def item(
         low, high: smallest and largest value; ``high`` is the size in bytes of kind ``bytes``.
         labels: names of single values, for printing.
         default: value when the caller gives none; without it the field must be given.
-        bit, bias: see `Field`.
     """
-    metadata = dict(
-        kind=kind, meaning=meaning, low=low, high=high, labels=labels or {}, bit=bit, bias=bias
-    )
+    metadata = dict(kind=kind, meaning=meaning, low=low, high=high, labels=labels or {})
     if default is None:
         return field(metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def bits(kind: Kind, meaning: str, low: int, high: int, *, bit: int = 0, bias: int = 0) -> Any:
+    """As `item`, for a part of a byte; ``bit`` and ``bias`` as in `Field`."""
+    metadata = dict(kind=kind, meaning=meaning, low=low, high=high, bit=bit, bias=bias)
+    return field(metadata=metadata)
 
 
 def fields_of(header: type) -> tuple[Field, ...]:

@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from colorvid.bitstream.fields import U32_MAX, Buffer, Field, FieldTable, constant, fields_of, item
+from colorvid.bitstream.fields import (
+    U32_MAX,
+    Buffer,
+    Field,
+    FieldTable,
+    bits,
+    constant,
+    fields_of,
+    item,
+)
 from colorvid.bitstream.headers import MAX_PAYLOAD_BYTES
 from colorvid.config import QUALITIES
 from colorvid.errors import ColorvidError, DamagedStream, HeaderError
@@ -85,17 +94,17 @@ class PacketHeader(Ordered):
     ``past`` and ``future`` are 0 where the frame has no such reference.
     """
 
-    quality: int = item("u6", "quality index", 0, QUALITIES - 1)
-    frame_type: int = item("u2", "0 = key, 1 = P, 2 = B, 3 = B that is not kept", 0, 3, bit=6)
-    level: int = item("u3", "temporal level", 0, MOST_LEVEL)
-    shift: int = item(
+    quality: int = bits("u6", "quality index", 0, QUALITIES - 1)
+    frame_type: int = bits("u2", "0 = key, 1 = P, 2 = B, 3 = B that is not kept", 0, 3, bit=6)
+    level: int = bits("u3", "temporal level", 0, MOST_LEVEL)
+    shift: int = bits(
         "u5", "display number less frame number; stored with 8 added", LEAST_SHIFT, MOST_SHIFT,
         bit=3, bias=-LEAST_SHIFT,
     )  # fmt: skip
-    past: int = item(
+    past: int = bits(
         "u4", "frames from the earlier reference; stored less 1", 1, MOST_DISTANCE, bias=-1
     )
-    future: int = item(
+    future: int = bits(
         "u4", "frames to the later reference; stored less 1", 1, MOST_DISTANCE, bit=4, bias=-1
     )
     frame_crc: int = item("u32", "CRC-32 of the decoded rows of Y, U and V")
