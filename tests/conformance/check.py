@@ -38,7 +38,7 @@ class Setup:
         return f"{self.workers} workers, {self.threads} torch threads, {carrier}{library}"
 
 
-BRIEF = (Setup(), Setup(workers=4, onednn=False), Setup(threads=2, carrier=torch.float64))
+BRIEF = (Setup(), Setup(workers=4, onednn=False), Setup(carrier=torch.float64))
 SETUPS = (
     *BRIEF,
     Setup(workers=4),
