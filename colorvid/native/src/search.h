@@ -19,7 +19,7 @@ constexpr int kErrorShift = 17;  // errors have 9 bits behind the point,
 constexpr int kBitShift = 10;    // bits 10, and their prices 16
 constexpr Cost kMost = std::numeric_limits<Cost>::max();
 
-inline Cost cost_of_error(int32_t error) { return static_cast<Cost>(error) << kErrorShift; }
+inline Cost cost_of_error(int32_t error) { return error * (Cost{1} << kErrorShift); }
 
 inline bool in_range(Vector v) {
     return std::abs(v.y) <= kVectorLimit && std::abs(v.x) <= kVectorLimit;
