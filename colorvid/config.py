@@ -283,7 +283,7 @@ class InterConfig:
         luma_prior, chroma_prior: ``prior_width`` of the branches.
         luma_hyper, chroma_hyper: ``hyper`` of the branches.
         chroma_from_luma: whether the prior of chroma sees the decoded luma latents.
-        context: whether the priors see the prediction, the symbols of the previous frame and the
+        context: whether the priors see the prediction, the symbols of the nearer reference and the
             motion.
         chroma_offset: see `IntraConfig`.
         context_steps, rounding, rate_weight: of both branches, see `BranchConfig`.

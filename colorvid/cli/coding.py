@@ -151,7 +151,7 @@ def _add_decode(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--on-error", choices=("conceal", "stop"), default="conceal",
-        help="where the stream is damaged, repeat the last good frame until the next key frame, "
+        help="where the stream is damaged, repeat the last good frame for every lost one, "
         "or stop and write nothing (default: conceal)",
     )  # fmt: skip
     _add_trust(parser)

@@ -42,9 +42,14 @@ class Decoder:
         Raises:
             ConfigError: a value is out of its range.
         """
-        for name, value in (("width", size.width), ("height", size.height)):
-            if not is_whole(value, 1, MAX_SIDE):
-                raise ConfigError(f"{name} {value!r} is not allowed; it must be 1..{MAX_SIDE}")
+        for name, value, low, high in (
+            ("width", size.width, 1, MAX_SIDE),
+            ("height", size.height, 1, MAX_SIDE),
+            ("references", references, 1, MOST_REFERENCES),
+            ("reorder", reorder, 0, MOST_REORDER),
+        ):
+            if not is_whole(value, low, high):
+                raise ConfigError(f"{name} {value!r} is not allowed; it must be {low}..{high}")
         self.model, self.size = model, size
         self._slots = Slots(references)
         self._frames = model.frames(size, self._slots.count)

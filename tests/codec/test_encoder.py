@@ -71,6 +71,19 @@ def test_settings_out_of_range_are_refused(values: dict[str, int], message: str)
         EncoderSettings(**values)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"references": 0}, "references 0 is not allowed; it must be 1..16"),
+        ({"references": 17}, "references 17 is not allowed; it must be 1..16"),
+        ({"reorder": -1}, "reorder -1 is not allowed; it must be 0..15"),
+    ],
+)
+def test_a_decoder_refuses_what_no_header_says(values: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        Decoder(tiny.model(), Size(SIZE[1], SIZE[0]), **values)
+
+
 def test_groups_of_pictures_in_decoding_order(clip: list[CodedFrame]) -> None:
     packets = [coded.packet for coded in clip]
     assert [FrameType(p.frame_type).label for p in packets] == [

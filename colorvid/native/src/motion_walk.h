@@ -82,7 +82,7 @@ using Modes = std::vector<uint8_t>;
 
 class Walk {
 public:
-    // `before`: modes of the previous frame of the same size, or null.
+    // `before`: modes of the frame whose contexts `states` are, or null.
     Walk(int rows, int columns, States& states, const Modes* before)
         : tall((rows + 1) / 2),
           wide((columns + 1) / 2),
