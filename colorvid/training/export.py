@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from colorvid.config import InterConfig, IntraConfig
+from colorvid.config import DEFAULT_BFRAMES, InterConfig, IntraConfig
 from colorvid.entropy.tables import COSTED, MAX_REACH, SCALES, Tables, tables_of
 from colorvid.exact.layers import Bound
 from colorvid.frame import Frame
@@ -91,7 +91,7 @@ def count_symbols(
     for clip in tqdm(clips, desc="counting symbols", disable=None):
         pictures = itertools.islice(clip.planes(), per_clip)
         frames = [Frame(*planes) for planes in pictures]
-        for _ in code_clip(model, frames, draw_settings(generator), coders):
+        for _ in code_clip(model, frames, draw_settings(generator, DEFAULT_BFRAMES), coders):
             pass
     return {
         f"{kind}.{name}": coder.counts

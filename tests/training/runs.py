@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 from colorvid.codec.settings import EncoderSettings
 from colorvid.config import CodecConfig, InterConfig, IntraConfig
 from colorvid.training.data.pictures import PictureStore
 from colorvid.training.data.sequences import (
-    Sample,
     SequenceStore,
-    code_clip,
-    tally_coders,
     write_samples,
 )
 from colorvid.training.data.sources import DataConfig
@@ -26,7 +22,7 @@ from tests import tiny
 from tests.clips import moving_frames
 
 UNROLL = UnrollConfig(frames=2, border=0)
-SETTINGS = EncoderSettings(quality=40, inter_quality=34)
+SETTINGS = EncoderSettings(quality=40, inter_quality=34, bframes=0)
 
 
 def schedule(steps: int, **changes: object) -> ScheduleConfig:
@@ -49,13 +45,6 @@ def pictures(folder: Path, count: int = 3) -> PictureStore:
     return PictureStore.open(DataConfig(), folder, folder / "pictures.bin")
 
 
-def clip_samples(
-    count: int, size: tuple[int, int], settings: EncoderSettings = SETTINGS
-) -> Iterator[Sample]:
-    frames = moving_frames(count, *size)
-    return code_clip(tiny.network(ends=0), frames, settings, tally_coders())
-
-
 def sequences(
     folder: Path,
     counts: tuple[int, ...] = (4,),
@@ -66,8 +55,8 @@ def sequences(
     entries = []
     with open(folder / "sequences.bin", "wb") as file:
         for count in counts:
-            samples = clip_samples(count, size, settings)
-            entries += write_samples(file, samples, settings)
+            frames = moving_frames(count, *size)
+            entries += write_samples(file, tiny.network(ends=0), frames, settings)
     (folder / "sequences.json").write_text(json.dumps(entries))
     return SequenceStore.open(tiny.network(), DataConfig(), folder, folder / "sequences.bin")
 

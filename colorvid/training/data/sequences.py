@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,18 +21,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from colorvid.bitstream import FrameType
-from colorvid.codec.loop import ClosedLoop
+from colorvid.codec.loop import ClosedLoop, CodedStep
 from colorvid.codec.settings import EncoderSettings
-from colorvid.codec.structure import REFRESH_PERIOD, Place
-from colorvid.config import INTER_BLOCK, INTRA_BLOCK, QUALITIES
+from colorvid.config import INTER_BLOCK, INTRA_BLOCK, MOTION_FEATURES, QUALITIES
 from colorvid.entropy.tables import MAX_REACH, SCALES
 from colorvid.errors import InputError
-from colorvid.frame import Frame, Vectors
-from colorvid.models.inter import Context, unevenness
+from colorvid.frame import Frame, Motion, Vectors
+from colorvid.models.inter import Context, motion_features
 from colorvid.models.planes import FrameTensors
-from colorvid.models.torch_codec import TorchFrames
-from colorvid.models.video import State, VideoModel
+from colorvid.models.torch_codec import TorchFrames, TorchStep
+from colorvid.models.video import VideoModel
+from colorvid.motion.compensate import predict
 from colorvid.nn.transforms import UNIT
 from colorvid.training import group
 from colorvid.training.data.pictures import Entry, draw_places, open_store
@@ -40,6 +39,7 @@ from colorvid.training.data.sources import DataConfig, Planes
 
 CELL = INTRA_BLOCK
 """Luma samples; crops lie on multiples of it, and it is what of them counts or not."""
+_PICTURES = 5  # kept of an inter frame
 _LATENTS = (INTER_BLOCK**2, 2 * (INTER_BLOCK // 2) ** 2)  # channels of luma and of chroma
 
 
@@ -83,28 +83,34 @@ def tally_coders() -> Coders:
 class Sample:
     """One inter frame as kept: padded planes and what the decoder knew.
 
-    Shapes for padded luma ``(H, W)``: source, prediction, and reference, which is the decoded frame
-    before, Y ``(H, W)``, UV ``(2, H/2, W/2)`` u8; symbols of the frame before ``(64, H/8, W/8)``
-    and ``(32, H/8, W/8)`` int8; vectors ``(2, H/8, W/8)`` int16, ``dy`` and ``dx`` as in
-    `colorvid.motion.compensate`.
+    Shapes for padded luma ``(H, W)``: source, prediction, what the past alone and the future alone
+    predict (the prediction itself in a P frame), and reference, which is the decoded past, Y
+    ``(H, W)``, UV ``(2, H/2, W/2)`` u8; symbols of the nearer reference ``(64, H/8, W/8)`` and
+    ``(32, H/8, W/8)`` int8; vectors towards the past ``(2, H/8, W/8)`` int16, ``dy`` and ``dx`` as
+    in `colorvid.motion.compensate`; `motion_features` ``(4, H/8, W/8)`` u8.
     """
 
     y: NDArray[np.uint8]
     uv: NDArray[np.uint8]
     y_predicted: NDArray[np.uint8]
     uv_predicted: NDArray[np.uint8]
+    y_past: NDArray[np.uint8]
+    uv_past: NDArray[np.uint8]
+    y_future: NDArray[np.uint8]
+    uv_future: NDArray[np.uint8]
     y_reference: NDArray[np.uint8]
     uv_reference: NDArray[np.uint8]
     luma: NDArray[np.int8]
     chroma: NDArray[np.int8]
     vectors: NDArray[np.int16]
+    motion: NDArray[np.uint8]
 
     def arrays(self) -> list[NDArray[Any]]:
         """The arrays in the order in which they are stored."""
         return [getattr(self, name) for name in self.__slots__]
 
 
-STRIDES = (1, 2, 1, 2, 1, 2, INTER_BLOCK, INTER_BLOCK, INTER_BLOCK)
+STRIDES = (1, 2) * _PICTURES + (INTER_BLOCK,) * 4
 """Luma samples to a position of each array of a sample."""
 
 
@@ -116,61 +122,71 @@ def sample_layout(height: int, width: int) -> list[tuple[tuple[int, ...], type[n
     coded: list[tuple[tuple[int, ...], type[np.generic]]]
     coded = [((count, *cells), np.int8) for count in _LATENTS]
     coded.append(((2, *cells), np.int16))
-    return planes * 3 + coded
+    coded.append(((MOTION_FEATURES, *cells), np.uint8))
+    return planes * _PICTURES + coded
 
 
-def draw_settings(generator: np.random.Generator) -> EncoderSettings:
+def draw_settings(generator: np.random.Generator, bframes: int = 0) -> EncoderSettings:
     """Random qualities of a group of pictures.
 
     Three in four have the pattern that the encoder gives by default, the others inter frames of one
     quality, as a user may choose: up to 20 indices below the key frame.
+
+    Args:
+        generator: of the random numbers.
+        bframes: see `EncoderSettings`.
     """
     key = int(generator.integers(3, QUALITIES))
     below = int(generator.integers(0, 21))
     steady = generator.random() < 0.25
     return EncoderSettings(
-        quality=key, bframes=0, inter_quality=max(0, key - below) if steady else None
+        quality=key, bframes=bframes, inter_quality=max(0, key - below) if steady else None
     )
+
+
+InterStep = CodedStep[TorchStep[TallyCoder]]
+"""An inter frame that went through the loop; it has references and motion."""
 
 
 def code_clip(
     model: VideoModel, frames: list[Frame], settings: EncoderSettings, coders: Coders
-) -> Iterator[Sample]:
+) -> Iterator[InterStep]:
     """Code a clip in the encoder's closed loop, as one group of pictures; yields its inter frames.
 
     Args:
         model: finalised, in exact arithmetic.
         frames: of one size.
-        settings: qualities, without B frames; the clip is one group of pictures, whatever they say.
+        settings: qualities and B frames; the clip is one group of pictures, whatever they say.
         coders: count the symbols of all frames.
     """
     steps = TorchFrames(model, coders.__getitem__)
-    whole = replace(settings, gop=max(2, len(frames)), bframes=0)
+    whole = replace(settings, gop=max(2, len(frames)))
     loop = ClosedLoop(steps, whole, frames[0].size)
-    for step in itertools.chain.from_iterable(map(loop.push, frames)):
-        references = step.coded.references
-        if references is not None and step.motion is not None:
-            prediction, _ = model.predict(step.motion, references)
-            yield _sample(step.coded.source, prediction, references.past, step.motion.past)
+    for part in itertools.chain(map(loop.push, frames), (loop.flush(),)):
+        yield from (step for step in part if not step.place.is_key)
 
 
-def _sample(
-    source: FrameTensors, prediction: FrameTensors, before: State, vectors: Vectors
-) -> Sample:
-    """What is kept of an inter frame; its reference and symbols are what ``before`` left."""
-    planes = (
-        p.to(torch.uint8)[0].numpy()
-        for shown in (source, prediction, before.picture)
-        for p in shown.padded()
-    )
-    y, uv, y_predicted, uv_predicted, y_reference, uv_reference = planes
-    luma, chroma = (
-        s[0].clamp(-127, 127).to(torch.int8).numpy() for s in (before.luma, before.chroma)
-    )
-    return Sample(
-        y[0], uv, y_predicted[0], uv_predicted, y_reference[0], uv_reference, luma, chroma,
-        _on_padded_grid(vectors, y.shape[1] // INTER_BLOCK, y.shape[2] // INTER_BLOCK),
-    )  # fmt: skip
+def sample_of(model: VideoModel, step: InterStep) -> Sample:
+    """What is kept of an inter frame that ``model`` has coded."""
+    references, motion = step.coded.references, step.motion
+    assert references is not None and motion is not None
+    past, future = references.past.picture, references.future
+    whole, _ = model.predict(motion, references)
+    parts = [whole, whole]
+    if future is not None and motion.future is not None:
+        alone = ((motion.past, past), (motion.future, future.picture))
+        parts = [FrameTensors(*predict(Motion(field), shown.planes)) for field, shown in alone]
+    planes = []
+    for shown in (step.coded.source, whole, *parts, past):
+        y, uv = (p.to(torch.uint8)[0].numpy() for p in shown.padded())
+        planes += [y[0], uv]
+    nearer = references.nearer
+    symbols = (s[0].clamp(-127, 127).to(torch.int8).numpy() for s in (nearer.luma, nearer.chroma))
+    rows, columns = (side // INTER_BLOCK for side in planes[0].shape)
+    uneven = np.zeros((MOTION_FEATURES, rows, columns), np.uint8)
+    known = motion_features(motion)[0].numpy()
+    uneven[:, : known.shape[1], : known.shape[2]] = known
+    return Sample(*planes, *symbols, _on_padded_grid(motion.past, rows, columns), uneven)
 
 
 def _on_padded_grid(field: Vectors, rows: int, columns: int) -> NDArray[np.int16]:
@@ -195,7 +211,7 @@ class SequenceStore:
     """Samples in one memory-mapped file, in the order of their clips.
 
     A row of ``entries`` has offset, height, width and quality of a sample, the number of the frame
-    after its key frame, from 1, and the quality of that key frame.
+    after its key frame in order of display, from 1, and the quality of that key frame.
     """
 
     data: NDArray[np.uint8]
@@ -217,9 +233,8 @@ class SequenceStore:
             for clip in tqdm(clips, desc="coding clips", disable=None):
                 planes = list(itertools.islice(clip.planes(), config.frames or None))
                 frames = vary_clip(planes, generator)
-                settings = draw_settings(generator)
-                samples = code_clip(model, frames, settings, tally_coders())
-                entries += write_samples(file, samples, settings)
+                settings = draw_settings(generator, config.bframes)
+                entries += write_samples(file, model, frames, settings)
             if not entries:
                 raise InputError(f"{root}: no clips of two frames or more in {config.folders}")
             return entries
@@ -241,22 +256,24 @@ class SequenceStore:
         return Sample(*arrays)
 
     def runs(self, frames: int) -> NDArray[np.int64]:
-        """Numbers of the samples from which on ``frames`` samples follow each other in a clip."""
+        """Numbers of the samples from which on ``frames`` samples follow each other in a clip.
+
+        Of clips with B frames there are none that can be used.
+        """
         after_key = self.entries[:, 4]
         last = after_key[frames - 1 :]
         return np.flatnonzero(last == after_key[: len(last)] + frames - 1)
 
 
 def write_samples(
-    file: BinaryIO, samples: Iterable[Sample], settings: EncoderSettings
+    file: BinaryIO, model: VideoModel, frames: list[Frame], settings: EncoderSettings
 ) -> list[Entry]:
-    """Write the inter frames of a group of pictures, coded as by `code_clip`; their entries."""
-    settings = replace(settings, bframes=0)
+    """Write the inter frames of a clip, coded by `code_clip`, in decoding order; their entries."""
     entries: list[Entry] = []
-    for number, sample in enumerate(samples, start=1):
-        place = Place(number, FrameType.P, past=1, refresh=number % REFRESH_PERIOD == 0)
-        qualities = (settings.quality_of(place), number, settings.quality)
-        entries.append((file.tell(), *sample.y.shape, *qualities))
+    for step in code_clip(model, frames, settings, tally_coders()):
+        sample = sample_of(model, step)
+        numbers = (step.quality, step.place.number, settings.quality)
+        entries.append((file.tell(), *sample.y.shape, *numbers))
         file.writelines(array.tobytes() for array in sample.arrays())
     return entries
 
@@ -268,10 +285,12 @@ class Crops:
     Attributes:
         y, uv: source in units, ``(B, 1, S, S)`` and ``(B, 2, S/2, S/2)``.
         y_predicted, uv_predicted: the prediction in units.
-        y_reference, uv_reference: the decoded frame before in units.
-        luma, chroma: symbols of the frame before, ``(B, 64, S/8, S/8)``, ``(B, 32, S/8, S/8)``.
-        vectors: ``(B, 2, S/8, S/8)``.
-        motion: `unevenness` of the whole field, ``(B, 4, S/8, S/8)``.
+        y_past, uv_past, y_future, uv_future: what the past and the future alone predict, in units.
+        y_reference, uv_reference: the decoded past in units.
+        luma, chroma: symbols of the nearer reference, ``(B, 64, S/8, S/8)`` and
+            ``(B, 32, S/8, S/8)``.
+        vectors: towards the past, ``(B, 2, S/8, S/8)``.
+        motion: `motion_features`, ``(B, 4, S/8, S/8)``.
         quality: int64 ``(B,)``.
         key_quality: of the key frames of their groups of pictures, int64 ``(B,)``.
     """
@@ -280,6 +299,10 @@ class Crops:
     uv: Tensor
     y_predicted: Tensor
     uv_predicted: Tensor
+    y_past: Tensor
+    uv_past: Tensor
+    y_future: Tensor
+    uv_future: Tensor
     y_reference: Tensor
     uv_reference: Tensor
     luma: Tensor
@@ -303,19 +326,17 @@ def read_crops(store: SequenceStore, places: NDArray[np.int64], size: int) -> Cr
     rows: list[list[Tensor]] = []
     for number, top, left in places:
         sample = store.sample(number)
-        motion = unevenness(torch.from_numpy(sample.vectors.transpose(1, 2, 0))[None])[0]
         row = []
-        for array, stride in zip(
-            (*sample.arrays(), motion.numpy()), (*STRIDES, INTER_BLOCK), strict=True
-        ):
+        for array, stride in zip(sample.arrays(), STRIDES, strict=True):
             t, b, lo, hi = (k // stride for k in (top, top + size, left, left + size))
             row.append(torch.from_numpy(np.ascontiguousarray(array[..., t:b, lo:hi])).float())
         rows.append(row)
     columns = [torch.stack(column) for column in zip(*rows, strict=True)]
-    planes = [(p - 128) / UNIT for p in columns[:6]]
+    pictures = 2 * _PICTURES
+    planes = [(p - 128) / UNIT for p in columns[:pictures]]
     planes[::2] = [p[:, None] for p in planes[::2]]
     qualities = torch.from_numpy(store.entries[places[:, 0]][:, [3, 5]])
-    return Crops(*planes, *columns[6:], *qualities.unbind(1))
+    return Crops(*planes, *columns[pictures:], *qualities.unbind(1))
 
 
 def sequence_batch(

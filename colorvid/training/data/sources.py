@@ -178,6 +178,7 @@ class DataConfig:
         stills: folders with the pictures that clips of synthetic motion are made of.
         synthetic: number of such clips that join the others for inter training.
         passes: how often each clip is coded for inter training.
+        bframes: most B frames between two P frames in that, 0..15; 0 for runs of frames.
         seed: of what is random in that.
         by_source: for intra training draw a picture or clip first, then a frame of it; without
             it all decoded frames are equally likely, and long clips come more often.
@@ -192,6 +193,7 @@ class DataConfig:
     stills: tuple[str, ...] = ()
     synthetic: int = 0
     passes: int = 1
+    bframes: int = 0
     seed: int = 1
     by_source: bool = False
     smallest_scale: float = 1.0

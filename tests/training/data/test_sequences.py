@@ -10,6 +10,7 @@ from colorvid.bitstream import FrameType
 from colorvid.codec.settings import EncoderSettings
 from colorvid.codec.structure import Place
 from colorvid.training.data.sequences import draw_settings, read_crops
+from tests.clips import moving_frames
 from tests.training import runs
 
 
@@ -33,20 +34,27 @@ def test_samples_know_their_place_in_the_pattern(tmp_path: Path) -> None:
     assert set(entries[:, 5]) == {40}
 
 
-def test_clips_are_coded_without_b_frames(tmp_path: Path) -> None:
-    found = []
-    for bframes in (0, 15):
-        folder = tmp_path / str(bframes)
-        folder.mkdir()
-        settings = EncoderSettings(bframes=bframes)
-        found.append(runs.sequences(folder, (5,), (32, 48), settings))
-    assert found[0].entries.tolist() == found[1].entries.tolist()
-    assert found[0].data.tobytes() == found[1].data.tobytes()
+def test_clips_are_coded_with_b_frames(tmp_path: Path) -> None:
+    """A mini-GOP of two frames: the P frame first, then the B frame between both."""
+    found = runs.sequences(tmp_path, (3,), (32, 48), EncoderSettings(quality=40, bframes=1))
+    assert found.entries[:, 3:].tolist() == [[30, 2, 40], [32, 1, 40]]
+    assert found.runs(2).size == 0, "they do not follow each other in order of display"
+    p, b = found.sample(0), found.sample(1)
+    for field in ("y_past", "uv_past", "y_future", "uv_future"):
+        whole = getattr(p, field.split("_")[0] + "_predicted")
+        assert np.array_equal(getattr(p, field), whole), "a P frame has one prediction"
+    clip = moving_frames(3, 32, 48)
+    assert np.array_equal(p.y, clip[2].y) and np.array_equal(b.y, clip[1].y)
+    assert not np.array_equal(b.y_past, b.y_future)
+    assert np.array_equal(p.y_reference, b.y_reference), "the key frame"
+    low, high = np.minimum(b.y_past, b.y_future), np.maximum(b.y_past, b.y_future)
+    inside = (low <= b.y_predicted) & (b.y_predicted <= high)
+    assert inside.mean() > 0.9, "blending crosses blocks, else it lies between both"
 
 
 def test_a_fine_frame_is_coded_finer(tmp_path: Path) -> None:
     """The qualities of the entries are those at which the frames were really coded."""
-    found = runs.sequences(tmp_path, (11,), (32, 48), EncoderSettings(quality=40))
+    found = runs.sequences(tmp_path, (11,), (32, 48), EncoderSettings(quality=40, bframes=0))
 
     def error(number: int) -> float:
         """Of the decoded frame ``number``, which is the reference of the one after it."""
