@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from colorvid.entropy import active
 from colorvid.entropy.core_rans import CoreReader, CoreWriter
 from colorvid.entropy.tables import MAX_SYMBOL, TOTAL, Tables
 from colorvid.errors import ConfigError
@@ -86,11 +87,12 @@ class CodeBook:
         """Convert the tables once."""
         self.hyper, self.latents = hyper, latents
         self.lists = {
-            id(t): (t.rows(), t.sizes.tolist(), (-t.reach).tolist()) for t in (hyper, latents)
+            id(t): (t.rows(), t.sizes.tolist(), (-t.reach).tolist())
+            for t in (hyper, latents, active.TABLES)
         }
 
     def lists_of(self, tables: Tables) -> tuple[list[list[int]], list[int], list[int]]:
-        """Rows, sizes and offsets of ``tables``, one of this book's two sets."""
+        """Rows, sizes and offsets of ``tables``: one of this book's two sets, or of flags."""
         return self.lists[id(tables)]
 
 
@@ -99,9 +101,14 @@ def _integers(values: Tensor) -> NDArray[np.int32]:
     return array
 
 
-def _channels(shape: torch.Size) -> NDArray[np.int32]:
-    """Channel of each element of ``(1, C, h, w)``, flat."""
-    return np.repeat(np.arange(shape[1], dtype=np.int32), shape[2] * shape[3])
+def _channels(shape: torch.Size, flags: Tensor) -> NDArray[np.int32]:
+    """Channel of each hyper-latent ``(1, C, h, w)`` that is coded, where ``flags`` are true."""
+    return np.repeat(np.arange(shape[1], dtype=np.int32), int(flags.sum()))
+
+
+def _chosen(values: Tensor, flags: Tensor) -> NDArray[np.int32]:
+    """Hyper-latents ``(1, C, h, w)`` where ``flags`` are true, channel by channel."""
+    return _integers(values[0, :, flags])
 
 
 class SymbolWriter:
@@ -163,10 +170,23 @@ class BranchWriter:
         self._writer, self._book = writer, book
         self.hyper_bits = self.latent_bits = self.seconds = 0.0
 
-    def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
+    def active(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
+        """See `colorvid.models.branch.Coder.active`."""
+        assert flags is not None
+
+        def code(symbols: NDArray[np.int32] | None, index: NDArray[np.int32]) -> NDArray[np.int32]:
+            assert symbols is not None
+            self.hyper_bits += self._write(active.TABLES, symbols, index)
+            return symbols
+
+        active.code_flags(code, flags.cpu().numpy(), grid)
+        return flags
+
+    def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.hyper`."""
         assert symbols is not None and symbols.shape == shape
-        self.hyper_bits += self._write(self._book.hyper, _integers(symbols), _channels(shape))
+        values = _chosen(symbols, flags)
+        self.hyper_bits += self._write(self._book.hyper, values, _channels(shape, flags))
         return symbols
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
@@ -225,10 +245,18 @@ class BranchReader:
         self._reader, self._book = reader, book
         self.seconds = 0.0
 
-    def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
+    def active(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
+        """See `colorvid.models.branch.Coder.active`."""
+        return torch.from_numpy(
+            active.code_flags(lambda _, index: self._read(active.TABLES, index), None, grid)
+        )
+
+    def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.hyper`."""
-        values = self._read(self._book.hyper, _channels(shape))
-        return torch.from_numpy(values).reshape(shape)
+        values = self._read(self._book.hyper, _channels(shape, flags))
+        result = torch.zeros(shape, dtype=torch.int32)
+        result[0, :, flags.cpu()] = torch.from_numpy(values).reshape(shape[1], -1)
+        return result
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.latents`."""

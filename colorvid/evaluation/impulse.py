@@ -53,7 +53,7 @@ class ChannelCounter:
         self.bits = np.zeros(self.shape[1])
         self._to_come = iter(self.steps)
 
-    def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
+    def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.hyper`."""
         assert symbols is not None and symbols.shape == shape
         return symbols

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorvid.config import BranchConfig
 from colorvid.entropy.tables import COSTED, MAX_SYMBOL, SCALES
 from colorvid.exact.arithmetic import FEATURE, ExactArithmetic, Grid, straight_through
 from colorvid.exact.layers import ChannelScale
-from colorvid.nn.prior import HYPER, INDEX, Parameters, Prior
+from colorvid.nn.prior import HYPER, HYPER_STRIDE, INDEX, Parameters, Prior
 from colorvid.nn.steps import Step, coded, places
 from colorvid.nn.transforms import (
     STEP_STEPS,
@@ -38,11 +39,36 @@ _STEPS_OF_FEATURE = UNIT * STEP_STEPS / FEATURE.steps
 class Coder(Protocol):
     """Writes symbols, or reads them: the same call in both directions."""
 
-    def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
-        """Code hyper-latents ``(1, Z, h, w)``, integers, with the table of their channel."""
+    def active(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
+        """Code at which hyper-latent positions there may be symbols: bool, ``grid``."""
+
+    def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
+        """Code hyper-latents ``(1, Z, h, w)``, integers, with the table of their channel.
+
+        Where ``flags``, bool ``(h, w)``, are false they are not coded, and zero.
+        """
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
         """Code 1-D symbols with the table of their scale index (1-D, 0 = not coded, zero)."""
+
+
+class Trial:
+    """A coder that writes nothing: the encoder's trial of which symbols are zero."""
+
+    def active(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
+        """See `Coder.active`."""
+        assert flags is not None and flags.shape == grid
+        return flags
+
+    def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
+        """See `Coder.hyper`."""
+        assert symbols is not None and symbols.shape == shape
+        return symbols
+
+    def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
+        """See `Coder.latents`."""
+        assert symbols is not None
+        return torch.where(index > 0, symbols.to(index.dtype), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +82,7 @@ class BranchOutput:
         symbols: the integers for them, with the gradients of the offsets.
         parameters: of the latents.
         z: hyper-latents, real.
+        active: where anything was coded: float 0 or 1, ``(B, 1, h, w)`` as ``z``.
     """
 
     planes: Tensor
@@ -64,6 +91,7 @@ class BranchOutput:
     symbols: Tensor
     parameters: Parameters
     z: Tensor
+    active: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +212,22 @@ class Branch(nn.Module):
         """What a bit is worth in squared steps, ``(B, C, 1, 1)``; ``step`` in sample values."""
         return self.bit_worth[quality][:, None, None, None] / (step * step)
 
+    @property
+    def sparse(self) -> bool:
+        """Whether it codes nothing at hyper-latent positions all of whose symbols are zero."""
+        return not self.config.predict_mean
+
+    def occupied(self, latents: Tensor) -> Tensor:
+        """Which hyper-latent positions have a latent that is true: bool ``(B, 1, h, w)``."""
+        rows = latents.any(dim=1, keepdim=True).float()
+        return F.max_pool2d(rows, HYPER_STRIDE, ceil_mode=True) > 0
+
+    def _may_hold(self, y: Tensor) -> Tensor:
+        """Which hyper-latent positions may hold a symbol that is not zero; as `occupied`."""
+        if not self.sparse:
+            return torch.ones_like(self.occupied(y > 0))
+        return self.occupied(y.abs() + self.config.rounding >= 1)
+
     @torch.no_grad()
     def quantise(self, offset: Tensor, index: Tensor, price: Tensor) -> Tensor:
         """Integers for real latents around their mean, rate-distortion optimised one by one.
@@ -230,14 +274,21 @@ class Branch(nn.Module):
         """
         step = self.gains(quality)
         y = self._coefficients(x, quality, reference) / step
-        work = _Training(self, y, self.bit_price(quality, step.detach() * UNIT))
+        price = self.bit_price(quality, step.detach() * UNIT)
+        active = self._may_hold(y.detach())
+        if self.sparse:
+            with torch.no_grad():
+                trial = _Training(self, y, price, active)
+                tried = self._traverse(trial, y.shape, quality, prior_condition)
+            active = self.occupied(tried != 0)
+        work = _Training(self, y, price, active)
         y_hat = self._traverse(work, y.shape, quality, prior_condition)
         return work.output(self.transform(y_hat * step), y_hat)
 
     def _traverse(
         self, work: _Pass, shape: torch.Size, quality: Tensor, condition: Tensor | None
     ) -> Tensor:
-        """Hyper-latents, then the context steps in their order: the one loop for both passes.
+        """Hyper-latents, then the context steps in their order: the one loop for all passes.
 
         Args:
             work: what happens where symbols arise.
@@ -246,15 +297,22 @@ class Branch(nn.Module):
             condition: features at the resolution of the latents.
 
         Returns:
-            Decoded latents, ``shape``, as the arithmetic has them.
+            Decoded latents, ``shape``, as the arithmetic has them; zero where nothing is active.
         """
+        active = self._spread(work.active, shape).to(work.dtype) if self.sparse else None
         grid = (shape[2], shape[3])
-        features = self.prior.features(work.hyper(), grid, quality, condition)
+        features = self.prior.features(work.hyper(), grid, quality, condition, active)
         y_hat = torch.zeros(shape, dtype=work.dtype, device=features.device)
         for step in self.prior.steps:
-            features = self.prior.advance(step, features, self.scale(y_hat))
+            features = self.prior.advance(step, features, self.scale(y_hat), active)
             y_hat = work.latents(step, self.prior.parameters_of(step, features), y_hat)
         return y_hat
+
+    @staticmethod
+    def _spread(active: Tensor, shape: torch.Size) -> Tensor:
+        """``(B, 1, h, w)`` at hyper-latent positions to ``(B, 1, H, W)`` of latents of ``shape``."""
+        tall = active.repeat_interleave(HYPER_STRIDE, 2).repeat_interleave(HYPER_STRIDE, 3)
+        return tall[:, :, : shape[2], : shape[3]]
 
     def _coefficients(self, x: Tensor, quality: Tensor, reference: Tensor | None) -> Tensor:
         """Linear and non-linear analysis: units, or exact multiples of 2^-15 feature in float64."""
@@ -316,8 +374,17 @@ class Branch(nn.Module):
         """
         step = self.gains.table[quality][:, :, None, None].to(torch.float32) / STEP_STEPS
         price = self.bit_price(quality, step).expand(shape)
-        work = _Coding(self, coder, y, shape, price)
-        return self._traverse(work, shape, quality, prior_condition)
+
+        def run(coder: Coder, active: Tensor | None) -> Tensor:
+            work = _Coding(self, coder, y, active, price)
+            if not bool(work.active.any()):
+                return torch.zeros(shape, dtype=work.dtype, device=quality.device)
+            return self._traverse(work, shape, quality, prior_condition)
+
+        active = None if y is None else self._may_hold(y)
+        if y is not None and self.sparse:
+            active = self.occupied(run(Trial(), active) != 0)
+        return run(coder, active)
 
     def reconstruct(self, y_hat: Tensor, quality: Tensor) -> Tensor:
         """Planes of the linear path as exact features, from decoded latents in 1/16 steps."""
@@ -332,6 +399,9 @@ class _Pass(Protocol):
     dtype: torch.dtype
     """Of the decoded latents."""
 
+    active: Tensor
+    """Where there may be symbols: bool ``(B, 1, h, w)`` at the hyper-latent positions."""
+
     def hyper(self) -> Tensor:
         """Decoded hyper-latents ``(B, Z, h, w)``."""
 
@@ -342,9 +412,10 @@ class _Pass(Protocol):
 class _Training:
     """A pass that rounds, with straight-through gradients, and keeps what a loss needs."""
 
-    def __init__(self, branch: Branch, y: Tensor, price: Tensor) -> None:
+    def __init__(self, branch: Branch, y: Tensor, price: Tensor, active: Tensor) -> None:
         """Take real latents ``(B, C, H, W)`` in steps, and the price of a bit for each channel."""
-        self._branch, self._y, self._price = branch, y, price
+        self._branch, self._y, self._price, self.active = branch, y, price, active
+        self._mask = Branch._spread(active, y.shape).float()
         self._z = branch.prior.hyper_analysis(branch.scale(y))
         self._symbols, self._mean, self._index = (torch.zeros_like(y) for _ in range(3))
         self.dtype = y.dtype
@@ -352,12 +423,14 @@ class _Training:
     def hyper(self) -> Tensor:
         """See `_Pass.hyper`."""
         z = self._z
-        return straight_through(torch.round(z).clamp(-HYPER.limit, HYPER.limit), z)
+        z_hat = straight_through(torch.round(z).clamp(-HYPER.limit, HYPER.limit), z)
+        return z_hat * self.active.float()
 
     def latents(self, step: Step, parameters: Parameters, y_hat: Tensor) -> Tensor:
         """See `_Pass.latents`."""
         height, width = y_hat.shape[-2:]
         channels, mask = coded(step, height, width, y_hat.device)
+        mask = mask * self._mask
 
         def put(total: Tensor, part: Tensor) -> Tensor:
             return total.index_add(1, channels, part.float() * mask)
@@ -378,21 +451,31 @@ class _Training:
         mean = self._mean if self._branch.prior.predict_mean else None
         offsets = self._y if mean is None else self._y - mean
         parameters = Parameters(mean, self._index)
-        return BranchOutput(planes, y_hat, offsets, self._symbols, parameters, self._z)
+        active = self.active.float()
+        return BranchOutput(planes, y_hat, offsets, self._symbols, parameters, self._z, active)
 
 
 class _Coding:
     """A pass that writes symbols, or reads them; integers in exact arithmetic."""
 
     def __init__(
-        self, branch: Branch, coder: Coder, y: Tensor | None, shape: torch.Size, price: Tensor
+        self, branch: Branch, coder: Coder, y: Tensor | None, active: Tensor | None, price: Tensor
     ) -> None:
-        """Take what `Branch.code` is given, and the price of a bit for each latent."""
+        """Take what `Branch.code` is given, and the price of a bit for each latent.
+
+        ``active`` is the encoder's choice.
+        """
         arithmetic = branch.prior.arithmetic
         assert isinstance(arithmetic, ExactArithmetic)
         self._branch, self._coder, self._y, self._price = branch, coder, y, price
-        self._shape = shape
+        self._shape = branch.prior.hyper_shape(price.shape)
         self.dtype = arithmetic.carrier
+        if branch.sparse:
+            flags = None if active is None else active[0, 0]
+            found = coder.active(flags, (self._shape[2], self._shape[3]))
+        else:
+            found = torch.ones(self._shape[2:], dtype=torch.bool)
+        self.active = found.to(price.device)[None, None]
 
     def hyper(self) -> Tensor:
         """See `_Pass.hyper`."""
@@ -404,7 +487,8 @@ class _Coding:
             scaled = arithmetic.requantise(self._y, factor, FEATURE.limit)
             z = torch.round(prior.hyper_analysis(scaled) / FEATURE.steps)
             z = z.clamp(-HYPER.limit, HYPER.limit)
-        z_hat = self._coder.hyper(z, prior.hyper_shape(self._shape))
+            z = z * self.active
+        z_hat = self._coder.hyper(z, self._shape, self.active[0, 0])
         return z_hat.to(self._price.device, self.dtype).clamp(-HYPER.limit, HYPER.limit)
 
     def latents(self, step: Step, parameters: Parameters, y_hat: Tensor) -> Tensor:
@@ -414,7 +498,8 @@ class _Coding:
         def pick(x: Tensor, indices: Tensor) -> Tensor:
             return x.reshape(-1).index_select(0, indices)
 
-        index = pick(parameters.index, within).clamp_(0, SCALES - 1)
+        mask = Branch._spread(self.active, y_hat.shape).expand(y_hat.shape)
+        index = pick(parameters.index, within).clamp_(0, SCALES - 1) * pick(mask, overall)
         mean = None if parameters.mean is None else pick(parameters.mean, within)
         symbols = None
         if self._y is not None:

@@ -30,10 +30,17 @@ class Block(ExactLayer):
         self.expand = Conv(channels, 2 * channels)
         self.project = Conv(channels, channels, gain=gain)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Features ``(B, C, H, W)`` to features of the same shape."""
+    def forward(self, x: Tensor, active: Tensor | None = None) -> Tensor:
+        """Features ``(B, C, H, W)`` to features of the same shape.
+
+        The filters see zeros where ``active`` ``(B, 1, H, W)`` is 0 instead of 1; what comes out
+        there means nothing.
+        """
         a = self.arithmetic
-        x = a.add(x, self.leave(self.context(a.leaky(self.enter(x)))))
+        entered = a.leaky(self.enter(x))
+        if active is not None:
+            entered = entered * active
+        x = a.add(x, self.leave(self.context(entered)))
         u, v = self.expand(x).chunk(2, dim=1)
         return a.add(x, self.project(a.gate(u, v)))
 

@@ -50,6 +50,13 @@ class Parameters:
     index: Tensor
 
 
+def _run(row: nn.Module, x: Tensor, active: Tensor | None) -> Tensor:
+    """Send features through a row of `colorvid.nn.blocks.Block`."""
+    for block in row.children():
+        x = block(x, active)
+    return x
+
+
 class HyperAnalysis(ExactLayer):
     """Latents to hyper-latents at a quarter of their resolution (encoder only)."""
 
@@ -129,37 +136,49 @@ class Prior(ExactLayer):
         return heads
 
     def features(
-        self, z: Tensor, grid: tuple[int, int], quality: Tensor, condition: Tensor | None
+        self,
+        z: Tensor,
+        grid: tuple[int, int],
+        quality: Tensor,
+        condition: Tensor | None,
+        active: Tensor | None,
     ) -> Tensor:
         """Features of the first step from hyper-latents, quality and conditions.
 
-        ``grid`` holds the rows and the columns of the latents.
+        Args:
+            z: hyper-latents.
+            grid: rows and columns of the latents.
+            quality: ``(B,)`` int64.
+            condition: at the resolution of the latents.
+            active: 1 where there may be symbols, else 0, ``(B, 1, *grid)``; features mean nothing
+                where it is 0. None = everywhere.
         """
         a = self.arithmetic
         x = a.add(self.hyper_synthesis(z, grid), self.quality(quality))
         if self.condition is not None and condition is not None:
             x = a.add(x, self.condition(condition))
-        result: Tensor = self.trunk(x)
-        return result
+        return _run(self.trunk, x, active)
 
     def hyper_shape(self, shape: torch.Size) -> torch.Size:
         """Shape of z for latents of ``shape``: a quarter of the size, rounded up."""
         b, _, h, w = shape
         return torch.Size((b, self.hyper, -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE)))
 
-    def advance(self, step: Step, features: Tensor, known: Tensor) -> Tensor:
+    def advance(
+        self, step: Step, features: Tensor, known: Tensor, active: Tensor | None
+    ) -> Tensor:
         """Features of ``step`` from those of the previous step; the first step's stay as they are.
 
         Args:
             step: one of ``steps``.
             features: those of the previous step; of the first step: result of `features`.
             known: scaled latents as features, zero where not yet decoded.
+            active: see `features`.
         """
         if step.name not in self.context:
             return features
         x = self.arithmetic.add(features, self.context[step.name](known))
-        result: Tensor = self.refine[step.name](x)
-        return result
+        return _run(self.refine[step.name], x, active)
 
     def parameters_of(self, step: Step, features: Tensor) -> Parameters:
         """Parameters of the channels of ``step``; they hold where its mask is true."""

@@ -20,7 +20,7 @@ ResidualBlock::ResidualBlock(const Tensors& tensors, const std::string& name, in
     expand_v_ = Dense(expand, in_order(channels), v, kFeatureLimit);
 }
 
-void ResidualBlock::run(Work& work, Map& x) const {
+void ResidualBlock::run(Work& work, Map& x, const Active& active) const {
     const Arena::Scope scope(work.arena);
     Ring ring(work, context_.side(), x);
     const int size = static_cast<int>(x.row_size());
@@ -33,15 +33,23 @@ void ResidualBlock::run(Work& work, Map& x) const {
         const int entered = y + reach;
         if (entered < x.rows) {
             int16_t* row = ring.row(entered);
-            enter_.run(work, x.row(entered), stride_, row, x.columns);
-            work.kernels.leaky(row, size);
+            if (!active.whole()) std::memset(row, 0, size * sizeof(int16_t));
+            for (const Span& span : Spans{active, entered}) {
+                const ptrdiff_t at = static_cast<ptrdiff_t>(span.first) * stride_;
+                enter_.run(work, x.row(entered) + at, stride_, row + at, span.count);
+                work.kernels.leaky(row + at, span.count * stride_);
+            }
         }
         if (y < 0) continue;
-        ring.around(y, x.rows, window);
-        context_.run(work, window, first, x.columns);
-        leave_.run(work, first, stride_, second, x.columns);
-        work.kernels.add_features(x.row(y), second, size);
-        mix(work, x.row(y), x.columns, first, second);
+        for (const Span& span : Spans{active, y}) {
+            const ptrdiff_t at = static_cast<ptrdiff_t>(span.first) * stride_;
+            ring.around(y, x.rows, window);
+            for (int i = 0; i < context_.side(); ++i) window[i] += at;
+            context_.run(work, window, first, span.count);
+            leave_.run(work, first, stride_, second, span.count);
+            work.kernels.add_features(x.row(y) + at, second, span.count * stride_);
+            mix(work, x.row(y) + at, span.count, first, second);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "layers.h"
+#include "active.h"
 
 namespace colorvid {
 
@@ -12,8 +12,13 @@ public:
     ResidualBlock() = default;
     ResidualBlock(const Tensors& tensors, const std::string& name, int channels, int side);
 
-    // Changes `x` in place.
-    void run(Work& work, Map& x) const;
+    // Changes `x` in place, at active positions; its filter sees zeros elsewhere.
+    void run(Work& work, Map& x, const Active& active) const;
+    // The same everywhere.
+    void run(Work& work, Map& x) const {
+        const Arena::Scope scope(work.arena);
+        run(work, x, Active(work, x.rows, x.columns));
+    }
 
 private:
     void mix(Work& work, int16_t* row, int count, int16_t* u, int16_t* v) const;
@@ -31,6 +36,9 @@ public:
 
     void run(Work& work, Map& x) const {
         for (const ResidualBlock& block : blocks_) block.run(work, x);
+    }
+    void run(Work& work, Map& x, const Active& active) const {
+        for (const ResidualBlock& block : blocks_) block.run(work, x, active);
     }
 
 private:

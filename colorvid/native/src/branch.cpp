@@ -107,19 +107,24 @@ class Reading {
 public:
     Reading(const Branch& branch, SymbolDecoder& decoder) : branch_(branch), decoder_(decoder) {}
 
-    Map hyper(Work& work, const Latents& y) {
-        const int rows = (y.rows + kHyperStride - 1) / kHyperStride;
-        const int columns = (y.columns + kHyperStride - 1) / kHyperStride;
-        Map z = take_map(work, rows, columns, branch_.sizes().hyper);
+    bool flags(Work& work, uint8_t* flags, int rows, int columns) {
+        const Work::In in(work, Stage::entropy);
+        return code_flags(flags, rows, columns, [&](const SymbolTables& tables, int row, int) {
+            return decoder_.read(tables, row);
+        });
+    }
+
+    void hyper(Work& work, const uint8_t* flags, Map& z) {
         const Work::In in(work, Stage::entropy);
         for (int c = 0; c < z.channels; ++c) {
             int16_t* value = z.data + c;
-            for (int i = 0; i < rows * columns; ++i, value += z.stride()) {
+            for (int i = 0; i < z.rows * z.columns; ++i, value += z.stride()) {
+                *value = 0;
+                if (flags && !flags[i]) continue;
                 const int symbol = decoder_.read(branch_.hyper_tables_, c);
                 *value = static_cast<int16_t>(std::clamp(symbol, -kHyperLimit, kHyperLimit));
             }
         }
-        return z;
     }
 
     void latents(Work& work, const Step& step, const StepParameters& parameters, Latents& y) {
@@ -165,24 +170,45 @@ private:
     SymbolDecoder& decoder_;
 };
 
+// Writes symbols; without an encoder it only finds which they would be.
 class Writing {
 public:
-    Writing(const Branch& branch, SymbolEncoder& encoder, int quality, const float* y)
-        : branch_(branch), encoder_(encoder), quality_(quality), y_(y) {}
+    struct Wanted {
+        int quality;
+        const float* y;  // (rows, columns, latents), in steps
+        Map z;           // everywhere
+        uint8_t* flags;  // where to write; null: everywhere
+    };
+
+    Writing(const Branch& branch, SymbolEncoder* encoder, const Wanted& wanted)
+        : branch_(branch), encoder_(encoder), quality_(wanted.quality), y_(wanted.y),
+          wanted_(wanted) {}
 
     Information information;
 
-    Map hyper(Work& work, const Latents& y) {
-        Map z = branch_.hyper_latents(work, y_, y);
+    bool flags(Work& work, uint8_t* flags, int rows, int columns) {
+        const Work::In in(work, Stage::entropy);
+        std::copy_n(wanted_.flags, rows * columns, flags);
+        return code_flags(flags, rows, columns,
+                          [&](const SymbolTables& tables, int row, int symbol) {
+                              write(tables, row, symbol, information.hyper);
+                              return symbol;
+                          });
+    }
+
+    void hyper(Work& work, const uint8_t* flags, Map& z) {
         const Work::In in(work, Stage::entropy);
         for (int c = 0; c < z.channels; ++c) {
-            const int16_t* value = z.data + c;
-            for (int i = 0; i < z.rows * z.columns; ++i, value += z.stride()) {
-                encoder_.write(branch_.hyper_tables_, c, *value);
-                information.hyper += branch_.hyper_tables_.bits(c, *value);
+            const int16_t* chosen = wanted_.z.data + c;
+            int16_t* value = z.data + c;
+            for (int i = 0; i < z.rows * z.columns;
+                 ++i, value += z.stride(), chosen += z.stride()) {
+                *value = 0;
+                if (flags && !flags[i]) continue;
+                *value = *chosen;
+                write(branch_.hyper_tables_, c, *value, information.hyper);
             }
         }
-        return z;
     }
 
     void latents(Work& work, const Step& step, const StepParameters& parameters, Latents& y) {
@@ -205,6 +231,12 @@ private:
         float price;
     };
 
+    void write(const SymbolTables& tables, int row, int symbol, double& bits) {
+        if (!encoder_) return;
+        encoder_->write(tables, row, symbol);
+        bits += tables.bits(row, symbol);
+    }
+
     void write_row(const Step& step, Place place, const uint8_t* index, const int16_t* mean,
                    Latents& y) {
         const ptrdiff_t first = static_cast<ptrdiff_t>(place.row) * y.columns * y.channels;
@@ -221,17 +253,17 @@ private:
                     branch_.quantise(offset, &branch_.costs_[index[x] * kCosted], place.price);
                 symbol = static_cast<int>(
                     std::clamp<float>(chosen, -float{kMaxSymbol}, float{kMaxSymbol}));
-                encoder_.write(branch_.latent_tables_, index[x], symbol);
-                information.latents += branch_.latent_tables_.bits(index[x], symbol);
+                write(branch_.latent_tables_, index[x], symbol, information.latents);
             }
             out[at] = 16 * symbol + middle;
         }
     }
 
     const Branch& branch_;
-    SymbolEncoder& encoder_;
+    SymbolEncoder* encoder_;
     int quality_;
-    const float* y_;  // (rows, columns, latents), in steps
+    const float* y_;
+    const Wanted& wanted_;
 };
 
 // Rate-distortion optimised, one by one: the rounded magnitude, the next smaller one and zero
@@ -258,26 +290,61 @@ float Branch::quantise(float offset, const float* costs, float price) const {
 
 // The work
 
+// Rows and columns of the hyper-latents.
+struct HyperSize {
+    int rows, columns;
+
+    int count() const { return rows * columns; }
+};
+
+static HyperSize hyper_size(const Latents& y) {
+    return {(y.rows + kHyperStride - 1) / kHyperStride,
+            (y.columns + kHyperStride - 1) / kHyperStride};
+}
+
+// Sets the flag of each hyper-latent position with a latent that `counts`.
+template <class Counts>
+static void flag(const Latents& y, Counts counts, uint8_t* flags) {
+    const int across = hyper_size(y).columns;
+    ptrdiff_t first = 0;
+    for (int row = 0; row < y.rows; ++row) {
+        for (int x = 0; x < y.columns; ++x, first += y.channels) {
+            uint8_t& at = flags[row / kHyperStride * across + x / kHyperStride];
+            for (int c = 0; c < y.channels && !at; ++c) at = counts(first + c);
+        }
+    }
+}
+
 template <class Pass>
 void Branch::traverse(Work& work, Pass& pass, int quality, const Condition* condition,
                       Latents& y) const {
     const Arena::Scope scope(work.arena);
     const Work::In in(work, Stage::prior);
-    const Map z = pass.hyper(work, y);
+    const HyperSize size = hyper_size(y);
+    uint8_t* flags = nullptr;
+    if (sparse()) {
+        flags = work.arena.take_zeros<uint8_t>(size.count());
+        if (!pass.flags(work, flags, size.rows, size.columns)) return;
+    }
+    const Active active = flags ? Active(work, flags, size.rows, y.columns)
+                                : Active(work, y.rows, y.columns);
+    Map z = take_map(work, size.rows, size.columns, sizes_.hyper);
+    pass.hyper(work, flags, z);
     Map features = prior_.begin(work, z, y.rows, y.columns, quality);
     if (condition) {
         const ptrdiff_t stride = roomy(condition->channels());
         int16_t* seen = work.arena.take_zeros<int16_t>(y.columns * stride);
         for (int row = 0; row < y.rows; ++row) {
+            if (active.begin(row) == active.end(row)) continue;
             condition->row(work, row, seen, stride);
-            prior_.add_condition(work, seen, stride, row, features);
+            prior_.add_condition(work, seen, stride, row, active, features);
         }
     }
-    prior_.run_trunk(work, features);
+    prior_.run_trunk(work, active, features);
     for (int number = 0; number < static_cast<int>(prior_.steps().size()); ++number) {
         const Arena::Scope step_scope(work.arena);
-        prior_.advance(work, number, y, scale(), features);
-        const StepParameters parameters = prior_.parameters(work, number, features);
+        prior_.advance(work, number, y, scale(), active, features);
+        const StepParameters parameters = prior_.parameters(work, number, features, active);
         pass.latents(work, prior_.steps()[number], parameters, y);
     }
 }
@@ -299,7 +366,21 @@ Information Branch::encode(Work& work, SymbolEncoder& encoder, int quality, cons
                            const Condition* condition, Latents& y) const {
     clear(y);
     const Arena::Scope scope(work.arena);
-    Writing pass(*this, encoder, quality, analyse(work, sources, quality, y));
+    const float* latents = analyse(work, sources, quality, y);
+    Writing::Wanted wanted{quality, latents, hyper_latents(work, latents, y), nullptr};
+    if (sparse()) {
+        wanted.flags = work.arena.take_zeros<uint8_t>(hyper_size(y).count());
+        const auto may_count = [&](ptrdiff_t i) {
+            return std::fabs(latents[i]) + sizes_.rounding >= 1;
+        };
+        flag(y, may_count, wanted.flags);
+        Writing trial(*this, nullptr, wanted);
+        traverse(work, trial, quality, condition, y);
+        std::fill_n(wanted.flags, hyper_size(y).count(), uint8_t{0});
+        flag(y, [&](ptrdiff_t i) { return y.data[i] != 0; }, wanted.flags);
+        clear(y);
+    }
+    Writing pass(*this, &encoder, wanted);
     traverse(work, pass, quality, condition, y);
     return pass.information;
 }

@@ -66,6 +66,8 @@ private:
                   Latents& y) const;
     float* analyse(Work& work, const Sources& sources, int quality, const Latents& like) const;
     Map hyper_latents(Work& work, const float* y, const Latents& like) const;
+    // Whether it codes nothing at hyper-latent positions all of whose symbols are zero.
+    bool sparse() const { return !sizes_.predict_mean; }
     float quantise(float offset, const float* costs, float price) const;
     const int32_t* gains(int quality) const {
         return gains_.data() + static_cast<ptrdiff_t>(quality) * latents();

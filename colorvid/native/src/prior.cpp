@@ -41,14 +41,16 @@ Head::Head(const Tensors& tensors, const std::string& name, int width, const Ste
 
 // A head gives the channels of a position together; symbols are coded channel by channel.
 template <class T, class Put>
-void Head::run(Work& work, const Map& features, int y, int16_t* room, T* planes, Put put) const {
+void Head::run(Work& work, const Map& features, int y, Span span, int16_t* room, T* planes,
+               Put put) const {
     const int columns = features.columns, by = parity_ < 0 ? 1 : 2;
     const ptrdiff_t area = static_cast<ptrdiff_t>(features.rows) * columns;
     for (int odd = 0; odd < 2; ++odd) {
         const Part& part = part_[odd];
         if (part.channels.empty()) continue;
-        const int first = parity_ < 0 ? 0 : (odd + y + parity_) % 2;
-        const int count = (columns - first + by - 1) / by;
+        // Spans begin at even columns.
+        const int first = span.first + (parity_ < 0 ? 0 : (odd + y + parity_) % 2);
+        const int count = (span.first + span.count - first + by - 1) / by;
         const int channels = static_cast<int>(part.channels.size());
         part.dense.run(work, features.row(y) + first * features.stride(), by * features.stride(),
                        room, roomy(channels), count);
@@ -107,11 +109,15 @@ Map Prior::begin(Work& work, const Map& hyper, int rows, int columns, int qualit
 }
 
 void Prior::add_condition(Work& work, const int16_t* condition, ptrdiff_t stride, int row,
-                          Map& features) const {
+                          const Active& active, Map& features) const {
     const Arena::Scope scope(work.arena);
     int16_t* said = work.arena.take<int16_t>(features.row_size());
-    condition_.run(work, condition, stride, said, features.columns);
-    work.kernels.add_features(features.row(row), said, static_cast<int>(features.row_size()));
+    const int width = static_cast<int>(features.stride());
+    for (const Span& span : Spans{active, row}) {
+        condition_.run(work, condition + span.first * stride, stride, said, span.count);
+        work.kernels.add_features(features.row(row) + span.first * width, said,
+                                  span.count * width);
+    }
 }
 
 // Whether a position has only zeros.
@@ -122,7 +128,7 @@ static bool is_zero(const int32_t* latents, int channels) {
 }
 
 void Prior::advance(Work& work, int number, const Latents& known, const float* scale,
-                    Map& features) const {
+                    const Active& active, Map& features) const {
     if (number == 0) return;
     const Arena::Scope scope(work.arena);
     const Dense& context = context_[number - 1];
@@ -132,27 +138,32 @@ void Prior::advance(Work& work, int number, const Latents& known, const float* s
     int16_t* said = work.arena.take<int16_t>(features.row_size());
     int16_t* nothing = work.arena.take<int16_t>(stride);  // what is said of zeros: of most latents
     context.run(work, scaled, channels, nothing, 1);
-    for (int y = 0; y < known.rows; ++y) {
-        const int32_t* latents = known.row(y);
+    const auto add = [&](int y, Span span) {
+        const int32_t* latents = known.row(y) + static_cast<ptrdiff_t>(span.first) * channels;
         int16_t* row = features.row(y);
-        for (int x = 0; x < known.columns;) {
+        const int end = span.first + span.count;
+        for (int x = span.first; x < end;) {
             const int first = x;  // of positions in a row that are not zero
-            for (; x < known.columns && !is_zero(latents, channels); ++x, latents += channels) {
+            for (; x < end && !is_zero(latents, channels); ++x, latents += channels) {
                 work.kernels.scale_latents(latents, scale, scaled + (x - first) * channels,
                                            channels);
             }
             context.run(work, scaled, channels, said, x - first);
             work.kernels.add_features(row + first * stride, said, (x - first) * stride);
-            if (x == known.columns) break;
+            if (x == end) break;
             work.kernels.add_features(row + x * stride, nothing, stride);
             ++x;
             latents += channels;
         }
+    };
+    for (int y = 0; y < known.rows; ++y) {
+        for (const Span& span : Spans{active, y}) add(y, span);
     }
-    refine_[number - 1].run(work, features);
+    refine_[number - 1].run(work, features, active);
 }
 
-StepParameters Prior::parameters(Work& work, int number, const Map& features) const {
+StepParameters Prior::parameters(Work& work, int number, const Map& features,
+                                 const Active& active) const {
     const Step& step = steps_[number];
     const size_t channels = step.channels.size();
     const size_t area = static_cast<size_t>(features.rows) * features.columns;
@@ -162,12 +173,14 @@ StepParameters Prior::parameters(Work& work, int number, const Map& features) co
     int16_t* room = work.arena.take<int16_t>(features.columns * roomy(int(channels)));
     for (int y = 0; y < features.rows; ++y) {
         if (!step.has_row(y)) continue;
-        index_heads_[number].run(work, features, y, room, result.index, [](int16_t value) {
-            return static_cast<uint8_t>(std::clamp<int>(value, 0, kScales - 1));
-        });
-        if (!result.mean) continue;
-        mean_heads_[number].run(work, features, y, room, result.mean,
-                                [](int16_t value) { return value; });
+        for (const Span& span : Spans{active, y}) {
+            index_heads_[number].run(work, features, y, span, room, result.index, [](int16_t value) {
+                return static_cast<uint8_t>(std::clamp<int>(value, 0, kScales - 1));
+            });
+            if (!result.mean) continue;
+            mean_heads_[number].run(work, features, y, span, room, result.mean,
+                                    [](int16_t value) { return value; });
+        }
     }
     return result;
 }

@@ -10,7 +10,6 @@
 namespace colorvid {
 
 constexpr int kScales = 64;
-constexpr int kHyperStride = 4;  // latent positions to one of the hyper-latents, along an axis
 
 // Latents that are decoded together: those of `channels` where channel + row + column has this
 // parity and the row that one; -1 stands for any.
@@ -35,10 +34,11 @@ public:
     Head() = default;
     Head(const Tensors& tensors, const std::string& name, int width, const Step& step, int limit);
 
-    // Row `y` of features to planes of the step's channels, `area` elements apart, each at the same
-    // row; `room` holds a row of positions. `put` takes a value to what is stored.
+    // A span of row `y` of features to planes of the step's channels, `area` elements apart, each
+    // at the same row; `room` holds a row of positions. `put` takes a value to what is stored.
     template <class T, class Put>
-    void run(Work& work, const Map& features, int y, int16_t* room, T* planes, Put put) const;
+    void run(Work& work, const Map& features, int y, Span span, int16_t* room, T* planes,
+             Put put) const;
 
 private:
     struct Part {
@@ -75,15 +75,18 @@ public:
     Map begin(Work& work, const Map& hyper, int rows, int columns, int quality) const;
     // Adds what a row of positions of the condition says, `stride` elements apart.
     void add_condition(Work& work, const int16_t* condition, ptrdiff_t stride, int row,
-                       Map& features) const;
-    void run_trunk(Work& work, Map& features) const { trunk_.run(work, features); }
+                       const Active& active, Map& features) const;
+    void run_trunk(Work& work, const Active& active, Map& features) const {
+        trunk_.run(work, features, active);
+    }
 
     // Features of step `number` from those of the step before; `scale` holds the factor of each
     // latent that makes it a feature.
     void advance(Work& work, int number, const Latents& known, const float* scale,
-                 Map& features) const;
-    // Parameters of the latents of step `number`, from its features.
-    StepParameters parameters(Work& work, int number, const Map& features) const;
+                 const Active& active, Map& features) const;
+    // Parameters of the latents of step `number`, from its features; 0 where nothing is active.
+    StepParameters parameters(Work& work, int number, const Map& features,
+                              const Active& active) const;
 
 private:
     PriorSizes sizes_{};

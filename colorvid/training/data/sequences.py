@@ -27,6 +27,7 @@ from colorvid.config import INTER_BLOCK, INTRA_BLOCK, MOTION_FEATURES, QUALITIES
 from colorvid.entropy.tables import MAX_REACH, SCALES
 from colorvid.errors import InputError
 from colorvid.frame import Frame, Motion, Vectors
+from colorvid.models.branch import Trial
 from colorvid.models.inter import Context, motion_features
 from colorvid.models.planes import FrameTensors
 from colorvid.models.torch_codec import TorchFrames, TorchStep
@@ -43,7 +44,7 @@ _PICTURES = 5  # kept of an inter frame
 _LATENTS = (INTER_BLOCK**2, 2 * (INTER_BLOCK // 2) ** 2)  # channels of luma and of chroma
 
 
-class TallyCoder:
+class TallyCoder(Trial):
     """A coder that takes symbols, writes nothing and counts.
 
     Attributes:
@@ -55,11 +56,6 @@ class TallyCoder:
         """Start at zero."""
         self.counts = np.zeros((SCALES, MAX_REACH + 1), np.int64)
 
-    def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
-        """See `colorvid.models.branch.Coder.hyper`."""
-        assert symbols is not None and symbols.shape == shape
-        return symbols
-
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.latents`."""
         assert symbols is not None
@@ -67,7 +63,7 @@ class TallyCoder:
         place = row + symbols.abs().clamp(max=MAX_REACH).to(torch.int64)
         tally = torch.bincount(place.flatten(), minlength=self.counts.size)
         self.counts += tally.numpy().reshape(self.counts.shape)
-        return torch.where(index > 0, symbols.to(index.dtype), 0.0)
+        return super().latents(symbols, index)
 
 
 Coders = dict[str, tuple[TallyCoder, TallyCoder]]

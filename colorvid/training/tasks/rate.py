@@ -17,7 +17,7 @@ from colorvid.entropy.tables import COSTED, SCALES
 from colorvid.models.branch import BranchOutput
 from colorvid.models.inter import InterModel
 from colorvid.models.intra import IntraModel
-from colorvid.nn.prior import INDEX, SMALLEST_SCALE, scale_of
+from colorvid.nn.prior import HYPER_STRIDE, INDEX, SMALLEST_SCALE, scale_of
 from colorvid.system.packages import needed_for
 from colorvid.training import group
 
@@ -103,7 +103,11 @@ class BranchRate(nn.Module):
             symbols = output.offsets + _noise(output.offsets) if noisy else output.symbols
             likelihood = self.conditional._likelihood(symbols.float(), scale)
             likelihood = self.conditional.likelihood_lower_bound(likelihood)
-            return likelihood, self._hyper_likelihood(output.z.float())
+            hyper = self._hyper_likelihood(output.z.float())
+            # What is not coded has one value only.
+            coded = F.interpolate(output.active, scale_factor=HYPER_STRIDE)
+            coded = coded[..., : symbols.shape[2], : symbols.shape[3]]
+            return torch.where(coded > 0, likelihood, 1.0), torch.where(output.active > 0, hyper, 1.0)
 
     def _hyper_likelihood(self, z: Tensor) -> Tensor:
         """Probability of hyper-latents ``(B, C, h, w)``, the same shape."""
