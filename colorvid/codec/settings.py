@@ -26,7 +26,10 @@ RISE_PERIOD = 5
 RISE = 6
 """Of these, those next to their reference get one index finer every five frames, six in all: the
 first live on the key frame."""
-LEVEL_OFFSETS = (0, 8, 12, 16, 20)
+ANCHOR_OFFSET = 5
+"""Refreshing P frames behind B frames, at qualities up to 48; from there to `REFRESH_OFFSET` at 63:
+the B frames between inherit from the key frame too."""
+LEVEL_OFFSETS = (0, 10, 15, 20, 24)
 """B frames by their temporal level."""
 
 
@@ -41,10 +44,10 @@ class EncoderSettings:
         min_gop: frames from a key frame to one of a new scene, at least.
         bframes: most B frames between two P frames, 0..15; fewer where motion is fast. 0 = none,
             and then every frame can be decoded as soon as it is coded.
-        inter_quality: 0..63 of all P and B frames. By default ``quality - 2`` for P frames at least
-            eight frames behind the last of that quality, ``quality - 8`` to ``quality - 20`` for
-            those between, and ``quality - 8`` to ``quality - 20`` for B frames by their level. Not
-            below 0.
+        inter_quality: 0..63 of all P and B frames. By default ``quality - 2`` to ``quality - 5``
+            for P frames at least eight frames behind the last of that quality, ``quality - 8`` to
+            ``quality - 20`` for those between, and ``quality - 10`` to ``quality - 24`` for B
+            frames by their level. Not below 0.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -85,6 +88,10 @@ class EncoderSettings:
         """Most pictures that a decoder keeps, as in the stream header."""
         return structure.references(self.most_bframes)
 
+    def _anchor_offset(self) -> int:
+        above = max(0, self.quality - 48)
+        return ANCHOR_OFFSET - above * (ANCHOR_OFFSET - REFRESH_OFFSET) // 15
+
     def quality_of(self, place: Place) -> int:
         """Quality of a frame at a place in its group of pictures."""
         if place.is_key:
@@ -94,7 +101,7 @@ class EncoderSettings:
         if place.level:
             below = LEVEL_OFFSETS[min(place.level, len(LEVEL_OFFSETS) - 1)]
         elif place.refresh:
-            below = REFRESH_OFFSET
+            below = REFRESH_OFFSET if place.past == 1 else self._anchor_offset()
         else:
             below = P_OFFSETS[max(distance for distance in P_OFFSETS if distance <= place.past)]
             if place.past == 1:

@@ -164,9 +164,13 @@ def test_qualities_with_b_frames_go_by_their_level() -> None:
     settings = EncoderSettings(quality=50, gop=100)
     by_level = {place.level: settings.quality_of(place) for place in mini_gop(0, 16)}
     assert settings.quality_of(KEY) == 50
-    assert by_level == {0: 48, 1: 42, 2: 38, 3: 34, 4: 30}
+    assert by_level == {0: 45, 1: 40, 2: 35, 3: 30, 4: 26}
+    anchors = [
+        EncoderSettings(quality=q).quality_of(next(mini_gop(0, 16))) for q in (0, 30, 53, 63)
+    ]
+    assert anchors == [0, 25, 49, 61], "nearer to the key frame at high quality"
     low = EncoderSettings(quality=5)
-    assert {low.quality_of(place) for place in mini_gop(0, 16)} == {3, 0}
+    assert {low.quality_of(place) for place in mini_gop(0, 16)} == {0}
     explicit = EncoderSettings(quality=9, inter_quality=30)
     assert explicit.quality_of(KEY) == 9
     assert {explicit.quality_of(place) for place in mini_gop(0, 16)} == {30}
