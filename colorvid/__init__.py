@@ -1,8 +1,9 @@
 """colorvid: a learned video codec that codes luma and chroma apart and decodes exactly.
 
 >>> import colorvid
->>> report = colorvid.encode_file("in.y4m", "out.clv", quality=40)
->>> report = colorvid.decode_file("out.clv", "out.y4m")
+>>> report = colorvid.encode("in.y4m", "out.clv", quality=40)
+>>> with colorvid.open("out.clv") as clip:
+...     picture = clip[40].to_rgb()
 
 The names below are loaded on first use, so that ``import colorvid`` alone is light.
 """
@@ -15,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 from colorvid.config import PACKAGE_VERSION
 
 if TYPE_CHECKING:
+    from colorvid.api.clip import Clip, ClipFrame, decode, open
+    from colorvid.api.coding import Writer, encode
     from colorvid.codec.decoder import Decoder
     from colorvid.codec.encoder import Encoder
     from colorvid.codec.settings import EncoderSettings
+    from colorvid.colors import Color
     from colorvid.files.decode import decode_file, verify_file
     from colorvid.files.encode import encode_file
     from colorvid.files.streams import probe
@@ -28,27 +32,41 @@ if TYPE_CHECKING:
 __version__ = PACKAGE_VERSION
 
 __all__ = [
+    "Clip",
+    "ClipFrame",
+    "Color",
     "Decoder",
     "Encoder",
     "EncoderSettings",
     "Frame",
     "ImageCodec",
+    "Writer",
+    "decode",
     "decode_file",
+    "encode",
     "encode_file",
     "load_model",
+    "open",
     "probe",
     "verify_file",
 ]
 
 _HOMES = {
+    "Clip": "colorvid.api.clip",
+    "ClipFrame": "colorvid.api.clip",
+    "Color": "colorvid.colors",
     "Decoder": "colorvid.codec.decoder",
     "Encoder": "colorvid.codec.encoder",
     "EncoderSettings": "colorvid.codec.settings",
     "Frame": "colorvid.frame",
     "ImageCodec": "colorvid.images.codec",
+    "Writer": "colorvid.api.coding",
+    "decode": "colorvid.api.clip",
     "decode_file": "colorvid.files.decode",
+    "encode": "colorvid.api.coding",
     "encode_file": "colorvid.files.encode",
     "load_model": "colorvid.models.loading",
+    "open": "colorvid.api.clip",
     "probe": "colorvid.files.streams",
     "verify_file": "colorvid.files.decode",
 }

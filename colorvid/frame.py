@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,7 @@ Plane = NDArray[np.uint8]
 Vectors = NDArray[np.int16]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Size:
+class Size(NamedTuple):
     """Width and height of a picture in luma samples; prints as ``WxH``."""
 
     width: int
@@ -42,9 +42,9 @@ def chroma_size(height: int, width: int) -> tuple[int, int]:
     return (height + 1) // 2, (width + 1) // 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture: three C-contiguous u8 planes, 0..255.
+    """One picture: three C-contiguous u8 planes, 0..255. Equal are frames of equal samples.
 
     Attributes:
         y: luma, shape ``(H, W)``.
@@ -72,6 +72,16 @@ class Frame:
                     f"plane {name} has shape {plane.shape}; 4:2:0 of {height}x{width} "
                     f"(height x width) needs {expected}"
                 )
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all samples are the same."""
+        if not isinstance(other, Frame):
+            return NotImplemented
+        return all(map(np.array_equal, self.planes, other.planes))
+
+    def __repr__(self) -> str:
+        """Its size; samples would fill a screen."""
+        return f"{type(self).__name__}({self.size})"
 
     @property
     def planes(self) -> tuple[Plane, Plane, Plane]:

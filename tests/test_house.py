@@ -17,7 +17,7 @@ PACKAGE = ROOT / "colorvid"
 
 RANKS = (
     ("errors",),
-    ("frame", "config"),
+    ("frame", "colors", "config"),
     ("system",),
     ("native",),
     ("io", "bitstream", "entropy", "exact"),
@@ -29,6 +29,7 @@ RANKS = (
     ("evaluation",),
     ("training",),
     ("images",),
+    ("api",),
     ("batch",),
     ("cli",),
     ("__init__", "__main__"),
@@ -37,6 +38,8 @@ RANKS = (
 ranks and itself, never one of its own rank."""
 
 LIGHT = (
+    "api.clip",
+    "api.coding",
     "batch.run",
     "batch.work",
     "bitstream",

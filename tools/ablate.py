@@ -184,7 +184,7 @@ class Ablations:
         else:
             network, rates = assemble(self.runs / self.table["data"]["models"]["intra"], run)
         path = run.with_suffix(".safetensors")
-        save_model(path, network, make_tables(network, rates, []))
+        save_model(path, network, make_tables(network, rates, []), overwrite=True)
         return Codec(row, qualities, ColorvidRun(gop, model=str(path)))
 
     def points(self, row: str) -> list[Point]:

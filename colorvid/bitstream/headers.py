@@ -9,9 +9,11 @@ import dataclasses
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
+from fractions import Fraction
 from typing import Any
 
 from colorvid.bitstream.fields import Field, FieldTable, constant, fields_of, item
+from colorvid.colors import Color
 from colorvid.config import MAX_SIDE
 from colorvid.errors import HeaderError, UnsupportedVersion
 from colorvid.frame import Size, chroma_size
@@ -89,6 +91,23 @@ class StreamHeader:
     def size(self) -> Size:
         """Of the pictures, in luma samples."""
         return Size(self.width, self.height)
+
+    @property
+    def fps(self) -> Fraction:
+        """Frames per second."""
+        return Fraction(self.rate_num, self.rate_den)
+
+    @property
+    def color(self) -> Color:
+        """What the samples mean, by name."""
+        return Color.of(self)
+
+    def __repr__(self) -> str:
+        """Size, rate, colour and model; `describe` gives every field."""
+        return (
+            f"StreamHeader({self.size}, {self.fps} fps, {self.color}, "
+            f"model {self.model_id.hex()[:8]})"
+        )
 
     def __post_init__(self) -> None:
         """Refuse values out of their limits."""

@@ -192,6 +192,16 @@ class Packet(Ordered):
         PACKET_HEADER.check(_stored(header), HeaderError)
         _check_type(header, HeaderError)
 
+    def __len__(self) -> int:
+        """Size in the file, bytes."""
+        return self.size_bytes
+
+    def __repr__(self) -> str:
+        """In a few words, without the bytes of the sections."""
+        kind = FrameType(self.frame_type).label
+        frame, size = self.display_number, len(self)
+        return f"Packet({kind}, frame {frame}, quality {self.quality}, {size} bytes)"
+
     @property
     def sections(self) -> tuple[bytes, bytes]:
         """Motion and latents, in the order of the file."""

@@ -66,7 +66,9 @@ def add_commands(command: Command) -> None:
         "--keep-tree", action="store_true", help="outputs keep the folders of their inputs"
     )
     _add_running(parser)
-    add_choices(parser)
+    add_choices(parser).add_argument(
+        "--seek", type=whole(0), default=0, metavar="N", help="skip N frames of each input first"
+    )
     _add_other_tasks(parser)
 
 

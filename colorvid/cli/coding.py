@@ -58,6 +58,10 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
     )
     source = add_choices(parser)
     source.add_argument(
+        "--seek", default="0", metavar="PLACE",
+        help="first frame: a number from 0, or a time such as 10s or 1:02.5",
+    )  # fmt: skip
+    source.add_argument(
         "--full-range", action="store_true",
         help="of pictures in RGB (.png, .webp, .bmp, .tif): code Y from 0 to 255, not 16 to 235",
     )  # fmt: skip
@@ -75,9 +79,6 @@ def add_choices(parser: argparse.ArgumentParser) -> Options:
     quality.add_argument("--psnr", action="store_true", help="print mean PSNR and dE00 at the end")
     source = parser.add_argument_group("input")
     source.add_argument("--frames", type=whole(1), metavar="N", help="encode at most N frames")
-    source.add_argument(
-        "--seek", type=whole(0), default=0, metavar="N", help="skip N frames of the input first"
-    )
     source.add_argument(
         "--size", "--input-res", type=resolution, metavar="WxH", help="size of a raw .yuv input"
     )
@@ -234,7 +235,7 @@ def _encode_picture(options: Namespace) -> int:
 
     names = ("size", "fps", "csv", "psnr", "inter_quality", "bframes", "frames", "seek")
     for name in names:
-        if getattr(options, name):
+        if getattr(options, name) not in (None, False, "0"):
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{option} is for videos, and {options.input} is a picture; drop it")
     report = encode_picture_file(

@@ -7,7 +7,6 @@ import dataclasses
 import json
 from argparse import Namespace
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Any
 
 from colorvid.bitstream import FrameSummary, FrameType, StreamHeader, StreamSummary
@@ -101,7 +100,7 @@ def as_json(summary: StreamSummary, *, frames: bool) -> dict[str, Any]:
     header = dataclasses.asdict(summary.header)
     header["model_id"] = summary.header.model_id.hex()
     count = len(summary.frames)
-    rate = Fraction(summary.header.rate_num, summary.header.rate_den)
+    rate = summary.header.fps
     result: dict[str, Any] = {
         "header": header,
         "model": released_model(summary.header.model_id),
@@ -172,7 +171,7 @@ def as_text(summary: StreamSummary, *, name: str, frames: bool) -> str:
 def _video(summary: StreamSummary) -> str:
     """Size, rate, frames and duration."""
     header, count = summary.header, len(summary.frames)
-    rate = Fraction(header.rate_num, header.rate_den)
+    rate = header.fps
     parts = [f"{header.size}", f"{frame_rate(rate)} fps", plural(count, "frame")]
     parts.append(duration(float(count / rate)))
     if header.sar_num and header.sar_num != header.sar_den:
@@ -220,7 +219,7 @@ def _rate(summary: StreamSummary) -> str:
     count = len(summary.frames)
     if not count:
         return ""
-    rate = Fraction(summary.header.rate_num, summary.header.rate_den)
+    rate = summary.header.fps
     kbps = kbit_per_second(summary.total_bytes, count, rate)
     return f"{kbps:.2f} kbit/s, {_bpp(summary):.4f} bit/pixel"
 

@@ -64,6 +64,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="model file to write"
     )
+    parser.add_argument("-y", "--overwrite", action="store_true", help="replace an existing file")
     parser.add_argument(
         "--clips", type=Path, metavar="DIR",
         help="folder of clips and pictures to count symbols on",
@@ -109,7 +110,14 @@ def _export(options: Namespace, signals: Signals) -> int:
         {"the output": options.output},
     )
     offsets = options.chroma_offset and tuple(options.chroma_offset)
-    report = export(options.output, options.intra, options.inter, offsets, options.clips)
+    report = export(
+        options.output,
+        options.intra,
+        options.inter,
+        offsets,
+        options.clips,
+        overwrite=options.overwrite,
+    )
     size = options.output.stat().st_size
     tightest = report.tightest
     show(f"{options.output}: model {report.identity.hex()}, {size} bytes")

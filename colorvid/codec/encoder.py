@@ -101,6 +101,11 @@ class Encoder:
         self._group: GroupEncoder | None = None
         self._done: dict[str, Work] = {}  # by groups before the present one
 
+    @property
+    def size(self) -> Size | None:
+        """Of the frames; None before the first."""
+        return self._size
+
     def push(self, frame: Frame) -> list[CodedFrame]:
         """Take the next frame; the packets that are ready then, in decoding order.
 

@@ -17,7 +17,7 @@ from colorvid.codec.decoder import Decoder, MissingReference
 from colorvid.codec.encoder import CodedFrame, GroupEncoder
 from colorvid.codec.lookahead import KeyFrames
 from colorvid.codec.settings import EncoderSettings
-from colorvid.errors import DamagedStream, HashMismatch, OutOfMemory
+from colorvid.errors import DamagedStream, HashMismatch, ModelMismatch, OutOfMemory
 from colorvid.frame import Frame, Size
 from colorvid.io.files import frame_bytes
 from colorvid.models.loading import Model, model_for
@@ -274,9 +274,14 @@ def decode_stream(
         done: called by the workers after every record.
 
     Raises:
-        ModelMismatch: the model that the stream needs is not available.
+        ModelMismatch: the model that the stream needs is not available, or ``model`` is another.
         ConfigError: no such device.
     """
     header = reader.header
     ready = model if isinstance(model, Model) else model_for(header.model_id, device, model)
+    if ready.identity != header.model_id:
+        raise ModelMismatch(
+            f"model={ready.identity.hex()} is not the one that the stream needs, "
+            f"{header.model_id.hex()}; pass that one, or leave out model"
+        )
     return _one_thread_each(decode_records(ready, reader, header, threads=threads, done=done))

@@ -16,19 +16,13 @@ from colorvid.errors import ConfigError, InputError
 from colorvid.files.concealment import Concealment
 from colorvid.files.pictures import PictureWriter, is_picture_name
 from colorvid.files.reports import DecodeReport, FrameCounter, Progress
-from colorvid.files.streams import (
-    Place,
-    frame_number,
-    info_of,
-    name_of,
-    named_errors,
-    open_stream,
-)
+from colorvid.files.streams import info_of, name_of, named_errors, open_stream
 from colorvid.frame import Frame
 from colorvid.io import FrameWriter, VideoInfo, open_writer
 from colorvid.io.base import FFV1_SUFFIXES, H264_SUFFIXES
 from colorvid.io.opening import check_section
 from colorvid.io.places import check_apart
+from colorvid.io.times import Place, frame_number
 from colorvid.system.interrupts import uninterrupted
 from colorvid.system.limits import check_picture, require_folder
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from colorvid.bitstream import ClvWriter, DisplayOrder, Due, Tune
 from colorvid.codec.settings import EncoderSettings
@@ -22,7 +22,10 @@ from colorvid.files.reports import EncodeReport, FrameCounter, Progress
 from colorvid.files.streams import create_stream, header_of
 from colorvid.frame import Frame
 from colorvid.io import FrameReader, VideoInfo, open_reader
+from colorvid.io.opening import check_section
 from colorvid.io.places import check_apart
+from colorvid.io.sources import ByteSource
+from colorvid.io.times import Place, frame_number
 from colorvid.native.core import core_for_encoding
 from colorvid.quality.log import FrameLog, FrameRow, open_log
 from colorvid.quality.scores import FrameScores, MeanScores, color_spec, score_frame
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
         bframes: int
         inter_quality: int | None
         frames: int | None
-        seek: int
+        seek: Place
         size: tuple[int, int] | None
         rate: Fraction | None
         convert: bool
@@ -71,7 +74,7 @@ class EncodeOptions:
         inter_quality: 0..63 of the other frames; None = below ``quality`` by their level, see
             `EncoderSettings`.
         frames: encode at most this many frames; None = all.
-        seek: frames of the source to skip first.
+        seek: the first frame of the source, a number from 0 or a time such as ``10s``.
         size: (width, height) of a raw ``.yuv`` source.
         rate: frames per second; replaces what the source states.
         convert: convert a source that is not 8-bit 4:2:0.
@@ -95,7 +98,7 @@ class EncodeOptions:
     bframes: int = DEFAULT_BFRAMES
     inter_quality: int | None = None
     frames: int | None = None
-    seek: int = 0
+    seek: Place = 0
     size: tuple[int, int] | None = None
     rate: Fraction | None = None
     convert: bool = False
@@ -110,6 +113,7 @@ class EncodeOptions:
     def __post_init__(self) -> None:
         """Refuse values out of their ranges."""
         check_threads(self.threads)
+        check_section(frame_number(self.seek, Fraction(1), "seek"), self.frames)
         self.settings()
 
     def settings(self) -> EncoderSettings:
@@ -154,14 +158,59 @@ def encode_file(
     options = replace(options or EncodeOptions(), **keywords)
     core_for_encoding()
     require_folder()
+    check_outputs(source, target, options)
+    with (
+        open_source(source, options) as reader,
+        create_stream(target, overwrite=options.overwrite) as file,
+    ):
+        return encode_video(reader, file, options)
+
+
+def check_outputs(
+    source: str | Path | None, target: str | Path | None, options: EncodeOptions
+) -> None:
+    """Refuse to write over what is read.
+
+    Raises:
+        ConfigError: two of source, model, target and log are one file.
+    """
     model_file = None if options.model in TUNES else options.model
     check_apart(
         {"the input": source, "the model": model_file},
         {"the output": target, "the log": options.csv},
     )
+
+
+def open_source(source: str | Path | ByteSource, options: EncodeOptions) -> FrameReader:
+    """The video to encode.
+
+    Raises:
+        InputError: see `encode_file`.
+        ConfigError: see `encode_file`.
+    """
+    return open_reader(
+        source,
+        size=options.size,
+        rate=options.rate,
+        convert=options.convert,
+        frames=options.frames,
+        seek=options.seek,
+    )
+
+
+def encode_video(reader: FrameReader, file: BinaryIO, options: EncodeOptions) -> EncodeReport:
+    """Encode a video that is open into a binary file that is open, from its present position.
+
+    Args:
+        reader: the frames; what of ``options`` chooses among them has been done.
+        file: a file or a pipe.
+        options: see `EncodeOptions`.
+
+    Raises:
+        ColorvidError: see `encode_file`.
+    """
+    core_for_encoding()
     with ExitStack() as stack:
-        reader = stack.enter_context(_open_source(source, options))
-        file = stack.enter_context(create_stream(target, overwrite=options.overwrite))
         log = None
         if options.csv is not None:
             log = stack.enter_context(open_log(options.csv, overwrite=options.overwrite))
@@ -175,7 +224,7 @@ def encode_file(
             header_of(reader.info, options.settings(), model.identity, options.tune)
         )
         counter = FrameCounter()
-        score = _scorer(reader.info) if options.scores or options.csv is not None else None
+        score = _scorer(reader.info) if options.scores or log is not None else None
         coded = encode_frames(
             model,
             options.settings(),
@@ -206,18 +255,6 @@ def _scorer(info: VideoInfo) -> Callable[[Frame, Frame], FrameScores]:
     """Scores frames of such a video, without the slow MS-SSIM."""
     spec = color_spec(info)
     return lambda source, decoded: score_frame(source, decoded, spec, ms_ssim_too=False)
-
-
-def _open_source(source: str | Path, options: EncodeOptions) -> FrameReader:
-    """The video to encode."""
-    return open_reader(
-        source,
-        size=options.size,
-        rate=options.rate,
-        convert=options.convert,
-        frames=options.frames,
-        seek=options.seek,
-    )
 
 
 def _logged(coded: Iterator[EncodedFrame], log: FrameLog, reorder: int) -> Iterator[EncodedFrame]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -14,7 +12,7 @@ from typing import BinaryIO
 
 from colorvid.bitstream import StreamHeader, StreamSummary, Tune, summarise
 from colorvid.codec.settings import EncoderSettings
-from colorvid.config import TUNES, is_whole
+from colorvid.config import TUNES
 from colorvid.errors import (
     ConfigError,
     DamagedStream,
@@ -135,7 +133,7 @@ def info_of(header: StreamHeader) -> VideoInfo:
         return VideoInfo(
             width=header.width,
             height=header.height,
-            rate=Fraction(header.rate_num, header.rate_den),
+            rate=header.fps,
             sample_aspect=Fraction(header.sar_num, header.sar_den),
             color_range=header.color_range,
             matrix=header.matrix,
@@ -145,37 +143,6 @@ def info_of(header: StreamHeader) -> VideoInfo:
         )
     except InputError as error:
         raise HeaderError(f"stream header: {error}") from error
-
-
-Place = int | str
-"""A frame by its number from 0, or a time as text: ``10s``, ``2.5s``, ``1:02.5``, ``1:00:02``."""
-
-_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)s?", re.ASCII)
-
-
-def frame_number(place: Place, rate: Fraction, name: str) -> int:
-    """Number of the first frame at or after a place, in a video of ``rate`` frames per second.
-
-    Args:
-        place: see `Place`; digits alone are a number.
-        rate: of the video.
-        name: of the argument, for the message.
-
-    Raises:
-        ConfigError: it is neither a number nor a time.
-    """
-    if is_whole(place, 0):
-        return int(place)
-    match = _TIME.fullmatch(place) if isinstance(place, str) else None
-    if match is None:
-        raise ConfigError(
-            f"{name}={place} is not allowed; give a frame by its number, or a time such as 10s or "
-            "1:02.5"
-        )
-    if match[0].isdecimal():
-        return int(match[0])
-    hours, minutes, seconds = int(match[1] or 0), int(match[2] or 0), Fraction(match[3])
-    return math.ceil((hours * 3600 + minutes * 60 + seconds) * rate)
 
 
 def released_model(model_id: bytes) -> str | None:

@@ -261,14 +261,19 @@ class ImageCodec(nn.Module):
         return True
 
     @torch.no_grad()
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the weights as a model file, for `ImageCodec` and for ``--model``.
 
         Inter frames are coded as by the model that this one was made from. Tables follow the
         distributions of the training; ``colorvid export`` counts symbols too.
 
+        Args:
+            path: of the file.
+            overwrite: whether an existing file is replaced.
+
         Raises:
             ConfigError: a sum in the decoder is not proved exact.
+            OutputError: the file exists or cannot be written.
         """
         video = restored_network(str(self._path))
         weights = self.networks["model"].state_dict()
@@ -278,7 +283,8 @@ class ImageCodec(nn.Module):
         rates = {f"intra.{p}": copy.deepcopy(self._rate(p)).cpu() for p in _PARTS}
         books = load_model(str(self._path)).books
         kept = {n: (b.hyper, b.latents) for n, b in books.items() if n not in rates}
-        save_model(Path(path), video, kept | make_tables(video, rates, []))
+        tables = kept | make_tables(video, rates, [])
+        save_model(Path(path), video, tables, overwrite=overwrite)
 
     def load_state_dict(self, *args: Any, **options: Any) -> Any:
         """Load weights as any module does; the integers no longer hold, see `update`."""

@@ -19,6 +19,7 @@ from colorvid.io import VideoInfo
 from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL, RANGE_LIMITED
 from colorvid.io.files import OutputFile, os_errors
 from colorvid.quality.color import ColorSpec, Matrix
+from colorvid.system.packages import needed_for
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,6 +33,8 @@ Kind = Literal["numpy", "pil", "torch"]
 READ_SUFFIXES = (".png", ".webp", ".bmp", ".tif", ".tiff")
 """Files of pictures in R'G'B'. JPEG is not among them: it holds Y'CbCr, and is read as a video."""
 WRITE_SUFFIXES = (".png",)
+_OVERSHOOT = 1.0
+"""What floats may lie beyond 0..1, as after a filter, and be clipped; more is another scale."""
 _SRGB_PRIMARIES, _SRGB_TRANSFER = 1, 13  # code points of ITU-T H.273
 _WIDE_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
@@ -72,16 +75,17 @@ def info_of_picture(frame: Frame, spec: ColorSpec) -> VideoInfo:
     )
 
 
-def to_rgb(picture: Rgb | Tensor | Image, name: str = "picture") -> Rgb:
+def to_rgb(picture: Rgb | Tensor | Image, name: str = "picture", *, convert: bool = False) -> Rgb:
     """A picture as samples.
 
     Args:
         picture: array u8 ``(H, W, 3)``, or ``(H, W)`` for grey; tensor ``(3, H, W)`` or
             ``(1, 3, H, W)``, floats 0..1 or u8; or a Pillow image.
         name: what messages call it.
+        convert: drop alpha of a Pillow image.
 
     Raises:
-        InputError: it is none of these, or holds values that are no numbers.
+        InputError: it is none of these, or holds values that are no numbers, or far from 0..1.
     """
     if isinstance(picture, np.ndarray):
         return _from_array(picture, name)
@@ -89,7 +93,7 @@ def to_rgb(picture: Rgb | Tensor | Image, name: str = "picture") -> Rgb:
     if torch is not None and isinstance(picture, torch.Tensor):
         return _from_tensor(picture, name)
     if image is not None and isinstance(picture, image.Image):
-        return _from_pillow(picture, name)
+        return _from_pillow(picture, name, convert=convert)
     raise InputError(
         f"{name} is of type {type(picture).__name__}; it must be a numpy array, a torch tensor or "
         "a Pillow image"
@@ -119,6 +123,9 @@ def _from_tensor(tensor: Tensor, name: str) -> Rgb:
     if not is_bytes:
         if not bool(plain.isfinite().all()):
             raise InputError(f"{name} holds values that are no numbers; they must be 0..1")
+        low, high = float(plain.min()), float(plain.max())
+        if low < -_OVERSHOOT or high > 1 + _OVERSHOOT:
+            raise InputError(f"{name} holds floats from {low:g} to {high:g}; they must be 0..1")
         plain = (plain.float() * 255).round().clamp(0, 255).byte()
     return _from_array(np.ascontiguousarray(plain.permute(1, 2, 0).numpy()), name)
 
@@ -199,7 +206,8 @@ def from_rgb(rgb: Rgb, kind: Kind = "numpy") -> Any:
             from PIL import Image
         return Image.fromarray(rgb)
     if kind == "torch":
-        import torch
+        with needed_for("a tensor"):
+            import torch
 
         return torch.from_numpy(rgb.transpose(2, 0, 1).astype(np.float32) / 255)
     raise ConfigError(f"kind={kind!r} is not allowed; use one of {', '.join(get_args(Kind))}")

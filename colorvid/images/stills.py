@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from colorvid.bitstream import ClvWriter, Tune
 from colorvid.config import DEFAULT_QUALITY
-from colorvid.errors import ConfigError, InputError, ModelMismatch
+from colorvid.errors import ConfigError, InputError
 from colorvid.files.decode import DecodedVideo, DecodeOptions, open_decoded
 from colorvid.files.streams import create_stream, header_of, name_of
 from colorvid.frame import Frame, Size
@@ -113,11 +113,6 @@ def decode_picture(stream: bytes, model: Model | None = None) -> Rgb:
     """
     options = DecodeOptions(on_error="stop", threads=1, model=model)
     video = DecodedVideo(io.BytesIO(stream), options)
-    if model is not None and video.header.model_id != model.identity:
-        raise ModelMismatch(
-            f"the stream needs model {video.header.model_id.hex()}; this one is "
-            f"{model.identity.hex()}; decode it with the model that made it"
-        )
     return _only_picture(video, "stream")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
+from colorvid.colors import Color
 from colorvid.config import MAX_SIDE, is_whole
 from colorvid.errors import InputError, OutputError
 from colorvid.frame import Frame, Size
@@ -75,6 +76,16 @@ class VideoInfo:
     def size(self) -> Size:
         """Of the pictures, in luma samples."""
         return Size(self.width, self.height)
+
+    @property
+    def color(self) -> Color:
+        """What the samples mean, by name."""
+        return Color.of(self)
+
+    def with_color(self, color: Color) -> VideoInfo:
+        """The same video with samples of another meaning."""
+        codes: dict[str, Any] = {**color.codes}
+        return replace(self, **codes)
 
 
 def _check_int(name: str, value: object, low: int, high: int) -> None:

@@ -17,6 +17,7 @@ from colorvid.io.files import os_errors
 from colorvid.io.places import PIPE, is_stream, stdout_bytes
 from colorvid.io.raw import RawReader, RawWriter
 from colorvid.io.sources import ByteSource, open_source
+from colorvid.io.times import Place, frame_number
 from colorvid.io.y4m import (
     Y4mHeader,
     Y4mReader,
@@ -39,7 +40,7 @@ def open_reader(
     rate: Fraction | None = None,
     convert: bool = False,
     frames: int | None = None,
-    seek: int = 0,
+    seek: Place = 0,
 ) -> FrameReader:
     """Open a video for reading.
 
@@ -52,7 +53,7 @@ def open_reader(
         convert: convert what is not 8-bit 4:2:0 instead of refusing it; see
             `colorvid.io.pyav_pictures.to_frame`.
         frames: most frames to read, 1 or more; None = all.
-        seek: frames to skip first.
+        seek: the first frame, a number from 0 or a time such as ``10s``.
 
     Raises:
         InputError: the source cannot be opened or holds what colorvid does not take.
@@ -67,10 +68,11 @@ def open_reader(
     except BaseException:
         source.close()
         raise
-    if frames is None and seek == 0:
-        return reader
     try:
-        return Section(reader, source.label, frames=frames, seek=seek)
+        first = frame_number(seek, reader.info.rate, "seek")
+        if frames is None and first == 0:
+            return reader
+        return Section(reader, source.label, frames=frames, seek=first)
     except BaseException:
         reader.close()
         raise

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from colorvid.entropy.rans import CodeBook
@@ -23,6 +23,7 @@ from colorvid.exact.layers import (
     refuse,
 )
 from colorvid.exact.wide import WIDE_SUM_LIMIT
+from colorvid.io.files import write_output
 from colorvid.models.branch import Branch
 from colorvid.models.modelfile import (
     BRANCHES,
@@ -60,11 +61,27 @@ def model_tensors(
     return tensors
 
 
-def save_model(path: Path, network: VideoModel, tables: dict[str, tuple[Tables, Tables]]) -> bytes:
-    """Write a model file; returns its identity. ``network`` must be finalised.
+def save_model(
+    path: Path,
+    network: VideoModel,
+    tables: dict[str, tuple[Tables, Tables]],
+    *,
+    overwrite: bool = False,
+) -> bytes:
+    """Write a model file, which appears under its name when it is complete.
+
+    Args:
+        path: of the file.
+        network: finalised.
+        tables: of each of `BRANCHES`: of the hyper-latents, and of the latents.
+        overwrite: whether an existing file is replaced.
+
+    Returns:
+        Its identity, 16 bytes.
 
     Raises:
         ConfigError: a sum is not proved exact, see `prove_model` and `prove_encoder`.
+        OutputError: the file exists or cannot be written.
     """
     prove_model(network)
     prove_encoder(network)
@@ -73,7 +90,8 @@ def save_model(path: Path, network: VideoModel, tables: dict[str, tuple[Tables, 
         sort_keys=True,
     )
     tensors = {n: t.cpu() for n, t in model_tensors(network, tables).items()}
-    save_file(tensors, path, metadata={"format": FORMAT, "config": config})
+    data = save(tensors, metadata={"format": FORMAT, "config": config})
+    write_output(path, data, overwrite=overwrite)
     return identity_of(config, {name: tensor.numpy() for name, tensor in tensors.items()})
 
 

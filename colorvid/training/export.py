@@ -15,6 +15,7 @@ from colorvid.config import DEFAULT_BFRAMES, InterConfig, IntraConfig
 from colorvid.entropy.tables import COSTED, MAX_REACH, SCALES, Tables, tables_of
 from colorvid.exact.layers import Bound
 from colorvid.frame import Frame
+from colorvid.io.files import OutputFile
 from colorvid.models.networks import branch_of, prove_model, save_model
 from colorvid.models.video import VideoModel
 from colorvid.nn.prior import scale_of
@@ -161,6 +162,8 @@ def export(
     inter: Path | None = None,
     chroma_offset: tuple[int, int] | None = None,
     clips: Path | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Exported:
     """Write the model file ``output``: integer weights, proved bounds, tables.
 
@@ -169,15 +172,18 @@ def export(
         intra, inter, chroma_offset: see `assemble`.
         clips: folder of clips and pictures to count symbols on; without it tables follow the
             distributions of the training alone.
+        overwrite: whether an existing file is replaced.
 
     Raises:
         InputError: a run has no checkpoint, or ``clips`` holds nothing.
         ConfigError: a bound does not hold.
-        OutputError: ``output`` cannot be written.
+        OutputError: ``output`` exists or cannot be written.
     """
+    OutputFile(output, overwrite=overwrite).discard()  # said now, not after hours of counting
     model, rates = assemble(intra, inter, chroma_offset)
     proved = prove_model(model)
     tightest = max(proved, key=lambda bound: bound.largest / bound.allowed)
     counted = find_sources(clips)[::_COUNT_EVERY] if clips else []
-    identity = save_model(output, model, make_tables(model, rates, counted))
+    tables = make_tables(model, rates, counted)
+    identity = save_model(output, model, tables, overwrite=overwrite)
     return Exported(identity, len(proved), tightest)

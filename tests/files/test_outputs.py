@@ -15,9 +15,9 @@ import colorvid
 from colorvid.cli.main import main
 from colorvid.errors import ConfigError, InputError, OutputError
 from colorvid.files.pictures import PictureWriter
-from colorvid.files.streams import frame_number
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_reader, open_writer
+from colorvid.io.times import frame_number
 from colorvid.quality.color import frame_to_rgb
 from colorvid.quality.scores import color_spec
 from tests.cli.test_main import one_error_line
