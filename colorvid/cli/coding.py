@@ -43,6 +43,7 @@ def add_commands(command: Command) -> None:
     """Add the commands of this family."""
     _add_encode(command("encode", "encode a video into a .clv stream"))
     _add_decode(command("decode", "decode a .clv stream into a video"))
+    _add_play(command("play", "show a .clv stream in ffplay or mpv"))
     _add_verify(command("verify", "decode a .clv stream and check every CRC and hash"))
 
 
@@ -138,14 +139,7 @@ def _add_decode(parser: argparse.ArgumentParser) -> None:
         "--lossless", action="store_true",
         help="keep every sample in .mp4 and .mov too, which few players show then",
     )  # fmt: skip
-    part = parser.add_argument_group("part")
-    part.add_argument(
-        "--from", "--seek", dest="seek", default="0", metavar="PLACE",
-        help="first frame: a number from 0, or a time such as 10s or 1:02.5",
-    )  # fmt: skip
-    end = part.add_mutually_exclusive_group()
-    end.add_argument("--to", metavar="PLACE", help="stop before this frame or time")
-    end.add_argument("--frames", type=whole(1), metavar="N", help="decode at most N frames")
+    _add_part(parser)
     output.add_argument(
         "--with-audio", metavar="SOURCE",
         help="copy sound and subtitles of this file into .mkv, .mp4, .mov or .avi",
@@ -155,6 +149,26 @@ def _add_decode(parser: argparse.ArgumentParser) -> None:
         help="where the stream is damaged, repeat the last good frame for every lost one, "
         "or stop and write nothing (default: conceal)",
     )  # fmt: skip
+    _add_trust(parser)
+    add_work(parser)
+
+
+def _add_part(parser: argparse.ArgumentParser) -> None:
+    """Which frames of a stream."""
+    part = parser.add_argument_group("part")
+    part.add_argument(
+        "--from", "--seek", dest="seek", default="0", metavar="PLACE",
+        help="first frame: a number from 0, or a time such as 10s or 1:02.5",
+    )  # fmt: skip
+    end = part.add_mutually_exclusive_group()
+    end.add_argument("--to", metavar="PLACE", help="stop before this frame or time")
+    end.add_argument("--frames", type=whole(1), metavar="N", help="decode at most N frames")
+
+
+def _add_play(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_play)
+    add_input(parser, "the .clv stream; - = stdin")
+    _add_part(parser)
     _add_trust(parser)
     add_work(parser)
 
@@ -309,6 +323,29 @@ def _decode(options: Namespace, signals: Signals) -> int:
         )
     kind = output_kind(options.output, lossless=options.lossless)
     return _closing(report, options.output, options.quiet, kind=kind)
+
+
+def _play(options: Namespace, signals: Signals) -> int:
+    from colorvid.files.play import play_file
+
+    shown = not (options.quiet or options.no_progress)
+    with progress_line(signals, shown=shown) as line:
+        report = play_file(
+            options.input,
+            DecodeOptions(
+                threads=options.threads,
+                device=options.device,
+                model=options.model,
+                max_pixels=options.max_pixels,
+                progress=line,
+                seek=options.seek,
+                to=options.to,
+                frames=options.frames,
+            ),
+        )
+    return _closing(
+        report, None, options.quiet, name=name_of(options.input, "stdin"), kind="played"
+    )
 
 
 def _verify(options: Namespace, signals: Signals) -> int:

@@ -46,6 +46,7 @@ EXAMPLES = {
         "colorvid decode in.clv -o out.mp4 --with-audio original.mp4",
         "colorvid decode in.clv -o frames/%04d.png --from 10s --to 12s",
     ),
+    "play": ("colorvid play in.clv", "colorvid play in.clv --from 1:02.5 --frames 100"),
     "verify": ("colorvid verify in.clv", "colorvid verify - < in.clv"),
     "info": ("colorvid info in.clv --frames", "colorvid info in.clv --json"),
     "selftest": ("colorvid selftest", "colorvid selftest --device cuda"),

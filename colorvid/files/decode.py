@@ -19,7 +19,7 @@ from colorvid.files.reports import DecodeReport, FrameCounter, Progress
 from colorvid.files.streams import info_of, name_of, named_errors, open_stream
 from colorvid.frame import Frame
 from colorvid.io import FrameWriter, VideoInfo, open_writer
-from colorvid.io.base import FFV1_SUFFIXES, H264_SUFFIXES
+from colorvid.io.base import FFV1_SUFFIXES, H264_SUFFIXES, Sound
 from colorvid.io.opening import check_section
 from colorvid.io.places import check_apart
 from colorvid.io.times import Place, frame_number
@@ -74,7 +74,8 @@ class DecodeOptions:
         to: the first frame not to give, likewise; None = the end.
         frames: most frames to give; None = all.
         lossless: whether mp4 and mov keep every sample, which few players show.
-        with_audio: file whose sound and subtitles are copied into mkv, mp4, mov or avi.
+        with_audio: file whose sound and subtitles are copied into mkv, mp4, mov or avi, those of
+            the frames that are given.
 
     Raises:
         ConfigError: a value is not allowed.
@@ -95,15 +96,9 @@ class DecodeOptions:
 
     def __post_init__(self) -> None:
         """Refuse values out of their ranges."""
-        seek = frame_number(self.seek, Fraction(1), "seek")
-        check_section(seek, self.frames)
+        check_section(frame_number(self.seek, Fraction(1), "seek"), self.frames)
         if self.to is not None:
             frame_number(self.to, Fraction(1), "to")
-        if self.with_audio is not None and seek:
-            raise ConfigError(
-                f"with_audio={self.with_audio} copies sound from its start; leave out "
-                f"seek={self.seek}"
-            )
         allowed = get_args(OnError)
         if self.on_error not in allowed:
             raise ConfigError(f"on_error is {self.on_error!r}; allowed are {', '.join(allowed)}")
@@ -261,6 +256,11 @@ class DecodedVideo:
         progress(Progress(done, total, size, rate, seconds, written=self._skipped + shown))
 
     @property
+    def start(self) -> Fraction:
+        """Time of the first frame to give, in seconds."""
+        return self._seek / self.info.rate
+
+    @property
     def _seconds(self) -> float:
         """Time since the model was ready."""
         return 0.0 if self._start is None else time.perf_counter() - self._start
@@ -334,7 +334,7 @@ def decode_file(
     )
     with ExitStack() as stack:
         video = stack.enter_context(open_decoded(source, options))
-        writer = stack.enter_context(_open_target(target, video.info, options))
+        writer = stack.enter_context(_open_target(target, video, options))
         for frame in stack.enter_context(closing(video.frames())):
             writer.write(frame)
         video.check_not_empty()
@@ -351,17 +351,20 @@ def output_kind(target: str | Path, *, lossless: bool) -> str:
     return "lossless FFV1" if suffix in FFV1_SUFFIXES else "uncompressed"
 
 
-def _open_target(target: str | Path, info: VideoInfo, options: DecodeOptions) -> FrameWriter:
+def _open_target(target: str | Path, video: DecodedVideo, options: DecodeOptions) -> FrameWriter:
     """What takes the frames: a video, or numbered pictures."""
+    info, sound = video.info, None
+    if options.with_audio is not None:
+        sound = Sound(options.with_audio, video.start)
     if not is_picture_name(target):
         return open_writer(
             target,
             info,
             overwrite=options.overwrite,
             lossless=options.lossless,
-            sound=options.with_audio,
+            sound=sound,
         )
-    if options.with_audio is not None:
+    if sound is not None:
         raise ConfigError(f"{target}: pictures hold no sound; leave out with_audio")
     return PictureWriter(Path(target), info, overwrite=options.overwrite)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -100,6 +101,19 @@ def _check_ratio(name: str, value: object) -> None:
         raise InputError(f"{name} is {value!r}; it must be a Fraction, as in Fraction(30000, 1001)")
     if value < 0 or max(value.numerator, value.denominator) > MAX_RATIO_TERM:
         raise InputError(f"{name} is {value}; both terms must be from 0 to {MAX_RATIO_TERM}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Sound and subtitles that go with a video.
+
+    Attributes:
+        path: file that has them.
+        start: where in it the video begins, seconds after the first frame of its own video.
+    """
+
+    path: str | Path
+    start: Fraction = Fraction(0)
 
 
 class FrameReader(Protocol):

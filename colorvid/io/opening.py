@@ -12,7 +12,14 @@ from pathlib import Path
 from colorvid.config import STREAM_SIGN, is_whole
 from colorvid.errors import ConfigError, InputError, OutputError
 from colorvid.frame import Frame, Size
-from colorvid.io.base import FFV1_SUFFIXES, H264_SUFFIXES, FrameReader, FrameWriter, VideoInfo
+from colorvid.io.base import (
+    FFV1_SUFFIXES,
+    H264_SUFFIXES,
+    FrameReader,
+    FrameWriter,
+    Sound,
+    VideoInfo,
+)
 from colorvid.io.files import os_errors
 from colorvid.io.places import PIPE, is_stream, stdout_bytes
 from colorvid.io.raw import RawReader, RawWriter
@@ -147,7 +154,7 @@ def open_writer(
     *,
     overwrite: bool = False,
     lossless: bool = False,
-    sound: str | Path | None = None,
+    sound: Sound | None = None,
 ) -> FrameWriter:
     """Open a video for writing.
 
@@ -160,7 +167,7 @@ def open_writer(
         info: size, rate and colour description; ``frames`` is not used.
         overwrite: whether an existing file is replaced.
         lossless: whether mp4 and mov keep every sample, which few players show.
-        sound: file whose sound and subtitles are copied into mkv, mp4, mov or avi.
+        sound: what sound and subtitles to copy into mkv, mp4, mov or avi.
 
     Raises:
         ConfigError: the suffix is not one of these, or standard output is a terminal.
@@ -178,7 +185,7 @@ def open_writer(
         )
     if sound is not None and suffix not in _WITH_SOUND:
         raise ConfigError(
-            f"{file}: holds no sound; leave out with_audio={sound} or write "
+            f"{file}: holds no sound; leave out with_audio={sound.path} or write "
             f"{', '.join(_WITH_SOUND)}"
         )
     if str(path) == PIPE:

@@ -12,7 +12,7 @@ import numpy as np
 
 from colorvid.errors import ConfigError, OutputError
 from colorvid.frame import Frame
-from colorvid.io.base import H264_SUFFIXES, FrameWriter, VideoInfo, check_frame_size
+from colorvid.io.base import H264_SUFFIXES, FrameWriter, Sound, VideoInfo, check_frame_size
 from colorvid.io.files import OutputFile
 from colorvid.io.pyav_stream import ASPECT_TAG, OneFilter, av_errors, open_container
 from colorvid.io.sources import ByteSource, open_source
@@ -45,7 +45,7 @@ class PyAvWriter(FrameWriter):
         *,
         overwrite: bool = False,
         lossless: bool = False,
-        sound: str | Path | None = None,
+        sound: Sound | None = None,
     ) -> None:
         """Open the output.
 
@@ -54,7 +54,7 @@ class PyAvWriter(FrameWriter):
             info: of the video.
             overwrite: whether an existing file is replaced.
             lossless: whether H.264 keeps every sample.
-            sound: file whose streams besides the video are copied; None = none.
+            sound: what streams besides the video are copied; None = none.
 
         Raises:
             OutputError: see ``OutputFile``; or H.264 and an odd size; or no such encoder.
@@ -172,7 +172,7 @@ class PyAvWriter(FrameWriter):
 class _OtherStreams:
     """Sound and subtitles of a file, copied as they are coded."""
 
-    def __init__(self, path: str | Path, target: Any, name: str) -> None:
+    def __init__(self, sound: Sound, target: Any, name: str) -> None:
         """Add streams for them to the container ``target``, called ``name``.
 
         Raises:
@@ -180,7 +180,7 @@ class _OtherStreams:
             ConfigError: it has none that the container can hold.
         """
         self._target = target
-        self._source: ByteSource = open_source(path)
+        self._source: ByteSource = open_source(sound.path)
         try:
             self._container: Any = open_container(self._source)
         except BaseException:
@@ -192,12 +192,15 @@ class _OtherStreams:
                 self._streams[stream.index] = target.add_stream_from_template(stream)
         if not self._streams:
             self.close()
-            raise ConfigError(f"{path}: has no sound that {name} can hold; leave out with_audio")
+            raise ConfigError(
+                f"{sound.path}: has no sound that {name} can hold; leave out with_audio"
+            )
         self._packets: Iterator[Any] = self._container.demux()
         self._next: Any = None
+        self._start = sound.start + _first_time(self._container)
 
     def copy(self, until: Fraction) -> None:
-        """Copy what begins before a time, in seconds."""
+        """Copy what begins before a time of the target, in seconds."""
         while True:
             packet = self._next or next(self._packets, None)
             self._next = None
@@ -206,9 +209,13 @@ class _OtherStreams:
             stream = self._streams.get(packet.stream_index)
             if stream is None or packet.dts is None:
                 continue
-            if packet.dts * packet.time_base >= until:
+            time = packet.dts * packet.time_base - self._start
+            if time >= until:
                 self._next = packet
                 return
+            if self._start and time < 0:
+                continue
+            _move(packet, self._start)
             packet.stream = stream
             self._target.mux(packet)
 
@@ -216,6 +223,22 @@ class _OtherStreams:
         """Close the file."""
         self._container.close()
         self._source.close()
+
+
+def _first_time(container: Any) -> Fraction:
+    """When the video of a file begins, seconds; 0 without one."""
+    video = next(iter(container.streams.video), None)
+    if video is None or not video.start_time:
+        return Fraction(0)
+    return Fraction(video.start_time * video.time_base)
+
+
+def _move(packet: Any, earlier: Fraction) -> None:
+    """Let a packet come earlier by a number of seconds."""
+    ticks = round(earlier / packet.time_base)
+    packet.dts -= ticks
+    if packet.pts is not None:
+        packet.pts -= ticks
 
 
 def _fits(target: Any, stream: Any) -> bool:

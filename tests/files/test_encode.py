@@ -11,6 +11,7 @@ import pytest
 import colorvid
 from colorvid import config
 from colorvid.bitstream import ClvReader, Packet
+from colorvid.cli.main import main
 from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import (
     ConfigError,
@@ -327,7 +328,7 @@ def test_wrong_use_is_refused_and_leaves_nothing(coded: CodedClip, tmp_path: Pat
             encode(coded.source, target, threads=threads)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="frames='2' is not allowed; it must be 1"):
         encode(coded.source, target, frames="2")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=r"seek=0\.5 is not allowed; it must be 0"):
+    with pytest.raises(ConfigError, match=r"seek=0\.5 is not allowed; give a frame by"):
         encode(coded.source, target, seek=0.5)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"quality 64 is not allowed; it must be 0\.\.63"):
         encode(coded.source, target, quality=64)
@@ -421,3 +422,29 @@ def test_options_and_keywords_together(coded: CodedClip, tmp_path: Path) -> None
     assert colorvid.probe(tmp_path / "a.clv").frames[0].header.quality == 9
     with pytest.raises(TypeError, match="nonsense"):
         colorvid.encode_file(coded.source, tmp_path / "b.clv", nonsense=1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(("seek", "first"), [("0.1s", 3), ("0:00.2", 6), ("2", 2), (5, 5)])
+def test_encoding_from_a_time(
+    seek: str | int, first: int, coded: CodedClip, tmp_path: Path
+) -> None:
+    """The clip has 30000/1001 frames per second: the first frame at or after the time."""
+    by_time, by_number = tmp_path / "time.clv", tmp_path / "number.clv"
+    command = ["encode", str(coded.source), "-o", str(by_time), "--quiet", "--frames", "2"]
+    assert main([*command, "--seek", str(seek)]) == 0
+    colorvid.encode_file(coded.source, by_number, seek=first, frames=2)
+    assert by_time.read_bytes() == by_number.read_bytes()
+
+
+def test_a_time_that_is_none(
+    coded: CodedClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "a.clv"
+    assert main(["encode", str(coded.source), "-o", str(target), "--seek", "soon"]) == 1
+    assert capfd.readouterr().err == (
+        "colorvid [error]: --seek soon is not allowed; give a frame by its number, or a time such "
+        "as 10s or 1:02.5\n"
+    )
+    assert main(["encode", str(coded.source), "-o", str(target), "--seek", "9s"]) == 2
+    assert "skips all frames there are" in capfd.readouterr().err
+    assert not target.exists()
