@@ -118,6 +118,18 @@ def test_examples_run(block: Block, folder: Path) -> None:
         assert played.count(b"FRAME\n") == FRAMES
 
 
+def test_types_of_examples_are_right(tmp_path: Path) -> None:
+    """As mypy sees them for a caller of the package, without the rules of the project."""
+    for number, block in enumerate(b for b in EXAMPLES if b.language == "python"):
+        path = tmp_path / f"{block.page.stem}_{block.line}_{number}.py"
+        path.write_text(block.code, encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary"]
+    command += ["--config-file", str(ROOT / "pyproject.toml")]
+    command += [str(path) for path in sorted(tmp_path.glob("*.py"))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_commands_that_are_only_shown_are_understood() -> None:
     shown = commands("colorvid")
     assert {words[0] for words in shown} >= {

@@ -61,6 +61,17 @@ def test_another_optimiser_is_refused_with_the_option_that_helps(
     assert "not of optimiser 'soap'" in line and f"with --start {run}\n" in line
 
 
+def test_export_replaces_only_on_request(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "a.safetensors"
+    output.write_bytes(b"precious")
+    command = ["export", "--intra", str(tmp_path), "-o", str(output)]
+    assert main(command) == 2
+    assert capfd.readouterr().err == (f"colorvid [error]: {output} exists; pass -y to overwrite\n")
+    assert main([*command, "-y"]) == 2
+    assert "exists" not in capfd.readouterr().err
+    assert output.read_bytes() == b"precious"
+
+
 def test_export_and_curves_need_a_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     output = str(tmp_path / "a.safetensors")
     assert main(["export", "--intra", str(tmp_path), "-o", output]) == InputError.exit_code

@@ -10,7 +10,7 @@ import torch
 from colorvid.codec.decoder import Decoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.config import IntraConfig
-from colorvid.errors import ConfigError, InputError
+from colorvid.errors import ConfigError, InputError, OutputError
 from colorvid.frame import Size
 from colorvid.models.loading import load_model
 from colorvid.models.modelfile import BRANCHES
@@ -59,6 +59,21 @@ def test_trained_runs_become_a_codec(finished: Path, tmp_path: Path) -> None:
         for plane, wanted in zip(shown.planes, coded.picture.planes, strict=True):
             assert np.array_equal(plane, wanted)
         assert coded.packet.latents and sum(coded.bits.values()) > 100
+
+
+def test_an_existing_model_is_kept(finished: Path, tmp_path: Path) -> None:
+    """Before anything is done for it; what is written appears in one step."""
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(b"precious")
+    with pytest.raises(OutputError, match=r"a.safetensors exists; pass overwrite=True"):
+        export.export(path, tmp_path / "no such run")
+    network, _ = assembled(finished)
+    with pytest.raises(OutputError, match="exists"):
+        save_model(path, network, tiny.tables_for(network))
+    assert path.read_bytes() == b"precious" and list(tmp_path.iterdir()) == [path]
+    identity = save_model(path, network, tiny.tables_for(network), overwrite=True)
+    assert load_model(str(path)).identity == identity
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_export_chooses_how_fine_chroma_is(finished: Path) -> None:
