@@ -126,4 +126,4 @@ def encode_all(
 def save(path: Path, seed: int = 0, ends: float = 0.3) -> bytes:
     """Write a tiny model file of a `network`; gives its identity."""
     built = network(seed, ends)
-    return save_model(path, built, tables_for(built))
+    return save_model(path, built, tables_for(built), overwrite=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -76,7 +77,8 @@ def encode(
         keywords: fields of `colorvid.files.encode.EncodeOptions`, such as ``quality``.
 
     Returns:
-        The stream without a target, else what became of it.
+        The stream without a target, and then what is doubtful about a video is a Python warning;
+        else what became of it.
 
     Raises:
         InputError: a picture or the video is not what colorvid takes.
@@ -92,7 +94,8 @@ def encode(
         reader = stack.enter_context(_reader(source, options, color))
         if target is None:
             memory = io.BytesIO()
-            encode_video(reader, memory, options)
+            for text in encode_video(reader, memory, options).warnings:
+                warnings.warn(text, stacklevel=2)
             return memory.getvalue()
         file = stack.enter_context(open_target(target, overwrite=options.overwrite))
         return encode_video(reader, file, options)

@@ -281,7 +281,7 @@ def decode_stream(
     ready = model if isinstance(model, Model) else model_for(header.model_id, device, model)
     if ready.identity != header.model_id:
         raise ModelMismatch(
-            f"model={ready.identity.hex()} is not the one that the stream needs, "
-            f"{header.model_id.hex()}; pass that one, or leave out model"
+            f"the stream needs model {header.model_id.hex()}; model={ready.identity.hex()} is "
+            "another; pass the right one, or leave it out"
         )
     return _one_thread_each(decode_records(ready, reader, header, threads=threads, done=done))

@@ -59,6 +59,11 @@ class Model:
     native: NativeModel | None = None
     carrier: torch.dtype | None = field(default=None)
 
+    def __repr__(self) -> str:
+        """Identity, device, and what does the work."""
+        worker = "PyTorch" if self.native is None else "native core"
+        return f"Model({self.identity.hex()}, {self.device}, {worker})"
+
     def frames(self, size: Size, slots: int) -> FrameCodec:
         """What codes the frames of a group of pictures of ``size``, with room for 1..32 pictures.
 

@@ -212,7 +212,7 @@ def test_a_closed_clip(coded: CodedClip) -> None:
 
 
 def test_a_model_that_is_another(coded: CodedClip, tmp_path: Path) -> None:
-    message = "model=.* is not the one that the stream needs, .*; pass that one, or leave out model"
+    message = "the stream needs model .*; model=.* is another; pass the right one, or leave it out"
     clip = colorvid.open(coded.stream.read_bytes(), model=tiny.model())
     with pytest.raises(ModelMismatch, match=message):
         clip[0]

@@ -24,6 +24,7 @@ from colorvid.quality.color import rgb_to_frame
 from tests import tiny
 from tests.clips import moving_frames
 from tests.conftest import CodedClip, read_clip
+from tests.files.test_outputs import with_sound
 
 Rgb = NDArray[np.uint8]
 SIZE = (34, 50)
@@ -286,3 +287,10 @@ def test_what_a_stream_holds_is_what_decode_file_writes(tmp_path: Path) -> None:
     colorvid.encode(pictures(), path, fps=25)
     colorvid.decode_file(path, tmp_path / "a.y4m")
     assert read_clip(tmp_path / "a.y4m") == colorvid.decode(path)
+
+
+def test_what_is_doubtful_is_a_warning_where_there_is_no_report(tmp_path: Path) -> None:
+    source = with_sound(tmp_path / "a.mkv")
+    assert "has sound" in colorvid.encode(source, tmp_path / "a.clv", frames=1).warnings[0]
+    with pytest.warns(UserWarning, match="has sound, which a .clv stream does not hold"):
+        colorvid.encode(source, frames=1)

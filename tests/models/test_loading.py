@@ -52,3 +52,9 @@ def test_models_are_kept_for_those_who_want_it(
     os.utime(path, (1, 1))
     other = loading.model_on("cpu", str(path))
     assert other.identity != kept.identity, "a file that has changed is read again"
+
+
+def test_a_model_in_words() -> None:
+    model = tiny.model()
+    worker = "PyTorch" if model.native is None else "native core"
+    assert repr(model) == f"Model({model.identity.hex()}, cpu, {worker})"
