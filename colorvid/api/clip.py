@@ -20,6 +20,7 @@ from colorvid.files.streams import named_errors
 from colorvid.frame import Frame, Size
 from colorvid.images.pictures import Rgb, from_rgb
 from colorvid.io import VideoInfo
+from colorvid.io.opening import MAX_COUNT
 from colorvid.io.times import shown_at
 from colorvid.quality.color import frame_to_rgb
 from colorvid.quality.scores import color_spec
@@ -134,7 +135,7 @@ class _Stream:
         options = replace(
             self.options,
             seek=first,
-            frames=number,
+            frames=min(number, MAX_COUNT),
             model=self._model(),
             threads=self.options.threads if threads is None else threads,
         )

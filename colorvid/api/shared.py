@@ -65,6 +65,8 @@ class SharedFile:
                 f"source is of type {type(source).__name__}; it must be the name of a file, bytes "
                 "or a binary file"
             )
+        elif source.closed:
+            raise ConfigError(f"source is {self.label}, which is closed; open it again")
         else:
             file = source
         return file if file.seekable() else io.BytesIO(file.read())

@@ -211,6 +211,13 @@ def test_a_closed_clip(coded: CodedClip) -> None:
         list(part)
 
 
+def test_a_file_that_is_closed(coded: CodedClip) -> None:
+    with coded.stream.open("rb") as file:
+        pass
+    with pytest.raises(ConfigError, match=r"source is .*coded.clv, which is closed; open it again"):
+        colorvid.open(file)
+
+
 def test_a_model_that_is_another(coded: CodedClip, tmp_path: Path) -> None:
     message = "the stream needs model .*; model=.* is another; pass the right one, or leave it out"
     clip = colorvid.open(coded.stream.read_bytes(), model=tiny.model())
