@@ -40,15 +40,27 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
     add_input(parser, "the .clv stream; - = stdin")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--frames", action="store_true", help="print a line for each frame too")
+    parser.add_argument(
+        "--shares", action="store_true", help="tell luma from chroma, which takes decoding"
+    )
+    parser.add_argument("--model", metavar="FILE", help="model file, for --shares")
 
 
 def _info(options: Namespace, signals: Signals) -> int:
+    share = None
+    if options.shares:
+        from colorvid.files.shares import chroma_share
+
+        share = chroma_share(options.input, options.model)
     summary = probe(options.input)
+    kinds = bytes_by_kind(summary)
+    if share is not None:
+        kinds = with_chroma(kinds, share)
     if options.json:
-        text = json.dumps(as_json(summary, frames=options.frames), indent=2)
+        text = json.dumps(as_json(summary, kinds, frames=options.frames), indent=2)
     else:
         name = name_of(options.input, "stdin")
-        text = as_text(summary, name=name, frames=options.frames)
+        text = as_text(summary, kinds, name=name, frames=options.frames)
     if not show_to_reader(text):
         return 0
     for damage in summary.damage:
@@ -92,8 +104,16 @@ def bytes_by_kind(summary: StreamSummary) -> dict[str, int]:
     return {**summary.section_bytes, "headers": headers, "index": summary.index_bytes}
 
 
-def as_json(summary: StreamSummary, *, frames: bool) -> dict[str, Any]:
-    """The stream as JSON values; sizes in bytes, times in seconds.
+def with_chroma(kinds: dict[str, int], share: float) -> dict[str, int]:
+    """The same bytes with luma and chroma, which has a share of 0..1, in place of latents."""
+    latents = kinds["latents"]
+    chroma = round(share * latents)
+    rest = {name: size for name, size in kinds.items() if name not in ("motion", "latents")}
+    return {"motion": kinds["motion"], "luma": latents - chroma, "chroma": chroma, **rest}
+
+
+def as_json(summary: StreamSummary, kinds: dict[str, int], *, frames: bool) -> dict[str, Any]:
+    """The stream as JSON values; sizes in bytes (``kinds``: by kind), times in seconds.
 
     ``rate_kbps`` and ``rate_bpp`` count all readable bytes; both are null without frames.
     """
@@ -109,7 +129,7 @@ def as_json(summary: StreamSummary, *, frames: bool) -> dict[str, Any]:
         "seconds": float(count / rate),
         "rate_kbps": kbit_per_second(summary.total_bytes, count, rate) if count else None,
         "rate_bpp": _bpp(summary) if count else None,
-        "bytes": {**bytes_by_kind(summary), "total": summary.total_bytes},
+        "bytes": {**kinds, "total": summary.total_bytes},
         "gops": [
             {
                 "frame": group[0].header.frame_number,
@@ -150,15 +170,15 @@ def _frame(frame: FrameSummary) -> dict[str, Any]:
     }
 
 
-def as_text(summary: StreamSummary, *, name: str, frames: bool) -> str:
-    """The stream in words, and a line per frame if asked for."""
+def as_text(summary: StreamSummary, kinds: dict[str, int], *, name: str, frames: bool) -> str:
+    """The stream in words, with bytes by kind, and a line per frame if asked for."""
     rows = {
         "stream": f"{printable(name)}, {file_size(summary.total_bytes)}",
         "video": _video(summary),
         "colours": _colours(summary.header),
         "coding": _coding(summary),
         "rate": _rate(summary),
-        "bytes": _shares(summary),
+        "bytes": _shares(summary, kinds),
         "model": _model_name(summary.header),
         "state": _state(summary),
     }
@@ -224,16 +244,16 @@ def _rate(summary: StreamSummary) -> str:
     return f"{kbps:.2f} kbit/s, {_bpp(summary):.4f} bit/pixel"
 
 
-def _shares(summary: StreamSummary) -> str:
+def _shares(summary: StreamSummary, by_kind: dict[str, int]) -> str:
     """Shares of all bytes: of key and inter frames, and of what they hold."""
     total = summary.total_bytes
     assert total >= STREAM_HEADER_BYTES
     key = sum(frame.packet_bytes for frame in summary.frames if frame.is_key)
     inter = sum(frame.packet_bytes for frame in summary.frames) - key
-    kinds = {"key frames": key, "inter frames": inter}
+    frames = {"key frames": key, "inter frames": inter}
     parts = (
         ", ".join(f"{name} {n / total:.1%}" for name, n in shares.items())
-        for shares in (kinds, bytes_by_kind(summary))
+        for shares in (frames, by_kind)
     )
     return "; ".join(parts)
 

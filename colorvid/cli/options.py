@@ -20,7 +20,7 @@ Options = argparse._ActionsContainer
 """A parser, or a group of its options."""
 
 _PARAMETERS = [f.name for f in (*fields(EncodeOptions), *fields(DecodeOptions))]
-_FURTHER = ("at", "cache", "cluster", "keep_tree", "reference", "rgb", "start")
+_FURTHER = ("at", "cache", "cluster", "keep_tree", "reference", "rgb", "shares", "start")
 _OPTIONS = {name: f"--{name.replace('_', '-')}" for name in (*_PARAMETERS, *_FURTHER)}
 _OPTIONS |= {"rate": "--fps", "overwrite": "-y", "matrix": "--colormatrix"}
 _PARAMETER = re.compile(rf"(?<![^\s(])({'|'.join(_OPTIONS)})=(\S+)")

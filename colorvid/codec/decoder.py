@@ -116,6 +116,13 @@ class Decoder:
         self._slots.follow(packet, target)
         return picture
 
+    def decoded_bits(self) -> tuple[float, float] | None:
+        """Information of luma and of chroma in the frame decoded last, in bits.
+
+        Both with their hyper-latents; None without the native core.
+        """
+        return self._frames.decoded_bits()
+
     def work(self) -> dict[str, Work]:
         """What was done so far, by stage."""
         return {"motion": Work(self._motion_seconds)} | self._frames.work()

@@ -53,6 +53,7 @@ class DecodedRecord:
         size_bytes: of the packet.
         problem: what is wrong, in one line, where it begins; None otherwise.
         mismatch: the picture decoded, but is not the one that was encoded.
+        bits: information of luma and of chroma; None = not known.
     """
 
     header: PacketHeader | None
@@ -60,6 +61,7 @@ class DecodedRecord:
     size_bytes: int = 0
     problem: str | None = None
     mismatch: bool = False
+    bits: tuple[float, float] | None = None
 
 
 @contextmanager
@@ -201,7 +203,8 @@ class _GroupDecoder:
         header, size = packet.header, packet.size_bytes
         try:
             with enough_memory(self._decoder.size):
-                return DecodedRecord(header, self._decoder.decode(packet), size)
+                frame = self._decoder.decode(packet)
+                return DecodedRecord(header, frame, size, bits=self._decoder.decoded_bits())
         except HashMismatch as error:
             self._broken = True
             return DecodedRecord(header, None, size, str(error), mismatch=True)

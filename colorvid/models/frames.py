@@ -48,5 +48,8 @@ class FrameCodec(Protocol):
     def encode_inter(self, quality: int, links: Links, motion: Motion, frame: Frame) -> Coded:
         """Encode a P or B frame; arguments and errors as for `decode_inter`."""
 
+    def decoded_bits(self) -> tuple[float, float] | None:
+        """Information of luma and of chroma in the frame decoded last, bits; None = not known."""
+
     def work(self) -> dict[str, Work]:
         """What was done so far, by stage."""

@@ -137,6 +137,10 @@ class TorchCodec:
         """See `FrameCodec.encode_inter`."""
         return self._encode(lambda: self._frames.encode_inter(quality, links, motion, frame))
 
+    def decoded_bits(self) -> None:
+        """Not known: see `FrameCodec.decoded_bits`."""
+        return None
+
     def _decode(
         self,
         latents: bytes,

@@ -82,6 +82,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "codec_new": (_HANDLE, (_HANDLE, _INT, _INT, _INT, _INT)),
     "codec_free": (None, (_HANDLE,)),
     "codec_decode": (_INT, (_HANDLE, _INT, _ARRAY, ctypes.c_char_p, _SIZE, _ARRAY)),
+    "codec_decoded_bits": (None, (_HANDLE, _ARRAY)),
     "codec_encode": (
         _INT,
         (_HANDLE, _INT, _ARRAY, _ARRAY, _ARRAY, _PLACE, ctypes.POINTER(_SIZE), _ARRAY),

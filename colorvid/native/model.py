@@ -241,6 +241,12 @@ class NativeCodec:
         done = zip(seconds.tolist(), products.tolist(), strict=True)
         return {stage: Work(*pair) for stage, pair in zip(STAGES, done, strict=True)}
 
+    def decoded_bits(self) -> tuple[float, float]:
+        """See `FrameCodec.decoded_bits`."""
+        bits = np.zeros(2)
+        self._functions["codec_decoded_bits"](self._handle, pointer(bits, np.float64))
+        return float(bits[0]), float(bits[1])
+
     def _decode(self, quality: int, motion: _MotionStruct, latents: bytes) -> Frame:
         planes = self._planes()
         self._model.core.call(

@@ -109,9 +109,12 @@ def test_damaged_videos(tmp_path: Path) -> None:
 def test_section_limits(tmp_path: Path, suffix: str) -> None:
     path = write_clip(tmp_path / f"a{suffix}")
     assert "seek=5 skips all frames there are; skip fewer" in refused(PastEnd, path, seek=5)
-    for seek in (-1, 2**31):
-        message = refused(ConfigError, path, seek=seek)
-        assert message == f"seek={seek} is not allowed; it must be 0..2147483647"
+    assert "seek=5 skips all frames" in refused(PastEnd, path, seek="5")
+    message = refused(ConfigError, path, seek=2**31)
+    assert message == f"seek={2**31} is not allowed; it must be 0..2147483647"
+    for place in (-1, "-1", "soon", "1m"):
+        message = refused(ConfigError, path, seek=place)
+        assert message.startswith(f"seek={place} is not allowed; give a frame by its number, or a")
     for frames in (0, 2**31):
         message = refused(ConfigError, path, frames=frames)
         assert message == f"frames={frames} is not allowed; it must be 1..2147483647"

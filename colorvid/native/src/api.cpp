@@ -261,6 +261,7 @@ struct FrameCodec {
 
     Codec codec;
     SymbolEncoder encoder;
+    double decoded_bits[2] = {0, 0};  // of luma and chroma of the last frame decoded
 };
 
 }  // namespace colorvid
@@ -359,8 +360,12 @@ int colorvid_codec_decode(FrameCodec* frames, int quality, const CodecMotion* mo
     return guarded([&] {
         SymbolDecoder decoder(data, size);
         const Links& links = motion->links;
-        if (motion->past) codec.decode_inter(quality, links, prediction_of(*motion), decoder);
-        else codec.decode_key(quality, links.target, decoder);
+        const double before = decoder.bits();
+        const double between =
+            motion->past ? codec.decode_inter(quality, links, prediction_of(*motion), decoder)
+                         : codec.decode_key(quality, links.target, decoder);
+        frames->decoded_bits[0] = decoder.empty() ? 0 : between - before;
+        frames->decoded_bits[1] = decoder.empty() ? 0 : decoder.bits() - between;
         give(codec.picture(links.target), planes);
         return kFine;
     });
@@ -394,6 +399,10 @@ int colorvid_codec_encode(FrameCodec* frames, int quality, const CodecMotion* mo
         give(codec.picture(links.target), planes);
         return kFine;
     });
+}
+
+void colorvid_codec_decoded_bits(const FrameCodec* codec, double bits[2]) {
+    std::copy(codec->decoded_bits, codec->decoded_bits + 2, bits);
 }
 
 void colorvid_codec_work(const FrameCodec* codec, double* seconds, double* macs) {

@@ -127,6 +127,8 @@ struct CodecMotion {
 COLORVID_API int colorvid_codec_decode(colorvid::FrameCodec* codec, int quality,
                                        const CodecMotion* motion, const uint8_t* data, size_t size,
                                        uint8_t* const planes[3]);
+// Information of the symbols of luma and of chroma of the frame decoded last, in bits.
+COLORVID_API void colorvid_codec_decoded_bits(const colorvid::FrameCodec* codec, double bits[2]);
 // Encode a frame and give it as decoders show it. The bytes belong to `codec` until its next call.
 // `bits` of hyper-latents and latents, of luma and then of chroma.
 COLORVID_API int colorvid_codec_encode(colorvid::FrameCodec* codec, int quality,

@@ -254,11 +254,15 @@ public:
     }
     void chroma(Work& work, const Branch& branch, int quality, const Condition* condition,
                 Latents& y) {
+        between_ = decoder_.bits();
         branch.decode(work, decoder_, quality, condition, y);
     }
+    // What the decoder had read when it came to chroma.
+    double between() const { return between_; }
 
 private:
     SymbolDecoder& decoder_;
+    double between_ = 0;
 };
 
 // An encoder chooses them.
@@ -422,15 +426,17 @@ void Codec::inter(int quality, const Links& links, const Prediction& motion, Sid
     slot.filled = true;
 }
 
-void Codec::decode_key(int quality, int target, SymbolDecoder& decoder) {
+double Codec::decode_key(int quality, int target, SymbolDecoder& decoder) {
     Receiver side(decoder);
     key(quality, target, side);
+    return side.between();
 }
 
-void Codec::decode_inter(int quality, const Links& links, const Prediction& motion,
-                         SymbolDecoder& decoder) {
+double Codec::decode_inter(int quality, const Links& links, const Prediction& motion,
+                           SymbolDecoder& decoder) {
     Receiver side(decoder);
     inter(quality, links, motion, side);
+    return side.between();
 }
 
 FrameInformation Codec::encode_key(int quality, int target, const Plane source[3],

@@ -88,9 +88,10 @@ public:
         return slots_[links.past].filled && (links.future < 0 || slots_[links.future].filled);
     }
 
-    void decode_key(int quality, int target, SymbolDecoder& decoder);
-    void decode_inter(int quality, const Links& links, const Prediction& motion,
-                      SymbolDecoder& decoder);
+    // Both give the `bits()` of the decoder between luma and chroma.
+    double decode_key(int quality, int target, SymbolDecoder& decoder);
+    double decode_inter(int quality, const Links& links, const Prediction& motion,
+                        SymbolDecoder& decoder);
     FrameInformation encode_key(int quality, int target, const Plane source[3],
                                 SymbolEncoder& encoder);
     FrameInformation encode_inter(int quality, const Links& links, const Prediction& motion,

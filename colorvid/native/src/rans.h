@@ -92,6 +92,9 @@ public:
     // Whether every symbol is 0, as nothing was written.
     bool empty() const { return empty_; }
 
+    // Information of what was read, in bits; differences count.
+    double bits() const { return 8.0 * static_cast<double>(at_) - std::log2(double(state_)); }
+
     // The next symbol, within +-2047 whatever the bytes are.
     int read(const SymbolTables& tables, int row) {
         if (empty_) return 0;
