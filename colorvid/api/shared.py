@@ -8,14 +8,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from colorvid.errors import ConfigError, InputError
 from colorvid.files.streams import create_stream, name_of, open_stream
 from colorvid.io.files import os_errors
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 Source = str | Path | bytes | bytearray | memoryview | BinaryIO
 """A file by name (``-`` = standard input), its bytes, or a binary file that is open."""
@@ -75,7 +72,7 @@ class SharedFile:
         """The file from its start on, with a position that no other reader moves."""
         return cast(BinaryIO, _View(self))
 
-    def read_at(self, position: int, buffer: WriteableBuffer) -> int:
+    def read_at(self, position: int, buffer: Any) -> int:
         """Fill a buffer from a position; how many bytes there were.
 
         Raises:
@@ -116,7 +113,7 @@ class _View(io.RawIOBase):
         """It is."""
         return True
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         """Read on."""
         count = self._shared.read_at(self._position, buffer)
         self._position += count
