@@ -62,7 +62,7 @@ class SharedFile:
                 f"source is of type {type(source).__name__}; it must be the name of a file, bytes "
                 "or a binary file"
             )
-        elif source.closed:
+        elif getattr(source, "closed", False):
             raise ConfigError(f"source is {self.label}, which is closed; open it again")
         else:
             file = source
