@@ -137,7 +137,6 @@ def check_options(task: str, options: Options, where: str) -> None:
     try:
         if task == "encode":
             EncodeOptions(**encode_keywords(options))
-            _check_whole(options, frames=1, seek=0)
         elif task in ("decode", "verify"):
             DecodeOptions(**{k: v for k, v in options.items() if k != "suffix"})
             _check_whole(options, max_pixels=1)

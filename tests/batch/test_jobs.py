@@ -98,7 +98,7 @@ def test_originals_of_scored_streams(here: Path) -> None:
         ("[[job]]\ninput='a.mkv'\nquality='high'\n", "quality is 'high'; it must be a whole"),
         ("[[job]]\ninput='a.mkv'\nquality=64\n", "a.mkv: quality 64 is not allowed"),
         ("[[job]]\ninput='a.mkv'\nrate='0'\n", "rate is '0'; it must be a frame rate"),
-        ("[[job]]\ninput='a.mkv'\nframes=0\n", "frames is 0; it must be 1 or more"),
+        ("[[job]]\ninput='a.mkv'\nframes=0\n", "a.mkv: frames=0 is not allowed; it must be 1.."),
         ("[[job]]\ninput='a.mkv'\nconvert='maybe'\n", "convert is 'maybe'; it must be true or"),
         ("[[job]]\ninput='a.mkv'\noutput='../a.clv'\n", "'../a.clv' is outside the folder"),
         ("[[jobs]]\ninput='a.mkv'\n", "unknown key 'jobs'; allowed are"),
