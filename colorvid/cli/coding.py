@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
+from typing import Any
 
 from colorvid.cli.options import (
     Command,
@@ -12,6 +13,7 @@ from colorvid.cli.options import (
     add_input,
     add_output,
     add_work,
+    amount,
     bframes_of,
     frame_rate,
     in_words_of_options,
@@ -20,6 +22,7 @@ from colorvid.cli.options import (
     whole,
 )
 from colorvid.cli.terminal import Signals, progress_line, say
+from colorvid.codec.targets import FIGURES
 from colorvid.config import (
     DEFAULT_GOP,
     DEFAULT_MIN_GOP,
@@ -56,12 +59,57 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
     )
+    _add_targets(parser)
     source = add_choices(parser)
     source.add_argument(
         "--full-range", action="store_true",
         help="of pictures in RGB (.png, .webp, .bmp, .tif): code Y from 0 to 255, not 16 to 235",
     )  # fmt: skip
     add_work(parser)
+
+
+def _add_targets(parser: argparse.ArgumentParser) -> None:
+    """What a whole video may be asked to have, in place of a quality."""
+    group = parser.add_argument_group(
+        "targets", "in place of --quality; the input is read several times"
+    )
+    group.add_argument(
+        "--bitrate", type=amount, metavar="RATE", help="bits a second, as in 800k or 1.5M, to 3 %%"
+    )
+    group.add_argument(
+        "--target-size", type=amount, metavar="SIZE",
+        help="bytes of the stream, as in 20M: at most that, and at most 3 %% less",
+    )  # fmt: skip
+    group.add_argument(
+        "--target-psnr", type=float, metavar="DB", help="mean PSNR of YUV (6:1:1), to 0.1 dB"
+    )
+    group.add_argument(
+        "--target-de", type=float, metavar="DE", help="mean CIEDE2000, as in 1.5, to 0.05"
+    )
+    group.add_argument(
+        "--target-ms-ssim", type=float, metavar="X",
+        help="mean MS-SSIM of luma, as in 0.98, to 0.1 dB of it",
+    )  # fmt: skip
+
+
+def _targets(options: Namespace) -> dict[str, Any]:
+    """The targets that are given, as keywords of `EncodeOptions`.
+
+    Raises:
+        ConfigError: there is a quality too.
+    """
+    given = {name: value for name in FIGURES if (value := getattr(options, name)) is not None}
+    if given and options.quality is not None:
+        name, value = next(iter(given.items()))
+        raise ConfigError(
+            f"quality={options.quality} does not go with {name}={value}; leave out one of them"
+        )
+    return given
+
+
+def quality_of(options: Namespace) -> int:
+    """What ``--quality`` says."""
+    return DEFAULT_QUALITY if options.quality is None else int(options.quality)
 
 
 def add_choices(parser: argparse.ArgumentParser) -> Options:
@@ -94,7 +142,7 @@ def _add_quality(group: Options) -> None:
     """What decides on quality and size."""
     top = QUALITIES - 1
     group.add_argument(
-        "-q", "--quality", type=whole(0, top), default=DEFAULT_QUALITY, metavar="Q",
+        "-q", "--quality", type=whole(0, top), metavar="Q",
         help=f"0 to {top}; a higher number gives a better picture and a larger file "
         f"(default: {DEFAULT_QUALITY})",
     )  # fmt: skip
@@ -186,7 +234,8 @@ def _encode(options: Namespace, signals: Signals) -> int:
             options.input,
             options.output,
             EncodeOptions(
-                quality=options.quality,
+                quality=quality_of(options),
+                **_targets(options),
                 gop=options.gop,
                 scenecut=options.scenecut,
                 min_gop=options.min_gop,
@@ -233,7 +282,7 @@ def _encode_picture(options: Namespace) -> int:
     from colorvid.images.stills import PictureOptions, encode_picture_file
 
     names = ("size", "fps", "csv", "psnr", "inter_quality", "bframes", "frames", "seek")
-    for name in names:
+    for name in (*names, *FIGURES):
         if getattr(options, name):
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{option} is for videos, and {options.input} is a picture; drop it")
@@ -241,7 +290,7 @@ def _encode_picture(options: Namespace) -> int:
         options.input,
         options.output,
         PictureOptions(
-            quality=options.quality,
+            quality=quality_of(options),
             full_range=options.full_range,
             convert=options.convert,
             device=options.device,

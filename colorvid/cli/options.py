@@ -59,7 +59,9 @@ def resolution(text: str) -> tuple[int, int]:
     """Type of an option: ``WxH`` in luma samples."""
     width, cross, height = text.lower().partition("x")
     if not (cross and width.isdecimal() and height.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} must be WxH, as in 1920x1080")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be WxH, as in 1920x1080; the size of a stream is --target-size"
+        )
     return int(width), int(height)
 
 
@@ -71,6 +73,21 @@ def frame_rate(text: str) -> Fraction:
         value = Fraction(0)
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} must be a frame rate, as in 25 or 30000/1001")
+    return value
+
+
+_UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "": 1}
+
+
+def amount(text: str) -> int:
+    """Type of an option: a number with ``k``, ``M`` or ``G`` for thousands, millions, billions."""
+    digits = text.rstrip("kKmMgG")
+    try:
+        value = round(Fraction(digits) * _UNITS[text[len(digits) :].lower()])
+    except (ValueError, ZeroDivisionError, KeyError):
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be an amount, as in 800k, 1.5M or 20M")
     return value
 
 

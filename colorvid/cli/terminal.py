@@ -139,6 +139,11 @@ class _Line:
             line = f"{done} of {total} {unit}, {text}, {duration(left)} left"
         say(f"colorvid: {line}")
 
+    def _begin_again(self) -> None:
+        """Start from 0, maybe towards another total."""
+        self.close()
+        self._bar = self._pace = None
+
     def close(self) -> None:
         """Remove the line."""
         if self._bar is not None:
@@ -148,9 +153,17 @@ class _Line:
 class ProgressLine(_Line):
     """Progress callback that shows frames, speed and the time left on stderr."""
 
+    _turn = 0
+
     def __call__(self, progress: Progress) -> None:
         """Update the line."""
-        self._update(progress.frames, progress.total, "frames", f"{progress.fps:.2f} fps")
+        text = f"{progress.fps:.2f} fps"
+        if progress.turn:
+            text = f"pass {progress.turn}, {text}"
+            if progress.turn != self._turn:
+                self._turn = progress.turn
+                self._begin_again()
+        self._update(progress.frames, progress.total, "frames", text)
 
 
 class PointLine(_Line):

@@ -11,21 +11,24 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorvid.bitstream import ClvWriter, DisplayOrder, Due, Tune
 from colorvid.codec.settings import EncoderSettings
+from colorvid.codec.targets import DE, FIGURES, MS_SSIM, Target
 from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, DEFAULT_MIN_GOP, DEFAULT_QUALITY, TUNES
+from colorvid.errors import ConfigError
 from colorvid.files.decode import ProgressCallback, check_threads
-from colorvid.files.reports import EncodeReport, FrameCounter, Progress
+from colorvid.files.reports import EncodeReport, FrameCounter, Progress, Scorer
 from colorvid.files.streams import create_stream, header_of
-from colorvid.frame import Frame
 from colorvid.io import FrameReader, VideoInfo, open_reader
 from colorvid.io.places import check_apart
 from colorvid.native.core import core_for_encoding
 from colorvid.quality.log import FrameLog, FrameRow, open_log
-from colorvid.quality.scores import FrameScores, MeanScores, color_spec, score_frame
+from colorvid.quality.metrics import MS_SSIM_MIN_SIDE_PX
+from colorvid.quality.scores import MeanScores, color_spec, score_frame
 from colorvid.system.interrupts import uninterrupted
 from colorvid.system.limits import require_folder
 
@@ -33,11 +36,17 @@ if TYPE_CHECKING:
     from typing_extensions import TypedDict, Unpack
 
     from colorvid.codec.groups import EncodedFrame
+    from colorvid.models.loading import Model
 
     class EncodeKeywords(TypedDict, total=False):
         """The fields of `EncodeOptions` as keyword arguments."""
 
         quality: int
+        bitrate: int | None
+        target_size: int | None
+        target_psnr: float | None
+        target_de: float | None
+        target_ms_ssim: float | None
         gop: int
         scenecut: bool
         min_gop: int
@@ -62,7 +71,12 @@ class EncodeOptions:
     """How to encode a video.
 
     Attributes:
-        quality: 0..63 of key frames, higher is better.
+        quality: 0..63 of key frames, higher is better; a target replaces it.
+        bitrate: bits a second that the whole stream shall have, to 3 %.
+        target_size: bytes that the stream shall have at most, to 3 %.
+        target_psnr: mean PSNR of YUV (6:1:1) to reach, to 0.1 dB.
+        target_de: mean CIEDE2000 to reach, to 0.05.
+        target_ms_ssim: mean MS-SSIM of luma to reach, 0..1, to 0.1 dB of it.
         gop: every so many frames there is a key frame, at least 1.
         scenecut: whether a new scene begins with a key frame too.
         min_gop: frames from a key frame to one of a new scene, at least.
@@ -89,6 +103,11 @@ class EncodeOptions:
     """
 
     quality: int = DEFAULT_QUALITY
+    bitrate: int | None = None
+    target_size: int | None = None
+    target_psnr: float | None = None
+    target_de: float | None = None
+    target_ms_ssim: float | None = None
     gop: int = DEFAULT_GOP
     scenecut: bool = True
     min_gop: int = DEFAULT_MIN_GOP
@@ -111,6 +130,11 @@ class EncodeOptions:
         """Refuse values out of their ranges."""
         check_threads(self.threads)
         self.settings()
+        if self.target is not None and self.inter_quality is not None:
+            raise ConfigError(
+                f"inter_quality={self.inter_quality} does not go with {self.target.name}="
+                f"{self.target.value}; leave out one of them"
+            )
 
     def settings(self) -> EncoderSettings:
         """What of it the encoder of frames needs."""
@@ -122,6 +146,19 @@ class EncodeOptions:
             bframes=self.bframes,
             inter_quality=self.inter_quality,
         )
+
+    @property
+    def target(self) -> Target | None:
+        """What the whole video shall have; None = constant quality.
+
+        Raises:
+            ConfigError: there are two targets, or a value is not allowed.
+        """
+        values = {name: value for name in FIGURES if (value := getattr(self, name)) is not None}
+        if len(values) > 1:
+            given = " and ".join(f"{name}={value}" for name, value in values.items())
+            raise ConfigError(f"{given} are given; a video can have one target only")
+        return next((Target(*pair) for pair in values.items()), None)
 
     @property
     def tune(self) -> Tune:
@@ -166,7 +203,6 @@ def encode_file(
         if options.csv is not None:
             log = stack.enter_context(open_log(options.csv, overwrite=options.overwrite))
         with uninterrupted():
-            from colorvid.codec.groups import encode_frames
             from colorvid.models.loading import model_on
 
         model = model_on(options.device, options.model)
@@ -174,38 +210,92 @@ def encode_file(
         writer.write_header(
             header_of(reader.info, options.settings(), model.identity, options.tune)
         )
-        counter = FrameCounter()
-        score = _scorer(reader.info) if options.scores or options.csv is not None else None
-        coded = encode_frames(
-            model,
-            options.settings(),
-            reader,
-            reader.info.size,
-            threads=options.threads,
-            scorer=_counting(score, counter),
-        )
-        stack.enter_context(closing(coded))
-        written = coded if log is None else _logged(coded, log, options.settings().reorder)
-        return _write_packets(written, writer, reader, (options.progress, counter))
+        job = _Job(options, reader, model, writer, log)
+        if options.target is None:
+            return _at_constant_quality(job)
+        return _to_target(job, options.target, partial(_open_source, source, options))
 
 
-def _counting(
-    score: Callable[[Frame, Frame], FrameScores] | None, counter: FrameCounter
-) -> Callable[[Frame, Frame], FrameScores | None]:
-    """Scores frames, or not, and counts them."""
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """An encoding whose files are open, and the header written."""
 
-    def count(source: Frame, decoded: Frame) -> FrameScores | None:
-        scores = None if score is None else score(source, decoded)
-        counter()
-        return scores
+    options: EncodeOptions
+    reader: FrameReader
+    model: Model
+    writer: ClvWriter
+    log: FrameLog | None
 
-    return count
+    def scorer(self) -> Scorer | None:
+        """What the options need of it; None = nothing.
+
+        Raises:
+            ConfigError: the frames have no such figure as the target is about.
+        """
+        options, info = self.options, self.reader.info
+        metric = None if options.target is None else options.target.figure.metric
+        all_quick = options.scores or options.csv is not None
+        if metric is None and not all_quick:
+            return None
+        spec = color_spec(info) if all_quick or metric == DE.metric else None
+        if metric == DE.metric and spec is None:
+            raise ConfigError(
+                f"target_de={options.target_de} needs colours by BT.601, BT.709 or BT.2020; the "
+                f"input has matrix {info.matrix}"
+            )
+        with_ms_ssim = metric == MS_SSIM.metric
+        if with_ms_ssim and min(info.width, info.height) < MS_SSIM_MIN_SIDE_PX:
+            raise ConfigError(
+                f"target_ms_ssim={options.target_ms_ssim} needs sides of {MS_SSIM_MIN_SIDE_PX} "
+                f"samples or more; the input is {info.size}"
+            )
+        return partial(score_frame, spec=spec, ms_ssim_too=with_ms_ssim)
+
+    def write(
+        self, coded: Iterator[EncodedFrame], progress: ProgressCallback | None, done: FrameCounter
+    ) -> EncodeReport:
+        """Write packets, lines of the log and the index."""
+        if self.log is not None:
+            coded = _logged(coded, self.log, self.options.settings().reorder)
+        return _write_packets(coded, self.writer, self.reader.info, (progress, done))
 
 
-def _scorer(info: VideoInfo) -> Callable[[Frame, Frame], FrameScores]:
-    """Scores frames of such a video, without the slow MS-SSIM."""
-    spec = color_spec(info)
-    return lambda source, decoded: score_frame(source, decoded, spec, ms_ssim_too=False)
+def _at_constant_quality(job: _Job) -> EncodeReport:
+    """Encode in one pass with the quality of the options."""
+    from colorvid.codec.groups import encode_frames
+
+    options, reader, counter = job.options, job.reader, FrameCounter()
+    coded = encode_frames(
+        job.model,
+        options.settings(),
+        reader,
+        reader.info.size,
+        threads=options.threads,
+        scorer=counter.counting(job.scorer()),
+    )
+    with closing(coded):
+        report = job.write(coded, options.progress, counter)
+    return replace(report, warnings=reader.warnings)
+
+
+def _to_target(job: _Job, target: Target, reopen: Callable[[], FrameReader]) -> EncodeReport:
+    """Encode in as many passes as a target takes."""
+    from colorvid.files.passes import Passes, Work
+    from colorvid.files.spool import Spool
+
+    start, options = time.perf_counter(), job.options
+    work = Work(
+        reopen, job.model, options.settings(), options.threads, job.scorer(), options.progress
+    )
+    with Spool() as spool:
+        outcome = Passes(work, target, spool).run(job.reader)
+        report = job.write(spool.frames(outcome.qualities), None, FrameCounter())
+    return replace(
+        report,
+        warnings=outcome.warnings,
+        seconds=time.perf_counter() - start,
+        passes=outcome.passes,
+    )
 
 
 def _open_source(source: str | Path, options: EncodeOptions) -> FrameReader:
@@ -240,7 +330,7 @@ def _write_rows(log: FrameLog, due: list[Due[FrameRow]]) -> None:
 def _write_packets(
     coded: Iterator[EncodedFrame],
     writer: ClvWriter,
-    reader: FrameReader,
+    info: VideoInfo,
     watching: tuple[ProgressCallback | None, FrameCounter],
 ) -> EncodeReport:
     """Write packets and the index; report the progress to the first of ``watching``."""
@@ -256,16 +346,14 @@ def _write_packets(
         if progress is not None:
             elapsed = time.perf_counter() - start
             size, done = writer.bytes_written, counter.at_least(count)
-            total, rate = reader.info.frames, reader.info.rate
-            progress(Progress(done, total, size, rate, elapsed, written=count))
+            progress(Progress(done, info.frames, size, info.rate, elapsed, written=count))
     writer.finish()
     seconds = time.perf_counter() - start
     return EncodeReport(
         count,
         writer.bytes_written,
-        reader.info.rate,
+        info.rate,
         seconds,
         means.means(),
-        reader.warnings,
-        qualities / max(count, 1),
+        quality=qualities / max(count, 1),
     )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 from colorvid.errors import DamagedStream, HashMismatch
+from colorvid.frame import Frame
 from colorvid.quality.metrics import kbit_per_second
 from colorvid.quality.scores import FrameScores
+
+Scorer = Callable[[Frame, Frame], FrameScores]
+"""Scores a decoded frame, the second one, against its source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,7 @@ class Progress:
         rate: frames per second of the video.
         seconds: since the first frame was begun.
         written: frames that ``size_bytes`` holds; None = all that are finished.
+        turn: number of the pass over the video, from 1; 0 = there is only one.
     """
 
     frames: int
@@ -30,6 +36,7 @@ class Progress:
     rate: Fraction
     seconds: float
     written: int | None = None
+    turn: int = 0
 
     @property
     def fps(self) -> float:
@@ -56,6 +63,16 @@ class FrameCounter:
         with self._lock:
             self._count += 1
 
+    def counting(self, score: Scorer | None) -> Callable[[Frame, Frame], FrameScores | None]:
+        """A scorer that counts frames, and scores them if there is one to do so."""
+
+        def count(source: Frame, decoded: Frame) -> FrameScores | None:
+            scores = None if score is None else score(source, decoded)
+            self()
+            return scores
+
+        return count
+
     def at_least(self, count: int) -> int:
         """The number, or ``count`` if it is larger, as for lost frames that nobody decodes."""
         return max(self._count, count)
@@ -73,6 +90,7 @@ class EncodeReport:
         scores: means over frames; None = not asked for.
         warnings: what is doubtful about the source, a line each.
         quality: mean index of the frames, 0..63.
+        passes: over the video, or parts of it.
     """
 
     frames: int
@@ -82,6 +100,7 @@ class EncodeReport:
     scores: FrameScores | None
     warnings: tuple[str, ...] = ()
     quality: float = 0.0
+    passes: int = 1
 
     @property
     def fps(self) -> float:
