@@ -119,7 +119,7 @@ class Target:
             return Aim(figure, bits_a_sample, 0.015)
         if self.name == "target_size":
             return Aim(figure, bits_a_sample * 0.99, 0.01, is_limit=True)
-        return Aim(figure, value, 0.025 / value if figure is DE else 0.05)
+        return Aim(figure, value, min(0.05, 0.025 / value) if figure is DE else 0.05)
 
 
 @dataclass(frozen=True, slots=True)
