@@ -90,10 +90,22 @@ def _add_targets(parser: argparse.ArgumentParser) -> None:
         "--target-ms-ssim", type=float, metavar="X",
         help="mean MS-SSIM of luma, as in 0.98, to 0.1 dB of it",
     )  # fmt: skip
+    group.add_argument(
+        "--one-pass", action="store_true", help="meet --bitrate in one pass, less exactly"
+    )
+    limits = parser.add_argument_group("limits", "with --quality or --bitrate, in one pass")
+    limits.add_argument(
+        "--maxrate", type=amount, metavar="RATE",
+        help="bits a second that a receiver takes in; frames get coarser to keep to it",
+    )  # fmt: skip
+    limits.add_argument(
+        "--bufsize", type=amount, metavar="BITS",
+        help="bits that the receiver's buffer holds (default: two seconds of --maxrate)",
+    )  # fmt: skip
 
 
 def _targets(options: Namespace) -> dict[str, Any]:
-    """The targets that are given, as keywords of `EncodeOptions`.
+    """Targets and limits that are given, as keywords of `EncodeOptions`.
 
     Raises:
         ConfigError: there is a quality too.
@@ -104,7 +116,8 @@ def _targets(options: Namespace) -> dict[str, Any]:
         raise ConfigError(
             f"quality={options.quality} does not go with {name}={value}; leave out one of them"
         )
-    return given
+    limits = "one_pass", "maxrate", "bufsize"
+    return given | {name: getattr(options, name) for name in limits}
 
 
 def quality_of(options: Namespace) -> int:
@@ -282,7 +295,7 @@ def _encode_picture(options: Namespace) -> int:
     from colorvid.images.stills import PictureOptions, encode_picture_file
 
     names = ("size", "fps", "csv", "psnr", "inter_quality", "bframes", "frames", "seek")
-    for name in (*names, *FIGURES):
+    for name in (*names, *FIGURES, "one_pass", "maxrate", "bufsize"):
         if getattr(options, name):
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{option} is for videos, and {options.input} is a picture; drop it")

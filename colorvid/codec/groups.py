@@ -14,7 +14,7 @@ from typing import TypeVar
 from colorvid.bitstream import ClvReader, Damage, Packet, PacketHeader, StreamHeader
 from colorvid.codec import parallel
 from colorvid.codec.decoder import Decoder, MissingReference
-from colorvid.codec.encoder import CodedFrame, GroupEncoder
+from colorvid.codec.encoder import CodedFrame, GroupEncoder, Guard
 from colorvid.codec.lookahead import KeyFrames
 from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import DamagedStream, HashMismatch, OutOfMemory
@@ -44,12 +44,14 @@ class PlannedFrame:
         frame: the picture.
         begins: whether it becomes a key frame.
         quality: of its group, 0..63.
+        guard: of the bits of its group; None = they are not limited.
     """
 
     number: int
     frame: Frame
     begins: bool
     quality: int
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ class _GroupWorker:
         with enough_memory(size):
             if self._encoder is None:
                 settings = replace(self._settings, quality=item.quality)
-                self._encoder = GroupEncoder(self._model, settings, size, item.number)
+                self._encoder = GroupEncoder(self._model, settings, size, item.number, item.guard)
             return self._rows(self._encoder.push(item.frame))
 
     def flush(self) -> list[EncodedFrame]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from colorvid.codec import structure
 from colorvid.codec.structure import Place
@@ -84,6 +84,11 @@ class EncoderSettings:
     def references(self) -> int:
         """Most pictures that a decoder keeps, as in the stream header."""
         return structure.references(self.most_bframes)
+
+    def lowered(self, by: int) -> EncoderSettings:
+        """The same with all qualities lower, as far as they go."""
+        inter = None if self.inter_quality is None else max(0, self.inter_quality - by)
+        return replace(self, quality=max(0, self.quality - by), inter_quality=inter)
 
     def quality_of(self, place: Place) -> int:
         """Quality of a frame at a place in its group of pictures."""

@@ -15,20 +15,28 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorvid.bitstream import ClvWriter, DisplayOrder, Due, Tune
+from colorvid.bitstream import ClvWriter, DisplayOrder, Due, Packet, Tune
 from colorvid.codec.settings import EncoderSettings
 from colorvid.codec.targets import DE, FIGURES, MS_SSIM, Target
-from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, DEFAULT_MIN_GOP, DEFAULT_QUALITY, TUNES
+from colorvid.config import (
+    DEFAULT_BFRAMES,
+    DEFAULT_GOP,
+    DEFAULT_MIN_GOP,
+    DEFAULT_QUALITY,
+    TUNES,
+    is_whole,
+)
 from colorvid.errors import ConfigError
 from colorvid.files.decode import ProgressCallback, check_threads
 from colorvid.files.reports import EncodeReport, FrameCounter, Progress, Scorer
-from colorvid.files.streams import create_stream, header_of
+from colorvid.files.streams import create_stream, header_of, name_of
 from colorvid.io import FrameReader, VideoInfo, open_reader
-from colorvid.io.places import check_apart
+from colorvid.io.places import check_apart, is_readable_again
 from colorvid.native.core import core_for_encoding
 from colorvid.quality.log import FrameLog, FrameRow, open_log
 from colorvid.quality.metrics import MS_SSIM_MIN_SIDE_PX
 from colorvid.quality.scores import MeanScores, color_spec, score_frame
+from colorvid.system.cores import available_cores
 from colorvid.system.interrupts import uninterrupted
 from colorvid.system.limits import require_folder
 
@@ -47,6 +55,9 @@ if TYPE_CHECKING:
         target_psnr: float | None
         target_de: float | None
         target_ms_ssim: float | None
+        one_pass: bool
+        maxrate: int | None
+        bufsize: int | None
         gop: int
         scenecut: bool
         min_gop: int
@@ -77,6 +88,10 @@ class EncodeOptions:
         target_psnr: mean PSNR of YUV (6:1:1) to reach, to 0.1 dB.
         target_de: mean CIEDE2000 to reach, to 0.05.
         target_ms_ssim: mean MS-SSIM of luma to reach, 0..1, to 0.1 dB of it.
+        one_pass: meet ``bitrate`` in one pass, less exactly; a pipe is read once anyway.
+        maxrate: bits a second at which a receiver takes the stream in, with ``quality`` or
+            ``bitrate``, in one pass: frames get coarser where the stream would not keep up.
+        bufsize: bits that the receiver's buffer holds; None = two seconds of ``maxrate``.
         gop: every so many frames there is a key frame, at least 1.
         scenecut: whether a new scene begins with a key frame too.
         min_gop: frames from a key frame to one of a new scene, at least.
@@ -108,6 +123,9 @@ class EncodeOptions:
     target_psnr: float | None = None
     target_de: float | None = None
     target_ms_ssim: float | None = None
+    one_pass: bool = False
+    maxrate: int | None = None
+    bufsize: int | None = None
     gop: int = DEFAULT_GOP
     scenecut: bool = True
     min_gop: int = DEFAULT_MIN_GOP
@@ -130,6 +148,7 @@ class EncodeOptions:
         """Refuse values out of their ranges."""
         check_threads(self.threads)
         self.settings()
+        self._check_limits()
         if self.target is not None and self.inter_quality is not None:
             raise ConfigError(
                 f"inter_quality={self.inter_quality} does not go with {self.target.name}="
@@ -146,6 +165,26 @@ class EncodeOptions:
             bframes=self.bframes,
             inter_quality=self.inter_quality,
         )
+
+    def _check_limits(self) -> None:
+        """Refuse limits of the rate that have nothing to limit, or no sense."""
+        for name in ("maxrate", "bufsize"):
+            value = getattr(self, name)
+            if value is not None and not is_whole(value, 1):
+                raise ConfigError(f"{name}={value!r} is not allowed; give a number of bits")
+        if self.bufsize is not None and self.maxrate is None:
+            raise ConfigError(f"bufsize={self.bufsize} belongs to a maxrate; give one")
+        target = self.target
+        if target is not None and target.name != "bitrate":
+            given = {"maxrate": self.maxrate, "one_pass": self.one_pass or None}
+            for name, value in given.items():
+                if value is not None:
+                    raise ConfigError(
+                        f"{name}={value} does not go with {target.name}={target.value}, which "
+                        "takes several passes; leave out one of them"
+                    )
+        elif target is None and self.one_pass:
+            raise ConfigError("one_pass=True is for a bitrate; give one")
 
     @property
     def target(self) -> Target | None:
@@ -211,8 +250,16 @@ def encode_file(
             header_of(reader.info, options.settings(), model.identity, options.tune)
         )
         job = _Job(options, reader, model, writer, log)
+        once = not is_readable_again(source)
+        if options.maxrate is not None or options.one_pass or (once and options.bitrate):
+            return _in_one_pass(job, unasked=once and not options.one_pass)
         if options.target is None:
             return _at_constant_quality(job)
+        if once:
+            raise ConfigError(
+                f"{options.target.name}={options.target.value} takes several passes, and "
+                f"{name_of(source, 'stdin')} can be read only once; give a file, or a bitrate"
+            )
         return _to_target(job, options.target, partial(_open_source, source, options))
 
 
@@ -276,6 +323,60 @@ def _at_constant_quality(job: _Job) -> EncodeReport:
     with closing(coded):
         report = job.write(coded, options.progress, counter)
     return replace(report, warnings=reader.warnings)
+
+
+def _in_one_pass(job: _Job, *, unasked: bool) -> EncodeReport:
+    """Keep to a rate as far as one pass can; ``unasked`` if the source allows no second one."""
+    from colorvid.codec.groups import encode_planned
+    from colorvid.codec.pacing import WORKERS, Pace, Pacer
+
+    options, info, counter = job.options, job.reader.info, FrameCounter()
+    rate = float(info.rate)
+    peak = None if options.maxrate is None else options.maxrate / rate
+    pace = Pace(
+        None if options.bitrate is None else options.bitrate / rate,
+        peak,
+        0.0 if peak is None else options.bufsize or 2 * peak * rate,
+    )
+    pacer = Pacer(pace, options.settings())
+    coded = encode_planned(
+        job.model,
+        options.settings(),
+        pacer.plan(job.model, job.reader),
+        info.size,
+        threads=min(options.threads or available_cores(), WORKERS),
+        scorer=counter.counting(job.scorer()),
+    )
+    with closing(coded):
+        report = job.write(_noted(coded, pacer.note), options.progress, counter)
+    doubts = list(job.reader.warnings)
+    if unasked and options.bitrate is not None:
+        doubts.append(f"bitrate={options.bitrate} is met in one pass, as the input is a pipe")
+    return replace(
+        report,
+        warnings=(
+            *doubts,
+            *_off(report, options, pacer.fullest / pace.buffer if pace.buffer else 0),
+        ),
+    )
+
+
+def _off(report: EncodeReport, options: EncodeOptions, fullest: float) -> Iterator[str]:
+    """Warnings where rates were not kept to; ``fullest`` is that of the buffer, 1 = full."""
+    if options.bitrate is not None and abs(1000 * report.kbps / options.bitrate - 1) > 0.03:
+        yield f"bitrate={options.bitrate} became {report.kbps:.1f} kbit/s in one pass"
+    if fullest > 1:
+        yield (
+            f"maxrate={options.maxrate} would need a buffer {fullest:.2f} times as large; lower "
+            "the quality, or give a larger bufsize"
+        )
+
+
+def _noted(coded: Iterator[EncodedFrame], note: Callable[[Packet], None]) -> Iterator[EncodedFrame]:
+    """The same frames; ``note`` gets their packets."""
+    for item in coded:
+        note(item.packet)
+        yield item
 
 
 def _to_target(job: _Job, target: Target, reopen: Callable[[], FrameReader]) -> EncodeReport:
