@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
+from collections.abc import Iterator
 from typing import Any
 
 from colorvid.cli.options import (
@@ -34,7 +35,7 @@ from colorvid.config import (
 from colorvid.errors import ConfigError
 from colorvid.files.decode import DecodeOptions, decode_file, output_kind, verify_file
 from colorvid.files.encode import EncodeOptions, encode_file
-from colorvid.files.reports import DecodeReport, EncodeReport
+from colorvid.files.reports import DecodeReport, EncodeReport, Share
 from colorvid.files.streams import name_of
 from colorvid.images.pictures import is_picture, is_written_as_picture
 from colorvid.io.places import PIPE
@@ -60,6 +61,10 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
         "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
     )
     _add_targets(parser)
+    output.add_argument(
+        "--summary", action="store_true",
+        help="print frames, bytes and quality of each level and of the worst group at the end",
+    )  # fmt: skip
     source = add_choices(parser)
     source.add_argument(
         "--full-range", action="store_true",
@@ -273,8 +278,26 @@ def _encode(options: Namespace, signals: Signals) -> int:
     if options.psnr and report.scores is not None:
         say(_scores(report.scores))
     if not options.quiet:
+        for share in _shares(report) if options.summary else ():
+            say(share)
         say(f"{_summary(options.output, report)}, mean quality {report.quality:.1f}")
     return 0
+
+
+def _shares(report: EncodeReport) -> Iterator[str]:
+    """A line for each level of frames, and one for the worst group of pictures."""
+    for share in report.levels:
+        part = 100 * share.size_bytes / report.size_bytes
+        yield f"{share.name:3} {_share(share)} ({part:.1f} %)"
+    if report.worst is not None:
+        yield f"worst group: {report.worst.name}, {_share(report.worst)}"
+
+
+def _share(share: Share) -> str:
+    """Frames, quality and size of a part."""
+    psnr = "" if share.psnr_db is None else f", {share.psnr_db:.2f} dB"
+    count, size = plural(share.frames, "frame"), file_size(share.size_bytes)
+    return f"{count}, mean quality {share.quality:.1f}{psnr}, {size}"
 
 
 def _summary(output: str | None, report: EncodeReport | DecodeReport) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from colorvid.errors import Aborted, OutputError
 from colorvid.system.interrupts import SIGNALS
 from colorvid.system.pace import Pace
-from colorvid.system.text import duration, encodable, printable
+from colorvid.system.text import duration, encodable, file_size, printable
 
 if TYPE_CHECKING:
     from colorvid.files.reports import Progress
@@ -158,6 +158,10 @@ class ProgressLine(_Line):
     def __call__(self, progress: Progress) -> None:
         """Update the line."""
         text = f"{progress.fps:.2f} fps"
+        if progress.written:  # encoding
+            text += f", {progress.kbps:.0f} kbit/s"
+            if progress.expected_bytes is not None:
+                text += f", {file_size(progress.expected_bytes)} in all"
         if progress.turn:
             text = f"pass {progress.turn}, {text}"
             if progress.turn != self._turn:

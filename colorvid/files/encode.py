@@ -28,7 +28,7 @@ from colorvid.config import (
 )
 from colorvid.errors import ConfigError
 from colorvid.files.decode import ProgressCallback, check_threads
-from colorvid.files.reports import EncodeReport, FrameCounter, Progress, Scorer
+from colorvid.files.reports import EncodeReport, FrameCounter, Progress, Scorer, Shares
 from colorvid.files.streams import create_stream, header_of, name_of
 from colorvid.io import FrameReader, VideoInfo, open_reader
 from colorvid.io.places import check_apart, is_readable_again
@@ -437,24 +437,26 @@ def _write_packets(
     """Write packets and the index; report the progress to the first of ``watching``."""
     progress, counter = watching
     start = time.perf_counter()
-    count, qualities, means = 0, 0, MeanScores()
+    count, qualities, means, shares = 0, 0, MeanScores(), Shares()
     for item in coded:
         packet = item.packet
         writer.write_packet(packet)
         count += 1
         qualities += packet.quality
         means.add(item.row.scores)
+        shares.add(packet, item.row.scores)
         if progress is not None:
             elapsed = time.perf_counter() - start
             size, done = writer.bytes_written, counter.at_least(count)
             progress(Progress(done, info.frames, size, info.rate, elapsed, written=count))
     writer.finish()
-    seconds = time.perf_counter() - start
     return EncodeReport(
         count,
         writer.bytes_written,
         info.rate,
-        seconds,
+        time.perf_counter() - start,
         means.means(),
         quality=qualities / max(count, 1),
+        levels=shares.levels(),
+        worst=shares.worst(),
     )
