@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorvid.batch.options import FIELDS, TASKS
-from colorvid.cli.coding import add_choices, quality_of
+from colorvid.cli.coding import add_choices, quality_of, targets_of
 from colorvid.cli.options import (
     Command,
     add_cluster,
@@ -120,6 +120,7 @@ def _options(options: Namespace) -> dict[str, Any]:
     model = str(Path(options.model).absolute()) if options.model else model_of(options)
     given = {
         "quality": (quality_of(options), DEFAULT_QUALITY),
+        **{name: (value, None) for name, value in targets_of(options).items() if value},
         "gop": (options.gop, DEFAULT_GOP),
         "scenecut": (options.scenecut, True),
         "min_gop": (options.min_gop, DEFAULT_MIN_GOP),

@@ -23,7 +23,7 @@ from colorvid.cli.options import (
     whole,
 )
 from colorvid.cli.terminal import Signals, progress_line, say
-from colorvid.codec.targets import FIGURES
+from colorvid.codec.targets import FIGURES, LIMITS
 from colorvid.config import (
     DEFAULT_GOP,
     DEFAULT_MIN_GOP,
@@ -60,7 +60,6 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
     )
-    _add_targets(parser)
     output.add_argument(
         "--summary", action="store_true",
         help="print frames, bytes and quality of each level and of the worst group at the end",
@@ -109,7 +108,7 @@ def _add_targets(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _targets(options: Namespace) -> dict[str, Any]:
+def targets_of(options: Namespace) -> dict[str, Any]:
     """Targets and limits that are given, as keywords of `EncodeOptions`.
 
     Raises:
@@ -121,8 +120,7 @@ def _targets(options: Namespace) -> dict[str, Any]:
         raise ConfigError(
             f"quality={options.quality} does not go with {name}={value}; leave out one of them"
         )
-    limits = "one_pass", "maxrate", "bufsize"
-    return given | {name: getattr(options, name) for name in limits}
+    return given | {name: getattr(options, name) for name in LIMITS}
 
 
 def quality_of(options: Namespace) -> int:
@@ -139,6 +137,7 @@ def add_choices(parser: argparse.ArgumentParser) -> Options:
     quality = parser.add_argument_group("quality")
     _add_quality(quality)
     quality.add_argument("--psnr", action="store_true", help="print mean PSNR and dE00 at the end")
+    _add_targets(parser)
     source = parser.add_argument_group("input")
     source.add_argument("--frames", type=whole(1), metavar="N", help="encode at most N frames")
     source.add_argument(
@@ -253,7 +252,7 @@ def _encode(options: Namespace, signals: Signals) -> int:
             options.output,
             EncodeOptions(
                 quality=quality_of(options),
-                **_targets(options),
+                **targets_of(options),
                 gop=options.gop,
                 scenecut=options.scenecut,
                 min_gop=options.min_gop,
@@ -318,7 +317,7 @@ def _encode_picture(options: Namespace) -> int:
     from colorvid.images.stills import PictureOptions, encode_picture_file
 
     names = ("size", "fps", "csv", "psnr", "inter_quality", "bframes", "frames", "seek")
-    for name in (*names, *FIGURES, "one_pass", "maxrate", "bufsize"):
+    for name in (*names, *FIGURES, *LIMITS):
         if getattr(options, name):
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{option} is for videos, and {options.input} is a picture; drop it")

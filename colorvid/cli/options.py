@@ -12,6 +12,7 @@ from colorvid.config import DEFAULT_BFRAMES, MOST_BFRAMES, TUNES, ZEROLATENCY
 from colorvid.errors import ConfigError
 from colorvid.files.decode import DecodeOptions
 from colorvid.files.encode import EncodeOptions
+from colorvid.system.text import amount as amount_of
 
 Command = Callable[[str, str], argparse.ArgumentParser]
 """Adds a command with a name and what it does, in a few words; gives its parser."""
@@ -76,19 +77,14 @@ def frame_rate(text: str) -> Fraction:
     return value
 
 
-_UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "": 1}
-
-
 def amount(text: str) -> int:
     """Type of an option: a number with ``k``, ``M`` or ``G`` for thousands, millions, billions."""
-    digits = text.rstrip("kKmMgG")
     try:
-        value = round(Fraction(digits) * _UNITS[text[len(digits) :].lower()])
-    except (ValueError, ZeroDivisionError, KeyError):
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be an amount, as in 800k, 1.5M or 20M")
-    return value
+        return amount_of(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be an amount, as in 800k, 1.5M or 20M"
+        ) from None
 
 
 def numbers(text: str) -> tuple[int, ...]:

@@ -65,6 +65,8 @@ FIGURES = {
     "target_ms_ssim": MS_SSIM,
 }
 """Targets by the names that options have."""
+LIMITS = ("one_pass", "maxrate", "bufsize")
+"""Options that say how a rate is kept to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -443,11 +443,6 @@ def test_targets_that_are_wrong(
     assert list(outputs.iterdir()) == []
 
 
-def test_a_batch_has_no_targets(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run("batch", "a.y4m", "-o", "out", "--bitrate", "60k") == 1
-    assert "unrecognized arguments: --bitrate 60k" in one_error_line(capfd.readouterr().err)
-
-
 def test_progress_counts_the_frames_of_all_groups(coded: CodedClip, tmp_path: Path) -> None:
     """With two groups at once, frames of the second one are done before the first one ends."""
     seen: list[Progress] = []
