@@ -18,6 +18,7 @@ from colorvid.cli.coding import add_choices, quality_of, targets_of
 from colorvid.cli.options import (
     Command,
     add_cluster,
+    add_progress,
     bframes_of,
     in_words_of_options,
     model_of,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from colorvid.batch.run import Batch
     from colorvid.batch.track import Status
 
-PROGRESS = ("line", "json", "none")
 LINE_SECONDS = 30
 """Between two lines of progress where stderr is no terminal."""
 
@@ -84,10 +84,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "--retries", type=whole(0), default=2, metavar="N",
         help="times to try a part again after a fault that may go away (default: 2)",
     )  # fmt: skip
-    parser.add_argument(
-        "--progress", choices=PROGRESS, default=PROGRESS[0],
-        help="a line on stderr, JSON objects on stdout, a line each, or nothing (default: line)",
-    )  # fmt: skip
+    add_progress(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 from colorvid.cli.options import (
@@ -13,6 +16,7 @@ from colorvid.cli.options import (
     add_bframes,
     add_input,
     add_output,
+    add_progress,
     add_work,
     amount,
     bframes_of,
@@ -22,7 +26,14 @@ from colorvid.cli.options import (
     resolution,
     whole,
 )
-from colorvid.cli.terminal import Signals, progress_line, say
+from colorvid.cli.terminal import (
+    JsonProgress,
+    ProgressLine,
+    Signals,
+    progress_line,
+    say,
+    show,
+)
 from colorvid.codec.targets import FIGURES, LIMITS
 from colorvid.config import (
     DEFAULT_GOP,
@@ -70,6 +81,7 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
         help="of pictures in RGB (.png, .webp, .bmp, .tif): code Y from 0 to 255, not 16 to 235",
     )  # fmt: skip
     add_work(parser)
+    add_progress(parser)
 
 
 def _add_targets(parser: argparse.ArgumentParser) -> None:
@@ -221,6 +233,7 @@ def _add_decode(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     _add_trust(parser)
     add_work(parser)
+    add_progress(parser)
 
 
 def _add_verify(parser: argparse.ArgumentParser) -> None:
@@ -228,6 +241,7 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
     add_input(parser, "the .clv stream; - = stdin")
     _add_trust(parser)
     add_work(parser)
+    add_progress(parser)
 
 
 def _add_trust(parser: argparse.ArgumentParser) -> None:
@@ -245,8 +259,7 @@ def _encode(options: Namespace, signals: Signals) -> int:
         return _encode_picture(options)
     if options.full_range:
         raise ConfigError(f"--full-range is for pictures in RGB; {options.input} is a video")
-    shown = not (options.quiet or options.no_progress)
-    with progress_line(signals, shown=shown) as line:
+    with _progress(options, signals) as line:
         report = encode_file(
             options.input,
             options.output,
@@ -274,6 +287,7 @@ def _encode(options: Namespace, signals: Signals) -> int:
         )
     for text in () if options.quiet else report.warnings:
         say(in_words_of_options(text), "warning")
+    _tell_end(options, report)
     if options.psnr and report.scores is not None:
         say(_scores(report.scores))
     if not options.quiet:
@@ -297,6 +311,30 @@ def _share(share: Share) -> str:
     psnr = "" if share.psnr_db is None else f", {share.psnr_db:.2f} dB"
     count, size = plural(share.frames, "frame"), file_size(share.size_bytes)
     return f"{count}, mean quality {share.quality:.1f}{psnr}, {size}"
+
+
+@contextmanager
+def _progress(options: Namespace, signals: Signals) -> Iterator[ProgressLine | JsonProgress]:
+    """What shows the progress of the block.
+
+    Raises:
+        ConfigError: standard output has other data already.
+    """
+    if options.progress != "json":
+        hidden = options.quiet or options.no_progress or options.progress == "none"
+        with progress_line(signals, shown=not hidden) as line:
+            yield line
+        return
+    if getattr(options, "output", None) == PIPE:
+        raise ConfigError("--progress json needs stdout, where the output goes; give it a file")
+    yield JsonProgress(signals)
+
+
+def _tell_end(options: Namespace, report: EncodeReport | DecodeReport) -> None:
+    """The last object of JSON, if they are wanted: all of the report."""
+    if options.progress == "json":
+        values = {name: getattr(report, name) for name in ("fps", "kbps")}
+        show(json.dumps({"event": "done", **asdict(report), **values}, default=str))
 
 
 def _summary(output: str | None, report: EncodeReport | DecodeReport) -> str:
@@ -370,8 +408,7 @@ def _scores(scores: FrameScores) -> str:
 def _decode(options: Namespace, signals: Signals) -> int:
     if is_written_as_picture(options.output):
         return _decode_picture(options)
-    shown = not (options.quiet or options.no_progress)
-    with progress_line(signals, shown=shown) as line:
+    with _progress(options, signals) as line:
         report = decode_file(
             options.input,
             options.output,
@@ -390,13 +427,13 @@ def _decode(options: Namespace, signals: Signals) -> int:
                 with_audio=options.with_audio,
             ),
         )
+    _tell_end(options, report)
     kind = output_kind(options.output, lossless=options.lossless)
     return _closing(report, options.output, options.quiet, kind=kind)
 
 
 def _verify(options: Namespace, signals: Signals) -> int:
-    shown = not (options.quiet or options.no_progress)
-    with progress_line(signals, shown=shown) as line:
+    with _progress(options, signals) as line:
         report = verify_file(
             options.input,
             DecodeOptions(
@@ -407,6 +444,7 @@ def _verify(options: Namespace, signals: Signals) -> int:
                 progress=line,
             ),
         )
+    _tell_end(options, report)
     return _closing(report, None, options.quiet, name=name_of(options.input, "stdin"))
 
 

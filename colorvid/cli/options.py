@@ -134,6 +134,18 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     work.add_argument("--no-progress", action="store_true", help="show no progress line")
 
 
+PROGRESS = ("line", "json", "none")
+"""Ways of showing progress."""
+
+
+def add_progress(parser: Options) -> None:
+    """The option for the way of showing progress."""
+    parser.add_argument(
+        "--progress", choices=PROGRESS, default=PROGRESS[0],
+        help="a line on stderr, JSON objects on stdout, a line each, or nothing (default: line)",
+    )  # fmt: skip
+
+
 def add_bframes(parser: Options) -> None:
     """The option for B frames; None = the default."""
     parser.add_argument(

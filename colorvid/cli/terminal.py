@@ -5,10 +5,13 @@ It loads next to nothing, so that a signal is taken in an orderly way as early a
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -168,6 +171,36 @@ class ProgressLine(_Line):
                 self._turn = progress.turn
                 self._begin_again()
         self._update(progress.frames, progress.total, "frames", text)
+
+
+class JsonProgress:
+    """Progress callback that prints an object of JSON on stdout, a line each second at most."""
+
+    def __init__(self, signals: Signals) -> None:
+        """Print nothing before the first call."""
+        self._signals = signals
+        self._said = -math.inf
+
+    def __call__(self, progress: Progress) -> None:
+        """Print where the work stands, if the last line is a second old; ends after a signal."""
+        self._signals.check()
+        now = time.monotonic()
+        if now - self._said < 1 and progress.frames != progress.total:
+            return
+        self._said = now
+        left = None if progress.total is None else progress.total - progress.frames
+        values = {
+            "event": "progress",
+            "frames": progress.frames,
+            "total": progress.total,
+            "turn": progress.turn,
+            "fps": round(progress.fps, 3),
+            "kbps": round(progress.kbps, 3),
+            "bytes": progress.size_bytes,
+            "expected_bytes": progress.expected_bytes,
+            "eta_s": None if left is None else round(left / progress.fps, 1),
+        }
+        show(json.dumps(values))
 
 
 class PointLine(_Line):
