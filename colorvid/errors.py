@@ -107,9 +107,7 @@ class TargetMissed(ColorvidError):
     """No quality of the encoder gives the rate, the size or the quality that is asked for."""
 
     exit_code = 9
-    meaning = (
-        "no quality gives the bit rate, size or quality that is asked for; nothing was written"
-    )
+    meaning = "no quality gives the bit rate, size or quality asked for"
 
 
 def exit_codes() -> dict[int, str]:

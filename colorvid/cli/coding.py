@@ -355,7 +355,7 @@ def _encode_picture(options: Namespace) -> int:
     from colorvid.images.stills import PictureOptions, encode_picture_file
 
     names = ("size", "fps", "csv", "psnr", "inter_quality", "bframes", "frames", "seek")
-    for name in (*names, *FIGURES, *LIMITS):
+    for name in (*names, "summary", *FIGURES, *LIMITS):
         if getattr(options, name):
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{option} is for videos, and {options.input} is a picture; drop it")

@@ -122,7 +122,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, help="show the version and leave")
     parser.add_argument(
-        "--config", type=Path, metavar="FILE",
+        "--config", dest="defaults", type=Path, metavar="FILE",
         help="TOML file of defaults: a table [COMMAND] of its options, with _ for -",
     )  # fmt: skip
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -161,11 +161,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser()
     words = list(sys.argv[1:] if argv is None else argv)
     options = parser.parse_args(words)
-    if options.config is not None:
+    if options.defaults is not None:
         commands, name = commands_of(parser), options.command
-        check_tables(options.config, tuple(commands))
+        check_tables(options.defaults, tuple(commands))
         at = _place_of_command(words) + 1
-        defaults = with_defaults(options.config, commands[name], name, options)
+        defaults = with_defaults(options.defaults, commands[name], name, options)
         options = parser.parse_args([*words[:at], *defaults, *words[at:]])
     if not hasattr(options, "input_option"):
         return options
