@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from colorvid.batch.options import FIELDS, TASKS
-from colorvid.cli.coding import add_choices, quality_of, targets_of
+from colorvid.cli.coding import add_choices
 from colorvid.cli.options import (
     Command,
     add_cluster,
@@ -25,6 +25,7 @@ from colorvid.cli.options import (
     numbers,
     whole,
 )
+from colorvid.cli.targets import quality_of, targets_of
 from colorvid.cli.terminal import BatchLine, Signals, say, show
 from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, DEFAULT_MIN_GOP, DEFAULT_QUALITY, TUNES
 from colorvid.errors import ConfigError

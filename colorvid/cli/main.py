@@ -140,6 +140,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     for family in FAMILIES:
         family.add_commands(command)
+    commands.choices["manual"].set_defaults(root=parser)
     return parser
 
 

@@ -13,16 +13,14 @@ from colorvid.config import PACKAGE_VERSION
 
 
 def add_commands(command: Command) -> None:
-    """Add the command of this family."""
+    """Add the command of this family; its default ``root`` must become the parser of all."""
     parser = command("manual", "print a manual page, or completions for a shell")
     parser.set_defaults(run=_manual)
     parser.add_argument("kind", choices=tuple(_KINDS), help="what to print")
 
 
 def _manual(options: Namespace, signals: Signals) -> int:
-    from colorvid.cli.main import make_parser
-
-    show("\n".join(_KINDS[options.kind](make_parser())))
+    show("\n".join(_KINDS[options.kind](options.root)))
     return 0
 
 
