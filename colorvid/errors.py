@@ -14,7 +14,8 @@
     ├── HashMismatch              6  decoded planes differ from the hash in the stream, or a result
     │                                of the self-test from its known answer
     ├── OutOfMemory               7  there is not enough memory
-    └── ClusterError              8  the cluster of a batch is lost, or cannot do the work
+    ├── ClusterError              8  the cluster of a batch is lost, or cannot do the work
+    └── TargetMissed              9  no quality gives the rate, size or quality that is asked for
 
 A message is one line: what, the value, what is allowed, what to do.
 """
@@ -100,6 +101,13 @@ class ClusterError(ColorvidError):
 
     exit_code = 8
     meaning = "the cluster cannot be reached, is lost, or none of its workers can do the work"
+
+
+class TargetMissed(ColorvidError):
+    """No quality of the encoder gives the rate, the size or the quality that is asked for."""
+
+    exit_code = 9
+    meaning = "no quality gives the bit rate, size or quality asked for"
 
 
 def exit_codes() -> dict[int, str]:

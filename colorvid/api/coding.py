@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, cast, overload
@@ -22,6 +23,7 @@ from colorvid.files.reports import EncodeReport
 from colorvid.files.streams import header_of, released_model
 from colorvid.io import FrameReader, VideoInfo
 from colorvid.io.opening import Section
+from colorvid.io.places import is_readable_again
 from colorvid.io.sources import ByteSource
 from colorvid.io.times import frame_number, rate_of
 
@@ -90,15 +92,23 @@ def encode(
     if fps is not None:
         options = replace(options, rate=rate_of(fps, "fps"))
     check_outputs(_name(source), _name(target), options)
+    again = partial(_reader, source, options, color) if _is_lasting(source) else None
     with ExitStack() as stack:
         reader = stack.enter_context(_reader(source, options, color))
         if target is None:
             memory = io.BytesIO()
-            for text in encode_video(reader, memory, options).warnings:
+            for text in encode_video(reader, memory, options, again).warnings:
                 warnings.warn(text, stacklevel=2)
             return memory.getvalue()
         file = stack.enter_context(open_target(target, overwrite=options.overwrite))
-        return encode_video(reader, file, options)
+        return encode_video(reader, file, options, again)
+
+
+def _is_lasting(source: object) -> bool:
+    """Whether it can be read more than once: bytes, and files by name that are no pipes."""
+    if isinstance(source, str | Path):
+        return is_readable_again(source)
+    return isinstance(source, BYTES)
 
 
 def _name(place: object) -> str | Path | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from colorvid.config import TUNES
 from colorvid.errors import ConfigError
+from colorvid.system.text import amount
 
 Options = dict[str, Any]
 """Options of a job by name, as values that JSON can hold."""
@@ -52,6 +53,14 @@ _DECODING: dict[str, Parser] = {"model": _model, "device": str}
 FIELDS: dict[str, dict[str, Parser]] = {
     "encode": {
         "quality": _whole,
+        "bitrate": amount,
+        "target_size": amount,
+        "target_psnr": float,
+        "target_de": float,
+        "target_ms_ssim": float,
+        "one_pass": _switch,
+        "maxrate": amount,
+        "bufsize": amount,
         "gop": _whole,
         "scenecut": _switch,
         "min_gop": _whole,
@@ -84,6 +93,8 @@ TASKS = tuple(FIELDS)
 _EXAMPLES: dict[Parser, str] = {
     _whole: "a whole number",
     _switch: "true or false",
+    amount: "an amount, as in 800k or 20M",
+    float: "a number",
     _rate: "a frame rate, as in 25 or 30000/1001",
     _size: "WxH, as in 1920x1080",
     _numbers: "whole numbers, as in 20,40",

@@ -23,6 +23,7 @@ from colorvid.batch.split import Part, Splitter
 from colorvid.batch.state import Manifest, Standing, State, keep_part
 from colorvid.batch.track import Clock, Listener, Track, join
 from colorvid.batch.work import Answer, Call, Place, Trouble, perform, trouble_of
+from colorvid.codec.targets import FIGURES, LIMITS
 from colorvid.config import DEFAULT_GOP
 from colorvid.errors import ClusterError, ColorvidError, InputError, OutputError
 from colorvid.io.files import os_errors
@@ -141,8 +142,9 @@ class Batch:
             self._finish_if_complete(number, track)
 
     def _parts(self, track: Track, splitter: Splitter) -> list[Part]:
-        """The parts of an input; only encoding has more than one."""
-        if track.job.task != "encode" or track.manifest is None:
+        """The parts of an input; only encoding at constant quality has more than one."""
+        whole = any(name in track.job.options for name in (*FIGURES, *LIMITS))
+        if track.job.task != "encode" or track.manifest is None or whole:
             return [(0, None)]
         known = track.manifest.survey
         return splitter.parts(

@@ -80,12 +80,12 @@ class Beat:
 
     def __call__(self, progress: Progress) -> None:
         """Report, unless the last report is very fresh; nobody need listen."""
-        self.frames = progress.frames
+        self.frames = max(self.frames, progress.frames)  # a further pass begins at 0
         now = time.monotonic()
         if now - self._last < PERIOD:
             return
         self._last = now
-        message = self._key, progress.frames
+        message = self._key, self.frames
         if _send is not None:
             _send(message)
             return

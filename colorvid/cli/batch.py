@@ -18,12 +18,14 @@ from colorvid.cli.coding import add_choices
 from colorvid.cli.options import (
     Command,
     add_cluster,
+    add_progress,
     bframes_of,
     in_words_of_options,
     model_of,
     numbers,
     whole,
 )
+from colorvid.cli.targets import quality_of, targets_of
 from colorvid.cli.terminal import BatchLine, Signals, say, show
 from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, DEFAULT_MIN_GOP, DEFAULT_QUALITY, TUNES
 from colorvid.errors import ConfigError
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from colorvid.batch.run import Batch
     from colorvid.batch.track import Status
 
-PROGRESS = ("line", "json", "none")
 LINE_SECONDS = 30
 """Between two lines of progress where stderr is no terminal."""
 
@@ -86,10 +87,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "--retries", type=whole(0), default=2, metavar="N",
         help="times to try a part again after a fault that may go away (default: 2)",
     )  # fmt: skip
-    parser.add_argument(
-        "--progress", choices=PROGRESS, default=PROGRESS[0],
-        help="a line on stderr, JSON objects on stdout, a line each, or nothing (default: line)",
-    )  # fmt: skip
+    add_progress(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 
@@ -121,7 +119,8 @@ def _options(options: Namespace) -> dict[str, Any]:
     """
     model = str(Path(options.model).absolute()) if options.model else model_of(options)
     given = {
-        "quality": (options.quality, DEFAULT_QUALITY),
+        "quality": (quality_of(options), DEFAULT_QUALITY),
+        **{name: (value, None) for name, value in targets_of(options).items() if value},
         "gop": (options.gop, DEFAULT_GOP),
         "scenecut": (options.scenecut, True),
         "min_gop": (options.min_gop, DEFAULT_MIN_GOP),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 
 from colorvid.cli.options import (
     Command,
@@ -11,6 +15,7 @@ from colorvid.cli.options import (
     add_bframes,
     add_input,
     add_output,
+    add_progress,
     add_work,
     bframes_of,
     frame_rate,
@@ -19,7 +24,16 @@ from colorvid.cli.options import (
     resolution,
     whole,
 )
-from colorvid.cli.terminal import Signals, progress_line, say
+from colorvid.cli.targets import add_targets, quality_of, targets_of
+from colorvid.cli.terminal import (
+    JsonProgress,
+    ProgressLine,
+    Signals,
+    progress_line,
+    say,
+    show,
+)
+from colorvid.codec.targets import FIGURES, LIMITS
 from colorvid.config import (
     DEFAULT_GOP,
     DEFAULT_MIN_GOP,
@@ -31,7 +45,7 @@ from colorvid.config import (
 from colorvid.errors import ConfigError
 from colorvid.files.decode import DecodeOptions, decode_file, output_kind, verify_file
 from colorvid.files.encode import EncodeOptions, encode_file
-from colorvid.files.reports import DecodeReport, EncodeReport
+from colorvid.files.reports import DecodeReport, EncodeReport, Share
 from colorvid.files.streams import name_of
 from colorvid.images.pictures import is_picture, is_written_as_picture
 from colorvid.io.places import PIPE
@@ -57,6 +71,10 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--csv", metavar="FILE", help="write a line for each frame: bytes by kind, PSNR, dE00, time"
     )
+    output.add_argument(
+        "--summary", action="store_true",
+        help="print frames, bytes and quality of each level and of the worst group at the end",
+    )  # fmt: skip
     source = add_choices(parser)
     source.add_argument(
         "--seek", default="0", metavar="PLACE",
@@ -67,6 +85,7 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
         help="of pictures in RGB (.png, .webp, .bmp, .tif): code Y from 0 to 255, not 16 to 235",
     )  # fmt: skip
     add_work(parser)
+    add_progress(parser)
 
 
 def add_choices(parser: argparse.ArgumentParser) -> Options:
@@ -78,6 +97,7 @@ def add_choices(parser: argparse.ArgumentParser) -> Options:
     quality = parser.add_argument_group("quality")
     _add_quality(quality)
     quality.add_argument("--psnr", action="store_true", help="print mean PSNR and dE00 at the end")
+    add_targets(parser)
     source = parser.add_argument_group("input")
     source.add_argument("--frames", type=whole(1), metavar="N", help="encode at most N frames")
     source.add_argument(
@@ -96,7 +116,7 @@ def _add_quality(group: Options) -> None:
     """What decides on quality and size."""
     top = QUALITIES - 1
     group.add_argument(
-        "-q", "--quality", type=whole(0, top), default=DEFAULT_QUALITY, metavar="Q",
+        "-q", "--quality", type=whole(0, top), metavar="Q",
         help=f"0 to {top}; a higher number gives a better picture and a larger file "
         f"(default: {DEFAULT_QUALITY})",
     )  # fmt: skip
@@ -151,6 +171,7 @@ def _add_decode(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     _add_trust(parser)
     add_work(parser)
+    add_progress(parser)
 
 
 def _add_part(parser: argparse.ArgumentParser) -> None:
@@ -178,6 +199,7 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
     add_input(parser, "the .clv stream; - = stdin")
     _add_trust(parser)
     add_work(parser)
+    add_progress(parser)
 
 
 def _add_trust(parser: argparse.ArgumentParser) -> None:
@@ -195,13 +217,13 @@ def _encode(options: Namespace, signals: Signals) -> int:
         return _encode_picture(options)
     if options.full_range:
         raise ConfigError(f"--full-range is for pictures in RGB; {options.input} is a video")
-    shown = not (options.quiet or options.no_progress)
-    with progress_line(signals, shown=shown) as line:
+    with _progress(options, signals) as line:
         report = encode_file(
             options.input,
             options.output,
             EncodeOptions(
-                quality=options.quality,
+                quality=quality_of(options),
+                **targets_of(options),
                 gop=options.gop,
                 scenecut=options.scenecut,
                 min_gop=options.min_gop,
@@ -223,11 +245,54 @@ def _encode(options: Namespace, signals: Signals) -> int:
         )
     for text in () if options.quiet else report.warnings:
         say(in_words_of_options(text), "warning")
+    _tell_end(options, report)
     if options.psnr and report.scores is not None:
         say(_scores(report.scores))
     if not options.quiet:
+        for share in _shares(report) if options.summary else ():
+            say(share)
         say(f"{_summary(options.output, report)}, mean quality {report.quality:.1f}")
     return 0
+
+
+def _shares(report: EncodeReport) -> Iterator[str]:
+    """A line for each level of frames, and one for the worst group of pictures."""
+    for share in report.levels:
+        part = 100 * share.size_bytes / report.size_bytes
+        yield f"{share.name:3} {_share(share)} ({part:.1f} %)"
+    if report.worst is not None:
+        yield f"worst group: {report.worst.name}, {_share(report.worst)}"
+
+
+def _share(share: Share) -> str:
+    """Frames, quality and size of a part."""
+    psnr = "" if share.psnr_db is None else f", {share.psnr_db:.2f} dB"
+    count, size = plural(share.frames, "frame"), file_size(share.size_bytes)
+    return f"{count}, mean quality {share.quality:.1f}{psnr}, {size}"
+
+
+@contextmanager
+def _progress(options: Namespace, signals: Signals) -> Iterator[ProgressLine | JsonProgress]:
+    """What shows the progress of the block.
+
+    Raises:
+        ConfigError: standard output has other data already.
+    """
+    if options.progress != "json":
+        hidden = options.quiet or options.no_progress or options.progress == "none"
+        with progress_line(signals, shown=not hidden) as line:
+            yield line
+        return
+    if getattr(options, "output", None) == PIPE:
+        raise ConfigError("--progress json needs stdout, where the output goes; give it a file")
+    yield JsonProgress(signals)
+
+
+def _tell_end(options: Namespace, report: EncodeReport | DecodeReport) -> None:
+    """The last object of JSON, if they are wanted: all of the report."""
+    if options.progress == "json":
+        values = {name: getattr(report, name) for name in ("fps", "kbps")}
+        show(json.dumps({"event": "done", **asdict(report), **values}, default=str))
 
 
 def _summary(output: str | None, report: EncodeReport | DecodeReport) -> str:
@@ -248,7 +313,7 @@ def _encode_picture(options: Namespace) -> int:
     from colorvid.images.stills import PictureOptions, encode_picture_file
 
     names = ("size", "fps", "csv", "psnr", "inter_quality", "bframes", "frames", "seek")
-    for name in names:
+    for name in (*names, "summary", *FIGURES, *LIMITS):
         if getattr(options, name) not in (None, False, "0"):
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{option} is for videos, and {options.input} is a picture; drop it")
@@ -256,7 +321,7 @@ def _encode_picture(options: Namespace) -> int:
         options.input,
         options.output,
         PictureOptions(
-            quality=options.quality,
+            quality=quality_of(options),
             full_range=options.full_range,
             convert=options.convert,
             device=options.device,
@@ -301,8 +366,7 @@ def _scores(scores: FrameScores) -> str:
 def _decode(options: Namespace, signals: Signals) -> int:
     if is_written_as_picture(options.output):
         return _decode_picture(options)
-    shown = not (options.quiet or options.no_progress)
-    with progress_line(signals, shown=shown) as line:
+    with _progress(options, signals) as line:
         report = decode_file(
             options.input,
             options.output,
@@ -321,6 +385,7 @@ def _decode(options: Namespace, signals: Signals) -> int:
                 with_audio=options.with_audio,
             ),
         )
+    _tell_end(options, report)
     kind = output_kind(options.output, lossless=options.lossless)
     return _closing(report, options.output, options.quiet, kind=kind)
 
@@ -349,8 +414,7 @@ def _play(options: Namespace, signals: Signals) -> int:
 
 
 def _verify(options: Namespace, signals: Signals) -> int:
-    shown = not (options.quiet or options.no_progress)
-    with progress_line(signals, shown=shown) as line:
+    with _progress(options, signals) as line:
         report = verify_file(
             options.input,
             DecodeOptions(
@@ -361,6 +425,7 @@ def _verify(options: Namespace, signals: Signals) -> int:
                 progress=line,
             ),
         )
+    _tell_end(options, report)
     return _closing(report, None, options.quiet, name=name_of(options.input, "stdin"))
 
 

@@ -7,9 +7,11 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from colorvid.cli import batch, bench, coding, compare, evaluate, info, train
+from colorvid.cli import batch, bench, coding, compare, evaluate, info, manual, train
+from colorvid.cli.defaults import check_tables, commands_of, with_defaults
 from colorvid.cli.options import in_words_of_options
 from colorvid.config import PACKAGE_VERSION
 from colorvid.errors import (
@@ -25,7 +27,7 @@ from colorvid.system.limits import require_folder
 if TYPE_CHECKING:
     from colorvid.cli.terminal import Signals
 
-FAMILIES = (coding, info, evaluate, compare, batch, bench, train)
+FAMILIES = (coding, info, evaluate, compare, batch, bench, train, manual)
 """Modules that add commands, in the order in which the help lists them."""
 
 
@@ -67,6 +69,10 @@ EXAMPLES = {
     "export": (
         "colorvid export --intra runs/quick -o model.safetensors",
         "colorvid export --intra runs/a --inter runs/b --clips clips -o model.safetensors",
+    ),
+    "manual": (
+        "colorvid manual man",
+        "colorvid manual bash",
     ),
     "curves": (
         "colorvid curves runs/quick -o quick.svg",
@@ -116,6 +122,10 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=_Version, help="show the version and leave")
+    parser.add_argument(
+        "--config", dest="defaults", type=Path, metavar="FILE",
+        help="TOML file of defaults: a table [COMMAND] of its options, with _ for -",
+    )  # fmt: skip
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
@@ -131,7 +141,16 @@ def make_parser() -> argparse.ArgumentParser:
 
     for family in FAMILIES:
         family.add_commands(command)
+    commands.choices["manual"].set_defaults(root=parser)
     return parser
+
+
+def _place_of_command(words: Sequence[str]) -> int:
+    """Index of the command, behind options that stand before it."""
+    place = 0
+    while words[place].startswith("-"):
+        place += 2 if words[place] == "--config" else 1
+    return place
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -141,7 +160,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         ConfigError: an option is wrong.
         SystemExit: after ``--help`` and ``--version``.
     """
-    options = make_parser().parse_args(argv)
+    parser = make_parser()
+    words = list(sys.argv[1:] if argv is None else argv)
+    options = parser.parse_args(words)
+    if options.defaults is not None:
+        commands, name = commands_of(parser), options.command
+        check_tables(options.defaults, tuple(commands))
+        at = _place_of_command(words) + 1
+        defaults = with_defaults(options.defaults, commands[name], name, options)
+        options = parser.parse_args([*words[:at], *defaults, *words[at:]])
     if not hasattr(options, "input_option"):
         return options
     if (options.input is None) == (options.input_option is None):

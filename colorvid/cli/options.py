@@ -12,6 +12,7 @@ from colorvid.config import DEFAULT_BFRAMES, MOST_BFRAMES, TUNES, ZEROLATENCY
 from colorvid.errors import ConfigError
 from colorvid.files.decode import DecodeOptions
 from colorvid.files.encode import EncodeOptions
+from colorvid.system.text import amount as amount_of
 
 Command = Callable[[str, str], argparse.ArgumentParser]
 """Adds a command with a name and what it does, in a few words; gives its parser."""
@@ -59,7 +60,9 @@ def resolution(text: str) -> tuple[int, int]:
     """Type of an option: ``WxH`` in luma samples."""
     width, cross, height = text.lower().partition("x")
     if not (cross and width.isdecimal() and height.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} must be WxH, as in 1920x1080")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be WxH, as in 1920x1080; the size of a stream is --target-size"
+        )
     return int(width), int(height)
 
 
@@ -72,6 +75,16 @@ def frame_rate(text: str) -> Fraction:
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} must be a frame rate, as in 25 or 30000/1001")
     return value
+
+
+def amount(text: str) -> int:
+    """Type of an option: a number with ``k``, ``M`` or ``G`` for thousands, millions, billions."""
+    try:
+        return amount_of(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be an amount, as in 800k, 1.5M or 20M"
+        ) from None
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -119,6 +132,18 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     add_device(work)
     work.add_argument("--quiet", action="store_true", help="print errors only")
     work.add_argument("--no-progress", action="store_true", help="show no progress line")
+
+
+PROGRESS = ("line", "json", "none")
+"""Ways of showing progress."""
+
+
+def add_progress(parser: Options) -> None:
+    """The option for the way of showing progress."""
+    parser.add_argument(
+        "--progress", choices=PROGRESS, default=PROGRESS[0],
+        help="a line on stderr, JSON objects on stdout, a line each, or nothing (default: line)",
+    )  # fmt: skip
 
 
 def add_bframes(parser: Options) -> None:

@@ -5,10 +5,13 @@ It loads next to nothing, so that a signal is taken in an orderly way as early a
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from colorvid.errors import Aborted, OutputError
 from colorvid.system.interrupts import SIGNALS
 from colorvid.system.pace import Pace
-from colorvid.system.text import duration, encodable, printable
+from colorvid.system.text import duration, encodable, file_size, printable
 
 if TYPE_CHECKING:
     from colorvid.files.reports import Progress
@@ -139,6 +142,11 @@ class _Line:
             line = f"{done} of {total} {unit}, {text}, {duration(left)} left"
         say(f"colorvid: {line}")
 
+    def _begin_again(self) -> None:
+        """Start from 0, maybe towards another total."""
+        self.close()
+        self._bar = self._pace = None
+
     def close(self) -> None:
         """Remove the line."""
         if self._bar is not None:
@@ -148,9 +156,51 @@ class _Line:
 class ProgressLine(_Line):
     """Progress callback that shows frames, speed and the time left on stderr."""
 
+    _turn = 0
+
     def __call__(self, progress: Progress) -> None:
         """Update the line."""
-        self._update(progress.frames, progress.total, "frames", f"{progress.fps:.2f} fps")
+        text = f"{progress.fps:.2f} fps"
+        if progress.written:  # encoding
+            text += f", {progress.kbps:.0f} kbit/s"
+            if progress.expected_bytes is not None:
+                text += f", {file_size(progress.expected_bytes)} in all"
+        if progress.turn:
+            text = f"pass {progress.turn}, {text}"
+            if progress.turn != self._turn:
+                self._turn = progress.turn
+                self._begin_again()
+        self._update(progress.frames, progress.total, "frames", text)
+
+
+class JsonProgress:
+    """Progress callback that prints an object of JSON on stdout, a line each second at most."""
+
+    def __init__(self, signals: Signals) -> None:
+        """Print nothing before the first call."""
+        self._signals = signals
+        self._said = -math.inf
+
+    def __call__(self, progress: Progress) -> None:
+        """Print where the work stands, if the last line is a second old; ends after a signal."""
+        self._signals.check()
+        now = time.monotonic()
+        if now - self._said < 1 and progress.frames != progress.total:
+            return
+        self._said = now
+        left = None if progress.total is None else progress.total - progress.frames
+        values = {
+            "event": "progress",
+            "frames": progress.frames,
+            "total": progress.total,
+            "turn": progress.turn,
+            "fps": round(progress.fps, 3),
+            "kbps": round(progress.kbps, 3),
+            "bytes": progress.size_bytes,
+            "expected_bytes": progress.expected_bytes,
+            "eta_s": None if left is None else round(left / progress.fps, 1),
+        }
+        show(json.dumps(values))
 
 
 class PointLine(_Line):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from colorvid.bitstream import Packet
 from colorvid.codec.lookahead import KeyFrames
 from colorvid.codec.loop import ClosedLoop, CodedStep
 from colorvid.codec.settings import EncoderSettings
+from colorvid.config import QUALITIES
 from colorvid.errors import ConfigError
 from colorvid.frame import Frame, Size
 from colorvid.models.loading import Model
@@ -31,10 +33,38 @@ class CodedFrame:
     bits: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Bits that a group may take; where it comes near to them, its quality falls.
+
+    Attributes:
+        room: bits at its begin.
+        flow: bits more with each frame.
+    """
+
+    room: float
+    flow: float
+
+    def less(self, spent: float, frames: int) -> int:
+        """By how much quality must be lower, after so many bits and frames.
+
+        From half of the room on quality falls, by 24 where all is used up.
+        """
+        used = (spent - self.flow * frames) / self.room
+        return min(max(0, math.ceil((used - 0.5) * 48)), QUALITIES - 1)
+
+
 class GroupEncoder:
     """Encodes the frames of one group of pictures; they come in order of display."""
 
-    def __init__(self, model: Model, settings: EncoderSettings, size: Size, first: int) -> None:
+    def __init__(
+        self,
+        model: Model,
+        settings: EncoderSettings,
+        size: Size,
+        first: int,
+        guard: Guard | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
@@ -42,8 +72,11 @@ class GroupEncoder:
             settings: qualities and B frames.
             size: of the frames.
             first: number of the key frame in the stream.
+            guard: of its bits; None = they are not limited.
         """
         self._first, self._count = first, 0
+        self._guard, self._bits = guard, 0.0
+        self._settings = settings
         self._frames = model.frames(size, settings.references + 1)
         self._loop: ClosedLoop[Coded] = ClosedLoop(self._frames, settings, size)
         self._motion_seconds = 0.0
@@ -80,6 +113,10 @@ class GroupEncoder:
         )
         self._count += 1
         self._motion_seconds += step.motion_seconds
+        if self._guard is not None:
+            self._bits += 8 * packet.size_bytes
+            less = self._guard.less(self._bits, self._count)
+            self._loop.settings = self._settings.lowered(less)
         return CodedFrame(packet, step.source, coded.picture, coded.bits)
 
 

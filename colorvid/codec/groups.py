@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from colorvid.bitstream import ClvReader, Damage, Packet, PacketHeader, StreamHeader
 from colorvid.codec import parallel
 from colorvid.codec.decoder import Decoder, MissingReference
-from colorvid.codec.encoder import CodedFrame, GroupEncoder
+from colorvid.codec.encoder import CodedFrame, GroupEncoder, Guard
 from colorvid.codec.lookahead import KeyFrames
 from colorvid.codec.settings import EncoderSettings
 from colorvid.errors import DamagedStream, HashMismatch, ModelMismatch, OutOfMemory
@@ -33,6 +33,25 @@ Scorer = Callable[[Frame, Frame], FrameScores | None]
 
 _PACKET_BYTES = 4096
 """What a packet may have above the size of a picture without counting for more than one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFrame:
+    """A frame on its way to the encoder.
+
+    Attributes:
+        number: in the order of display.
+        frame: the picture.
+        begins: whether it becomes a key frame.
+        quality: of its group, 0..63.
+        guard: of the bits of its group; None = they are not limited.
+    """
+
+    number: int
+    frame: Frame
+    begins: bool
+    quality: int
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +128,15 @@ class _GroupWorker:
         self._encoder: GroupEncoder | None = None
         self._start = 0.0
 
-    def push(self, item: tuple[int, Frame]) -> list[EncodedFrame]:
-        """Take a frame, given with its number; what is coded then."""
+    def push(self, item: PlannedFrame) -> list[EncodedFrame]:
+        """Take a frame; what is coded then."""
         self._start = time.perf_counter()
-        number, frame = item
-        with enough_memory(frame.size):
+        size = item.frame.size
+        with enough_memory(size):
             if self._encoder is None:
-                self._encoder = GroupEncoder(self._model, self._settings, frame.size, number)
-            return self._rows(self._encoder.push(frame))
+                settings = replace(self._settings, quality=item.quality)
+                self._encoder = GroupEncoder(self._model, settings, size, item.number, item.guard)
+            return self._rows(self._encoder.push(item.frame))
 
     def flush(self) -> list[EncodedFrame]:
         """Code the frames that are left."""
@@ -156,12 +176,41 @@ def encode_frames(
         threads: most workers; 0 = one for each core.
         scorer: compares each frame with what it decodes to; None = nothing does.
     """
-    workers, depth = _plan(threads, settings.gop, size)
+    planned = plan_frames(settings, frames)
+    return encode_planned(model, settings, planned, size, threads=threads, scorer=scorer)
+
+
+def plan_frames(settings: EncoderSettings, frames: Iterable[Frame]) -> Iterator[PlannedFrame]:
+    """Frames of a video, with key frames as the look-ahead sees them, all of one quality."""
     keys = KeyFrames(settings)
+    for number, frame in enumerate(frames):
+        yield PlannedFrame(number, frame, keys.begins(frame), settings.quality)
+
+
+def encode_planned(
+    model: Model,
+    settings: EncoderSettings,
+    planned: Iterable[PlannedFrame],
+    size: Size,
+    *,
+    threads: int = 0,
+    scorer: Scorer | None = None,
+) -> Generator[EncodedFrame, None, None]:
+    """Encode whole groups, each with its own quality; see `encode_frames`.
+
+    Args:
+        model: see `colorvid.models.loading.model_on`.
+        settings: all but quality and key frames.
+        planned: frames of ``size``; groups may be left out.
+        size: of the frames.
+        threads: most workers; 0 = one for each core.
+        scorer: compares each frame with what it decodes to; None = nothing does.
+    """
+    workers, depth = _plan(threads, settings.gop, size)
     return _one_thread_each(
         parallel.map_groups(
-            enumerate(frames),
-            lambda item: keys.begins(item[1]),
+            planned,
+            lambda item: item.begins,
             lambda: _GroupWorker(model, settings, scorer),
             workers=workers,
             depth=depth,

@@ -72,7 +72,11 @@ class CodedStep(Generic[R]):
 
 
 class ClosedLoop(Generic[R]):
-    """Sends frames of one size through the codec, as one group of pictures."""
+    """Sends frames of one size through the codec, as one group of pictures.
+
+    Attributes:
+        settings: qualities may change from frame to frame.
+    """
 
     def __init__(self, frames: FrameEncoder[R], settings: EncoderSettings, size: Size) -> None:
         """Prepare; the first frame becomes a key frame.
@@ -82,7 +86,7 @@ class ClosedLoop(Generic[R]):
             settings: qualities and B frames; the loop does not end a group by itself.
             size: of the frames.
         """
-        self._frames, self._settings = frames, settings
+        self._frames, self.settings = frames, settings
         self._slots = Slots(settings.references)
         self._size = size
         self._motion: MotionEstimator | None = None  # as long as there are key frames alone
@@ -96,13 +100,13 @@ class ClosedLoop(Generic[R]):
 
         Read the iterator to its end before the next call.
         """
-        if self._settings.most_bframes:
+        if self.settings.most_bframes:
             self._small.append(small(frame))
         if self._count == 0:
             yield self._key(frame)
             return
         self._waiting.append(frame)
-        if len(self._waiting) > self._settings.most_bframes:
+        if len(self._waiting) > self.settings.most_bframes:
             yield from self._mini_gop()
 
     def flush(self) -> Iterator[CodedStep[R]]:
@@ -111,10 +115,10 @@ class ClosedLoop(Generic[R]):
             yield from self._mini_gop()
 
     def _key(self, frame: Frame) -> CodedStep[R]:
-        quality = self._settings.quality_of(KEY)
+        quality = self.settings.quality_of(KEY)
         target = self._slots.free()
         coded = self._frames.encode_key(quality, target, frame)
-        if self._settings.gop > 1:
+        if self.settings.gop > 1:
             self._motion = MotionEstimator(self._size.shape, self._slots.count)
             self._motion.start(target)
         self._keep(KEY, target, coded.picture)
@@ -123,7 +127,7 @@ class ClosedLoop(Generic[R]):
 
     def _mini_gop(self) -> Iterator[CodedStep[R]]:
         """Code the first frames that wait, the last one of them as a P frame."""
-        length = mini_gop_length(self._small) if self._settings.most_bframes else 1
+        length = mini_gop_length(self._small) if self.settings.most_bframes else 1
         first, frames = self._count - 1, self._waiting[:length]
         last = first + length
         refresh = last - self._refreshed >= REFRESH_PERIOD
@@ -137,7 +141,7 @@ class ClosedLoop(Generic[R]):
     def _inter(self, place: Place, frame: Frame) -> CodedStep[R]:
         assert self._motion is not None
         start = time.perf_counter()
-        quality = self._settings.quality_of(place)
+        quality = self.settings.quality_of(place)
         links = self._slots.links(place)
         motion, data = self._motion.code(links, frame.y, quantiser_step(quality))
         seconds = time.perf_counter() - start

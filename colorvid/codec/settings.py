@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from colorvid.codec import structure
 from colorvid.codec.structure import Place
@@ -91,6 +91,11 @@ class EncoderSettings:
     def _anchor_offset(self) -> int:
         above = max(0, self.quality - 48)
         return ANCHOR_OFFSET - above * (ANCHOR_OFFSET - REFRESH_OFFSET) // 15
+
+    def lowered(self, by: int) -> EncoderSettings:
+        """The same with all qualities lower, as far as they go."""
+        inter = None if self.inter_quality is None else max(0, self.inter_quality - by)
+        return replace(self, quality=max(0, self.quality - by), inter_quality=inter)
 
     def quality_of(self, place: Place) -> int:
         """Quality of a frame at a place in its group of pictures."""

@@ -11,24 +11,35 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from colorvid.bitstream import ClvWriter, DisplayOrder, Due, Tune
+from colorvid.bitstream import ClvWriter, DisplayOrder, Due, Packet, Tune
 from colorvid.codec.settings import EncoderSettings
-from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, DEFAULT_MIN_GOP, DEFAULT_QUALITY, TUNES
+from colorvid.codec.targets import DE, FIGURES, MS_SSIM, Target
+from colorvid.config import (
+    DEFAULT_BFRAMES,
+    DEFAULT_GOP,
+    DEFAULT_MIN_GOP,
+    DEFAULT_QUALITY,
+    TUNES,
+    is_whole,
+)
+from colorvid.errors import ConfigError
 from colorvid.files.decode import ProgressCallback, check_threads
-from colorvid.files.reports import EncodeReport, FrameCounter, Progress
+from colorvid.files.reports import EncodeReport, FrameCounter, Progress, Scorer, Shares
 from colorvid.files.streams import create_stream, header_of
-from colorvid.frame import Frame
 from colorvid.io import FrameReader, VideoInfo, open_reader
 from colorvid.io.opening import check_section
-from colorvid.io.places import check_apart
+from colorvid.io.places import check_apart, is_readable_again
 from colorvid.io.sources import ByteSource
 from colorvid.io.times import Place, frame_number
 from colorvid.native.core import core_for_encoding
 from colorvid.quality.log import FrameLog, FrameRow, open_log
-from colorvid.quality.scores import FrameScores, MeanScores, color_spec, score_frame
+from colorvid.quality.metrics import MS_SSIM_MIN_SIDE_PX
+from colorvid.quality.scores import MeanScores, color_spec, score_frame
+from colorvid.system.cores import available_cores
 from colorvid.system.interrupts import uninterrupted
 from colorvid.system.limits import require_folder
 
@@ -36,11 +47,20 @@ if TYPE_CHECKING:
     from typing_extensions import TypedDict, Unpack
 
     from colorvid.codec.groups import EncodedFrame
+    from colorvid.models.loading import Model
 
     class EncodeKeywords(TypedDict, total=False):
         """The fields of `EncodeOptions` as keyword arguments."""
 
         quality: int
+        bitrate: int | None
+        target_size: int | None
+        target_psnr: float | None
+        target_de: float | None
+        target_ms_ssim: float | None
+        one_pass: bool
+        maxrate: int | None
+        bufsize: int | None
         gop: int
         scenecut: bool
         min_gop: int
@@ -65,7 +85,16 @@ class EncodeOptions:
     """How to encode a video.
 
     Attributes:
-        quality: 0..63 of key frames, higher is better.
+        quality: 0..63 of key frames, higher is better; a target replaces it.
+        bitrate: bits a second that the whole stream shall have, to 3 %.
+        target_size: bytes that the stream shall have at most, to 3 %.
+        target_psnr: mean PSNR of YUV (6:1:1) to reach, to 0.1 dB.
+        target_de: mean CIEDE2000 to reach, to 0.05.
+        target_ms_ssim: mean MS-SSIM of luma to reach, 0..1, to 0.1 dB of it.
+        one_pass: meet ``bitrate`` in one pass, less exactly; a pipe is read once anyway.
+        maxrate: bits a second at which a receiver takes the stream in, with ``quality`` or
+            ``bitrate``, in one pass: frames get coarser where the stream would not keep up.
+        bufsize: bits that the receiver's buffer holds; None = two seconds of ``maxrate``.
         gop: every so many frames there is a key frame, at least 1.
         scenecut: whether a new scene begins with a key frame too.
         min_gop: frames from a key frame to one of a new scene, at least.
@@ -92,6 +121,14 @@ class EncodeOptions:
     """
 
     quality: int = DEFAULT_QUALITY
+    bitrate: int | None = None
+    target_size: int | None = None
+    target_psnr: float | None = None
+    target_de: float | None = None
+    target_ms_ssim: float | None = None
+    one_pass: bool = False
+    maxrate: int | None = None
+    bufsize: int | None = None
     gop: int = DEFAULT_GOP
     scenecut: bool = True
     min_gop: int = DEFAULT_MIN_GOP
@@ -115,6 +152,12 @@ class EncodeOptions:
         check_threads(self.threads)
         check_section(frame_number(self.seek, Fraction(1), "seek"), self.frames)
         self.settings()
+        self._check_limits()
+        if self.target is not None and self.inter_quality is not None:
+            raise ConfigError(
+                f"inter_quality={self.inter_quality} does not go with {self.target.name}="
+                f"{self.target.value}; leave out one of them"
+            )
 
     def settings(self) -> EncoderSettings:
         """What of it the encoder of frames needs."""
@@ -126,6 +169,39 @@ class EncodeOptions:
             bframes=self.bframes,
             inter_quality=self.inter_quality,
         )
+
+    def _check_limits(self) -> None:
+        """Refuse limits of the rate that have nothing to limit, or no sense."""
+        for name in ("maxrate", "bufsize"):
+            value = getattr(self, name)
+            if value is not None and not is_whole(value, 1):
+                raise ConfigError(f"{name}={value!r} is not allowed; give a number of bits")
+        if self.bufsize is not None and self.maxrate is None:
+            raise ConfigError(f"bufsize={self.bufsize} belongs to a maxrate; give one")
+        target = self.target
+        if target is not None and target.name != "bitrate":
+            given = {"maxrate": self.maxrate, "one_pass": self.one_pass or None}
+            for name, value in given.items():
+                if value is not None:
+                    raise ConfigError(
+                        f"{name}={value} does not go with {target.name}={target.value}, which "
+                        "takes several passes; leave out one of them"
+                    )
+        elif target is None and self.one_pass:
+            raise ConfigError("one_pass=True is for a bitrate; give one")
+
+    @property
+    def target(self) -> Target | None:
+        """What the whole video shall have; None = constant quality.
+
+        Raises:
+            ConfigError: there are two targets, or a value is not allowed.
+        """
+        values = {name: value for name in FIGURES if (value := getattr(self, name)) is not None}
+        if len(values) > 1:
+            given = " and ".join(f"{name}={value}" for name, value in values.items())
+            raise ConfigError(f"{given} are given; a video can have one target only")
+        return next((Target(*pair) for pair in values.items()), None)
 
     @property
     def tune(self) -> Tune:
@@ -163,7 +239,8 @@ def encode_file(
         open_source(source, options) as reader,
         create_stream(target, overwrite=options.overwrite) as file,
     ):
-        return encode_video(reader, file, options)
+        again = partial(open_source, source, options) if is_readable_again(source) else None
+        return encode_video(reader, file, options, again)
 
 
 def check_outputs(
@@ -198,13 +275,19 @@ def open_source(source: str | Path | ByteSource, options: EncodeOptions) -> Fram
     )
 
 
-def encode_video(reader: FrameReader, file: BinaryIO, options: EncodeOptions) -> EncodeReport:
+def encode_video(
+    reader: FrameReader,
+    file: BinaryIO,
+    options: EncodeOptions,
+    reopen: Callable[[], FrameReader] | None = None,
+) -> EncodeReport:
     """Encode a video that is open into a binary file that is open, from its present position.
 
     Args:
         reader: the frames; what of ``options`` chooses among them has been done.
         file: a file or a pipe.
         options: see `EncodeOptions`.
+        reopen: gives the same frames once more; None = they can be read only once.
 
     Raises:
         ColorvidError: see `encode_file`.
@@ -215,7 +298,6 @@ def encode_video(reader: FrameReader, file: BinaryIO, options: EncodeOptions) ->
         if options.csv is not None:
             log = stack.enter_context(open_log(options.csv, overwrite=options.overwrite))
         with uninterrupted():
-            from colorvid.codec.groups import encode_frames
             from colorvid.models.loading import model_on
 
         model = model_on(options.device, options.model)
@@ -223,38 +305,154 @@ def encode_video(reader: FrameReader, file: BinaryIO, options: EncodeOptions) ->
         writer.write_header(
             header_of(reader.info, options.settings(), model.identity, options.tune)
         )
-        counter = FrameCounter()
-        score = _scorer(reader.info) if options.scores or log is not None else None
-        coded = encode_frames(
-            model,
-            options.settings(),
-            reader,
-            reader.info.size,
-            threads=options.threads,
-            scorer=_counting(score, counter),
+        job = _Job(options, reader, model, writer, log)
+        once = reopen is None
+        if options.maxrate is not None or options.one_pass or (once and options.bitrate):
+            return _in_one_pass(job, unasked=once and not options.one_pass)
+        if options.target is None:
+            return _at_constant_quality(job)
+        if reopen is None:
+            raise ConfigError(
+                f"{options.target.name}={options.target.value} takes several passes, and the "
+                "input can be read only once; give a file, or a bitrate"
+            )
+        return _to_target(job, options.target, reopen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """An encoding whose files are open, and the header written."""
+
+    options: EncodeOptions
+    reader: FrameReader
+    model: Model
+    writer: ClvWriter
+    log: FrameLog | None
+
+    def scorer(self) -> Scorer | None:
+        """What the options need of it; None = nothing.
+
+        Raises:
+            ConfigError: the frames have no such figure as the target is about.
+        """
+        options, info = self.options, self.reader.info
+        metric = None if options.target is None else options.target.figure.metric
+        all_quick = options.scores or options.csv is not None
+        if metric is None and not all_quick:
+            return None
+        spec = color_spec(info) if all_quick or metric == DE.metric else None
+        if metric == DE.metric and spec is None:
+            raise ConfigError(
+                f"target_de={options.target_de} needs colours by BT.601, BT.709 or BT.2020; the "
+                f"input has matrix {info.matrix}"
+            )
+        with_ms_ssim = metric == MS_SSIM.metric
+        if with_ms_ssim and min(info.width, info.height) < MS_SSIM_MIN_SIDE_PX:
+            raise ConfigError(
+                f"target_ms_ssim={options.target_ms_ssim} needs sides of {MS_SSIM_MIN_SIDE_PX} "
+                f"samples or more; the input is {info.size}"
+            )
+        return partial(score_frame, spec=spec, ms_ssim_too=with_ms_ssim)
+
+    def write(
+        self, coded: Iterator[EncodedFrame], progress: ProgressCallback | None, done: FrameCounter
+    ) -> EncodeReport:
+        """Write packets, lines of the log and the index."""
+        if self.log is not None:
+            coded = _logged(coded, self.log, self.options.settings().reorder)
+        return _write_packets(coded, self.writer, self.reader.info, (progress, done))
+
+
+def _at_constant_quality(job: _Job) -> EncodeReport:
+    """Encode in one pass with the quality of the options."""
+    from colorvid.codec.groups import encode_frames
+
+    options, reader, counter = job.options, job.reader, FrameCounter()
+    coded = encode_frames(
+        job.model,
+        options.settings(),
+        reader,
+        reader.info.size,
+        threads=options.threads,
+        scorer=counter.counting(job.scorer()),
+    )
+    with closing(coded):
+        report = job.write(coded, options.progress, counter)
+    return replace(report, warnings=reader.warnings)
+
+
+def _in_one_pass(job: _Job, *, unasked: bool) -> EncodeReport:
+    """Keep to a rate as far as one pass can; ``unasked`` if the source allows no second one."""
+    from colorvid.codec.groups import encode_planned
+    from colorvid.codec.pacing import WORKERS, Pace, Pacer
+
+    options, info, counter = job.options, job.reader.info, FrameCounter()
+    rate = float(info.rate)
+    peak = None if options.maxrate is None else options.maxrate / rate
+    pace = Pace(
+        None if options.bitrate is None else options.bitrate / rate,
+        peak,
+        0.0 if peak is None else options.bufsize or 2 * peak * rate,
+    )
+    pacer = Pacer(pace, options.settings())
+    coded = encode_planned(
+        job.model,
+        options.settings(),
+        pacer.plan(job.model, job.reader),
+        info.size,
+        threads=min(options.threads or available_cores(), WORKERS),
+        scorer=counter.counting(job.scorer()),
+    )
+    with closing(coded):
+        report = job.write(_noted(coded, pacer.note), options.progress, counter)
+    doubts = list(job.reader.warnings)
+    if unasked and options.bitrate is not None:
+        doubts.append(f"bitrate={options.bitrate} is met in one pass, as the input is a pipe")
+    return replace(
+        report,
+        warnings=(
+            *doubts,
+            *_off(report, options, pacer.fullest / pace.buffer if pace.buffer else 0),
+        ),
+    )
+
+
+def _off(report: EncodeReport, options: EncodeOptions, fullest: float) -> Iterator[str]:
+    """Warnings where rates were not kept to; ``fullest`` is that of the buffer, 1 = full."""
+    if options.bitrate is not None and abs(1000 * report.kbps / options.bitrate - 1) > 0.03:
+        yield f"bitrate={options.bitrate} became {report.kbps:.1f} kbit/s in one pass"
+    if fullest > 1:
+        yield (
+            f"maxrate={options.maxrate} would need a buffer {fullest:.2f} times as large; lower "
+            "the quality, or give a larger bufsize"
         )
-        stack.enter_context(closing(coded))
-        written = coded if log is None else _logged(coded, log, options.settings().reorder)
-        return _write_packets(written, writer, reader, (options.progress, counter))
 
 
-def _counting(
-    score: Callable[[Frame, Frame], FrameScores] | None, counter: FrameCounter
-) -> Callable[[Frame, Frame], FrameScores | None]:
-    """Scores frames, or not, and counts them."""
-
-    def count(source: Frame, decoded: Frame) -> FrameScores | None:
-        scores = None if score is None else score(source, decoded)
-        counter()
-        return scores
-
-    return count
+def _noted(coded: Iterator[EncodedFrame], note: Callable[[Packet], None]) -> Iterator[EncodedFrame]:
+    """The same frames; ``note`` gets their packets."""
+    for item in coded:
+        note(item.packet)
+        yield item
 
 
-def _scorer(info: VideoInfo) -> Callable[[Frame, Frame], FrameScores]:
-    """Scores frames of such a video, without the slow MS-SSIM."""
-    spec = color_spec(info)
-    return lambda source, decoded: score_frame(source, decoded, spec, ms_ssim_too=False)
+def _to_target(job: _Job, target: Target, reopen: Callable[[], FrameReader]) -> EncodeReport:
+    """Encode in as many passes as a target takes."""
+    from colorvid.files.passes import Passes, Work
+    from colorvid.files.spool import Spool
+
+    start, options = time.perf_counter(), job.options
+    work = Work(
+        reopen, job.model, options.settings(), options.threads, job.scorer(), options.progress
+    )
+    with Spool() as spool:
+        outcome = Passes(work, target, spool).run(job.reader)
+        report = job.write(spool.frames(outcome.qualities), None, FrameCounter())
+    return replace(
+        report,
+        warnings=outcome.warnings,
+        seconds=time.perf_counter() - start,
+        passes=outcome.passes,
+    )
 
 
 def _logged(coded: Iterator[EncodedFrame], log: FrameLog, reorder: int) -> Iterator[EncodedFrame]:
@@ -277,32 +475,32 @@ def _write_rows(log: FrameLog, due: list[Due[FrameRow]]) -> None:
 def _write_packets(
     coded: Iterator[EncodedFrame],
     writer: ClvWriter,
-    reader: FrameReader,
+    info: VideoInfo,
     watching: tuple[ProgressCallback | None, FrameCounter],
 ) -> EncodeReport:
     """Write packets and the index; report the progress to the first of ``watching``."""
     progress, counter = watching
     start = time.perf_counter()
-    count, qualities, means = 0, 0, MeanScores()
+    count, qualities, means, shares = 0, 0, MeanScores(), Shares()
     for item in coded:
         packet = item.packet
         writer.write_packet(packet)
         count += 1
         qualities += packet.quality
         means.add(item.row.scores)
+        shares.add(packet, item.row.scores)
         if progress is not None:
             elapsed = time.perf_counter() - start
             size, done = writer.bytes_written, counter.at_least(count)
-            total, rate = reader.info.frames, reader.info.rate
-            progress(Progress(done, total, size, rate, elapsed, written=count))
+            progress(Progress(done, info.frames, size, info.rate, elapsed, written=count))
     writer.finish()
-    seconds = time.perf_counter() - start
     return EncodeReport(
         count,
         writer.bytes_written,
-        reader.info.rate,
-        seconds,
+        info.rate,
+        time.perf_counter() - start,
         means.means(),
-        reader.warnings,
-        qualities / max(count, 1),
+        quality=qualities / max(count, 1),
+        levels=shares.levels(),
+        worst=shares.worst(),
     )

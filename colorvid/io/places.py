@@ -64,6 +64,11 @@ def is_stream(path: str | Path) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
+def is_readable_again(path: str | Path) -> bool:
+    """Whether an input that was opened can be opened at its start once more: it is a file."""
+    return str(path) != PIPE and descriptor(path) is None and Path(path).is_file()
+
+
 def stdin_bytes() -> BinaryIO:
     """Standard input as bytes.
 

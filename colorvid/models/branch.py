@@ -310,7 +310,7 @@ class Branch(nn.Module):
 
     @staticmethod
     def _spread(active: Tensor, shape: torch.Size) -> Tensor:
-        """``(B, 1, h, w)`` at hyper-latent positions to ``(B, 1, H, W)`` of latents of ``shape``."""
+        """Flags ``(B, 1, h, w)`` of hyper-latents as ``(B, 1, H, W)`` of latents of ``shape``."""
         tall = active.repeat_interleave(HYPER_STRIDE, 2).repeat_interleave(HYPER_STRIDE, 3)
         return tall[:, :, : shape[2], : shape[3]]
 

@@ -164,9 +164,7 @@ class Prior(ExactLayer):
         b, _, h, w = shape
         return torch.Size((b, self.hyper, -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE)))
 
-    def advance(
-        self, step: Step, features: Tensor, known: Tensor, active: Tensor | None
-    ) -> Tensor:
+    def advance(self, step: Step, features: Tensor, known: Tensor, active: Tensor | None) -> Tensor:
         """Features of ``step`` from those of the previous step; the first step's stay as they are.
 
         Args:

@@ -20,6 +20,26 @@ def encodable(text: str, encoding: str | None) -> str:
         return text.encode("ascii", "backslashreplace").decode("ascii")
 
 
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+
+
+def amount(text: str) -> int:
+    """The number that ``800k``, ``1.5M`` or ``2G`` stand for (thousands, millions, billions).
+
+    Raises:
+        ValueError: the text is none, or less than 1.
+    """
+    digits = text.rstrip("kKmMgG")
+    unit = _UNITS.get(text[len(digits) :].lower())
+    try:
+        value = 0 if unit is None else round(Fraction(digits) * unit)
+    except ZeroDivisionError:
+        value = 0
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
 def duration(seconds: float) -> str:
     """A time as people write it: ``4.2 s``, ``1:05 min``, ``2:00:09 h``."""
     if seconds < 59.95:

@@ -426,3 +426,24 @@ def test_comparisons(model: Path, clips: Path, tmp_path: Path) -> None:
         head, first, *_ = (folder / "points.tsv").read_text().splitlines()
         cells = dict(zip(head.split("\t"), first.split("\t"), strict=True))
         assert cells["encode_ratio"] in ("", "-") and cells["jobs"] == "2"
+
+
+def test_a_target_is_met_by_the_file_as_a_whole(
+    model: Path, clips: Path, tmp_path: Path, small_parts: None
+) -> None:
+    """Parts would each meet it on their own."""
+    wanted = len(single(model, clips / "long.y4m", tmp_path / "free.clv", quality=40))
+    jobs = [j for j in plan(model, clips, target_size=wanted) if j.source.stem == "long"]
+    rows, _ = run(jobs, tmp_path / "out")
+    assert [(r.outcome, r.parts) for r in rows] == [("done", 1)]
+    expected = single(model, clips / "long.y4m", tmp_path / "long.clv", target_size=wanted)
+    assert (tmp_path / "out" / "long.clv").read_bytes() == expected
+    assert len(expected) <= wanted
+
+
+def test_a_target_out_of_reach_is_the_fault_of_one_file(
+    model: Path, clips: Path, tmp_path: Path
+) -> None:
+    rows, told = run(plan(model, clips, bitrate=1), tmp_path / "out")
+    assert [(r.outcome, r.exit_code) for r in rows] == [("failed", 9)] * 2
+    assert "bitrate=1 is out of reach; the nearest is " in told.lines[0][0]

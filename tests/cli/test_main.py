@@ -375,9 +375,10 @@ def test_progress_only_at_a_terminal(
         monkeypatch.setattr(sys, "stderr", terminal)
         assert run("encode", coded.source, "-o", target, "-y", "--frames", 4, option) == 0
         text = terminal.getvalue()
-        bars = re.findall(r"\r(\d+% \d+/4, [0-9.]+ fps, [0-9:?]+ left)", text)
+        bar = r"\r(\d+% \d+/4, [0-9.]+ fps, \d+ kbit/s, [0-9.]+ \w+ in all, [0-9:?]+ left)"
+        bars = re.findall(bar, text)
         assert bool(bars) == shown
-        assert all(len(bar) <= 40 for bar in bars)
+        assert all(len(bar) <= 70 for bar in bars)
         assert ("a.clv: 4 frames, " in text) == (option != "--quiet")
 
 
@@ -394,10 +395,52 @@ def test_progress_elsewhere_is_a_line_at_times(
     assert run(*words) == 0
     *lines, summary = capfd.readouterr().err.splitlines()
     assert len(lines) == 8 and "a.clv: 8 frames" in summary
-    assert re.fullmatch(r"colorvid: \d of 8 frames, [0-9.]+ fps, [0-9.]+ s left", lines[3])
+    pattern = (
+        r"colorvid: \d of 8 frames, [0-9.]+ fps, \d+ kbit/s, [0-9.]+ kB in all, [0-9.]+ s left"
+    )
+    assert re.fullmatch(pattern, lines[3])
     for option in ("--no-progress", "--quiet"):
         assert run(*words, option) == 0
         assert "colorvid: " not in capfd.readouterr().err
+
+
+def test_targets_and_the_summary(
+    coded: CodedClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "a.clv"
+    words = ("encode", coded.source, "-o", target, "-y", "--gop", 3, "--summary")
+    assert run(*words, "--bitrate", "60k") == 0
+    *lines, last = capfd.readouterr().err.splitlines()
+    rate = re.search(r"([0-9.]+) kbit/s", last)
+    assert rate is not None and float(rate[1]) == pytest.approx(60, rel=0.04)
+    assert [line.split()[0] for line in lines[:3]] == ["key", "P", "B1"]
+    assert re.fullmatch(r"key 3 frames, mean quality [\d.]+, [\d.]+ kB \([\d.]+ %\)", lines[0])
+    assert run(*words, "--psnr", "--maxrate", "9M", "--bufsize", "1.5M") == 0
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0].startswith("PSNR Y ") and " dB, " in lines[1]
+    assert re.match(r"worst group: frames \d to \d, \d frames, mean quality ", lines[-2])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ("--bitrate 1", 9, "--bitrate 1 is out of reach; the nearest is "),
+        ("--bitrate 0", 1, "'0' must be an amount, as in 800k, 1.5M or 20M"),
+        ("--bitrate 8kk", 1, "'8kk' must be an amount"),
+        ("--size 20M", 1, "'20M' must be WxH, as in 1920x1080; the size of a stream is --target"),
+        ("--bitrate 60k -q 40", 1, "--quality 40 does not go with --bitrate 60000; leave out one"),
+        ("--target-de 0", 1, "--target-de 0.0 is not allowed"),
+        ("--bufsize 8k", 1, "--bufsize 8000 belongs to a maxrate"),
+        ("--one-pass", 1, "--one-pass is for a bitrate; give one"),
+    ],
+)
+def test_targets_that_are_wrong(
+    words: str, code: int, message: str,
+    coded: CodedClip, outputs: Path, capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert run("encode", coded.source, "-o", outputs / "a.clv", *words.split()) == code
+    assert message in one_error_line(capfd.readouterr().err)
+    assert list(outputs.iterdir()) == []
 
 
 def test_progress_counts_the_frames_of_all_groups(coded: CodedClip, tmp_path: Path) -> None:

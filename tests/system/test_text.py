@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from colorvid.system.pace import Pace
-from colorvid.system.text import duration, file_size, frame_rate, plural
+from colorvid.system.text import amount, duration, file_size, frame_rate, plural
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,11 @@ def test_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [pace.due() for _ in range(5)] == [False, True, False, False, True]
     assert pace.left(5, 20) == 60.0
     assert pace.left(0, 20) == 400.0
+
+
+def test_amounts() -> None:
+    for written, number in (("800k", 800_000), ("1.5M", 1_500_000), ("2g", 2 * 10**9), ("7", 7)):
+        assert amount(written) == number
+    for wrong in ("", "k", "1kk", "-3", "0", "1/0", "0.1", "nan", "x"):
+        with pytest.raises(ValueError):
+            amount(wrong)

@@ -182,7 +182,8 @@ def sample_of(model: VideoModel, step: InterStep) -> Sample:
     uneven = np.zeros((MOTION_FEATURES, rows, columns), np.uint8)
     known = motion_features(motion)[0].numpy()
     uneven[:, : known.shape[1], : known.shape[2]] = known
-    return Sample(*planes, *symbols, _on_padded_grid(motion.past, rows, columns), uneven)
+    arrays: list[Any] = [*planes, *symbols, _on_padded_grid(motion.past, rows, columns), uneven]
+    return Sample(*arrays)
 
 
 def _on_padded_grid(field: Vectors, rows: int, columns: int) -> NDArray[np.int16]:

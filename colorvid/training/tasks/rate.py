@@ -107,7 +107,8 @@ class BranchRate(nn.Module):
             # What is not coded has one value only.
             coded = F.interpolate(output.active, scale_factor=HYPER_STRIDE)
             coded = coded[..., : symbols.shape[2], : symbols.shape[3]]
-            return torch.where(coded > 0, likelihood, 1.0), torch.where(output.active > 0, hyper, 1.0)
+            hyper = torch.where(output.active > 0, hyper, 1.0)
+            return torch.where(coded > 0, likelihood, 1.0), hyper
 
     def _hyper_likelihood(self, z: Tensor) -> Tensor:
         """Probability of hyper-latents ``(B, C, h, w)``, the same shape."""
