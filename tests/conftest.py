@@ -1,16 +1,20 @@
-"""A clip that is encoded once for all tests."""
+"""A clip that is encoded once for all tests, and models that are loaded once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import colorvid
 from colorvid.frame import Frame
 from colorvid.io import VideoInfo, open_reader, open_writer
+from colorvid.models import loading
+from colorvid.models.modelfile import RELEASED
 from tests.clips import moving_frames
 
 INFO = VideoInfo(
@@ -57,6 +61,19 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> CodedClip:
     colorvid.encode_file(source, stream, gop=3, threads=1)
     colorvid.decode_file(stream, result, threads=1)
     return CodedClip(source, stream, read_clip(result))
+
+
+_models: dict[Any, loading.Model] = {}
+"""Released models, as `colorvid.models.loading` keeps them."""
+
+
+@pytest.fixture(autouse=True)
+def released_models_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep them as a worker does; a test of loading itself sets `loading._kept` to None."""
+    monkeypatch.setattr(loading, "_kept", _models)
+    yield
+    for key in [key for key in _models if key[1] not in RELEASED]:
+        del _models[key]
 
 
 @pytest.fixture

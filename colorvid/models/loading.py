@@ -27,7 +27,7 @@ from colorvid.models.modelfile import (
     model_identity,
     read_model_file,
 )
-from colorvid.native.core import Core, core, describe
+from colorvid.native.core import Core, Level, core, describe
 from colorvid.native.model import NativeCodec, NativeModel
 from colorvid.system.cores import one_torch_thread
 from colorvid.system.interrupts import uninterrupted
@@ -182,7 +182,7 @@ def need_torch(device: str) -> None:
         import torch  # noqa: F401
 
 
-_kept: dict[tuple[str, str, int], Model] | None = None
+_kept: dict[tuple[str, str, int, Level | None], Model] | None = None
 
 
 def keep_models() -> None:
@@ -203,10 +203,12 @@ def model_on(device: str, name: str, carrier: torch.dtype | None = None) -> Mode
         ModelMismatch: no such model.
     """
     check_device(device)
-    key = device, name, find_model(name).stat().st_mtime_ns
+    found = core()
+    level = None if found is None else found.level
+    key = device, name, find_model(name).stat().st_mtime_ns, level
     if _kept is not None and carrier is None and key in _kept:
         return _kept[key]
-    if device != "cpu" or carrier is not None or core() is None:
+    if device != "cpu" or carrier is not None or found is None:
         need_torch(device)  # so that the number of its threads can be set
     # With one torch thread: its thousands of small operations gain little from more, and threads
     # that wait for each other crawl where other programs keep the cores busy.

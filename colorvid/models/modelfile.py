@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -195,5 +196,14 @@ def model_identity(name: str) -> bytes:
 
     Raises:
         ModelMismatch: no such model, or the file is not one.
+    """
+    return _identity(name, find_model(name).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _identity(name: str, changed: int) -> bytes:
+    """Identity of a model whose file was last changed at ``changed``, in nanoseconds.
+
+    Kept, as every stream that is opened asks for it.
     """
     return read_model_file(name).identity

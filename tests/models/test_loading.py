@@ -7,7 +7,8 @@ import torch
 from colorvid.errors import ConfigError, ModelMismatch
 from colorvid.models import loading
 from colorvid.models.loading import Model, load_model, model_for, model_on
-from colorvid.models.modelfile import find_model
+from colorvid.models.modelfile import find_model, model_identity
+from colorvid.native.core import VARIABLE
 from tests import tiny
 
 
@@ -19,6 +20,7 @@ def test_a_model_is_loaded_by_one_torch_thread(monkeypatch: pytest.MonkeyPatch) 
         return load_model(name, device, carrier)
 
     monkeypatch.setattr(loading, "load_model", load)
+    monkeypatch.setattr(loading, "_kept", None)
     torch.set_num_threads(3)
     try:
         model_on("cpu", "default")
@@ -48,10 +50,14 @@ def test_models_are_kept_for_those_who_want_it(
     loading.keep_models()
     kept = loading.model_on("cpu", str(path))
     assert loading.model_on("cpu", str(path)) is kept
+    identity = model_identity(str(path))
     tiny.save(path, seed=1)
     os.utime(path, (1, 1))
     other = loading.model_on("cpu", str(path))
-    assert other.identity != kept.identity, "a file that has changed is read again"
+    assert other.identity != kept.identity == identity, "a file that has changed is read again"
+    assert model_identity(str(path)) == other.identity
+    monkeypatch.setenv(VARIABLE, "plain")
+    assert loading.model_on("cpu", str(path)) is not other, "other kernels"
 
 
 def test_a_model_in_words() -> None:
