@@ -125,5 +125,16 @@ def encode_all(
 
 def save(path: Path, seed: int = 0, ends: float = 0.3) -> bytes:
     """Write a tiny model file of a `network`; gives its identity."""
+    data, identity = _saved(seed, ends)
+    path.write_bytes(data)
+    return identity
+
+
+@lru_cache(maxsize=8)
+def _saved(seed: int, ends: float) -> tuple[bytes, bytes]:
+    """A tiny model file, and its identity."""
     built = network(seed, ends)
-    return save_model(path, built, tables_for(built), overwrite=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tiny.safetensors"
+        identity = save_model(path, built, tables_for(built))
+        return path.read_bytes(), identity

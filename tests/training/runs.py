@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+from functools import lru_cache
 from pathlib import Path
 
 from colorvid.codec.settings import EncoderSettings
 from colorvid.config import CodecConfig, InterConfig, IntraConfig
+from colorvid.models.video import VideoModel
 from colorvid.training.data.pictures import PictureStore
 from colorvid.training.data.sequences import (
     SequenceStore,
@@ -45,6 +48,23 @@ def pictures(folder: Path, count: int = 3) -> PictureStore:
     return PictureStore.open(DataConfig(), folder, folder / "pictures.bin")
 
 
+@lru_cache(maxsize=1)
+def coder() -> VideoModel:
+    """What codes the data; nothing changes it."""
+    return tiny.network(ends=0)
+
+
+@lru_cache(maxsize=8)
+def _coded(
+    counts: tuple[int, ...], size: tuple[int, int], settings: EncoderSettings
+) -> tuple[bytes, str]:
+    """Contents of both files of `sequences`, as coding the same for every test takes long."""
+    file, entries = io.BytesIO(), []
+    for count in counts:
+        entries += write_samples(file, coder(), moving_frames(count, *size), settings)
+    return file.getvalue(), json.dumps(entries)
+
+
 def sequences(
     folder: Path,
     counts: tuple[int, ...] = (4,),
@@ -52,13 +72,10 @@ def sequences(
     settings: EncoderSettings = SETTINGS,
 ) -> SequenceStore:
     """A store of the inter frames of generated clips of ``counts`` frames, as if coded before."""
-    entries = []
-    with open(folder / "sequences.bin", "wb") as file:
-        for count in counts:
-            frames = moving_frames(count, *size)
-            entries += write_samples(file, tiny.network(ends=0), frames, settings)
-    (folder / "sequences.json").write_text(json.dumps(entries))
-    return SequenceStore.open(tiny.network(), DataConfig(), folder, folder / "sequences.bin")
+    samples, entries = _coded(counts, size, settings)
+    (folder / "sequences.bin").write_bytes(samples)
+    (folder / "sequences.json").write_text(entries)
+    return SequenceStore.open(coder(), DataConfig(), folder, folder / "sequences.bin")
 
 
 def intra_trainer(

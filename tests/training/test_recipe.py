@@ -131,6 +131,7 @@ def test_networks_in_the_loop_begin_with_trained_runs(data: Path) -> None:
     assert run_config(IntraConfig, runs / "joint").chroma_offset == 3
 
 
+@pytest.mark.usefixtures("short_fit")
 def test_a_model_file_codes_the_data_and_is_trained_on(
     data: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,22 +18,24 @@ from tools import keep
 PLAN = schedule(8, pieces=True, warmup=4, decay=0.5, optimiser="soap")
 
 
-@pytest.fixture
-def kept(tmp_path: Path) -> Path:
-    """What is left of a first piece of three steps."""
-    intra_trainer(tmp_path / "first", PLAN).run(until=3)
-    assert keep.main([str(tmp_path / "first"), "-o", str(tmp_path / "kept")]) == 0
-    return tmp_path / "kept"
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is left of a first piece of three steps, which lies beside it as ``first``."""
+    folder = tmp_path_factory.mktemp("pieces")
+    intra_trainer(folder / "first", PLAN).run(until=3)
+    assert keep.main([str(folder / "first"), "-o", str(folder / "kept")]) == 0
+    return folder / "kept"
 
 
 def size(run: Path) -> int:
     return sum(path.stat().st_size for path in (run / "checkpoint").iterdir())
 
 
-def test_what_is_kept_is_small_and_close(tmp_path: Path, kept: Path) -> None:
-    whole, rest = load_checkpoint(tmp_path / "first"), load_checkpoint(kept)
+def test_what_is_kept_is_small_and_close(kept: Path) -> None:
+    first = kept.parent / "first"
+    whole, rest = load_checkpoint(first), load_checkpoint(kept)
     assert (rest["step"], rest["config"]) == (3, whole["config"])
-    assert size(kept) < size(tmp_path / "first") / 4
+    assert size(kept) < size(first) / 4
     for name, value in whole["average"].items():
         if value.is_floating_point():
             short = rest["average"][name].float()
@@ -76,8 +78,9 @@ def test_what_no_short_number_holds_stays_as_it_is(tmp_path: Path) -> None:
 def test_a_piece_goes_on_where_the_one_before_ended(tmp_path: Path, kept: Path) -> None:
     second = intra_trainer(tmp_path / "second", PLAN, start=kept)
     assert second.step == 3
+    begun = second.task.networks.state_dict()
     for name, value in load_checkpoint(kept)["average"].items():
-        assert torch.equal(second.task.networks.state_dict()[name], value.float()), name
+        assert torch.equal(begun[name], value.float()), name
         assert torch.equal(second.average[name], value.float()), name
     fresh = intra_trainer(tmp_path / "fresh", PLAN)
     assert second._batches.state != fresh._batches.state, "other crops"
@@ -96,12 +99,12 @@ def test_the_rate_warms_up_in_each_piece(tmp_path: Path, kept: Path) -> None:
 
 def test_a_stopped_piece_goes_on_as_if_it_had_not_stopped(tmp_path: Path, kept: Path) -> None:
     whole = intra_trainer(tmp_path / "whole", PLAN, start=kept)
-    whole.run()
-    intra_trainer(tmp_path / "parts", PLAN, start=kept).run(until=5)
+    whole.run(until=6)
+    intra_trainer(tmp_path / "parts", PLAN, start=kept).run(until=4)
     rest = intra_trainer(tmp_path / "parts", PLAN, start=kept)
-    assert rest.step == 5
-    rest.run()
-    assert rest.step == whole.step == 8
+    assert rest.step == 4
+    rest.run(until=6)
+    assert rest.step == whole.step == 6
     for name, value in whole.average.items():
         assert torch.equal(rest.average[name], value), name
 
@@ -110,6 +113,7 @@ def test_another_stage_begins_at_its_own_start(tmp_path: Path, kept: Path) -> No
     assert intra_trainer(tmp_path / "stage", schedule(8), start=kept).step == 0
 
 
+@pytest.mark.usefixtures("short_fit")
 def test_the_first_piece_may_start_from_a_model_file(tmp_path: Path) -> None:
     path = tmp_path / "tiny.safetensors"
     tiny.save(path)

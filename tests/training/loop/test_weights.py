@@ -76,6 +76,7 @@ def test_a_bottleneck_is_fitted_to_tables() -> None:
     assert np.argmax(found) == 10
 
 
+@pytest.mark.usefixtures("short_fit")
 def test_a_run_starts_from_a_model_file(released: Path, tmp_path: Path) -> None:
     trainer = runs.intra_trainer(tmp_path / "run", runs.schedule(2), start=released)
     wanted = restored_weights(released, tiny.INTRA)
@@ -92,6 +93,7 @@ def test_a_run_starts_from_a_model_file(released: Path, tmp_path: Path) -> None:
     assert trainer.step == 2
 
 
+@pytest.mark.usefixtures("short_fit")
 def test_a_joint_run_takes_both_parts(released: Path) -> None:
     both = restored_weights(released, CodecConfig(tiny.INTRA, tiny.INTER))
     for part, config in (("intra", tiny.INTRA), ("inter", tiny.INTER)):
@@ -102,6 +104,7 @@ def test_a_joint_run_takes_both_parts(released: Path) -> None:
     assert torch.equal(both["inter.model.chroma.gains.knots.values"], steps)
 
 
+@pytest.mark.usefixtures("short_fit")
 def test_a_model_file_is_exported_again(released: Path, tmp_path: Path) -> None:
     network, rates = assemble(released, released, (1, 2))
     assert network.intra.config == replace(tiny.INTRA, chroma_offset=1)
@@ -112,6 +115,7 @@ def test_a_model_file_is_exported_again(released: Path, tmp_path: Path) -> None:
     assert load_model(str(path)).identity == identity
 
 
+@pytest.mark.usefixtures("short_fit")
 def test_other_sizes_and_other_files_are_refused(released: Path, tmp_path: Path) -> None:
     narrower = replace(tiny.INTRA, luma_prior=8)
     with pytest.raises(ConfigError, match=r"tiny.safetensors: model.luma.*change the sizes in"):

@@ -130,6 +130,7 @@ def test_a_run_begins_from_a_smaller_one(tmp_path: Path) -> None:
         assert second.step == 2
 
 
+@pytest.mark.usefixtures("short_fit")
 @pytest.mark.parametrize(
     "change",
     [
