@@ -373,6 +373,7 @@ def test_workers_that_do_not_see_a_folder(
 def test_no_scheduler(film: Film, out: Path, tmp_path: Path, processes: ExitStack) -> None:
     pytest.importorskip("distributed")
     command = film.command(out, "--cluster", "tcp://127.0.0.1:9")
+    command[2] = f"from colorvid.batch import cluster\ncluster.TIMEOUT_SECONDS = 2\n{command[2]}"
     code, said = finish(command, tmp_path, processes)
     assert code == 8
     assert said == (

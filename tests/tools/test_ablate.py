@@ -35,6 +35,8 @@ luma_widths = [8, 12]
 chroma_widths = [8, 8]
 luma_prior = 16
 chroma_prior = 16
+luma_hyper = 4
+chroma_hyper = 2
 [loss]
 [schedule]
 steps = 2

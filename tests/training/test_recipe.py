@@ -41,6 +41,7 @@ seed = 3
 [model]
 luma_prior = 16
 chroma_prior = 16
+{intra}
 [loss]
 planes = [6.0, 1.0, 1.0]
 {unroll}
@@ -50,6 +51,8 @@ batch = 2
 crop = 32
 late_crop = 32
 """
+WIDTHS = "luma_widths = [8, 12]\nchroma_widths = [8, 8]"
+"""Of networks that only the intra codec has by default."""
 
 
 @pytest.fixture
@@ -66,7 +69,8 @@ def data(tmp_path: Path) -> Path:
 def config(folder: Path, kind: str) -> Path:
     path = folder / f"{kind}.toml"
     unroll = "[unroll]\nframes = 3\nborder = 0" if kind in ("unrolled", "joint") else ""
-    path.write_text(CONFIG.format(kind=kind, unroll=unroll))
+    priors = "" if kind == "intra" else "[model.intra]\nluma_prior = 16\nchroma_prior = 16\n"
+    path.write_text(CONFIG.format(kind=kind, unroll=unroll, intra=priors + WIDTHS))
     return path
 
 
