@@ -48,7 +48,7 @@ def trainer(kind: str, data: Path, run: Path, plan: ScheduleConfig) -> Trainer:
 
 def train_shares(rank: int, folder: Path) -> None:
     """One of two processes: trains all kinds, stops once and goes on."""
-    meet, patience = f"file://{folder / 'meet'}", timedelta(seconds=PATIENCE)
+    meet, patience = f"file://{folder / 'meet'}", timedelta(minutes=5)
     dist.init_process_group("gloo", meet, patience, world_size=2, rank=rank)
     for kind in KINDS:
         torch.manual_seed(rank)  # only the leader's first weights count
