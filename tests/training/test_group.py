@@ -75,7 +75,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("group")
     runs.pictures(folder)
     runs.sequences(folder)
-    second = SERVER.Process(target=train_in_child, args=(folder,))
+    second = SERVER.Process(target=train_in_child, args=(folder,), daemon=True)
     second.start()
     plan = dataclasses.replace(PLAN, batch=2 * PLAN.batch)
     with one_torch_thread():
