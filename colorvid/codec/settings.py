@@ -26,10 +26,10 @@ RISE_PERIOD = 5
 RISE = 6
 """Of these, those next to their reference get one index finer every five frames, six in all: the
 first live on the key frame."""
-ANCHOR_OFFSET = 5
-"""Refreshing P frames behind B frames, at qualities up to 48; from there to `REFRESH_OFFSET` at 63:
+ANCHOR_OFFSET = 8
+"""Refreshing P frames behind B frames, at qualities up to 40; from there to `REFRESH_OFFSET` at 63:
 the B frames between inherit from the key frame too."""
-LEVEL_OFFSETS = (0, 10, 15, 20, 24)
+LEVEL_OFFSETS = (0, 12, 18, 24, 28)
 """B frames by their temporal level."""
 
 
@@ -44,9 +44,9 @@ class EncoderSettings:
         min_gop: frames from a key frame to one of a new scene, at least.
         bframes: most B frames between two P frames, 0..15; fewer where motion is fast. 0 = none,
             and then every frame can be decoded as soon as it is coded.
-        inter_quality: 0..63 of all P and B frames. By default ``quality - 2`` to ``quality - 5``
+        inter_quality: 0..63 of all P and B frames. By default ``quality - 2`` to ``quality - 8``
             for P frames at least eight frames behind the last of that quality, ``quality - 8`` to
-            ``quality - 20`` for those between, and ``quality - 10`` to ``quality - 24`` for B
+            ``quality - 20`` for those between, and ``quality - 12`` to ``quality - 28`` for B
             frames by their level. Not below 0.
 
     Raises:
@@ -89,8 +89,8 @@ class EncoderSettings:
         return structure.references(self.most_bframes)
 
     def _anchor_offset(self) -> int:
-        above = max(0, self.quality - 48)
-        return ANCHOR_OFFSET - above * (ANCHOR_OFFSET - REFRESH_OFFSET) // 15
+        above = max(0, self.quality - 40)
+        return ANCHOR_OFFSET - above * (ANCHOR_OFFSET - REFRESH_OFFSET) // 23
 
     def lowered(self, by: int) -> EncoderSettings:
         """The same with all qualities lower, as far as they go."""
