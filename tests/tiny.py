@@ -18,6 +18,7 @@ from colorvid.codec.settings import EncoderSettings
 from colorvid.config import InterConfig, IntraConfig
 from colorvid.entropy.tables import SCALES, Tables, tables_of
 from colorvid.frame import Frame
+from colorvid.models.branch import Trial
 from colorvid.models.loading import Model, load_model
 from colorvid.models.modelfile import BRANCHES
 from colorvid.models.networks import branch_of, save_model
@@ -44,19 +45,14 @@ INTER = InterConfig(
 )
 
 
-class SilentCoder:
+class SilentCoder(Trial):
     """Takes the encoder's symbols and writes nothing; remembers them."""
 
     def __init__(self) -> None:
         self.symbols: list[Tensor] = []
 
-    def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
-        assert symbols is not None and symbols.shape == shape
-        return symbols
-
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
-        assert symbols is not None
-        self.symbols.append(torch.where(index > 0, symbols.to(index.dtype), 0.0))
+        self.symbols.append(super().latents(symbols, index))
         return self.symbols[-1]
 
 

@@ -19,6 +19,7 @@ from colorvid.entropy.tables import Tables
 from colorvid.errors import ConfigError
 from colorvid.exact.guard import exact_torch, prove
 from colorvid.frame import Frame
+from colorvid.models.branch import Trial
 from colorvid.models.loading import Model
 from colorvid.models.planes import FEATURES_PER_SAMPLE, FrameTensors, padded
 from colorvid.nn.steps import Step, places
@@ -33,7 +34,7 @@ _BATCH = 32  # impulses decoded at a time: bounds the memory
 
 
 @dataclass
-class ChannelCounter:
+class ChannelCounter(Trial):
     """`colorvid.models.branch.Coder` that writes nothing and counts the bits of each channel.
 
     Attributes:
@@ -53,11 +54,6 @@ class ChannelCounter:
         self.bits = np.zeros(self.shape[1])
         self._to_come = iter(self.steps)
 
-    def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
-        """See `colorvid.models.branch.Coder.hyper`."""
-        assert symbols is not None and symbols.shape == shape
-        return symbols
-
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.latents`."""
         assert symbols is not None
@@ -68,7 +64,7 @@ class ChannelCounter:
         coded = np.flatnonzero(tables)
         information = self.tables.information(values[coded], tables[coded])
         self.bits += np.bincount(channel[coded], information, len(self.bits))
-        return torch.where(index > 0, symbols.to(index.dtype), 0.0)
+        return super().latents(symbols, index)
 
 
 def channel_bits(

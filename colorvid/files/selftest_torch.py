@@ -92,9 +92,13 @@ class _MadeUpCoder:
         self.tables = hashlib.sha256()
         self._count = 0
 
-    def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
+    def active(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
+        """See `colorvid.models.branch.Coder.active`."""
+        return torch.from_numpy(self._next(grid[0] * grid[1], 1).reshape(grid) != 0)
+
+    def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.hyper`."""
-        return torch.from_numpy(self._next(shape.numel(), 3)).reshape(shape)
+        return torch.from_numpy(self._next(shape.numel(), 3)).reshape(shape) * flags.cpu()
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.latents`."""

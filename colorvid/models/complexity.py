@@ -48,9 +48,16 @@ class Cost:
 
 
 class _Counter:
-    """A coder that codes nothing: symbols pass as they are, and are zero where there are none."""
+    """A coder that codes nothing: symbols pass as they are, and are zero where there are none.
 
-    def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
+    All positions are active.
+    """
+
+    def active(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
+        """See `colorvid.models.branch.Coder.active`."""
+        return torch.ones(grid, dtype=torch.bool)
+
+    def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.hyper`."""
         return torch.zeros(shape) if symbols is None else symbols
 
@@ -70,14 +77,17 @@ def part_of(name: str) -> str:
 
 @contextmanager
 def _counted(network: nn.Module, macs: dict[str, int]) -> Iterator[None]:
-    """Count the multiplications of every convolution of the block, by the layer's name."""
+    """Count the multiplications of every convolution of the block, by the layer's name.
+
+    A layer that runs again, as the encoder tries which symbols are zero, counts once.
+    """
     handles = []
     for name, layer in network.named_modules():
         if isinstance(layer, Conv):
 
             def hook(layer: Any, _: Any, result: Tensor, name: str = name) -> None:
                 taps = layer.weight_int[0].numel()
-                macs[name] = macs.get(name, 0) + taps * result[0].numel()
+                macs[name] = taps * result[0].numel()
 
             handles.append(layer.register_forward_hook(hook))
     try:
@@ -114,8 +124,8 @@ def _transform_macs(transform: BlockTransform) -> int:
 def costs(model: Model) -> list[Cost]:
     """Cost of every part of every branch, counted while a picture runs through the networks.
 
-    The encoder runs all parts, the decoder all that are not ``encoder_only``. Entropy coding,
-    motion compensation and motion search are not counted.
+    The encoder runs all parts, the decoder all that are not ``encoder_only``. Every position counts
+    as active. Entropy coding, motion compensation and motion search are not counted.
     """
     macs = _count_macs(model)
     result = []

@@ -95,7 +95,10 @@ class EncoderFile(second.ModelFile):
 class HyperCoder:
     """Keeps the hyper-latents; its latents are all zero."""
 
-    def hyper(self, symbols: Tensor | None, shape: torch.Size) -> Tensor:
+    def active(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
+        return torch.ones(grid, dtype=torch.bool)
+
+    def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
         assert symbols is not None and symbols.shape == shape
         self.z = symbols
         return symbols

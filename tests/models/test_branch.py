@@ -113,3 +113,36 @@ def test_skipped_latents_keep_the_mean_and_cost_nothing() -> None:
     out = branch.code(coder, torch.full(shape, 5.0), shape, QUALITY)
     assert coder.latent_bits == 0
     assert out.abs().max() < 32 and out.any()
+
+
+@pytest.mark.parametrize("name", ["inter.luma", "inter.chroma"])
+@pytest.mark.parametrize("cells", [(8, 12), (6, 9)])
+def test_symbols_are_written_at_active_positions_only(name: str, cells: tuple[int, int]) -> None:
+    branch = branch_of(tiny.network(), name)
+    shape = torch.Size((1, branch.config.latents, *cells))
+    areas = torch.zeros(1, 1, *cells)
+    areas[..., :4, 4:8] = areas[..., 4:, 8:] = 1
+    y = torch.randn(shape, generator=torch.Generator().manual_seed(6)) * 4 * areas
+    condition = condition_of(branch.config, cells)
+    writer = SymbolWriter()
+    sent = branch.code(writer.branch(book(name)), y, shape, QUALITY, condition)
+    data = writer.finish()
+    reader = SymbolReader(data, 2000).branch(book(name))
+    assert torch.equal(branch.code(reader, None, shape, QUALITY, condition), sent)
+    assert sent.any() and not (sent * (1 - areas)).any()
+    flags = SymbolReader(data, 2000).branch(book(name)).active(None, (2, 3))
+    assert flags.tolist() == [[False, True, False], [False, False, True]]
+
+
+@pytest.mark.parametrize("name", ["inter.luma", "inter.chroma"])
+def test_a_branch_without_symbols_costs_no_bytes(name: str) -> None:
+    branch = branch_of(tiny.network(), name)
+    shape = torch.Size((1, branch.config.latents, 5, 6))
+    y = torch.full(shape, 0.2)
+    condition = condition_of(branch.config, (5, 6))
+    writer = SymbolWriter()
+    coder = writer.branch(book(name))
+    assert not branch.code(coder, y, shape, QUALITY, condition).any()
+    assert writer.finish() == b"" and coder.hyper_bits < 4
+    reader = SymbolReader(b"", 2000).branch(book(name))
+    assert not branch.code(reader, None, shape, QUALITY, condition).any()

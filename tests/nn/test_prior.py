@@ -56,7 +56,7 @@ def test_hyper_latents_have_a_quarter_of_the_size(
     assert made.hyper_shape(torch.Size((1, 8, *size))) == (1, 3, *small)
     use_arithmetic(made.hyper_analysis, ExactLayer.arithmetic)
     assert made.hyper_analysis(torch.randn(1, 8, *size)).shape == (1, 3, *small)
-    assert made.features(hyper(small), size, QUALITY, None).shape == (1, 12, *size)
+    assert made.features(hyper(small), size, QUALITY, None, None).shape == (1, 12, *size)
 
 
 def test_parameters_are_integers_and_the_same_for_both_carriers() -> None:
@@ -64,9 +64,9 @@ def test_parameters_are_integers_and_the_same_for_both_carriers() -> None:
     results: list[list[Tensor]] = []
     for carrier in (torch.float32, torch.float64):
         use_arithmetic(made, ExactArithmetic(carrier))
-        features = made.features(hyper((2, 3)).to(carrier), (5, 9), QUALITY, None)
+        features = made.features(hyper((2, 3)).to(carrier), (5, 9), QUALITY, None, None)
         known = torch.randint(-2047, 2048, (1, 8, 5, 9), generator=torch.Generator().manual_seed(4))
-        later = made.advance(made.steps[1], features, known.to(carrier))
+        later = made.advance(made.steps[1], features, known.to(carrier), None)
         pairs = zip(made.steps, (features, later), strict=True)
         steps = [made.parameters_of(step, x) for step, x in pairs]
         results.append([t for p in steps for t in (p.mean, p.index) if t is not None])
@@ -78,7 +78,7 @@ def test_parameters_are_integers_and_the_same_for_both_carriers() -> None:
 
 def test_without_means_only_scales_come_out() -> None:
     made = prior(predict_mean=False)
-    features = made.features(hyper((1, 1)), (4, 4), QUALITY, None)
+    features = made.features(hyper((1, 1)), (4, 4), QUALITY, None, None)
     parameters = made.parameters_of(made.steps[0], features)
     assert parameters.mean is None and parameters.index.shape == (1, 8, 4, 4)
     assert not len(made.mean_heads)
@@ -88,18 +88,35 @@ def test_second_step_sees_the_known_latents_and_quality_counts() -> None:
     made = prior()
     torch.nn.init.normal_(made.quality.knots.values)
     made.quality.finalise()
-    features = made.features(hyper((1, 1)), (4, 4), QUALITY, None)
+    features = made.features(hyper((1, 1)), (4, 4), QUALITY, None, None)
     known = torch.zeros(1, 8, 4, 4)
     first, second = made.steps
-    assert made.advance(first, features, known) is features
-    plain = made.advance(second, features, known)
+    assert made.advance(first, features, known, None) is features
+    plain = made.advance(second, features, known, None)
     known[0, 0, 0, 0] = 2000
-    assert not torch.equal(made.advance(second, features, known), plain)
-    assert not torch.equal(made.features(hyper((1, 1)), (4, 4), QUALITY + 9, None), features)
+    assert not torch.equal(made.advance(second, features, known, None), plain)
+    assert not torch.equal(made.features(hyper((1, 1)), (4, 4), QUALITY + 9, None, None), features)
 
 
 def test_conditions_take_part() -> None:
     made = prior(conditions=5)
-    plain = made.features(hyper((1, 1)), (4, 4), QUALITY, torch.zeros(1, 5, 4, 4))
-    other = made.features(hyper((1, 1)), (4, 4), QUALITY, torch.full((1, 5, 4, 4), 900.0))
+    plain = made.features(hyper((1, 1)), (4, 4), QUALITY, torch.zeros(1, 5, 4, 4), None)
+    other = made.features(hyper((1, 1)), (4, 4), QUALITY, torch.full((1, 5, 4, 4), 900.0), None)
     assert not torch.equal(plain, other)
+
+
+def test_what_is_not_active_takes_no_part() -> None:
+    made = prior(predict_mean=False, conditions=5)
+    active = torch.zeros(1, 1, 8, 8)
+    active[..., 4:, :4] = 1
+    condition = torch.randint(-2047, 2048, (1, 5, 8, 8), generator=torch.Generator().manual_seed(3))
+    z, known = hyper((2, 2)) * torch.tensor([[0.0, 0], [1, 0]]), torch.zeros(1, 8, 8, 8)
+    known[..., 4:, :4] = 700
+    results = []
+    for seen in (condition, torch.where(active > 0, condition, 99)):
+        features = made.features(z, (8, 8), QUALITY, seen.float(), active)
+        later = made.advance(made.steps[1], features, known, active)
+        results.append([x * active for x in (features, later)])
+    assert torch.equal(results[0][0], results[1][0]) and torch.equal(results[0][1], results[1][1])
+    plain = made.features(z, (8, 8), QUALITY, condition.float(), None)
+    assert not torch.equal(plain * active, results[0][0])
