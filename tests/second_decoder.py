@@ -66,6 +66,18 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "context": True,
     },
 }
+SHARES = (
+    (4, 48, 72, 96),
+    (13, 58, 109, 150),
+    (24, 69, 108, 145),
+    (31, 87, 137, 195),
+    (47, 100, 165, 216),
+    (88, 125, 175, 226),
+    (205, 185, 224, 246),
+)
+"""Share of active positions in 1/256, by class and active ones above."""
+CLASSES = [*range(7), *(7 + 8191 * k for k in range(9)), 65536]
+"""Table of the class."""
 ENCODER_ONLY = {
     "rate_weight",
     "analysis_blocks",
@@ -228,9 +240,9 @@ class ModelFile:
         """A row of a quality table."""
         return self.tensors[f"{name}.quality.table"][q].astype(np.int64)
 
-    def block(self, name: str, x: Array) -> Array:
-        """A residual block."""
-        inner = leaky(self.layer(f"{name}.enter", x))
+    def block(self, name: str, x: Array, active: Array | int = 1) -> Array:
+        """A residual block; its filter sees zeros where ``active``, 0 or 1, is 0."""
+        inner = leaky(self.layer(f"{name}.enter", x)) * active
         x = add(x, self.layer(f"{name}.leave", self.layer(f"{name}.context", inner)))
         u, v = np.split(self.layer(f"{name}.expand", x), 2)
         return add(x, self.layer(f"{name}.project", gate(u, v)))
@@ -326,6 +338,17 @@ class RansReader:
             raise Refused("escape")
         raw = sum(self._nibble() << 4 * j for j in range(n))
         return -(raw >> 1) - 1 if raw % 2 else (raw >> 1) + size - 2
+
+
+def flags_of(reader: RansReader, rows: int, columns: int) -> Array:
+    """Which hyper-latent positions are active: 0 or 1."""
+    flags = np.zeros((rows, columns), np.int64)
+    number = abs(reader.symbol(CLASSES)) % 8
+    for row, column in np.ndindex(rows, columns) if number else ():
+        above = flags[max(row - 1, 0) : row, max(column - 1, 0) : column + 2]
+        share = 256 * SHARES[number - 1][int(above.sum())]
+        flags[row, column] = reader.symbol([0, 1, 65535 - share, 65535, 65536]) != 0
+    return flags
 
 
 def steps_of(count: int, block: int, planes: int) -> list[tuple[str, list[int], int, int]]:
@@ -477,34 +500,42 @@ class SecondDecoder:
         planes, block = BRANCHES[branch]
         cell = 16 if kind == "intra" else 8
         h, w = self.padded[0] // cell, self.padded[1] // cell
-        hyper = m.rows[f"{branch}.hyper"]
-        z = np.array([[reader.symbol(row) for _ in range(up(h, 4) * up(w, 4))] for row in hyper])
-        z = limit(z.reshape(len(hyper), up(h, 4), up(w, 4)), 127)
+        y = np.zeros((planes * block * block, h, w), np.int64)
+        flags = np.ones((up(h, 4), up(w, 4)), np.int64)
+        if kind == "inter":
+            flags = flags_of(reader, *flags.shape)
+        if not flags.any():
+            return y
+        z = np.zeros((len(m.rows[f"{branch}.hyper"]), *flags.shape), np.int64)
+        for channel, table in enumerate(m.rows[f"{branch}.hyper"]):
+            for row, column in np.argwhere(flags):
+                z[channel, row, column] = max(-127, min(127, reader.symbol(table)))
+        active = flags.repeat(4, 0).repeat(4, 1)[:h, :w]
         f = m.hyper_synthesis(f"{name}.hyper_synthesis", z, (h, w))
         f = add(f, m.quality(name, q))
         if condition is not None:
             f = add(f, m.layer(f"{name}.condition", condition))
-        f = m.block(f"{name}.trunk.1", m.block(f"{name}.trunk.0", f))
-        y = np.zeros((planes * block * block, h, w), np.int64)
+        f = m.block(f"{name}.trunk.1", m.block(f"{name}.trunk.0", f, active), active)
         count = m.config[kind]["context_steps"]
         for number, step in enumerate(steps_of(count, block, planes)):
             if number:
                 f = add(f, m.layer(f"{name}.context.{step[0]}", m.scale(branch, y)))
-                f = m.block(f"{name}.refine.{step[0]}.0", f)
-            self._step(reader, branch, step, f, y)
+                f = m.block(f"{name}.refine.{step[0]}.0", f, active)
+            self._step(reader, (branch, step), f, active, y)
         return y
 
     def _step(
         self,
         reader: RansReader,
-        branch: str,
-        step: tuple[str, list[int], int, int],
+        place: tuple[str, tuple[str, list[int], int, int]],
         f: Array,
+        active: Array,
         y: Array,
     ) -> None:
-        """Decode the latents of one context step into ``y``."""
+        """Decode the latents of one context step of a branch into ``y``."""
+        branch, step = place
         m, tables = self.model, self.model.rows[f"{branch}.latents"]
-        index = np.clip(m.layer(f"{branch}.prior.index_heads.{step[0]}", f), 0, 63)
+        index = np.clip(m.layer(f"{branch}.prior.index_heads.{step[0]}", f), 0, 63) * active
         mean = np.zeros_like(index)
         if branch.startswith("intra"):
             mean = m.layer(f"{branch}.prior.mean_heads.{step[0]}", f, 8191)

@@ -22,13 +22,14 @@ from colorvid.codec import loop
 from colorvid.codec.encoder import Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.codec.structure import Place
+from colorvid.entropy import active
 from colorvid.entropy.binary import BinaryEncoder, new_states
 from colorvid.entropy.rans import CodeBook, SymbolReader, SymbolWriter
 from colorvid.entropy.tables import Tables
 from colorvid.errors import DamagedStream
 from colorvid.exact.arithmetic import ExactArithmetic
 from colorvid.exact.layers import ChannelScale, Conv
-from colorvid.frame import Links, Motion, Vectors, chroma_size
+from colorvid.frame import Frame, Links, Motion, Vectors, chroma_size
 from colorvid.models.branch import LATENT
 from colorvid.models.modelfile import find_model
 from colorvid.models.planes import from_features
@@ -40,6 +41,7 @@ from colorvid.nn.steps import context_steps, places
 from colorvid.nn.transforms import BlockTransform
 from tests import second_decoder as second
 from tests import second_motion
+from tests.clips import moving_frames
 from tests.conformance.cases import (
     CASES,
     MODELS,
@@ -216,6 +218,40 @@ def test_symbols() -> None:
     assert [[t, reader.symbol(v["tables"][t])] for t, _ in v["symbols"]] == v["symbols"]
 
 
+def read_flags(data: bytes, grid: tuple[int, int]) -> list[list[int]]:
+    """Flags at the start of a stream, which both decoders must see alike."""
+    tables = model("tiny").books["inter.luma"]
+    ours = SymbolReader(data, 4000).branch(tables).active(None, grid).int().tolist()
+    assert second.flags_of(second.RansReader(data), *grid).tolist() == ours
+    return ours  # type: ignore[no-any-return]
+
+
+def test_flags() -> None:
+    v = values("Flags")
+    writer = SymbolWriter()
+    flags = tensor(v["flags"], torch.bool)
+    grid = flags.shape[0], flags.shape[1]
+    writer.branch(model("tiny").books["inter.luma"]).active(flags, grid)
+    assert writer.finish().hex() == v["bytes"]
+    assert read_flags(bytes.fromhex(v["bytes"]), grid) == v["flags"]
+
+
+def test_the_second_decoder_reads_any_flags() -> None:
+    random, book, tables = np.random.default_rng(6), model("tiny").books["inter.luma"], set()
+    for number in range(40):
+        grid = (int(random.integers(1, 9)), int(random.integers(1, 9)))
+        flags = torch.from_numpy(random.random(grid) < number / 39)
+        writer = SymbolWriter()
+        writer.branch(book).active(flags, grid)
+        assert read_flags(writer.finish(), grid) == flags.int().tolist()
+        tables.add(active.class_of(flags.numpy()))
+    assert tables == set(range(8))
+    writer = SymbolWriter()  # symbols that no encoder of ours writes
+    symbols, rows = np.array([-11, 2, 0, -1, -40], np.int32), np.array([0, 9, 9, 9, 9], np.int32)
+    writer.write(book, active.TABLES, symbols, rows)
+    assert read_flags(writer.finish(), (1, 4)) == [[1, 0, 1, 1]]
+
+
 def test_order() -> None:
     listed = values("Order")
     steps = context_steps(5, 4, 1)
@@ -372,6 +408,31 @@ def test_the_second_decoder_decodes_b_frames(name: str) -> None:
         decoder.push(packet)  # checks the CRC-32 of the picture
     shown = sorted(packet.display_number for packet in packets)
     assert shown == list(range(PAIRS[name].size[0]))
+
+
+def patched(count: int, height: int, width: int) -> list[Frame]:
+    """Still, but for two patches of noise that move on, and for chroma that flickers elsewhere."""
+    random, frames = np.random.default_rng(7), []
+    for number, frame in enumerate(moving_frames(1, height, width, seed=3) * count):
+        y, u, v = (plane.copy() for plane in frame.planes)
+        for top, left in ((0, 32 * number), (64, 96 - 32 * number)):
+            part = y[max(top, 0) : top + 32, max(left, 0) : max(left, 0) + 32]
+            part[:] = random.integers(0, 256, part.shape)
+        v[32:48, : 16 + 16 * number] = 255 * (number % 2)
+        frames.append(Frame(y, u, v))
+    return frames
+
+
+def test_the_second_decoder_decodes_partly_active_frames() -> None:
+    case = Case(patched, (5, 105, 141), EncoderSettings(quality=30, gop=8, bframes=1))
+    decoder, shares = second_decoder(case), []
+    book = model("tiny").books["inter.luma"]
+    for packet in encoded(case):
+        decoder.push(packet)  # checks the CRC-32 of the picture
+        if packet.frame_type is not FrameType.KEY:
+            reader = SymbolReader(packet.latents, 99999).branch(book)
+            shares.append(float(reader.active(None, (4, 5)).float().mean()))
+    assert any(0 < share < 1 for share in shares), shares
 
 
 def crooked(first: int, last: int, **_: bool) -> Iterator[Place]:
