@@ -227,7 +227,7 @@ def read_flags(data: bytes, grid: tuple[int, int]) -> list[list[int]]:
 
 
 def test_flags() -> None:
-    v = values("Flags")
+    v = values("Flags of a branch")
     writer = SymbolWriter()
     flags = tensor(v["flags"], torch.bool)
     grid = flags.shape[0], flags.shape[1]

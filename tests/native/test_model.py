@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from colorvid.config import InterConfig, IntraConfig
+from colorvid.entropy.active import TABLES
+from colorvid.entropy.rans import SymbolReader, SymbolWriter
 from colorvid.errors import ConfigError
 from colorvid.frame import Frame, Links, Motion, Size, Vectors
 from colorvid.models.frames import FrameCodec
@@ -202,6 +204,81 @@ def test_every_size_at_every_level(size: Size, level: Level, folder: Path) -> No
         shown = decode(codec, [coded.latents for coded in got], size)
         for frame, b in zip(shown, wanted, strict=True):
             assert_same(frame, b.picture)
+
+
+Grid = list[list[bool]]
+PATCHES: dict[str, tuple[set[tuple[int, int]], set[tuple[int, int]]]] = {
+    "corners": ({(0, 0), (2, 3)}, {(0, 0)}),
+    "diagonal": ({(0, 1), (1, 2), (2, 1)}, {(1, 2), (1, 3)}),
+    "luma alone": ({(1, 1)}, set()),
+    "chroma alone": (set(), {(0, 3), (2, 0)}),
+    "nothing": (set(), set()),
+}
+"""Places of 32x32 luma samples that change in luma, and in chroma, of a grid of 3x4."""
+
+
+def with_patches(frame: Frame, luma: set[tuple[int, int]], chroma: set[tuple[int, int]]) -> Frame:
+    """The frame with steep changes in places; all else stays the same."""
+    y, u, v = (plane.copy() for plane in frame.planes)
+    for row, column in luma:
+        y[32 * row + 1 : 32 * row + 24, 32 * column + 1 : 32 * column + 24] ^= 0x80
+    for row, column in chroma:
+        v[16 * row : 16 * row + 12, 16 * column : 16 * column + 12] ^= 0x80
+    return Frame(y, u, v)
+
+
+def flags_in(latents: bytes, loaded: Model, grid: tuple[int, int]) -> Grid:
+    """Flags of the branch that comes first: luma."""
+    reader = SymbolReader(latents, 99_999).branch(loaded.books["inter.luma"])
+    flags: Grid = reader.active(None, grid).tolist()
+    return flags
+
+
+@pytest.mark.parametrize("size", [Size(128, 96), Size(121, 90), Size(99, 67)])
+@pytest.mark.parametrize("case", PATCHES)
+@pytest.mark.parametrize("kind", ["as released", "wide filters"])
+def test_partly_active_frames_are_coded_alike(
+    kind: str, case: str, size: Size, folder: Path
+) -> None:
+    loaded, (luma, chroma) = model(kind, folder), PATCHES[case]
+    ways = (native_codec(loaded, size), TorchCodec(loaded.network, loaded.books, size))
+    decoders = (native_codec(loaded, size), TorchCodec(loaded.network, loaded.books, size))
+    [source] = moving_frames(1, *size.shape)
+    key = [way.encode_key(50, 0, source) for way in ways]
+    links = p_links(0, 1)
+    # What is coded without loss but for the patches: all else is as predicted.
+    frame = with_patches(key[0].picture, luma, chroma)
+    coded = [way.encode_inter(40, links, still(size, links), frame) for way in ways]
+    assert coded[0].latents == coded[1].latents
+    assert (coded[0].latents == b"") == (case == "nothing")
+    wanted = [[(row, column) in luma for column in range(4)] for row in range(3)]
+    assert flags_in(coded[0].latents, loaded, (3, 4)) == wanted
+    for decoder in decoders:
+        decoder.decode_key(50, 0, key[0].latents)
+        shown = decoder.decode_inter(40, links, still(size, links), coded[0].latents)
+        assert_same(shown, coded[1].picture)
+    assert_same(coded[0].picture, coded[1].picture)
+
+
+def test_flags_that_we_never_write_are_read_alike(folder: Path) -> None:
+    """Classes below 0 and beyond 7, flags other than 0 and 1, no flag in a class above 0."""
+    size, loaded = Size(128, 96), model("as released", folder)
+    book, links = loaded.books["inter.luma"], p_links(0, 1)
+    native, reference = native_codec(loaded, size), TorchCodec(loaded.network, loaded.books, size)
+    for said, flags in ((-3, [2, 0, -1] + [0] * 9), (12, [0] * 12), (2047, [-300] * 12)):
+        writer, above = SymbolWriter(), np.zeros(6, np.int32)
+        writer.write(book, TABLES, np.array([said], np.int32), np.zeros(1, np.int32))
+        for row in np.array(flags, np.int32).reshape(3, 4):
+            index = 4 * (abs(said) % 8) - 3 + above[:-2] + above[1:-1] + above[2:]
+            writer.write(book, TABLES, row, index)
+            above[1:-1] = row != 0
+        for value in np.arange(300) % 5 - 2:  # what it is taken for is the decoders' matter
+            writer.write(book, book.hyper, np.full(1, value, np.int32), np.zeros(1, np.int32))
+        data = writer.finish()
+        for codec in (native, reference):
+            codec.decode_key(50, 0, b"")
+        shown = [c.decode_inter(40, links, still(size, links), data) for c in (native, reference)]
+        assert_same(*shown)
 
 
 def in_core(kind: str, folder: Path, level: Level) -> NativeModel:

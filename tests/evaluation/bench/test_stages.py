@@ -46,13 +46,18 @@ def test_multiplications_are_those_of_the_frame(job: Job) -> None:
         assert counts == [row[name].multiplications for row in second]
         # Keys are 0 and 4; latents of zero, of which frames have more or fewer, cost nothing.
         assert counts[4] == pytest.approx(counts[0], rel=0.05)
-        assert counts[2:4] == pytest.approx([counts[1]] * 2, rel=0.05)
+        if name != "prior":  # works at active positions alone
+            assert counts[2:4] == pytest.approx([counts[1]] * 2, rel=0.05)
     assert first[0]["prior"].multiplications > first[1]["prior"].multiplications > 0
     decoding = decode_by_stage(model, job)
     assert [row["analysis"].multiplications for row in decoding] == [0] * 5
-    assert [row["prior"].multiplications for row in decoding] == [
-        row["prior"].multiplications for row in first
+    pairs = [
+        (d["prior"].multiplications, e["prior"].multiplications)
+        for d, e in zip(decoding, first, strict=True)
     ]
+    assert all(pairs[key][0] == pairs[key][1] for key in (0, 4))
+    # The encoder tries what is zero before it codes an inter frame.
+    assert all(0 < decoded < encoded for decoded, encoded in pairs[1:4])
 
 
 @pytest.mark.skipif(core() is None, reason="PyTorch counts no multiplications")
@@ -65,7 +70,7 @@ def test_b_frames_count_where_they_are_coded(coded: CodedClip, tmp_path: Path) -
     # Frames 1 and 2 wait for the P frame 3; the last one, 5, is coded at the end.
     assert [count > 0 for count in products] == [True, False, False, True, True, True]
     assert all(row["prior"].multiplications > 0 for row in decoding)
-    assert sum(products) == sum(row["prior"].multiplications for row in decoding)
+    assert sum(products) > sum(row["prior"].multiplications for row in decoding)
     assert len(read_clip(job.decoded)) == 6
 
 
