@@ -44,7 +44,7 @@ def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("kind", MAKERS)
 def test_loss_falls_in_a_few_steps(tmp_path: Path, kind: str) -> None:
     torch.manual_seed(0)
-    trainer = MAKERS[kind](tmp_path, runs.schedule(12, rate=4e-3))
+    trainer = MAKERS[kind](tmp_path, runs.schedule(12, rate=8e-3))
     before = fixed_loss(trainer)
     trainer.run()
     assert trainer.step == 12
