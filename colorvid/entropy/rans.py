@@ -254,7 +254,7 @@ class BranchReader:
     def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.hyper`."""
         values = self._read(self._book.hyper, _channels(shape, flags))
-        result = torch.zeros(shape, dtype=torch.int32)
+        result = torch.zeros(shape, dtype=torch.int32, device="cpu")
         result[0, :, flags.cpu()] = torch.from_numpy(values).reshape(shape[1], -1)
         return result
 

@@ -474,7 +474,7 @@ class _Coding:
             flags = None if active is None else active[0, 0]
             found = coder.active(flags, (self._shape[2], self._shape[3]))
         else:
-            found = torch.ones(self._shape[2:], dtype=torch.bool)
+            found = torch.ones(self._shape[2:], dtype=torch.bool, device=price.device)
         self.active = found.to(price.device)[None, None]
 
     def hyper(self) -> Tensor:

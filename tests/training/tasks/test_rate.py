@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -13,9 +15,10 @@ def output(offsets: Tensor, means: bool) -> BranchOutput:
     """What a branch would give training; scales of 0.12 steps."""
     symbols = offsets + (offsets.round() - offsets).detach()
     mean = torch.zeros_like(offsets) if means else None
-    z = torch.zeros(len(offsets), 2, 1, 1)
+    z = torch.zeros(len(offsets), 2, 2, 2)
+    active = torch.ones(len(offsets), 1, 2, 2)
     parameters = Parameters(mean, torch.zeros_like(offsets))
-    return BranchOutput(offsets, offsets, offsets, symbols, parameters, z)
+    return BranchOutput(offsets, offsets, offsets, symbols, parameters, z, active)
 
 
 @pytest.mark.parametrize("means", [False, True])
@@ -38,3 +41,13 @@ def test_out_of_training_the_rate_is_that_of_the_integers() -> None:
     assert torch.equal(first, rate(output(torch.zeros(1, 1, 4, 4), True))[0])
     rate.train()
     assert not torch.equal(rate(output(offsets, True))[0], first)
+
+
+def test_what_is_not_active_costs_nothing() -> None:
+    rate = BranchRate(2, means=False)
+    whole = output(torch.ones(1, 1, 8, 8), means=False)
+    left = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
+    all_bits, half_bits = (rate(o)[0] for o in (whole, replace(whole, active=left)))
+    assert half_bits.item() == pytest.approx(all_bits.item() / 2)
+    nothing = rate(replace(whole, active=torch.zeros_like(left)))
+    assert [bits.item() for bits in nothing] == [0, 0]
