@@ -26,13 +26,11 @@ from colorvid.codec.settings import EncoderSettings
 from colorvid.config import INTER_BLOCK, INTRA_BLOCK, MOTION_FEATURES, QUALITIES
 from colorvid.entropy.tables import MAX_REACH, SCALES
 from colorvid.errors import InputError
-from colorvid.frame import Frame, Motion, Vectors
+from colorvid.frame import Frame, Vectors
 from colorvid.models.branch import Trial
 from colorvid.models.inter import Context, motion_features
-from colorvid.models.planes import FrameTensors
 from colorvid.models.torch_codec import TorchFrames, TorchStep
 from colorvid.models.video import VideoModel
-from colorvid.motion.compensate import predict
 from colorvid.nn.transforms import UNIT
 from colorvid.training import group
 from colorvid.training.data.pictures import Entry, draw_places, open_store
@@ -40,7 +38,7 @@ from colorvid.training.data.sources import DataConfig, Planes
 
 CELL = INTRA_BLOCK
 """Luma samples; crops lie on multiples of it, and it is what of them counts or not."""
-_PICTURES = 5  # kept of an inter frame
+_PICTURES = 3  # kept of an inter frame
 _LATENTS = (INTER_BLOCK**2, 2 * (INTER_BLOCK // 2) ** 2)  # channels of luma and of chroma
 
 
@@ -79,9 +77,8 @@ def tally_coders() -> Coders:
 class Sample:
     """One inter frame as kept: padded planes and what the decoder knew.
 
-    Shapes for padded luma ``(H, W)``: source, prediction, what the past alone and the future alone
-    predict (the prediction itself in a P frame), and reference, which is the decoded past, Y
-    ``(H, W)``, UV ``(2, H/2, W/2)`` u8; symbols of the nearer reference ``(64, H/8, W/8)`` and
+    Shapes for padded luma ``(H, W)``: source, prediction, and reference, which is the decoded past,
+    Y ``(H, W)``, UV ``(2, H/2, W/2)`` u8; symbols of the nearer reference ``(64, H/8, W/8)`` and
     ``(32, H/8, W/8)`` int8; vectors towards the past ``(2, H/8, W/8)`` int16, ``dy`` and ``dx`` as
     in `colorvid.motion.compensate`; `motion_features` ``(4, H/8, W/8)`` u8.
     """
@@ -90,10 +87,6 @@ class Sample:
     uv: NDArray[np.uint8]
     y_predicted: NDArray[np.uint8]
     uv_predicted: NDArray[np.uint8]
-    y_past: NDArray[np.uint8]
-    uv_past: NDArray[np.uint8]
-    y_future: NDArray[np.uint8]
-    uv_future: NDArray[np.uint8]
     y_reference: NDArray[np.uint8]
     uv_reference: NDArray[np.uint8]
     luma: NDArray[np.int8]
@@ -166,14 +159,9 @@ def sample_of(model: VideoModel, step: InterStep) -> Sample:
     """What is kept of an inter frame that ``model`` has coded."""
     references, motion = step.coded.references, step.motion
     assert references is not None and motion is not None
-    past, future = references.past.picture, references.future
-    whole, _ = model.predict(motion, references)
-    parts = [whole, whole]
-    if future is not None and motion.future is not None:
-        alone = ((motion.past, past), (motion.future, future.picture))
-        parts = [FrameTensors(*predict(Motion(field), shown.planes)) for field, shown in alone]
+    prediction, _ = model.predict(motion, references)
     planes = []
-    for shown in (step.coded.source, whole, *parts, past):
+    for shown in (step.coded.source, prediction, references.past.picture):
         y, uv = (p.to(torch.uint8)[0].numpy() for p in shown.padded())
         planes += [y[0], uv]
     nearer = references.nearer
@@ -282,7 +270,6 @@ class Crops:
     Attributes:
         y, uv: source in units, ``(B, 1, S, S)`` and ``(B, 2, S/2, S/2)``.
         y_predicted, uv_predicted: the prediction in units.
-        y_past, uv_past, y_future, uv_future: what the past and the future alone predict, in units.
         y_reference, uv_reference: the decoded past in units.
         luma, chroma: symbols of the nearer reference, ``(B, 64, S/8, S/8)`` and
             ``(B, 32, S/8, S/8)``.
@@ -296,10 +283,6 @@ class Crops:
     uv: Tensor
     y_predicted: Tensor
     uv_predicted: Tensor
-    y_past: Tensor
-    uv_past: Tensor
-    y_future: Tensor
-    uv_future: Tensor
     y_reference: Tensor
     uv_reference: Tensor
     luma: Tensor

@@ -40,16 +40,11 @@ def test_clips_are_coded_with_b_frames(tmp_path: Path) -> None:
     assert found.entries[:, 3:].tolist() == [[30, 2, 40], [28, 1, 40]]
     assert found.runs(2).size == 0, "they do not follow each other in order of display"
     p, b = found.sample(0), found.sample(1)
-    for field in ("y_past", "uv_past", "y_future", "uv_future"):
-        whole = getattr(p, field.split("_")[0] + "_predicted")
-        assert np.array_equal(getattr(p, field), whole), "a P frame has one prediction"
     clip = moving_frames(3, 32, 48)
     assert np.array_equal(p.y, clip[2].y) and np.array_equal(b.y, clip[1].y)
-    assert not np.array_equal(b.y_past, b.y_future)
     assert np.array_equal(p.y_reference, b.y_reference), "the key frame"
-    low, high = np.minimum(b.y_past, b.y_future), np.maximum(b.y_past, b.y_future)
-    inside = (low <= b.y_predicted) & (b.y_predicted <= high)
-    assert inside.mean() > 0.9, "blending crosses blocks, else it lies between both"
+    difference = np.abs(b.y_predicted.astype(int) - clip[1].y).mean()
+    assert difference < 20, "the prediction is one of this frame"
 
 
 def test_a_fine_frame_is_coded_finer(tmp_path: Path) -> None:
