@@ -65,7 +65,7 @@ bool code_flags(uint8_t* flags, int rows, int columns, Code code) {
     const int number = (said < 0 ? -said : said) % 8;
     bool any = false;
     for (int y = 0; y < rows; ++y) {
-        const uint8_t* above = flags - columns;
+        const uint8_t* above = y > 0 ? flags - columns : nullptr;
         for (int x = 0; x < columns; ++x) {
             if (number == 0) {
                 flags[x] = 0;
@@ -73,7 +73,7 @@ bool code_flags(uint8_t* flags, int rows, int columns, Code code) {
             }
             int count = 0;
             for (int near = x - 1; near <= x + 1; ++near) {
-                count += y > 0 && near >= 0 && near < columns && above[near];
+                count += above && near >= 0 && near < columns && above[near];
             }
             flags[x] = code(tables, 4 * number - 3 + count, flags[x]) != 0;
             any = any || flags[x];
