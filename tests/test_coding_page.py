@@ -22,7 +22,7 @@ from colorvid.codec import loop
 from colorvid.codec.encoder import Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.codec.structure import Place
-from colorvid.entropy import active
+from colorvid.entropy.flags import TABLES as FLAG_TABLES
 from colorvid.entropy.binary import BinaryEncoder, new_states
 from colorvid.entropy.rans import CodeBook, SymbolReader, SymbolWriter
 from colorvid.entropy.tables import Tables
@@ -221,7 +221,7 @@ def test_symbols() -> None:
 def read_flags(data: bytes, grid: tuple[int, int]) -> list[list[int]]:
     """Flags at the start of a stream, which both decoders must see alike."""
     tables = model("tiny").books["inter.luma"]
-    ours = SymbolReader(data, 4000).branch(tables).active(None, grid).int().tolist()
+    ours = SymbolReader(data, 4000).branch(tables).flags(None, grid).int().tolist()
     assert second.flags_of(second.RansReader(data), *grid).tolist() == ours
     return ours  # type: ignore[no-any-return]
 
@@ -231,7 +231,7 @@ def test_flags() -> None:
     writer = SymbolWriter()
     flags = tensor(v["flags"], torch.bool)
     grid = flags.shape[0], flags.shape[1]
-    writer.branch(model("tiny").books["inter.luma"]).active(flags, grid)
+    writer.branch(model("tiny").books["inter.luma"]).flags(flags, grid)
     assert writer.finish().hex() == v["bytes"]
     assert read_flags(bytes.fromhex(v["bytes"]), grid) == v["flags"]
 
@@ -242,13 +242,13 @@ def test_the_second_decoder_reads_any_flags() -> None:
         grid = (int(random.integers(1, 9)), int(random.integers(1, 9)))
         flags = torch.from_numpy(random.random(grid) < number / 39)
         writer = SymbolWriter()
-        writer.branch(book).active(flags, grid)
+        writer.branch(book).flags(flags, grid)
         assert read_flags(writer.finish(), grid) == flags.int().tolist()
         tables.add(active.class_of(flags.numpy()))
     assert tables == set(range(8))
     writer = SymbolWriter()  # symbols that no encoder of ours writes
     symbols, rows = np.array([-11, 2, 0, -1, -40], np.int32), np.array([0, 9, 9, 9, 9], np.int32)
-    writer.write(book, active.TABLES, symbols, rows)
+    writer.write(book, FLAG_TABLES, symbols, rows)
     assert read_flags(writer.finish(), (1, 4)) == [[1, 0, 1, 1]]
 
 
@@ -431,7 +431,7 @@ def test_the_second_decoder_decodes_partly_active_frames() -> None:
         decoder.push(packet)  # checks the CRC-32 of the picture
         if packet.frame_type is not FrameType.KEY:
             reader = SymbolReader(packet.latents, 99_999).branch(book)
-            shares.append(float(reader.active(None, (4, 5)).float().mean()))
+            shares.append(float(reader.flags(None, (4, 5)).float().mean()))
     assert len(shares) == 4 and all(0 < share < 1 for share in shares), shares
 
 

@@ -1,4 +1,4 @@
-"""The commands of training, ``train``, ``export`` and ``curves``: options and what they do."""
+"""The commands of training: ``train``, ``export``, ``fit-filters`` and ``curves``."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def add_commands(command: Command) -> None:
     """Add the commands of this family."""
     _add_train(command("train", "train a model, or go on training"))
     _add_export(command("export", "turn training runs into a model file"))
+    _add_fit(command("fit-filters", "fit the loop filters of a model to clips"))
     _add_curves(command("curves", "plot the logs of training runs"))
 
 
@@ -76,6 +77,27 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_export)
 
 
+def _add_fit(parser: argparse.ArgumentParser) -> None:
+    """Options of ``colorvid fit-filters``."""
+    parser.description = (
+        "Write a model file with loop filters for inter frames: those that leave the smallest\n"
+        "error in clips that the model codes without them. All else stays as it is."
+    )
+    parser.add_argument("model", metavar="MODEL", help="model file, default or color")
+    parser.add_argument(
+        "--clips", type=Path, required=True, metavar="DIR", help="folder of clips to fit to"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="model file to write"
+    )
+    parser.add_argument("-y", "--overwrite", action="store_true", help="replace an existing file")
+    parser.add_argument(
+        "--every", type=whole(1), default=3, metavar="N",
+        help="of the clips, use one in N (default: 3)",
+    )  # fmt: skip
+    parser.set_defaults(run=_fit)
+
+
 def _add_curves(parser: argparse.ArgumentParser) -> None:
     """Options of ``colorvid curves``."""
     parser.description = (
@@ -125,6 +147,21 @@ def _export(options: Namespace, signals: Signals) -> int:
         f"{report.layers} layers proved; tightest {tightest.layer}, "
         f"{tightest.largest} of {tightest.allowed}"
     )
+    return 0
+
+
+def _fit(options: Namespace, signals: Signals) -> int:
+    from colorvid.training.filters import fit_filters
+
+    check_apart({"the model": Path(options.model)}, {"the output": options.output})
+    fitted = fit_filters(
+        options.output,
+        options.model,
+        options.clips,
+        every=options.every,
+        overwrite=options.overwrite,
+    )
+    show(f"{options.output}: model {fitted.identity.hex()}, fitted on {fitted.clips} clips")
     return 0
 
 

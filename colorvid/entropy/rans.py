@@ -22,7 +22,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorvid.entropy import active
+from colorvid.entropy.flags import TABLES as FLAG_TABLES
+from colorvid.entropy.flags import code_flags
 from colorvid.entropy.core_rans import CoreReader, CoreWriter
 from colorvid.entropy.tables import MAX_SYMBOL, TOTAL, Tables
 from colorvid.errors import ConfigError
@@ -88,7 +89,7 @@ class CodeBook:
         self.hyper, self.latents = hyper, latents
         self.lists = {
             id(t): (t.rows(), t.sizes.tolist(), (-t.reach).tolist())
-            for t in (hyper, latents, active.TABLES)
+            for t in (hyper, latents, FLAG_TABLES)
         }
 
     def lists_of(self, tables: Tables) -> tuple[list[list[int]], list[int], list[int]]:
@@ -170,16 +171,16 @@ class BranchWriter:
         self._writer, self._book = writer, book
         self.hyper_bits = self.latent_bits = self.seconds = 0.0
 
-    def active(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
-        """See `colorvid.models.branch.Coder.active`."""
+    def flags(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
+        """See `colorvid.models.branch.Coder.flags`."""
         assert flags is not None
 
         def code(symbols: NDArray[np.int32] | None, index: NDArray[np.int32]) -> NDArray[np.int32]:
             assert symbols is not None
-            self.hyper_bits += self._write(active.TABLES, symbols, index)
+            self.hyper_bits += self._write(FLAG_TABLES, symbols, index)
             return symbols
 
-        active.code_flags(code, flags.cpu().numpy(), grid)
+        code_flags(code, flags.cpu().numpy(), grid)
         return flags
 
     def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
@@ -245,10 +246,10 @@ class BranchReader:
         self._reader, self._book = reader, book
         self.seconds = 0.0
 
-    def active(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
-        """See `colorvid.models.branch.Coder.active`."""
+    def flags(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
+        """See `colorvid.models.branch.Coder.flags`."""
         return torch.from_numpy(
-            active.code_flags(lambda _, index: self._read(active.TABLES, index), None, grid)
+            code_flags(lambda _, index: self._read(FLAG_TABLES, index), None, grid)
         )
 
     def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:

@@ -92,8 +92,8 @@ class _MadeUpCoder:
         self.tables = hashlib.sha256()
         self._count = 0
 
-    def active(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
-        """See `colorvid.models.branch.Coder.active`."""
+    def flags(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
+        """See `colorvid.models.branch.Coder.flags`."""
         return torch.from_numpy(self._next(grid[0] * grid[1], 1).reshape(grid) != 0)
 
     def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:

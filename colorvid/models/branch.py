@@ -39,8 +39,8 @@ _STEPS_OF_FEATURE = UNIT * STEP_STEPS / FEATURE.steps
 class Coder(Protocol):
     """Writes symbols, or reads them: the same call in both directions."""
 
-    def active(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
-        """Code at which hyper-latent positions there may be symbols: bool, ``grid``."""
+    def flags(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
+        """Code the flags of all areas: bool, ``grid``; see `colorvid.entropy.flags`."""
 
     def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
         """Code hyper-latents ``(1, Z, h, w)``, integers, with the table of their channel.
@@ -55,8 +55,8 @@ class Coder(Protocol):
 class Trial:
     """A coder that writes nothing: the encoder's trial of which symbols are zero."""
 
-    def active(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
-        """See `Coder.active`."""
+    def flags(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
+        """See `Coder.flags`."""
         assert flags is not None and flags.shape == grid
         return flags
 
@@ -472,7 +472,7 @@ class _Coding:
         self.dtype = arithmetic.carrier
         if branch.sparse:
             flags = None if active is None else active[0, 0]
-            found = coder.active(flags, (self._shape[2], self._shape[3]))
+            found = coder.flags(flags, (self._shape[2], self._shape[3]))
         else:
             found = torch.ones(self._shape[2:], dtype=torch.bool, device=price.device)
         self.active = found.to(price.device)[None, None]

@@ -53,8 +53,8 @@ class _Counter:
     All positions are active.
     """
 
-    def active(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
-        """See `colorvid.models.branch.Coder.active`."""
+    def flags(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
+        """See `colorvid.models.branch.Coder.flags`."""
         return torch.ones(grid, dtype=torch.bool)
 
     def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:

@@ -19,6 +19,8 @@ from colorvid.exact.arithmetic import FEATURE
 from colorvid.exact.layers import finer
 from colorvid.frame import Motion
 from colorvid.models.branch import Branch, Coder, FrameOutput
+from colorvid.models.filtering import LoopFilters, Pictures
+from colorvid.models.planes import FrameTensors
 from colorvid.nn.transforms import SYMBOL_STEPS
 
 Planes = tuple[Tensor, Tensor]
@@ -79,6 +81,7 @@ class InterModel(nn.Module):
         self.config = config
         self.luma = Branch(config.luma())
         self.chroma = Branch(config.chroma())
+        self.filter = LoopFilters()
 
     def forward(self, y: Tensor, uv: Tensor, context: Context, quality: Tensor) -> FrameOutput:
         """Code frames in units as training sees it; H and W are multiples of 16.
@@ -162,3 +165,20 @@ class InterModel(nn.Module):
         residual = self.chroma.reconstruct(uv_hat, q)
         uv_out = self._chroma_synthesis(residual, y_out, context, q)
         return y_out, uv_out, y_hat / SYMBOL_STEPS, uv_hat / SYMBOL_STEPS
+
+    def filtered(
+        self, coder: tuple[Coder, Coder], pictures: Pictures, quality: int
+    ) -> FrameTensors:
+        """The decoded picture as it is shown and predicted from; writes or reads what that needs.
+
+        Args:
+            coder: coders of the luma and of the chroma symbols.
+            pictures: of the frame.
+            quality: 0..63.
+        """
+        qualities = (quality, int(finer(torch.tensor(quality), self.config.chroma_offset)))
+        branches = (self.luma, self.chroma)
+        luma, chroma = (
+            float(b.bit_worth[q]) for b, q in zip(branches, qualities, strict=True)
+        )
+        return self.filter.code(coder, pictures, quality, (luma, chroma))

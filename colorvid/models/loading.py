@@ -114,7 +114,13 @@ def load_model(
         ColorvidError: PyTorch is needed and not installed.
         ModelMismatch: no such model, or the file is not one.
     """
-    file = read_model_file(name)
+    return model_of(read_model_file(name), device, carrier)
+
+
+def model_of(
+    file: ModelFile, device: str = "cpu", carrier: torch.dtype | None = None
+) -> Model:
+    """A model from what its file holds; arguments and errors as for `load_model`."""
     found = core() if device == "cpu" and carrier is None else None
     if found is not None:
         native = _in_core(found, file)

@@ -15,6 +15,7 @@ from colorvid.exact.arithmetic import ExactArithmetic, WideArithmetic
 from colorvid.exact.layers import ExactLayer, use_arithmetic
 from colorvid.frame import Motion
 from colorvid.models.branch import Coder
+from colorvid.models.filtering import Pictures
 from colorvid.models.inter import Context, InterModel, motion_features
 from colorvid.models.intra import IntraModel
 from colorvid.models.modelfile import ENCODER_PARTS
@@ -123,7 +124,9 @@ class VideoModel(nn.Module):
             source = (picture.features(torch.float64), prediction.features(torch.float64))
         y, uv, luma, chroma = self.inter.code(coder, source, context, quality)
         height, width = (int(s) for s in prediction.y.shape)
-        return State(from_features(y, uv, height, width), luma, chroma)
+        decoded = from_features(y, uv, height, width)
+        shown = self.inter.filtered(coder, Pictures(decoded, prediction, picture), quality)
+        return State(shown, luma, chroma)
 
     def predict(self, motion: Motion, states: References) -> tuple[FrameTensors, Context]:
         """The motion-compensated prediction, and the context that comes with it."""

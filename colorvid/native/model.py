@@ -20,7 +20,9 @@ from colorvid.frame import Frame, Links, Motion, Size, chroma_size
 from colorvid.native.core import Core, Status, pointer
 from colorvid.native.motion import LinksStruct, arrays, contiguous
 
-STAGES = ("other", "analysis", "prior", "entropy", "transform", "synthesis", "prediction")
+STAGES = (
+    "other", "analysis", "prior", "entropy", "transform", "synthesis", "prediction", "filter",
+)  # fmt: skip
 """Stages of the work, as ``src/layers.h`` numbers them."""
 _TYPES = {"int8": 0, "int16": 1, "int32": 2, "float32": 3}
 _MESSAGE_BYTES = 512

@@ -82,13 +82,13 @@ def test_branch_coders_mirror_each_other() -> None:
     symbols = torch.tensor([7.0, -1, 90, 0, 3])
     writer = SymbolWriter()
     out = writer.branch(codebook)
-    assert torch.equal(out.active(flags, (2, 3)), flags)
+    assert torch.equal(out.flags(flags, (2, 3)), flags)
     assert 0 < out.hyper_bits < 20
     assert torch.equal(out.hyper(hyper, hyper.shape, flags), hyper)
     assert out.latents(symbols, index).tolist() == [0, -1, 90, 0, 3]
     assert out.hyper_bits > 12 * 3 and out.latent_bits > 10 and out.seconds > 0
     back = SymbolReader(writer.finish(), 64).branch(codebook)
-    assert torch.equal(back.active(None, (2, 3)), flags)
+    assert torch.equal(back.flags(None, (2, 3)), flags)
     assert torch.equal(back.hyper(None, hyper.shape, flags).float(), hyper)
     decoded = back.latents(None, index)
     assert decoded.tolist() == [0, -1, 90, 0, 3] and decoded.dtype == index.dtype

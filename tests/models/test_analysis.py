@@ -95,7 +95,7 @@ class EncoderFile(second.ModelFile):
 class HyperCoder:
     """Keeps the hyper-latents; its latents are all zero."""
 
-    def active(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
+    def flags(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
         return torch.ones(grid, dtype=torch.bool)
 
     def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:

@@ -130,7 +130,7 @@ def test_symbols_are_written_at_active_positions_only(name: str, cells: tuple[in
     reader = SymbolReader(data, 2000).branch(book(name))
     assert torch.equal(branch.code(reader, None, shape, QUALITY, condition), sent)
     assert sent.any() and not (sent * (1 - areas)).any()
-    flags = SymbolReader(data, 2000).branch(book(name)).active(None, (2, 3))
+    flags = SymbolReader(data, 2000).branch(book(name)).flags(None, (2, 3))
     assert flags.tolist() == [[False, True, False], [False, False, True]]
 
 

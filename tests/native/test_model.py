@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from colorvid.config import InterConfig, IntraConfig
-from colorvid.entropy.active import TABLES
+from colorvid.entropy.flags import TABLES
 from colorvid.entropy.rans import SymbolReader, SymbolWriter
 from colorvid.errors import ConfigError
 from colorvid.frame import Frame, Links, Motion, Size, Vectors
@@ -230,7 +230,7 @@ def with_patches(frame: Frame, luma: set[tuple[int, int]], chroma: set[tuple[int
 def flags_in(latents: bytes, loaded: Model, grid: tuple[int, int]) -> Grid:
     """Flags of the branch that comes first: luma."""
     reader = SymbolReader(latents, 99_999).branch(loaded.books["inter.luma"])
-    flags: Grid = reader.active(None, grid).tolist()
+    flags: Grid = reader.flags(None, grid).tolist()
     return flags
 
 

@@ -1,4 +1,4 @@
-// Where a branch holds symbols, and the flags that say so: colorvid/entropy/active.py.
+// Where a branch holds symbols, and the flags that say so: colorvid/entropy/flags.py.
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 

@@ -42,6 +42,8 @@ public:
     const BranchSizes& sizes() const { return sizes_; }
     // The factor that makes a decoded latent a feature, for each channel.
     const float* scale() const { return scale_.data(); }
+    // What a bit is worth to the encoder, in squared sample values.
+    float worth(int quality) const { return worth_[quality]; }
 
     // Reads all latents of a frame into `y`.
     void decode(Work& work, SymbolDecoder& decoder, int quality, const Condition* condition,
@@ -85,7 +87,7 @@ private:
     Synthesis synthesis_;
     Prior prior_;
     // Of the encoder alone.
-    std::vector<float> worth_;  // of a bit in squared sample values, by quality
+    std::vector<float> worth_;  // see worth()
     std::vector<float> costs_;  // (64, 32): bits by table and magnitude
     Analysis analysis_;
     HyperAnalysis hyper_analysis_;

@@ -115,7 +115,28 @@ void scale_latents_plain(const int32_t*, const float*, int16_t*, int);
 using AddBasis = void (*)(double* sums, const double* basis, double coefficient, int count);
 void add_basis_plain(double*, const double*, double, int);
 
+constexpr int kFilterPairs = 12, kFilterClips = 2;
+
+// What the loop filter weighs in blocks of a class: for each pair of neighbours the differences to
+// the sample between them, clipped to each of two bounds.
+struct FilterTaps {
+    int16_t weights[kFilterPairs][kFilterClips];  // in 1/256, of 8 bits
+    int16_t clips[kFilterClips];                  // 1..255
+};
+
+// Sums of the absolute second differences of a block of 8x8 or 4x4 samples: along columns, along
+// rows, along the falling and along the rising diagonals. Reads a sample more on each side.
+using BlockBends = void (*)(const uint8_t* at, ptrdiff_t stride, int side, int32_t sums[4]);
+void block_bends_plain(const uint8_t*, ptrdiff_t, int, int32_t[4]);
+
+// Filters such a block. Reads three samples more on each side.
+using FilterBlock = void (*)(const FilterTaps& taps, const uint8_t* at, ptrdiff_t stride, int side,
+                             uint8_t* out, ptrdiff_t out_stride);
+void filter_block_plain(const FilterTaps&, const uint8_t*, ptrdiff_t, int, uint8_t*, ptrdiff_t);
+
 #if COLORVID_X86
+void block_bends_avx2(const uint8_t*, ptrdiff_t, int, int32_t[4]);
+void filter_block_avx2(const FilterTaps&, const uint8_t*, ptrdiff_t, int, uint8_t*, ptrdiff_t);
 void filter_line_avx2(const uint8_t*, ptrdiff_t, const int16_t*, uint8_t*, int);
 void window_errors_avx2(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t, int32_t[4]);
 void hadamard_errors_avx2(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t, int32_t[4]);
@@ -166,6 +187,8 @@ struct Kernels {
     Gate gate;
     ScaleLatents scale_latents;
     AddBasis add_basis;
+    BlockBends block_bends;
+    FilterBlock filter_block;
 };
 
 // The kernels of a level that this machine has; of its highest one for any other number.

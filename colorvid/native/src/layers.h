@@ -22,7 +22,9 @@ constexpr int kQualities = 64;
 constexpr int roomy(int channels) { return (channels + kGroup - 1) / kGroup * kGroup; }
 
 // Where time goes; `colorvid bench` shows it.
-enum class Stage : int { other, analysis, prior, entropy, transform, synthesis, prediction, count };
+enum class Stage : int {
+    other, analysis, prior, entropy, transform, synthesis, prediction, filter, count
+};
 constexpr int kStages = static_cast<int>(Stage::count);
 
 // What every step of the work needs: kernels, memory, and the count of what was done.

@@ -240,6 +240,27 @@ private:
     const LumaLatents* luma_;
 };
 
+// A loop filter on planes `first` .. `last` of a frame.
+struct Filtering {
+    const LoopFilter& filter;
+    const Branch& branch;
+    int quality, fine;  // of the frame, and of the branch
+    int first, last;
+    Picture& picture;
+    const Picture& prediction;
+
+    int rows() const { return areas(picture.plane(first).height); }
+    int columns() const { return areas(picture.plane(first).width); }
+    int areas(int side) const { return (side + filter.area() - 1) / filter.area(); }
+    // In place, where flags are set.
+    void run(Work& work, const uint8_t* flags) const {
+        for (int p = first; p <= last; ++p) {
+            filter.run(work, picture.plane(p), prediction.plane(p), quality, flags,
+                       picture.samples(p));
+        }
+    }
+};
+
 // Which way the symbols go
 
 // A decoder reads them.
@@ -256,6 +277,17 @@ public:
                 Latents& y) {
         between_ = decoder_.bits();
         branch.decode(work, decoder_, quality, condition, y);
+    }
+    void filter(Work& work, const Filtering& task) {
+        if (decoder_.empty()) return;
+        const Arena::Scope scope(work.arena);
+        const int rows = task.rows(), columns = task.columns();
+        uint8_t* flags = work.arena.take<uint8_t>(static_cast<size_t>(rows) * columns);
+        const bool any = code_flags(flags, rows, columns,
+                                    [&](const SymbolTables& tables, int row, int) {
+                                        return decoder_.read(tables, row);
+                                    });
+        if (any) task.run(work, flags);
     }
     // What the decoder had read when it came to chroma.
     double between() const { return between_; }
@@ -287,6 +319,28 @@ public:
     void chroma(Work& work, const Branch& branch, int quality, const Condition* condition,
                 Latents& y) {
         information.chroma = send(work, branch, quality, {seen_.uv, predicted_.uv}, condition, y);
+    }
+    void filter(Work& work, const Filtering& task) {
+        const Arena::Scope scope(work.arena);
+        const int rows = task.rows(), columns = task.columns();
+        int64_t* gains = work.arena.take_zeros<int64_t>(static_cast<size_t>(rows) * columns);
+        for (int p = task.first; p <= task.last; ++p) {
+            const Plane decoded = task.picture.plane(p);
+            const size_t size = static_cast<size_t>(decoded.height) * decoded.width;
+            uint8_t* filtered = work.arena.take<uint8_t>(size);
+            task.filter.run(work, decoded, task.prediction.plane(p), task.quality, nullptr,
+                            filtered);
+            add_gains(source_[p], decoded.samples, filtered, task.filter.area(), gains);
+        }
+        uint8_t* flags = work.arena.take<uint8_t>(static_cast<size_t>(rows) * columns);
+        choose_areas(work, gains, rows, columns, task.branch.worth(task.fine), flags);
+        Information& bits = task.first == 0 ? information.luma : information.chroma;
+        code_flags(flags, rows, columns, [&](const SymbolTables& tables, int row, int symbol) {
+            encoder_.write(tables, row, symbol);
+            bits.hyper += tables.bits(row, symbol);
+            return symbol;
+        });
+        task.run(work, flags);
     }
 
 private:
@@ -379,6 +433,17 @@ void Codec::keep_symbols(const Latents& latents, Aligned<int16_t>& symbols) {
 }
 
 template <class Side>
+void Codec::filter(int quality, Picture& picture, Side& side) {
+    const Work::In in(work_, Stage::filter);
+    const Network& network = model_->inter;
+    const int fine = finer(quality, network.chroma_offset);
+    side.filter(work_, {model_->luma_filter, network.luma, quality, quality, 0, 0, picture,
+                        prediction_});
+    side.filter(work_, {model_->chroma_filter, network.chroma, quality, fine, 1, 2, picture,
+                        prediction_});
+}
+
+template <class Side>
 void Codec::inter(int quality, const Links& links, const Prediction& motion, Side& side) {
     work_.start();
     const bool later = links.future >= 0 && links.future_distance < links.past_distance;
@@ -421,6 +486,7 @@ void Codec::inter(int quality, const Links& links, const Prediction& motion, Sid
     both.add(y, kInterBlock / 2);
     network.chroma.correct(work_, both, fine);
     show(y.plane[0], uv, slot.picture);
+    filter(quality, slot.picture, side);
     keep_symbols(luma, slot.luma_symbols);
     keep_symbols(chroma, slot.chroma_symbols);
     slot.filled = true;

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "branch.h"
+#include "loop_filter.h"
 #include "motion.h"
 
 namespace colorvid {
@@ -38,11 +39,14 @@ struct Model {
     Model(const Tensors& tensors, const ModelSizes& sizes, bool encoder)
         : intra(tensors, "intra", sizes.intra, encoder),
           inter(tensors, "inter", sizes.inter, encoder),
+          luma_filter(tensors, "inter.filter.luma", kInterBlock),
+          chroma_filter(tensors, "inter.filter.chroma", kInterBlock / 2),
           encodes(encoder) {
         tensors.check_all_used();
     }
 
     Network intra, inter;
+    LoopFilter luma_filter, chroma_filter;
     bool encodes;
 };
 
@@ -111,6 +115,8 @@ private:
     void inter(int quality, const Links& links, const Prediction& motion, Side& side);
     Slot& room(int target);
     void predict(const Links& links, const Prediction& motion);
+    template <class Side>
+    void filter(int quality, Picture& picture, Side& side);
     static void show(const FeaturePlane& y, const Planes& uv, Picture& picture);
     static void keep_symbols(const Latents& latents, Aligned<int16_t>& symbols);
 

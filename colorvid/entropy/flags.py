@@ -1,9 +1,9 @@
-"""Flags of an inter frame: at which hyper-latent positions a branch holds symbols.
+"""Flags of the areas of an inter frame: where a branch holds symbols, and where its filter acts.
 
-A position covers 32x32 luma samples. The first symbol gives the class of the frame by the share of
-positions that are active: 0 = none, and nothing follows. The flags come row by row. The table of a
-flag follows from the class and from how many of the three nearest positions of the row above are
-active; beyond the borders none is.
+An area covers 32x32 luma samples, as a position of the hyper-latents does. The first symbol gives
+the class of the frame by the share of flags that are set: 0 = none, and nothing follows. The flags
+come row by row. The table of a flag follows from the class and from how many of the three nearest
+flags of the row above are set; beyond the borders none is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from colorvid.entropy.tables import TOTAL, Tables
 
 CLASS_FLOORS = (0, 14, 29, 54, 90, 141, 205)
-"""Classes 1 to 7 begin above these shares of active positions, in 1/256."""
+"""Classes 1 to 7 begin above these shares of set flags, in 1/256."""
 SHARES = (
     (4, 48, 72, 96),
     (13, 58, 109, 150),
@@ -26,7 +26,7 @@ SHARES = (
     (88, 125, 175, 226),
     (205, 185, 224, 246),
 )
-"""Probability that a position is active in 1/256: by class, from 1, and active ones above it."""
+"""Probability of a set flag in 1/256: by class, from 1, and set ones above it."""
 
 Flags = NDArray[np.bool_]
 Integers = NDArray[np.int32]
@@ -50,6 +50,24 @@ TABLES = _tables()
 """Row 0 of the class, 0..7; then four rows of flags, 0 or 1, for each class from 1."""
 
 
+_COSTS = np.rint(-256 * np.log2(np.maximum(1, np.diff(TABLES.cdf)) / TOTAL)).astype(np.int64)
+_ZERO = TABLES.sizes // 2 - 1  # place of the symbol 0 in each table
+
+
+def cost_of(flags: Flags) -> int:
+    """What `code_flags` takes for them, in 1/256 bit."""
+    total = 0
+
+    def count(symbols: Integers | None, index: Integers) -> Integers:
+        nonlocal total
+        assert symbols is not None
+        total += int(_COSTS[index, _ZERO[index] + symbols].sum())
+        return symbols
+
+    code_flags(count, flags, (flags.shape[0], flags.shape[1]))
+    return total
+
+
 def class_of(flags: Flags) -> int:
     """The class of a frame, 0..7."""
     share = 256 * int(flags.sum())
@@ -65,8 +83,8 @@ def code_flags(
 
     Args:
         code: takes symbols, or None to read, and a row of `TABLES` for each; gives the symbols.
-        flags: of the positions, ``grid``.
-        grid: rows and columns of the positions.
+        flags: of the areas, ``grid``.
+        grid: rows and columns of areas.
 
     Returns:
         The flags, whatever the stream holds.

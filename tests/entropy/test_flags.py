@@ -5,8 +5,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from colorvid.entropy import active, rans
-from colorvid.entropy.active import CLASS_FLOORS, SHARES, TABLES, class_of, code_flags
+from colorvid.entropy import flags as module, rans
+from colorvid.entropy.flags import CLASS_FLOORS, SHARES, TABLES, class_of, code_flags
 from colorvid.entropy.rans import CodeBook, SymbolReader, SymbolWriter
 from colorvid.entropy.tables import Tables
 from tests import tiny
@@ -48,7 +48,7 @@ def written(symbols: list[int], index: list[int]) -> bytes:
 
 
 def read(data: bytes, grid: tuple[int, int]) -> Flags:
-    flags: Flags = SymbolReader(data, 2000).branch(BOOK).active(None, grid).numpy()
+    flags: Flags = SymbolReader(data, 2000).branch(BOOK).flags(None, grid).numpy()
     return flags
 
 
@@ -116,11 +116,11 @@ def test_every_class_and_context_is_read_as_written(coder: str) -> None:
     for flags in some_flags():
         writer = SymbolWriter()
         out = writer.branch(BOOK)
-        out.active(torch.from_numpy(flags), flags.shape)
+        out.flags(torch.from_numpy(flags), flags.shape)
         data = writer.finish()
         assert (data == b"") == (not flags.any())
         assert len(data) * 8 < out.hyper_bits + 96
-        got = Noting(data, 2000).branch(BOOK).active(None, flags.shape).numpy()
+        got = Noting(data, 2000).branch(BOOK).flags(None, flags.shape).numpy()
         assert np.array_equal(got, flags)
     assert used == set(range(29))
 
@@ -130,7 +130,7 @@ def test_both_coders_write_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> No
         streams = []
         for flags in some_flags():
             writer = SymbolWriter()
-            writer.branch(BOOK).active(torch.from_numpy(flags), flags.shape)
+            writer.branch(BOOK).flags(torch.from_numpy(flags), flags.shape)
             streams.append(writer.finish())
         return streams
 
@@ -142,7 +142,7 @@ def test_both_coders_write_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> No
 def test_golden_bytes(coder: str) -> None:
     flags = np.array([[0, 1, 1], [0, 1, 0]], np.bool_)
     writer = SymbolWriter()
-    writer.branch(BOOK).active(torch.from_numpy(flags), (2, 3))
+    writer.branch(BOOK).flags(torch.from_numpy(flags), (2, 3))
     assert writer.finish().hex() == "b7b9657111040000"
     assert np.array_equal(read(bytes.fromhex("b7b9657111040000"), (2, 3)), flags)
 
@@ -174,4 +174,4 @@ def test_damaged_data_give_flags(coder: str) -> None:
 
 def test_an_empty_stream_has_no_active_position() -> None:
     assert not read(b"", (3, 4)).any()
-    assert active.TABLES is TABLES
+    assert module.TABLES is TABLES
