@@ -38,6 +38,8 @@ BRANCHES = {
 """Planes and block of each branch."""
 DTYPES = {"I8": "<i1", "I16": "<i2", "I32": "<i4", "F32": "<f4", "F16": "<f2"}
 NAMES = {"I8": "torch.int8", "I16": "torch.int16", "I32": "torch.int32", "F32": "torch.float32"}
+LATER = {"synthesis_fine": 2, "synthesis_kernel": 3, "prior_kernel": 3}
+"""Keys that an identity leaves out where they have these defaults."""
 DEFAULTS: dict[str, dict[str, Any]] = {
     "intra": {
         "luma_widths": [96, 192],
@@ -47,6 +49,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "luma_hyper": 48,
         "chroma_hyper": 24,
         "synthesis_blocks": 1,
+        **LATER,
         "context_steps": 5,
         "chroma_from_luma": True,
         "chroma_offset": 0,
@@ -75,12 +78,18 @@ SHARES = (
     (88, 125, 175, 226),
     (205, 185, 224, 246),
 )
-"""Share of active positions in 1/256, by class and active ones above."""
+"""Share of set flags in 1/256, by class and set ones above."""
 CLASSES = [*range(7), *(7 + 8191 * k for k in range(9)), 65536]
 """Table of the class."""
+PAIRS = (
+    (0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0),
+    (1, 2), (1, -2), (2, 1), (2, -1), (0, 3), (3, 0),
+)  # fmt: skip
+"""Neighbours that a loop filter weighs."""
 ENCODER_ONLY = {
     "rate_weight",
     "analysis_blocks",
+    "analysis_kernel",
     "luma_analysis",
     "chroma_analysis",
     "rounding",
@@ -150,6 +159,15 @@ def depthwise(x: Array, weight: Array, bias: Array, factor: Array) -> Array:
     return requantise(total, factor, 2047)
 
 
+def direction_of(down: int, across: int, falling: int, rising: int) -> int:
+    """Along which a block bends more than across it; 0 = neither."""
+    high, low = max(down, across), min(down, across)
+    d_high, d_low = max(falling, rising), min(falling, rising)
+    if high > 2 * low and (d_high <= 2 * d_low or high * d_low >= d_high * low):
+        return 1 + (down > across)
+    return 3 + (rising > falling) if d_high > 2 * d_low else 0
+
+
 class ModelFile:
     """A model file: configuration, tensors, identity, bounds."""
 
@@ -189,7 +207,7 @@ class ModelFile:
 
     def _identity(self, written: dict[str, dict[str, Any]]) -> bytes:
         needed = {
-            kind: {k: v for k, v in table.items() if k not in ENCODER_ONLY}
+            kind: {k: v for k, v in table.items() if k not in ENCODER_ONLY and LATER.get(k) != v}
             for kind, table in written.items()
         }
         digest = hashlib.sha256(json.dumps(needed, sort_keys=True).encode())
@@ -212,7 +230,54 @@ class ModelFile:
                 raise Refused(f"table of {name}")
         return rows
 
+    def filtered(self, name: str, planes: tuple[Array, Array], flags: Array, q: int) -> Array:
+        """Loop filter of a decoded plane and its prediction, where flags are 1."""
+        b = 8 if name.endswith("luma") else 4
+        decoded, predicted = planes
+        h, w = decoded.shape
+        margins = ((3, 3 + -h % b), (3, 3 + -w % b))
+        p = np.pad(decoded.astype(np.int64), margins, mode="edge")
+        result = decoded.copy()
+        for row, column in np.argwhere(flags.repeat(4, 0).repeat(4, 1)[: up(h, b), : up(w, b)]):
+            top, left = b * row, b * column
+            inside = np.s_[top : min(top + b, h), left : min(left + b, w)]
+            coded = bool((decoded[inside] != predicted[inside]).any())
+            block = p[top : top + b + 6, left : left + b + 6]
+            f = self.filtered_block(name, block, coded, q)
+            result[inside] = f[: result[inside].shape[0], : result[inside].shape[1]]
+        return result
+
+    def filtered_block(self, name: str, p: Array, coded: bool, q: int) -> Array:
+        """A block by the samples in it and three more at each side."""
+        weights, clips, activity = (
+            self.tensors[f"{name}.{part}"].astype(np.int64)
+            for part in ("weights", "clips", "activity")
+        )
+        h, w = p.shape
+        middle = p[3:-3, 3:-3]
+
+        def at(dy: int, dx: int) -> Array:
+            return p[3 + dy : h - 3 + dy, 3 + dx : w - 3 + dx]
+
+        def bend(dy: int, dx: int) -> int:
+            return int(np.abs(2 * middle - at(dy, dx) - at(-dy, -dx)).sum())
+
+        down, across = bend(1, 0), bend(0, 1)
+        direction = direction_of(down, across, bend(1, 1), bend(1, -1))
+        level = int((activity[q] <= down + across).sum())
+        of_class = weights[q >> 3][35 * coded + 7 * direction + level]
+        total = np.full(middle.shape, 128)
+        for t, (dy, dx) in enumerate(PAIRS):
+            for i, clip in enumerate(clips[q].tolist()):
+                pair = limit(at(dy, dx) - middle, clip) + limit(at(-dy, -dx) - middle, clip)
+                total += of_class[2 * t + i] * pair
+        return np.clip(middle + (total >> 8), 0, 255).astype(np.uint8)
+
     def _check_bounds(self) -> None:
+        for kind in ("luma", "chroma"):
+            clips = self.tensors[f"inter.filter.{kind}.clips"]
+            if clips.min() < 1 or clips.max() > 255:
+                raise Refused(f"clips of the {kind} filter")
         for name, weight in self.tensors.items():
             layer, _, part = name.rpartition(".")
             if part == "weight_int":
@@ -288,7 +353,8 @@ class ModelFile:
         attending = config.get("attention", True)
         d = (self.attention if attending else self.block)(f"{name}.coarse", d)
         x = add(x, shuffle(self.layer(f"{name}.up", d), 2))
-        x = self.block(f"{name}.last.1", self.block(f"{name}.last.0", x))
+        for n in range(config.get("synthesis_fine", 2)):
+            x = self.block(f"{name}.last.{n}", x)
         return add(picture, shuffle(self.layer(f"{name}.leave", x), r))
 
     def hyper_synthesis(self, name: str, z: Array, size: tuple[int, int]) -> Array:
@@ -341,7 +407,7 @@ class RansReader:
 
 
 def flags_of(reader: RansReader, rows: int, columns: int) -> Array:
-    """Which hyper-latent positions are active: 0 or 1."""
+    """Flags of areas: 0 or 1."""
     flags = np.zeros((rows, columns), np.int64)
     number = abs(reader.symbol(CLASSES)) % 8
     for row, column in np.ndindex(rows, columns) if number else ():
@@ -481,7 +547,15 @@ class SecondDecoder:
         linear = add(puv, m.inverse("inter.chroma", uv, qc))
         condition = concat(unshuffle(puv, 2), unshuffle(luma, 4))
         chroma = m.synthesis("inter.chroma", linear, qc, condition)
-        return self._samples(luma, chroma), (y // 16, uv // 16)
+        planes = list(zip(self._samples(luma, chroma), self._samples(py, puv), strict=True))
+        areas = up(self.padded[0], 32), up(self.padded[1], 32)
+        kinds = ["inter.filter.luma", *["inter.filter.chroma"] * 2]
+        flags = [flags_of(reader, *areas) for _ in range(2)]
+        picture = [
+            m.filtered(kind, pair, flags[min(number, 1)], q)
+            for number, (kind, pair) in enumerate(zip(kinds, planes, strict=True))
+        ]
+        return picture, (y // 16, uv // 16)
 
     def _predict(self, pictures: list[list[Array]], moved: Moved) -> tuple[Array, Array]:
         """The prediction, padded, as features."""

@@ -6,6 +6,7 @@ import json
 import lzma
 import re
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,8 +23,9 @@ from colorvid.codec import loop
 from colorvid.codec.encoder import Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.codec.structure import Place
-from colorvid.entropy.flags import TABLES as FLAG_TABLES
 from colorvid.entropy.binary import BinaryEncoder, new_states
+from colorvid.entropy.flags import TABLES as FLAG_TABLES
+from colorvid.entropy.flags import class_of
 from colorvid.entropy.rans import CodeBook, SymbolReader, SymbolWriter
 from colorvid.entropy.tables import Tables
 from colorvid.errors import DamagedStream
@@ -37,6 +39,7 @@ from colorvid.motion.coding import MotionCoder
 from colorvid.motion.compensate import predict, predict_in_torch
 from colorvid.motion.field import grid_shape
 from colorvid.motion.pair import over_frames
+from colorvid.nn.loop_filter import LoopFilter
 from colorvid.nn.steps import context_steps, places
 from colorvid.nn.transforms import BlockTransform
 from tests import second_decoder as second
@@ -244,7 +247,7 @@ def test_the_second_decoder_reads_any_flags() -> None:
         writer = SymbolWriter()
         writer.branch(book).flags(flags, grid)
         assert read_flags(writer.finish(), grid) == flags.int().tolist()
-        tables.add(active.class_of(flags.numpy()))
+        tables.add(class_of(flags.numpy()))
     assert tables == set(range(8))
     writer = SymbolWriter()  # symbols that no encoder of ours writes
     symbols, rows = np.array([-11, 2, 0, -1, -40], np.int32), np.array([0, 9, 9, 9, 9], np.int32)
@@ -332,6 +335,24 @@ def test_the_models_have_the_dct(name: str) -> None:
     for branch, (_, block) in second.BRANCHES.items():
         basis = second_model(name).tensors[f"{branch}.transform.basis_int"]
         assert basis.tolist() == dct_by_the_formula(block)
+
+
+def test_loop_filter() -> None:
+    v = values("Loop filter")
+    plane = np.array(v["plane"], np.uint8)
+    made = LoopFilter(8)
+    for name in ("weights", "clips", "activity"):
+        getattr(made, name).copy_(torch.tensor(v[name]))
+    seen = torch.from_numpy(plane), torch.from_numpy(plane + np.eye(8, dtype=np.uint8))
+    found, _ = made.blocks(*seen, 40)
+    assert numbers(found) == [[v["class"]]]
+    assert numbers(made(*seen, 40)[[0, 7]]) == v["filtered"]
+    other = copy(second_model("tiny"))
+    tensors = {f"inter.filter.luma.{n}": t.numpy() for n, t in made.state_dict().items()}
+    other.tensors = other.tensors | tensors
+    block = np.pad(plane.astype(int), 3, mode="edge")
+    theirs = other.filtered_block("inter.filter.luma", block, True, 40)
+    assert theirs[[0, 7]].tolist() == v["filtered"]
 
 
 def test_samples() -> None:

@@ -71,6 +71,10 @@ def network(
                 value.normal_(0, ends / math.sqrt(value.shape[1]))
             elif name.endswith(("quality.knots.values", "bias")):
                 value.add_(torch.randn_like(value) * 0.1)
+        for part in (model.inter.filter.luma, model.inter.filter.chroma):
+            part.weights.random_(-12, 13)
+            part.clips.random_(1, 40)
+            part.activity.copy_(torch.randint(3000, part.activity.shape).sort(1).values)
     model.finalise()
     model.use_exact()
     return model

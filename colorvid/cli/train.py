@@ -18,7 +18,7 @@ def add_commands(command: Command) -> None:
     """Add the commands of this family."""
     _add_train(command("train", "train a model, or go on training"))
     _add_export(command("export", "turn training runs into a model file"))
-    _add_fit(command("fit-filters", "fit the loop filters of a model to clips"))
+    _add_fit(command("fit-filters", "fit the loop filters of a model"))
     _add_curves(command("curves", "plot the logs of training runs"))
 
 
@@ -81,19 +81,19 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     """Options of ``colorvid fit-filters``."""
     parser.description = (
         "Write a model file with loop filters for inter frames: those that leave the smallest\n"
-        "error in clips that the model codes without them. All else stays as it is."
+        "error in what the model codes without them. All else stays as it is."
     )
     parser.add_argument("model", metavar="MODEL", help="model file, default or color")
     parser.add_argument(
-        "--clips", type=Path, required=True, metavar="DIR", help="folder of clips to fit to"
+        "--clips", type=Path, required=True, metavar="DIR", help="folder of clips and pictures to fit to"
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="model file to write"
     )
     parser.add_argument("-y", "--overwrite", action="store_true", help="replace an existing file")
     parser.add_argument(
-        "--every", type=whole(1), default=3, metavar="N",
-        help="of the clips, use one in N (default: 3)",
+        "--every", type=whole(1), default=4, metavar="N",
+        help="use one in N (default: 4)",
     )  # fmt: skip
     parser.set_defaults(run=_fit)
 

@@ -22,9 +22,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from colorvid.entropy.core_rans import CoreReader, CoreWriter
 from colorvid.entropy.flags import TABLES as FLAG_TABLES
 from colorvid.entropy.flags import code_flags
-from colorvid.entropy.core_rans import CoreReader, CoreWriter
 from colorvid.entropy.tables import MAX_SYMBOL, TOTAL, Tables
 from colorvid.errors import ConfigError
 from colorvid.native.core import Core, core, describe

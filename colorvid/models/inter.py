@@ -178,7 +178,5 @@ class InterModel(nn.Module):
         """
         qualities = (quality, int(finer(torch.tensor(quality), self.config.chroma_offset)))
         branches = (self.luma, self.chroma)
-        luma, chroma = (
-            float(b.bit_worth[q]) for b, q in zip(branches, qualities, strict=True)
-        )
+        luma, chroma = (float(b.bit_worth[q]) for b, q in zip(branches, qualities, strict=True))
         return self.filter.code(coder, pictures, quality, (luma, chroma))

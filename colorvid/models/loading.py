@@ -117,9 +117,7 @@ def load_model(
     return model_of(read_model_file(name), device, carrier)
 
 
-def model_of(
-    file: ModelFile, device: str = "cpu", carrier: torch.dtype | None = None
-) -> Model:
+def model_of(file: ModelFile, device: str = "cpu", carrier: torch.dtype | None = None) -> Model:
     """A model from what its file holds; arguments and errors as for `load_model`."""
     found = core() if device == "cpu" and carrier is None else None
     if found is not None:

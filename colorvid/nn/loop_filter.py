@@ -94,8 +94,9 @@ def differences(wide: Tensor, clips: Tensor) -> Tensor:
     middle = _shifted(wide, 0, 0)
     rows = []
     for dy, dx in PAIRS:
-        pair = [_shifted(wide, *at) - middle for at in ((dy, dx), (-dy, -dx))]
-        rows += [sum(side.clamp(-clip, clip) for side in pair) for clip in clips.tolist()]
+        ahead, behind = (_shifted(wide, *at) - middle for at in ((dy, dx), (-dy, -dx)))
+        for clip in clips.tolist():
+            rows.append(ahead.clamp(-clip, clip) + behind.clamp(-clip, clip))
     return torch.stack(rows)
 
 
@@ -125,9 +126,7 @@ class LoopFilter(nn.Module):
         self.register_buffer("clips", torch.ones(QUALITIES, CLIPS, dtype=torch.int32))
         self.register_buffer("activity", torch.zeros(QUALITIES, LEVELS - 1, dtype=torch.int32))
 
-    def blocks(
-        self, plane: Tensor, predicted: Tensor, quality: int
-    ) -> tuple[Tensor, Tensor]:
+    def blocks(self, plane: Tensor, predicted: Tensor, quality: int) -> tuple[Tensor, Tensor]:
         """Classes of the blocks of a plane, and what the weights weigh; see `forward`.
 
         Returns:

@@ -23,17 +23,18 @@ from colorvid.models.loading import Model, model_of
 from colorvid.models.modelfile import FORMAT, ModelFile, read_model_file
 from colorvid.motion.compensate import Planes, predict
 from colorvid.native.model import Coded
-from colorvid.nn.loop_filter import BANDS, CLASSES, CLIPS, LEVELS, PAIRS, LoopFilter
-from colorvid.training.data.sources import find_clips
+from colorvid.nn.loop_filter import BANDS, CLASSES, CLIPS, PAIRS, LoopFilter
+from colorvid.training.data.sources import MovingStills, Source, find_sources
 
 NAMES = ("inter.filter.luma", "inter.filter.chroma")
-CLIP_STEPS = (0.25, 1.0)
-"""Where differences are clipped, in quantiser steps."""
+CLIP_STEPS = ((0.25, 1.0), (0.15, 0.6))
+"""Where differences of luma and of chroma are clipped, in quantiser steps."""
 ACTIVITY_STEPS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 """Where levels of activity begin: mean second difference of a sample, in quantiser steps."""
 NEIGHBOUR = 0.25
 """What a band of qualities learns from the bands beside it."""
 _FRAMES = 17  # of each clip
+_STILLS = 3  # that become a clip
 _QUALITIES = 3  # that each clip is coded at
 _TAPS = CLIPS * len(PAIRS)
 _ONE = 256  # value of a weight of one
@@ -41,11 +42,11 @@ _ONE = 256  # value of a weight of one
 Tensors = dict[str, NDArray[np.int8] | NDArray[np.int32]]
 
 
-def empty_filter(block: int) -> LoopFilter:
+def empty_filter(block: int, clip_steps: tuple[float, float]) -> LoopFilter:
     """A filter for blocks of so many samples, with its bounds by quality, and no weights yet."""
     made = LoopFilter(block)
     steps = torch.tensor([quantiser_step(float(q)) for q in range(QUALITIES)])
-    clips = torch.outer(steps, torch.tensor(CLIP_STEPS)).round().clamp(1, 255)
+    clips = torch.outer(steps, torch.tensor(clip_steps)).round().clamp(1, 255)
     activity = torch.outer(steps, torch.tensor(ACTIVITY_STEPS)) * (2 * block * block)
     made.clips.copy_(clips.int())
     made.activity.copy_(activity.round().int())
@@ -70,13 +71,14 @@ class Normal:
             quality: of the frame.
         """
         order = found.flatten().argsort(stable=True)
-        counts = torch.bincount(found.flatten(), minlength=CLASSES).tolist()
-        x = weighed.flatten(1)[:, order].double().split(counts, 1)
-        y = error.flatten()[order].double().split(counts)
+        ends = torch.bincount(found.flatten(), minlength=CLASSES).cumsum(0).numpy()
+        x = weighed.flatten(1)[:, order].double().numpy()
+        y = error.flatten()[order].double().numpy()
         band, weight = quality * BANDS // QUALITIES, quantiser_step(float(quality)) ** -2
-        for number in np.flatnonzero(counts):
-            self._squares[band, number] += weight * (x[number] @ x[number].T).numpy()
-            self._products[band, number] += weight * (x[number] @ y[number]).numpy()
+        for number, (first, end) in enumerate(itertools.pairwise([0, *ends])):
+            part = x[:, first:end]
+            self._squares[band, number] += weight * (part @ part.T)
+            self._products[band, number] += weight * (part @ y[first:end])
 
     def weights(self) -> NDArray[np.int8]:
         """The weights that leave the smallest squared error, in 1/256."""
@@ -84,7 +86,8 @@ class Normal:
         mean = np.trace(squares, axis1=2, axis2=3) / _TAPS
         squares += np.eye(_TAPS) * (1e-4 * mean + 1)[..., None, None]
         solved = np.linalg.solve(squares, products[..., None])[..., 0]
-        return np.rint(_ONE * solved).clip(-128, 127).astype(np.int8)
+        rounded: NDArray[np.int8] = np.rint(_ONE * solved).clip(-128, 127).astype(np.int8)
+        return rounded
 
 
 def _with_neighbours(sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -141,6 +144,14 @@ def with_filters(file: ModelFile, filters: dict[str, LoopFilter]) -> ModelFile:
     return replace(file, tensors=tensors)
 
 
+def moving(sources: list[Source]) -> list[Source]:
+    """The clips among sources, and the stills set in motion, three to a clip."""
+    clips = [source for source in sources if source.is_clip]
+    stills = [source.files[0] for source in sources if not source.is_clip]
+    groups = (stills[first : first + _STILLS] for first in range(0, len(stills), _STILLS))
+    return clips + [MovingStills(tuple(group), seed) for seed, group in enumerate(groups)]
+
+
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """What `fit_filters` has made.
@@ -155,27 +166,27 @@ class Fitted:
 
 
 def fit_filters(
-    output: Path, model: str, clips: Path, *, every: int = 3, overwrite: bool = False
+    output: Path, model: str, clips: Path, *, every: int = 4, overwrite: bool = False
 ) -> Fitted:
     """Write a model file that differs from ``model`` in its loop filters alone.
 
     Args:
         output: file to write.
         model: name or file of the model that codes the clips, without loop filters.
-        clips: folder of clips.
-        every: of the clips, one in so many is coded.
+        clips: folder of clips and pictures, see `moving`.
+        every: of them, one in so many is coded.
         overwrite: whether an existing file is replaced.
 
     Raises:
-        InputError: ``clips`` holds no clips.
+        InputError: ``clips`` holds none.
         ModelMismatch: no such model.
         OutputError: ``output`` exists or cannot be written.
     """
     OutputFile(output, overwrite=overwrite).discard()  # said now, not after an hour of coding
-    empty = {name: empty_filter(block) for name, block in zip(NAMES, (8, 4), strict=True)}
+    empty = dict(zip(NAMES, map(empty_filter, (8, 4), CLIP_STEPS), strict=True))
     plain = with_filters(read_model_file(model), empty)
     fits = {name: (made, Normal()) for name, made in empty.items()}
-    sources = find_clips(clips)[::every]
+    sources = moving(find_sources(clips))[::every]
     ready, generator = model_of(plain), np.random.default_rng(0)
     for clip in tqdm(sources, desc="fitting filters", disable=None):
         frames = [Frame(*planes) for planes in itertools.islice(clip.planes(), _FRAMES)]

@@ -5,7 +5,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from colorvid.entropy import flags as module, rans
+from colorvid.entropy import flags as module
+from colorvid.entropy import rans
 from colorvid.entropy.flags import CLASS_FLOORS, SHARES, TABLES, class_of, code_flags
 from colorvid.entropy.rans import CodeBook, SymbolReader, SymbolWriter
 from colorvid.entropy.tables import Tables

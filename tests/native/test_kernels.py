@@ -324,6 +324,48 @@ def coefficients(rng: Random, count: int) -> tuple[NDArray[np.float64] | float, 
     return sums, basis, float(rng.integers(-(2**30), 2**30))
 
 
+def around_a_block(rng: Random, reach: int) -> tuple[NDArray[np.uint8], int, int, int]:
+    """Samples of a block and ``reach`` more on each side; stride, side, place of the block."""
+    side, stride = int(rng.choice([4, 8])), int(rng.integers(16, 40))
+    return samples(rng, side + 2 * reach, stride), stride, side, reach * (stride + 1)
+
+
+def block_bends(rng: Random) -> Callable[[Level], NDArray[Any]]:
+    """A block in the corner of what may be read."""
+    around, stride, side, place = around_a_block(rng, 1)
+
+    def run(level: Level) -> NDArray[Any]:
+        out = np.full(4 + 16, -5, np.int32)
+        FUNCTIONS["kernel_block_bends"](
+            level, around.ctypes.data + place, stride, side, pointer(out, np.int32)
+        )
+        assert (out[4:] == -5).all()
+        return out
+
+    return run
+
+
+def filter_block(rng: Random) -> Callable[[Level], NDArray[Any]]:
+    """A block in the corner of what may be read, into the middle of other samples."""
+    around, stride, side, place = around_a_block(rng, 3)
+    extreme = rng.random() < 0.2
+    weights = rng.choice([-128, 127], 24) if extreme else rng.integers(-128, 128, 24)
+    taps = np.array([*weights, *rng.integers(1, 256, 2)], np.int16)
+
+    def run(level: Level) -> NDArray[Any]:
+        out = np.full((12, 20), 77, np.uint8)
+        FUNCTIONS["kernel_filter_block"](
+            level, pointer(taps, np.int16), around.ctypes.data + place, stride, side,
+            out.ctypes.data + 2 * 20 + 5, 20,
+        )  # fmt: skip
+        inside = out[2 : 2 + side, 5 : 5 + side].copy()
+        out[2 : 2 + side, 5 : 5 + side] = 77
+        assert (out == 77).all()
+        return inside
+
+    return run
+
+
 KERNELS: dict[str, Case] = {
     "filter_line": filter_line,
     "window_errors": window_errors,
@@ -341,6 +383,8 @@ KERNELS: dict[str, Case] = {
     "gate": elementwise("gate", lambda rng, n: (features(rng, n), features(rng, n)), False),
     "scale_latents": elementwise("scale_latents", latents, False),
     "add_basis": elementwise("add_basis", coefficients, True),
+    "block_bends": block_bends,
+    "filter_block": filter_block,
 }
 """A maker of random cases for each kernel of ``src/kernels.h``."""
 
