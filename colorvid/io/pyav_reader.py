@@ -264,7 +264,7 @@ def frame_sizes(source: ByteSource, frames: int | None = None) -> FrameSizes | N
         types: list[str] = []
         for frame in _shown(container, stream, packets, frames):
             shown.append(frame.opaque)
-            types.append("key" if frame.key_frame else PictureType(frame.pict_type).name)
+            types.append(type_of(frame))
         alone = len(container.streams) == 1
     source.rewind()
     if any(number is None for number in shown):
@@ -272,6 +272,11 @@ def frame_sizes(source: ByteSource, frames: int | None = None) -> FrameSizes | N
     sizes = _sum_up(packets, shown)
     count = len(sizes) if frames is None else min(frames, len(sizes))
     return FrameSizes(sizes[:count], types[:count], count == len(sizes), alone)
+
+
+def type_of(frame: av.VideoFrame) -> str:
+    """How a frame is coded: ``key``, ``I``, ``P``, ``B``, or what else FFmpeg calls it."""
+    return "key" if frame.key_frame else PictureType(frame.pict_type).name
 
 
 def _shown(container: Any, stream: Any, packets: list[int], frames: int | None) -> Iterator[Any]:
