@@ -89,12 +89,8 @@ class Comparison:
 
     def as_text(self) -> str:
         """The same for a terminal: the table of curves has the figures that most people want."""
-        return self._page(self.shown_columns())
-
-    def shown_columns(self) -> list[str]:
-        """Columns of the table of curves that most people want."""
         known = self.means[0].as_row()  # no MS-SSIM of small pictures
-        return ["codec", "quality", *(column for column in SHOWN if column in known)]
+        return self._page(["codec", "quality", *(column for column in SHOWN if column in known)])
 
     def _page(self, columns: list[str]) -> str:
         rows = [point.as_row() for point in self.means]

@@ -143,10 +143,11 @@ def _against(names: Sequence[str]) -> str:
 
 
 def _lead(comparison: Comparison) -> tuple[str, ...]:
-    frames = max(point.frames for point in comparison.points)
+    counts = {point.frames for point in comparison.points}
+    most = "up to " if len(counts) > 1 else ""
     origin = comparison.origin
     return (
-        f"{plural(len(comparison.clips), 'clip')}, up to {plural(frames, 'frame')} of each: "
+        f"{plural(len(comparison.clips), 'source')}, {most}{plural(max(counts), 'frame')} each: "
         f"{', '.join(map(printable, comparison.clips))}.",
         f"colorvid {origin['version']} ({origin['commit']}), model {origin['model_id']}.",
     )
@@ -166,12 +167,10 @@ def _bd_tables(comparison: Comparison) -> tuple[Table, ...]:
 
 
 def _points_table(comparison: Comparison) -> Table:
-    """The table of mean curves, as on a terminal."""
-    columns = comparison.shown_columns()
+    """The table of mean curves with all figures."""
     rows = [point.as_row() for point in comparison.means]
-    title = f"Points: {comparison.title()}"
-    cells = tuple(tuple(cell(row[column]) for column in columns) for row in rows)
-    return Table(title, tuple(columns), cells)
+    cells = tuple(tuple(cell(value) for value in row.values()) for row in rows)
+    return Table(f"Points: {comparison.title()}", tuple(rows[0]), cells)
 
 
 def _curves(comparison: Comparison) -> tuple[Curves, ...]:
@@ -210,7 +209,8 @@ def _curves_of(name: str, points: Sequence[P]) -> Curves:
 
 def _label(point: Point) -> str:
     """Setting and rate of a point."""
-    return f"quality {point.quality}, {point.rate_kbps:.4g} kbit/s, {point.rate_bpp:.4g} bit/pixel"
+    second = f", {point.rate_kbps:.4g} kbit/s" if point.frames > 1 else ""
+    return f"quality {point.quality}{second}, {point.rate_bpp:.4g} bit/pixel"
 
 
 def _without_pictures(points: Sequence[Point], step: int) -> ClipPart:

@@ -35,6 +35,7 @@ def browser() -> Iterator[Any]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     service = webdriver.ChromeService(executable_path=DRIVER)
     with webdriver.Chrome(options=options, service=service) as driver:
+        driver.set_script_timeout(120)  # of a busy machine
         yield driver
 
 

@@ -56,7 +56,7 @@ def test_alone_the_middle_is_shown() -> None:
 
 def test_figures_are_those_of_the_tables(compared: Compared, tmp_path: Path) -> None:
     compared.comparison.write(tmp_path)
-    values, text = shown(compared.page), compared.comparison.as_text()
+    values, text = shown(compared.page), compared.comparison.as_markdown()
     for table in (*values["tables"], values["points"]):
         for row in (table["columns"], *table["rows"]):
             assert f"| {' | '.join(row)} |" in text

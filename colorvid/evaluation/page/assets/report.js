@@ -69,12 +69,12 @@
   let layers = []; // what is drawn: {source, box, turn}
 
   /** All that can be shown of a clip: the original, then picture and map of each codec. */
-  function sourcesOf(pictures) {
-    const sources = [{ name: "original", images: pictures.originals, captions: [], isMap: false }];
-    for (const one of pictures.decoded) {
-      const { captions } = one;
-      sources.push({ name: one.codec, images: one.pictures, captions, isMap: false });
-      sources.push({ name: `dE00 of ${one.codec}`, images: one.maps, captions, isMap: true });
+  function sourcesOf({ pictures, series }) {
+    const sources = [{ name: "original", images: pictures.originals, captions: [], label: "", isMap: false }];
+    for (const { codec, captions, pictures: decoded, maps } of pictures.decoded) {
+      const { label } = series.find((one) => one.codec === codec);
+      sources.push({ name: codec, images: decoded, captions, label, isMap: false });
+      sources.push({ name: `dE00 of ${codec}`, images: maps, captions, label, isMap: true });
     }
     return sources;
   }
@@ -82,12 +82,14 @@
   function chooseClip() {
     view.clip = Number(at("picture-clip").value);
     const { pictures } = clips[view.clip];
-    const names = sourcesOf(pictures).map((source) => source.name);
+    const names = sourcesOf(clips[view.clip]).map((source) => source.name);
     const kept = [at("left"), at("right")].map((select) => names.indexOf(select.selectedOptions[0]?.text));
     fill(at("left"), names, Math.max(kept[0], 0));
     fill(at("right"), names, kept[1] < 0 ? 1 : kept[1]);
     view.frame = clamp(view.frame, 0, pictures.frames.length - 1);
     at("frame").max = String(pictures.frames.length - 1);
+    for (const id of ["previous", "next"]) at(id).hidden = pictures.frames.length === 1;
+    at("frame").hidden = pictures.frames.length === 1;
     layOut();
   }
 
@@ -95,7 +97,7 @@
   function layOut() {
     const { pictures } = clips[view.clip];
     const [, , width, height] = pictures.window;
-    const sources = sourcesOf(pictures);
+    const sources = sourcesOf(clips[view.clip]);
     const beside = at("beside").checked;
     const shown = beside
       ? sources.filter((source) => !source.isMap)
@@ -145,7 +147,8 @@
       ? [...at("panes").querySelectorAll("figcaption")]
       : layers.map(() => make("div"));
     layers.forEach(({ source }, i) => {
-      places[i].replaceChildren(make("b", source.name), source.captions[view.frame] ?? "");
+      const lines = [source.captions[view.frame] ?? "", source.label].map((text) => make("div", text));
+      places[i].replaceChildren(make("b", source.name), ...lines);
     });
     if (!at("beside").checked) at("captions").replaceChildren(...places);
     at("frame").value = String(view.frame);
@@ -302,6 +305,7 @@
   // ---- charts --------------------------------------------------------------------------------
 
   const DASHES = [[], [8, 4], [2, 3], [8, 3, 2, 3]];
+  const moving = data.clips.filter((clip) => clip.series[0].rows.length > 1);
   const charts = new Map(); // what is drawn, by its place
 
   /** Draw lines into a place: {xs, lines: [{codec, label, values, value}], x, y, gaps}. */
@@ -382,7 +386,7 @@
   }
 
   function drawFrames() {
-    const { series } = data.clips[at("frame-clip").value];
+    const { series } = moving[at("frame-clip").value];
     const column = at("frame-figure").columns[at("frame-figure").value];
     const xs = series[0].rows.map((_, i) => i * series[0].step);
     const lines = series.map((one) => {
@@ -406,7 +410,7 @@
   }
 
   function chooseFrames() {
-    const columns = data.clips[at("frame-clip").value].series.flatMap((one) => one.columns);
+    const columns = moving[at("frame-clip").value].series.flatMap((one) => one.columns);
     fillFigures(at("frame-figure"), [...new Set(columns)], "psnr_yuv611_db");
     drawFrames();
   }
@@ -414,7 +418,7 @@
   function showCharts() {
     const parts = [
       ["curves", data.curves, "curve-clip", chooseCurves, "curve-figure", drawCurves],
-      ["frames", data.clips, "frame-clip", chooseFrames, "frame-figure", drawFrames],
+      ["frames", moving, "frame-clip", chooseFrames, "frame-figure", drawFrames],
     ];
     for (const [id, content, clip, choose, figure, redraw] of parts) {
       if (content.length === 0) continue;
