@@ -120,7 +120,7 @@ def test_readme_and_ci_name_targets_of_the_makefile() -> None:
         assert used and set(used) <= targets, name
 
 
-def test_weights_and_types_are_part_of_the_package(tmp_path: Path) -> None:
+def test_weights_types_and_templates_are_part_of_the_package(tmp_path: Path) -> None:
     """A wheel without the native core, built in a moment, has all that is not code."""
     program = (
         "import sys\nfrom scikit_build_core.build import build_wheel\n"
@@ -133,7 +133,7 @@ def test_weights_and_types_are_part_of_the_package(tmp_path: Path) -> None:
         inside = {name for name in wheel.namelist() if name.startswith("colorvid/")}
     have = {
         path.relative_to(ROOT).as_posix()
-        for pattern in ("**/*.py", "py.typed", "weights/*")
+        for pattern in ("**/*.py", "py.typed", "weights/*", "evaluation/page/assets/*")
         for path in (ROOT / "colorvid").glob(pattern)
     }
     assert {"colorvid/py.typed", "colorvid/weights/default.safetensors"} < have

@@ -101,6 +101,10 @@ class SteadyRun:
         """See `ColorvidRun.decode`."""
         return self._at(0).decode(coded, target, info)
 
+    def frame_types(self, coded: Path) -> list[str]:
+        """See `ColorvidRun.frame_types`."""
+        return self._at(0).frame_types(coded)
+
 
 @dataclass(frozen=True, slots=True)
 class Ablations:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from colorvid.cli.options import Command, add_bframes, add_cluster, numbers, one_or_more_of, whole
-from colorvid.cli.terminal import PointLine, Signals, say, show
+from colorvid.cli.options import (
+    Command,
+    add_bframes,
+    add_cluster,
+    add_report,
+    numbers,
+    one_or_more_of,
+    whole,
+)
+from colorvid.cli.terminal import ClipLine, PointLine, Signals, say, show
 from colorvid.config import DEFAULT_BFRAMES, MEASURED_GOP, QUALITIES, TUNES
 from colorvid.errors import ConfigError
 from colorvid.evaluation.compare.choices import (
@@ -27,12 +35,17 @@ from colorvid.evaluation.compare.choices import (
     default_cache,
 )
 from colorvid.evaluation.score.extra import EXTRA_CHOICES
+from colorvid.io.files import OutputFile
+from colorvid.io.places import check_apart
 
 if TYPE_CHECKING:
     from colorvid.evaluation.compare.clips import Clip
+    from colorvid.evaluation.compare.codecs import Codec
     from colorvid.evaluation.compare.panels import Wanted
     from colorvid.evaluation.compare.patches import Patch
+    from colorvid.evaluation.compare.report import Comparison
     from colorvid.evaluation.compare.running import Choice
+    from colorvid.evaluation.page.data import Page
 
 
 def add_commands(command: Command) -> None:
@@ -163,6 +176,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         help="write points.tsv, bdrate.tsv, tables.md, compare.json, rd-*.svg and a CSV file with "
         "a line for each frame of each point",
     )  # fmt: skip
+    add_report(running)
     running.add_argument("-y", "--overwrite", action="store_true", help="replace existing results")
     running.add_argument("--quiet", action="store_true", help="print errors and the tables only")
     running.add_argument("--no-progress", action="store_true", help="show no progress line")
@@ -192,6 +206,7 @@ def run_compare(options: Namespace, signals: Signals) -> int:
     if options.cluster is not None:
         sources = [source.absolute() for source in sources]
     codecs, frames = _choice(options).codecs(sources), options.frames or None
+    _check_report(options, codecs, sources)
     wanted = _wanted(options)
     how = Measuring(
         cache=_cache(options),
@@ -217,10 +232,49 @@ def run_compare(options: Namespace, signals: Signals) -> int:
         submit = None if crew is None else crew.submit
         points = run_all(codecs, sources, frames, how, progress=line, submit=submit)
     comparison = Comparison.of(points, options.model, wanted.beside(codecs, clips()))
+    page = None
+    if options.report is not None:  # before anything is written: it takes a while
+        page = _page(options, comparison, codecs, clips(), signals)
     if out is not None:
         comparison.write(out)
+    if page is not None:
+        from colorvid.evaluation.page.document import write_page
+
+        write_page(Path(options.report), page, overwrite=options.overwrite)
     show(comparison.as_text().rstrip("\n"))
     return 0
+
+
+def _check_report(options: Namespace, codecs: Sequence[Codec], sources: Sequence[Path]) -> None:
+    """Refuse at once a report that would only fail at the end.
+
+    Raises:
+        ColorvidError: its file cannot be written, it is too large, or Pillow has no WebP.
+    """
+    if options.report is None:
+        return
+    from colorvid.evaluation.page.comparison import check_points
+    from colorvid.evaluation.page.pictures import check_webp
+
+    check_apart({f"the source {path}": path for path in sources}, {"--report": options.report})
+    OutputFile(Path(options.report), overwrite=options.overwrite).discard()
+    check_points(codecs, sources)
+    check_webp()
+
+
+def _page(
+    options: Namespace,
+    comparison: Comparison,
+    codecs: Sequence[Codec],
+    clips: Iterable[Clip],
+    signals: Signals,
+) -> Page:
+    """What the report shows, for which some points are coded once more."""
+    from colorvid.evaluation.page.comparison import comparison_page
+
+    shown = not (options.quiet or options.no_progress)
+    with closing(ClipLine(signals, shown=shown)) as line:
+        return comparison_page(comparison, codecs, clips, line)
 
 
 def _choice(options: Namespace) -> Choice:

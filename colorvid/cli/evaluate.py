@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from colorvid.cli.options import (
     Command,
+    add_report,
     add_work,
     frame_rate,
     numbers,
@@ -36,6 +37,7 @@ from colorvid.io.places import PIPE, check_apart
 from colorvid.quality.log import write_log
 
 if TYPE_CHECKING:
+    from colorvid.evaluation.page.pictures import KeptPairs
     from colorvid.quality.color import ColorSpec
 
 _RAW = ".yuv"
@@ -83,12 +85,13 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     outputs.add_argument(
         "--at", type=numbers, metavar="N,N,...",
-        help="frames for --pictures, counted from 0 (default: 0)",
+        help="frames for --pictures (default: 0) and --report (default: 0 to 11), counted from 0",
     )  # fmt: skip
     outputs.add_argument(
         "--scale", type=whole(1, 100), default=SCALE_DE, metavar="DE",
         help=f"dE00 at the top of the colours of the map (default: {SCALE_DE})",
     )  # fmt: skip
+    add_report(outputs)
     outputs.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
 
 
@@ -127,6 +130,7 @@ def run_eval(options: Namespace, signals: Signals) -> int:
     )
 
     _check_eval(options)
+    kept = _kept(options)
     sources = [_source(options, path) for path in (options.reference, options.decoded)]
     with ExitStack() as stack:
         reference = stack.enter_context(open_video(sources[0]))
@@ -150,13 +154,19 @@ def run_eval(options: Namespace, signals: Signals) -> int:
                 decoded,
                 colors,
                 extra=options.metrics,
-                pictures=pictures,
+                pictures=[one for one in (pictures, kept) if one is not None],
                 progress=line,
             )
         summary = summarise(reference, decoded, colors, rows)
     if pictures is not None:
         pictures.write()
     _write_outputs(options, rows, as_json(summary, rows))
+    if kept is not None:
+        from colorvid.evaluation.page.document import write_page
+        from colorvid.evaluation.page.videos import video_page
+
+        page = video_page(summary, rows, decoded.frame_types, kept)
+        write_page(Path(options.report), page, overwrite=options.overwrite)
     show(as_text(summary))
     return 0
 
@@ -172,6 +182,20 @@ def _pictures(options: Namespace, spec: ColorSpec) -> TriptychWriter | None:
         scale=options.scale,
         overwrite=options.overwrite,
     )
+
+
+def _kept(options: Namespace) -> KeptPairs | None:
+    """What keeps frames for a report, if one was asked for.
+
+    Raises:
+        ColorvidError: Pillow is missing, or has no WebP.
+    """
+    if options.report is None:
+        return None
+    from colorvid.evaluation.page.pictures import KeptPairs, check_webp
+
+    check_webp()
+    return KeptPairs(options.at)
 
 
 def _source(options: Namespace, path: str) -> Source:
@@ -195,8 +219,10 @@ def _check_eval(options: Namespace) -> None:
         raise ConfigError("both videos are -; only one can come from stdin")
     if options.size is not None and not any(Path(p).suffix.lower() == _RAW for p in paths):
         raise ConfigError("--size is for raw video (.yuv) only; leave it out")
-    if options.at is not None and options.pictures is None:
-        raise ConfigError("--at chooses frames for --pictures; give --pictures DIR too")
+    if options.at is not None and options.pictures is None and options.report is None:
+        raise ConfigError(
+            "--at chooses frames for --pictures and --report; give --pictures DIR or --report FILE"
+        )
     if options.plot is not None and Path(options.plot).suffix.lower() not in _PLOTS:
         raise ConfigError(f"--plot {options.plot}: allowed are names in {' and '.join(_PLOTS)}")
     _check_files(options)
@@ -204,7 +230,7 @@ def _check_eval(options: Namespace) -> None:
 
 def _check_files(options: Namespace) -> None:
     """Refuse outputs that cannot be written, or would replace a video or each other."""
-    outputs = {f"--{name}": getattr(options, name) for name in ("csv", "json", "plot")}
+    outputs = {f"--{name}": getattr(options, name) for name in ("csv", "json", "plot", "report")}
     pictures = {}
     if options.pictures is not None:
         folder = Path(options.pictures)

@@ -185,6 +185,15 @@ def add_cluster(parser: Options) -> None:
     )  # fmt: skip
 
 
+def add_report(parser: Options) -> None:
+    """The option for a page to look at."""
+    parser.add_argument(
+        "--report", metavar="FILE",
+        help="write one HTML file of at most 25 MB, for any browser: charts, and pictures to "
+        "compare",
+    )  # fmt: skip
+
+
 def add_device(parser: Options) -> None:
     """The option for the device that the codec runs on."""
     parser.add_argument(

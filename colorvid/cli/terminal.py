@@ -211,6 +211,14 @@ class PointLine(_Line):
         self._update(done, total, "points", what)
 
 
+class ClipLine(_Line):
+    """Progress callback that shows clips, as pictures are made of them, on stderr."""
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """Update the line; ``what`` says what is at work."""
+        self._update(done, total, "clips", what)
+
+
 class BatchLine(_Line):
     """A line of text on stderr that shows where a batch stands; see `_Line`."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 from av.codec.context import Flags
+from av.video.frame import PictureType
 
 from colorvid.errors import InputError
 from colorvid.frame import Frame
@@ -227,11 +228,13 @@ class FrameSizes:
     Attributes:
         sizes: bytes of the packets of each frame, in display order. Packets that are decoded but
             never shown count for the next frame that is.
+        types: how each frame is coded: ``key``, ``I``, ``P``, ``B``, or what else FFmpeg calls it.
         complete: the video has no more frames than these.
         alone: the file has no other stream, such as sound.
     """
 
     sizes: list[int]
+    types: list[str]
     complete: bool
     alone: bool
 
@@ -258,21 +261,26 @@ def frame_sizes(source: ByteSource, frames: int | None = None) -> FrameSizes | N
         stream.codec_context.thread_count = 1
         stream.codec_context.flags |= Flags.copy_opaque
         shown: list[Any] = []
-        for number in _shown(container, stream, packets, frames):
-            shown.append(number)
+        types: list[str] = []
+        for frame in _shown(container, stream, packets, frames):
+            shown.append(frame.opaque)
+            types.append(type_of(frame))
         alone = len(container.streams) == 1
     source.rewind()
     if any(number is None for number in shown):
         return None
     sizes = _sum_up(packets, shown)
     count = len(sizes) if frames is None else min(frames, len(sizes))
-    return FrameSizes(sizes[:count], count == len(sizes), alone)
+    return FrameSizes(sizes[:count], types[:count], count == len(sizes), alone)
 
 
-def _shown(
-    container: Any, stream: Any, packets: list[int], frames: int | None
-) -> Iterator[int | None]:
-    """Number of the packet of each frame, in display order; fills ``packets`` with sizes.
+def type_of(frame: av.VideoFrame) -> str:
+    """How a frame is coded: ``key``, ``I``, ``P``, ``B``, or what else FFmpeg calls it."""
+    return "key" if frame.key_frame else PictureType(frame.pict_type).name
+
+
+def _shown(container: Any, stream: Any, packets: list[int], frames: int | None) -> Iterator[Any]:
+    """Each frame, in display order, ``opaque`` the number of its packet; fills ``packets``.
 
     Reads packets until there is a frame more than asked for, and gives all frames of those.
     """
@@ -281,11 +289,10 @@ def _shown(
         packet.opaque = len(packets)
         packets.append(packet.size)
         for frame in packet.decode():
-            yield frame.opaque
+            yield frame
             count += 1
         if frames is not None and count > frames and packet.size:  # the last one is empty
-            for frame in stream.codec_context.decode(None):
-                yield frame.opaque
+            yield from stream.codec_context.decode(None)
             return
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 from colorvid.evaluation.compare.clips import write_y4m
 from tests import tiny
 from tests.cli.test_main import command, one_error_line, run
+from tests.evaluation.page.reading import data_of
 from tests.evaluation.sources import colourful, moving_clip
 
 ROOT = Path(__file__).parents[2]
@@ -66,8 +67,16 @@ def test_a_folder_of_clips(
     assert [point["quality"] for point in own] == ["55", "40", "25", "10"] * 2
     assert all(float(point["encode_ratio"]) > 0 for point in points)
     assert {point["cached"] for point in points} == {"False"}
-    assert run(*command, "--anchors", "x264-zl") == 0  # again, from the cache
-    assert "Points from the cache: 20 of 20." in capfd.readouterr().out
+    report = ("--report", tmp_path / "report.html", "--no-progress")
+    assert run(*command, "--anchors", "x264-zl", *report) == 0  # again, from the cache
+    text = capfd.readouterr().out
+    assert "Points from the cache: 20 of 20." in text
+    page = data_of((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert page["codecs"] == ["colorvid", "x264-zl"]
+    (rates,) = page["tables"]
+    assert all(f"| {' | '.join(row)} |" in text for row in rates["rows"])
+    assert [clip["pictures"]["frames"] for clip in page["clips"]] == [[0, 1], [0, 1]]
+    assert [series["types"][0] for series in page["clips"][0]["series"]] == ["key", "key"]
 
 
 def test_stills_are_coded_as_key_frames(
@@ -146,6 +155,9 @@ WRONG = [
         1,
         "a patch of two is wanted; sources are",
     ),
+    (("CLIP", "--frames", "2", "--report", "CLIP"), 1, "(--report) is the source "),
+    (("CLIP", "--frames", "2", "--report", "CLIP2"), 2, "one.png exists; pass -y to overwrite"),
+    (("CLIP", "--report", "none/x.html"), 2, "none/x.html: No such file or directory"),
     (("CLIP", "--bpp", "0"), 1, "'0' must be a number above 0, as in 0.4"),
     (("CLIP", "--bpp", "much"), 1, "'much' must be a number above 0, as in 0.4"),
 ]

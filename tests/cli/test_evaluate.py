@@ -17,6 +17,7 @@ from colorvid.quality.metrics import METRICS
 from tests.cli.test_main import one_error_line
 from tests.clips import moving_frames
 from tests.conftest import INFO, CodedClip, write_clip
+from tests.evaluation.page.reading import data_of
 
 
 def run(*arguments: object) -> int:
@@ -42,6 +43,7 @@ def test_a_stream_against_its_source(
 ) -> None:
     outputs = {kind: tmp_path / f"out.{kind}" for kind in ("csv", "json", "svg")}
     options = [w for k, p in outputs.items() for w in ("--plot" if k == "svg" else f"--{k}", p)]
+    options += ["--report", tmp_path / "report.html"]
     options += [
         "--pictures",
         tmp_path / "pictures",
@@ -73,6 +75,14 @@ def test_a_stream_against_its_source(
     assert "<!-- bits -->" in outputs["svg"].read_text(encoding="utf-8")
     pictures = sorted(path.name for path in (tmp_path / "pictures").iterdir())
     assert pictures == ["frame_000000.png", "frame_000007.png"]
+    (clip,) = data_of((tmp_path / "report.html").read_text(encoding="utf-8"))["clips"]
+    (series,) = clip["series"]
+    assert series["types"] == ["key", "b", "P", "key", "b", "P", "key", "P"]
+    for row, values in zip(rows, series["rows"], strict=True):
+        found = dict(zip(series["columns"], values, strict=True))
+        assert found.pop("bits") == 8 * int(row["bytes"])
+        assert {c: float(row[c]) if row[c] else None for c in found} == found
+    assert clip["pictures"]["frames"] == [0, 7]
 
 
 def test_a_video_against_itself_is_perfect(clips: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -112,6 +122,10 @@ def test_the_first_frames_of_unequal_videos(clips: Path, capfd: pytest.CaptureFi
             2,
             "--at 4 is no frame of these videos; they have 4, numbered 0 to 3",
         ),
+        ("a.y4m b.y4m --report b.y4m", 1, "b.y4m .--report. is the decoded video itself"),
+        ("a.y4m b.y4m --report a.yuv", 2, "a.yuv exists; pass -y to overwrite"),
+        ("a.y4m b.y4m --report none/x.html", 2, "none/x.html: No such file or directory"),
+        ("a.y4m b.y4m --report x.html --at 0,9", 2, "--at 9 is no frame of these videos"),
         ("a.y4m b.y4m --plot x.pdf", 1, "allowed are names in .png and .svg"),
         ("a.y4m b.y4m --metrics vmaf", 1, "'vmaf' is unknown; use ciede_vmaf, niqe, strred"),
         ("a.y4m b.y4m --metrics niqe", 2, "64x48 is too small for niqe"),

@@ -94,3 +94,6 @@ class CoarseRun:
                 assert frame is not None
                 writer.write(frame)
         return 0.25
+
+    def frame_types(self, coded: Path) -> list[str]:
+        raise NotImplementedError

@@ -57,6 +57,7 @@ def test_sizes_are_those_of_the_packets_in_display_order(tmp_path: Path) -> None
     found = sizes_of(path)
     assert found is not None and found.complete and found.alone
     assert found.sizes == by_timestamp(path)
+    assert found.types[0] == found.types[8] == "key" and set(found.types[1:8]) == {"P", "B"}
 
 
 def test_raw_streams_without_timestamps_keep_display_order(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from colorvid.evaluation.compare.choices import ANCHORS
 from colorvid.evaluation.compare.codecs import Codec, Encoded
 from colorvid.frame import Frame, Plane, Size, chroma_size
 from colorvid.io import VideoInfo, open_reader, open_writer
+from colorvid.io.pyav_reader import type_of
 from colorvid.system.packages import needed_for
 
 _FORMATS = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "obu", "jpeg": "mjpeg"}
@@ -162,6 +163,12 @@ class AnchorRun:
             for picture in container.decode(video=0):
                 writer.write(picture_to_frame(picture, info.size))
         return time.perf_counter() - start
+
+    def frame_types(self, coded: Path) -> list[str]:
+        """Types of the frames of an elementary stream."""
+        form = _FORMATS[ANCHORS[self.name].encoder]
+        with av.open(str(coded), format=form) as container:
+            return [type_of(picture) for picture in container.decode(video=0)]
 
     def codec(self) -> Codec:
         """The codec to evaluate, with the usual curve of the anchor."""

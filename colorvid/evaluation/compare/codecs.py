@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
+from colorvid.bitstream import FrameSummary, FrameType, StreamSummary
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.config import DEFAULT_BFRAMES, PACKAGE_VERSION
 from colorvid.evaluation.compare.machine import source_digest
@@ -89,6 +90,10 @@ class FileCodec(Protocol):
         """Decode into a ``.y4m`` file of the video ``info``; gives the seconds of the work."""
         ...
 
+    def frame_types(self, coded: Path) -> list[str]:
+        """How each frame of a coded file is coded, as in ``key``, ``P``, ``B``, as displayed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Codec:
@@ -158,8 +163,7 @@ class ColorvidRun:
             threads=self.threads,
         )
         stream = probe(target)
-        shown = sorted(stream.frames, key=lambda frame: frame.header.display_number)
-        sizes = [frame.packet_bytes for frame in shown]
+        sizes = [frame.packet_bytes for frame in _as_displayed(stream)]
         sizes[0] += STREAM_HEADER_BYTES
         sizes[-1] += stream.index_bytes
         return Encoded(report.seconds, sizes)
@@ -168,6 +172,16 @@ class ColorvidRun:
         """Decode into a ``.y4m`` file."""
         report = decode_file(coded, target, model=self.model, threads=self.threads)
         return report.seconds
+
+    def frame_types(self, coded: Path) -> list[str]:
+        """Types of the frames of a stream."""
+        frames = _as_displayed(probe(coded))
+        return [FrameType(frame.header.frame_type).label for frame in frames]
+
+
+def _as_displayed(stream: StreamSummary) -> list[FrameSummary]:
+    """Packets in display order."""
+    return sorted(stream.frames, key=lambda frame: frame.header.display_number)
 
 
 @lru_cache(maxsize=1)

@@ -97,20 +97,21 @@ class Comparison:
         bd = self.bd_rates
         parts = [
             *([bd_markdown(bd)] if bd else []),
-            f"## M{self._title()[1:]}",
+            f"## M{self.title()[1:]}",
             markdown([{column: row[column] for column in columns} for row in rows]),
-            self._notes(),
+            "\n".join(f"- {line}" for line in self.notes()),
             "### Settings",
-            "\n".join(self._settings()),
+            "\n".join(f"- {name}: `{text}`" for name, text in self.settings().items()),
             *self.beside.as_markdown(self.points, _gop(self.points)),
         ]
         return "\n\n".join(parts) + "\n"
 
-    def _settings(self) -> list[str]:
-        """A line for each codec."""
-        return [f"- {name}: `{_merged(of_codec(self.points, name))}`" for name in self.codecs]
+    def settings(self) -> dict[str, str]:
+        """Settings of each codec in one line."""
+        return {name: _merged(of_codec(self.points, name)) for name in self.codecs}
 
-    def _title(self) -> str:
+    def title(self) -> str:
+        """What the mean curves are of."""
         count = len(self.clips)
         return f"mean over {count} {self.what}{'s' if count > 1 else ''}"
 
@@ -124,10 +125,10 @@ class Comparison:
         """Names of the clips."""
         return distinct(point.clip for point in self.points)
 
-    def _notes(self) -> str:
+    def notes(self) -> list[str]:
         """What the columns of speed and memory mean here."""
         cached = sum(point.cached for point in self.points)
-        lines = [
+        return [
             f"Measured on: {'; '.join(distinct(point.machine for point in self.points))}. "
             f"Points from the cache: {cached} of {len(self.points)}.",
             f"Ratios: frames per second over those of {_reference(self.points)} on the same clip "
@@ -138,7 +139,6 @@ class Comparison:
             f"{DRIFT}: mean PSNR of Y of the last {DRIFT_FRAMES} frames of the first group of "
             f"pictures minus that of the first {DRIFT_FRAMES} behind its key frame.",
         ]
-        return "\n".join(f"- {line}" for line in lines)
 
     def write(self, folder: Path) -> None:
         """Write all files into a folder; what an earlier comparison wrote there is replaced.
@@ -193,7 +193,7 @@ class Comparison:
             drawn = {name: points for name, points in curves.items() if points}
             if drawn:
                 path = folder / f"rd-{metric.replace('_', '-')}.svg"
-                rate_distortion(path, {metric: drawn}, title=self._title())
+                rate_distortion(path, {metric: drawn}, title=self.title())
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:

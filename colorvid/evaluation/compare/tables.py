@@ -274,19 +274,42 @@ def bd_table(points: Sequence[RatedClip], test: str, anchors: Sequence[str]) -> 
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class BdTable:
+    """BD-rates against one anchor, for people.
+
+    Attributes:
+        title: above it.
+        rows: cells by column, a row for each clip; a dash stands for a refused figure.
+        refused: why figures are refused.
+    """
+
+    title: str
+    rows: list[dict[str, str]]
+    refused: list[str]
+
+
+def bd_tables(table: Sequence[BdFigure]) -> list[BdTable]:
+    """One table for each anchor."""
+    tables = []
+    for anchor in distinct(figure.anchor for figure in table):
+        part = [figure for figure in table if figure.anchor == anchor]
+        rows: list[dict[str, str]] = []
+        for clip in distinct(figure.clip for figure in part):
+            found = {f.metric: percent_cell(f.result) for f in part if f.clip == clip}
+            rows.append({"clip": clip} | found)
+        title = f"BD-rate of {part[0].test} against {anchor} (overlap in brackets)"
+        refused = sorted({f.result.reason for f in part if f.result.reason})
+        tables.append(BdTable(title, rows, refused))
+    return tables
+
+
 def bd_markdown(table: Sequence[BdFigure]) -> str:
     """BD-rates as Markdown, one table per anchor; a dash stands for a refused figure."""
     parts = []
-    for anchor in distinct(figure.anchor for figure in table):
-        part = [figure for figure in table if figure.anchor == anchor]
-        lines: list[dict[str, str]] = []
-        for clip in distinct(figure.clip for figure in part):
-            found = {f.metric: percent_cell(f.result) for f in part if f.clip == clip}
-            lines.append({"clip": clip} | found)
-        title = f"BD-rate of {part[0].test} against {anchor} (overlap in brackets)"
-        refused = sorted({f.result.reason for f in part if f.result.reason})
-        note = "".join(f"\nRefused: {reason}." for reason in refused)
-        parts.append(f"### {title}\n\n{markdown(lines)}{note}")
+    for one in bd_tables(table):
+        note = "".join(f"\nRefused: {reason}." for reason in one.refused)
+        parts.append(f"### {one.title}\n\n{markdown(one.rows)}{note}")
     return "\n\n".join(parts)
 
 
@@ -304,12 +327,15 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """A cell as people read it: a dash for None, four digits of a number that is not whole."""
     if value is None:
         return "-"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return printable(value).replace("|", r"\|")  # names of clips may hold anything
+    return f"{value:.4g}" if isinstance(value, float) else printable(value)
+
+
+def _cell(value: object) -> str:
+    return cell(value).replace("|", r"\|")  # names of clips may hold anything
 
 
 def write_tsv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -77,12 +78,47 @@ def picture_path(folder: Path, number: int) -> Path:
     return folder / f"frame_{number:06d}.png"
 
 
-class TriptychWriter:
-    """Draws pictures of chosen frames while two videos are read, and writes them afterwards.
+class FramePairs(ABC):
+    """Takes chosen frames of two videos while these are read."""
 
-    Attributes:
-        missing: numbers of chosen frames that have not come yet.
-    """
+    def __init__(self, at: Collection[int], *, all_there: bool = True) -> None:
+        """Choose frames.
+
+        Args:
+            at: numbers of the frames, from 0.
+            all_there: whether the videos must have all of them.
+        """
+        self._left, self._all_there = set(at), all_there
+        self._waiting: dict[int, Frame] = {}
+
+    @property
+    def missing(self) -> set[int]:
+        """Numbers of frames that must still come."""
+        return self._left if self._all_there else set()
+
+    @abstractmethod
+    def take(self, number: int, original: Frame, decoded: Frame) -> None:
+        """Get a chosen frame of both videos."""
+
+    def originals(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Pass the frames of the original on; each must be taken before its decoded one."""
+        for number, frame in enumerate(frames):
+            if number in self._left:
+                self._waiting[number] = frame
+            yield frame
+
+    def decoded(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Pass the decoded frames on, and take the chosen ones."""
+        for number, frame in enumerate(frames):
+            original = self._waiting.pop(number, None)
+            if original is not None:
+                self.take(number, original, frame)
+                self._left.discard(number)
+            yield frame
+
+
+class TriptychWriter(FramePairs):
+    """Draws pictures of chosen frames while two videos are read, and writes them afterwards."""
 
     def __init__(
         self,
@@ -105,34 +141,21 @@ class TriptychWriter:
         Raises:
             OutputError: a picture exists, or the folder cannot be written.
         """
+        super().__init__(at)
         self._folder, self._spec, self._scale = folder, spec, scale
         self._overwrite = overwrite
-        self.missing = set(at)
-        self._waiting: dict[int, Frame] = {}
         self._ready: dict[int, io.BytesIO] = {}
         with os_errors(str(folder), OutputError):
             folder.mkdir(parents=True, exist_ok=True)
         for number in at:
             OutputFile(picture_path(self._folder, number), overwrite=overwrite).discard()
 
-    def originals(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """Pass the frames of the original on; each must be taken before its decoded one."""
-        for number, frame in enumerate(frames):
-            if number in self.missing:
-                self._waiting[number] = frame
-            yield frame
-
-    def decoded(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """Pass the decoded frames on, and draw the pictures."""
-        for number, frame in enumerate(frames):
-            original = self._waiting.pop(number, None)
-            if original is not None:
-                title = f"frame {number}: original, decoded, dE00"
-                picture = triptych(original, frame, self._spec, self._scale, title)
-                self._ready[number] = io.BytesIO()
-                picture.save(self._ready[number], format="PNG")
-                self.missing.discard(number)
-            yield frame
+    def take(self, number: int, original: Frame, decoded: Frame) -> None:
+        """Draw a frame."""
+        title = f"frame {number}: original, decoded, dE00"
+        picture = triptych(original, decoded, self._spec, self._scale, title)
+        self._ready[number] = io.BytesIO()
+        picture.save(self._ready[number], format="PNG")
 
     def write(self) -> None:
         """Write the pictures that were drawn.

@@ -14,7 +14,7 @@ from colorvid.errors import InputError
 from colorvid.evaluation.plots import figure, label
 from colorvid.evaluation.score.extra import EXTRA_METRICS, strred
 from colorvid.evaluation.score.frames import ScoredFrame, score_frames
-from colorvid.evaluation.score.pictures import TriptychWriter
+from colorvid.evaluation.score.pictures import FramePairs
 from colorvid.evaluation.score.video import Colors, Video
 from colorvid.files.reports import Progress
 from colorvid.quality.metrics import (
@@ -26,6 +26,8 @@ from colorvid.quality.metrics import (
 from colorvid.system.text import printable
 
 _ALL_METRICS = METRICS | EXTRA_METRICS
+FIGURE_COLUMNS = ("metric", "mean", "worst", "at frame", "unit")
+"""Columns of the table of a summary."""
 _LINE = "{:<16}{:>12}{:>12}{:>10}  {}"
 
 
@@ -49,7 +51,7 @@ def score_videos(
     colors: Colors,
     *,
     extra: Sequence[str] = (),
-    pictures: TriptychWriter | None = None,
+    pictures: Sequence[FramePairs] = (),
     progress: Callable[[Progress], None] | None = None,
 ) -> list[ScoredFrame]:
     """Score every frame.
@@ -58,7 +60,7 @@ def score_videos(
         reference, decoded: open videos.
         colors: what their samples mean.
         extra: see `colorvid.evaluation.score.frames.score_frames`.
-        pictures: gets the frames too.
+        pictures: each gets the frames too.
         progress: called after every frame.
 
     Returns:
@@ -69,8 +71,8 @@ def score_videos(
     """
     check_sizes(reference, decoded)
     originals, results = reference.frames, decoded.frames
-    if pictures is not None:
-        originals, results = pictures.originals(originals), pictures.decoded(results)
+    for one in pictures:
+        originals, results = one.originals(originals), one.decoded(results)
     rows: list[ScoredFrame] = []
     start, size = time.perf_counter(), 0
     scored = score_frames(
@@ -85,9 +87,10 @@ def score_videos(
             progress(Progress(len(rows), total, size, rate, seconds))
     if not rows:
         raise InputError(f"{reference.name} and {decoded.name} hold no frame")
-    if pictures is not None and pictures.missing:
+    missing = {number for one in pictures for number in one.missing}
+    if missing:
         raise InputError(
-            f"at={min(pictures.missing)} is no frame of these videos; they have {len(rows)}, "
+            f"at={min(missing)} is no frame of these videos; they have {len(rows)}, "
             f"numbered 0 to {len(rows) - 1}"
         )
     return rows
@@ -193,31 +196,40 @@ def _figure(name: str, rows: Sequence[ScoredFrame]) -> Figure | None:
     return Figure(statistics.fmean(value for value, _ in known), worst, frame)
 
 
-def as_text(summary: Summary) -> str:
-    """The summary in words, as ``colorvid eval`` prints it."""
+def facts(summary: Summary) -> dict[str, str]:
+    """What was compared and what its rate is, in words."""
     fps = "frame rate not known" if summary.fps is None else f"{float(summary.fps):.6g} per second"
-    lines = [
-        f"original  {printable(summary.reference)}",
-        f"decoded   {printable(summary.decoded)}",
-        f"frames    {summary.frames} of {summary.width_px}x{summary.height_px}, {fps}",
-        f"colours   {summary.colors}",
-        f"rate      {_rate(summary)}",
-        "",
-        _LINE.format("metric", "mean", "worst", "at frame", "unit"),
-    ]
+    return {
+        "original": printable(summary.reference),
+        "decoded": printable(summary.decoded),
+        "frames": f"{summary.frames} of {summary.width_px}x{summary.height_px}, {fps}",
+        "colours": str(summary.colors),
+        "rate": _rate(summary),
+    }
+
+
+def figure_rows(summary: Summary) -> list[tuple[str, str, str, str, str]]:
+    """A line of `FIGURE_COLUMNS` for each metric, as text; a dash stands for what there is not."""
+    rows = []
     for name, found in summary.figures.items():
         metric = _ALL_METRICS[name]
         if found is None:
-            lines.append(_LINE.format(name, "-", "-", "-", _why_none(name)))
+            rows.append((name, "-", "-", "-", _why_none(name)))
             continue
-        mean, worst = f"{found.mean:.4f}", f"{found.worst:.4f}"
         unit = "0..1" if metric.unit == "1" else metric.unit
         text = f"{unit}, {metric.better} is better"
-        lines.append(_LINE.format(name, mean, worst, found.frame, text))
+        rows.append((name, f"{found.mean:.4f}", f"{found.worst:.4f}", str(found.frame), text))
     if summary.strred is not None:
         text = "ST-RRED of the video, lower is better"
-        lines.append(_LINE.format("strred", f"{summary.strred:.4f}", "-", "-", text))
-    return "\n".join(lines)
+        rows.append(("strred", f"{summary.strred:.4f}", "-", "-", text))
+    return rows
+
+
+def as_text(summary: Summary) -> str:
+    """The summary in words, as ``colorvid eval`` prints it."""
+    lines = [f"{name:<10}{text}" for name, text in facts(summary).items()]
+    rows = (FIGURE_COLUMNS, *figure_rows(summary))
+    return "\n".join([*lines, "", *(_LINE.format(*row) for row in rows)])
 
 
 def _rate(summary: Summary) -> str:

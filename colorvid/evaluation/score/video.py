@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from typing import Any, BinaryIO, cast
 
-from colorvid.bitstream import summarise
+from colorvid.bitstream import FrameSummary, FrameType, summarise
 from colorvid.config import STREAM_SIGN
 from colorvid.errors import InputError
 from colorvid.files.decode import DecodedVideo, DecodeOptions
@@ -66,6 +66,7 @@ class Video:
         rate: frames per second; ``None`` = not known.
         frames: read once, in display order.
         frame_bytes: coded size of each frame, in display order; ``None`` = not known.
+        frame_types: how each is coded, as in ``key``, ``P`` and ``B``; ``None`` = not known.
         file_bytes: size of the file; ``None`` = not coded, or a pipe.
         whole: the file holds these frames and nothing else, so that its size is their rate.
     """
@@ -75,6 +76,7 @@ class Video:
     rate: Fraction | None
     frames: Iterator[Frame]
     frame_bytes: list[int] | None = None
+    frame_types: list[str] | None = None
     file_bytes: int | None = None
     whole: bool = False
 
@@ -86,8 +88,8 @@ def open_video(source: Source, *, sizes: bool = False) -> Iterator[Video]:
     Args:
         source: what to open. A ``.clv`` is decoded as its frames are asked for, and torch is
             loaded only then.
-        sizes: find out the coded sizes of the frames. Files that FFmpeg reads are decoded once
-            more for that.
+        sizes: find out the coded sizes and the types of the frames. Files that FFmpeg reads are
+            decoded once more for that.
 
     Raises:
         InputError: the file cannot be read.
@@ -128,6 +130,7 @@ def _open_other(source: Source, file: ByteSource, stack: ExitStack, sizes: bool)
         known,
         reader,
         frame_bytes=None if found is None else found.sizes,
+        frame_types=None if found is None else found.types,
         file_bytes=file_bytes,
         whole=found is not None and found.complete and found.alone,
     )
@@ -138,11 +141,12 @@ def _open_clv(source: Source, file: ByteSource, stack: ExitStack, sizes: bool) -
     options = DecodeOptions(
         threads=source.threads, device=source.device, model=source.model, on_error="stop"
     )
-    packets: list[int] = []
+    packets: Sequence[FrameSummary] = ()
     if sizes:
         file = stack.enter_context(kept(file))
         with named_errors(file.label):
-            packets = [frame.packet_bytes for frame in summarise(cast(BinaryIO, file)).frames]
+            found = summarise(cast(BinaryIO, file)).frames
+        packets = sorted(found, key=lambda frame: frame.header.display_number)
         file.rewind()
     decoded = DecodedVideo(cast(BinaryIO, file), options, file.label)
     frames = stack.enter_context(closing(decoded.frames()))
@@ -154,7 +158,8 @@ def _open_clv(source: Source, file: ByteSource, stack: ExitStack, sizes: bool) -
     return replace(
         video,
         info=replace(info, frames=len(taken)),
-        frame_bytes=taken,
+        frame_bytes=[frame.packet_bytes for frame in taken],
+        frame_types=[FrameType(frame.header.frame_type).label for frame in taken],
         file_bytes=file.file_bytes,
         whole=len(taken) == len(packets),
     )

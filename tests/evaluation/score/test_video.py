@@ -27,8 +27,12 @@ def test_a_stream_is_decoded_on_the_fly_with_the_sizes_of_its_packets(coded: Cod
         assert [f.crc32() for f in video.frames] == [f.crc32() for f in coded.decoded]
         assert video.rate == Fraction(30000, 1001)
         assert video.whole and video.file_bytes == coded.stream.stat().st_size
-        packets = [frame.packet_bytes for frame in colorvid.probe(coded.stream).frames]
-        assert video.frame_bytes == packets and video.info.frames == 8
+        packets = {f.header.display_number: f for f in colorvid.probe(coded.stream).frames}
+        assert list(packets) != sorted(packets), "this stream has no B frames"
+        in_order = [packets[number] for number in range(8)]
+        assert video.frame_bytes == [frame.packet_bytes for frame in in_order]
+        assert video.frame_types == ["key", "b", "P", "key", "b", "P", "key", "P"]
+        assert video.info.frames == 8
 
 
 def test_a_part_of_a_stream_is_not_its_whole_file(coded: CodedClip) -> None:
