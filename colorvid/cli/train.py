@@ -9,6 +9,7 @@ from pathlib import Path
 from colorvid.cli.options import Command, whole
 from colorvid.cli.terminal import Signals, show
 from colorvid.io.places import check_apart
+from colorvid.system.text import plural
 
 CURVE_WIDTH = 21
 """Rows of a log that ``curves`` averages."""
@@ -85,15 +86,19 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help="model file, default or color")
     parser.add_argument(
-        "--clips", type=Path, required=True, metavar="DIR", help="folder of clips and pictures to fit to"
+        "--clips",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of clips and pictures to fit to",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="model file to write"
     )
     parser.add_argument("-y", "--overwrite", action="store_true", help="replace an existing file")
     parser.add_argument(
-        "--every", type=whole(1), default=4, metavar="N",
-        help="use one in N (default: 4)",
+        "--every", type=whole(1), default=6, metavar="N",
+        help="use one in N (default: 6)",
     )  # fmt: skip
     parser.set_defaults(run=_fit)
 
@@ -161,7 +166,9 @@ def _fit(options: Namespace, signals: Signals) -> int:
         every=options.every,
         overwrite=options.overwrite,
     )
-    show(f"{options.output}: model {fitted.identity.hex()}, fitted on {fitted.clips} clips")
+    show(
+        f"{options.output}: model {fitted.identity.hex()}, fitted on {plural(fitted.clips, 'clip')}"
+    )
     return 0
 
 

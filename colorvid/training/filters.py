@@ -166,7 +166,7 @@ class Fitted:
 
 
 def fit_filters(
-    output: Path, model: str, clips: Path, *, every: int = 4, overwrite: bool = False
+    output: Path, model: str, clips: Path, *, every: int = 6, overwrite: bool = False
 ) -> Fitted:
     """Write a model file that differs from ``model`` in its loop filters alone.
 

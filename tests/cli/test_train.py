@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import signal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from colorvid.cli.main import main
-from colorvid.errors import Aborted, ConfigError, InputError
+from colorvid.errors import Aborted, ConfigError, InputError, OutputError
+from colorvid.io.base import VideoInfo
+from colorvid.models.modelfile import model_identity
 from colorvid.training.recipe import Recipe
+from tests import tiny
+from tests.clips import moving_frames
+from tests.conftest import write_clip
 from tests.training import runs
 
 CONFIG = 'kind = "intra"\n[data]\n[model]\n[loss]\n[schedule]\nsteps = 1\n'
@@ -78,3 +84,21 @@ def test_export_and_curves_need_a_run(tmp_path: Path, capfd: pytest.CaptureFixtu
     assert "no checkpoint there; train first" in capfd.readouterr().err
     assert main(["curves", str(tmp_path), "-o", str(tmp_path / "a.svg")]) == InputError.exit_code
     assert "log.csv: No such file or directory" in capfd.readouterr().err
+
+
+def test_filters_are_fitted_to_clips_only(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model, output = tmp_path / "plain.safetensors", tmp_path / "fitted.safetensors"
+    tiny.save(model)
+    command = ["fit-filters", str(model), "--clips", str(tmp_path), "-o", str(output)]
+    assert main(command) == InputError.exit_code
+    assert "no training data" in capfd.readouterr().err
+    info = VideoInfo(32, 24, Fraction(25))
+    write_clip(tmp_path / "a.y4m", moving_frames(3, 24, 32, seed=2), info)
+    assert main(command) == 0
+    line = capfd.readouterr().out.splitlines()[-1]
+    assert line == f"{output}: model {model_identity(str(output)).hex()}, fitted on 1 clip"
+    assert main(command) == OutputError.exit_code
+    assert main([*command[:-1], str(model)]) == ConfigError.exit_code
+    assert "the model" in capfd.readouterr().err
