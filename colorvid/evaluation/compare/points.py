@@ -313,7 +313,12 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Poi
             )
         with open_reader(folder / "decoded.y4m") as reader:
             scored = score_frames(
-                clip.frames, reader, clip.spec, frame_bytes=sizes, extra=how.extra
+                clip.frames,
+                reader,
+                clip.spec,
+                frame_bytes=sizes,
+                extra=how.extra,
+                rate=clip.info.rate,
             )
             per_frame = tuple(scored)
         rgb = _score_rgb(clip, folder / "decoded.y4m") if how.rgb else None

@@ -16,12 +16,12 @@ from colorvid.evaluation.compare.machine import commit
 from colorvid.evaluation.compare.panels import FILES, Beside
 from colorvid.evaluation.compare.points import DRIFT, Point
 from colorvid.evaluation.compare.tables import (
-    BD_METRICS,
     DRIFT_FRAMES,
     BdFigure,
     MeanPoint,
     bd_markdown,
     bd_table,
+    curve_metrics,
     distinct,
     markdown,
     mean_curves,
@@ -188,7 +188,7 @@ class Comparison:
 
     def _draw(self, folder: Path) -> None:
         means = self.means
-        for metric in BD_METRICS:
+        for metric in curve_metrics(self.points):
             curves = {name: plotted(of_codec(means, name), metric) for name in self.codecs}
             drawn = {name: points for name, points in curves.items() if points}
             if drawn:

@@ -20,8 +20,8 @@ from colorvid.evaluation.compare.published import (
 )
 from colorvid.evaluation.compare.report import Comparison
 from colorvid.evaluation.compare.tables import (
-    BD_METRICS,
     Curve,
+    curve_metrics,
     distinct,
     of_codec,
     plotted,
@@ -120,7 +120,7 @@ class Report:
         """The curves of each sequence."""
         for clip in self.comparison.clips:
             points = [point for point in self.comparison.points if point.clip == clip]
-            panels = {metric: _curves(points, metric) for metric in BD_METRICS}
+            panels = {metric: _curves(points, metric) for metric in curve_metrics(points)}
             known = {metric: curves for metric, curves in panels.items() if curves}
             path = folder / f"sequence-{clip}.svg"
             rate_distortion(path, known, title=f"{self.data}: {clip}, {self.frames} frames")
