@@ -13,6 +13,7 @@ from colorvid.cli.options import (
     Command,
     add_bframes,
     add_cluster,
+    add_device,
     add_report,
     numbers,
     one_or_more_of,
@@ -159,6 +160,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         help="points at once; no speeds are compared above 1 (default: 1)",
     )  # fmt: skip
     add_cluster(running)
+    add_device(running)
     running.add_argument(
         "--memory", choices=get_args(Memory), default="all",
         help="where peak memory is measured: 'all' runs every encoding and decoding in a process "
@@ -176,6 +178,9 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         help="write points.tsv, bdrate.tsv, tables.md, compare.json, rd-*.svg and a CSV file with "
         "a line for each frame of each point",
     )  # fmt: skip
+    running.add_argument(
+        "--keep", type=Path, metavar="DIR", help="keep every coded file in this folder"
+    )
     add_report(running)
     running.add_argument("-y", "--overwrite", action="store_true", help="replace existing results")
     running.add_argument("--quiet", action="store_true", help="print errors and the tables only")
@@ -199,6 +204,8 @@ def run_compare(options: Namespace, signals: Signals) -> int:
     from colorvid.evaluation.compare.running import run_all
 
     check_packages()
+    if options.keep is not None and options.cluster is not None:
+        raise ConfigError("--keep needs files on this machine; leave out --cluster or --keep")
     out = None if options.out is None else Path(options.out)
     if out is not None:
         check_folder(out, overwrite=options.overwrite)
@@ -214,6 +221,7 @@ def run_compare(options: Namespace, signals: Signals) -> int:
         extra=options.metrics,
         rgb=options.rgb,
         jobs=options.jobs if options.cluster is None else max(2, options.jobs),
+        keep=None if options.keep is None else options.keep.absolute(),
     )
 
     def clips() -> Iterator[Clip]:
@@ -289,6 +297,7 @@ def _choice(options: Namespace) -> Choice:
         inter_quality=options.inter_quality,
         model=options.model,
         threads=options.threads,
+        device=options.device,
     )
 
 

@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from colorvid.errors import ConfigError, InputError
+from colorvid.errors import ConfigError, InputError, OutputError
 from colorvid.evaluation.compare.choices import Memory
 from colorvid.evaluation.compare.clips import Clip, load, read_video, write_y4m
 from colorvid.evaluation.compare.codecs import Codec, Encoded, FileCodec, Settings
@@ -20,6 +21,7 @@ from colorvid.evaluation.score.extra import EXTRA_METRICS
 from colorvid.evaluation.score.frames import ScoredFrame, columns, score_frames
 from colorvid.frame import Frame, Size
 from colorvid.io import open_reader
+from colorvid.io.files import file_name, os_errors, write_output
 from colorvid.quality.metrics import METRICS, bits_per_pixel, kbit_per_second
 from colorvid.quality.scores import FrameScores, mean_scores
 
@@ -218,6 +220,7 @@ class Measuring:
         loader: reads a source; must be importable by its name.
         run: a name for this run; speeds are compared within one run.
         temporary: where files in between go; ``None`` = the folder of the system for them.
+        keep: folder for the coded files, made if missing; ``None`` = they are removed.
 
     Raises:
         ConfigError: a value is not allowed.
@@ -231,6 +234,7 @@ class Measuring:
     loader: Loader = load
     run: str = field(default_factory=run_id)
     temporary: Path | None = None
+    keep: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that are not allowed."""
@@ -276,6 +280,30 @@ def _code(run: FileCodec, clip: Clip, quality: int, folder: Path, *, alone: bool
     return _Coded(first.result, second.result, startups, (first.peak_mb, second.peak_mb))
 
 
+def _kept_file(codec: Codec, clip: Clip, quality: int, folder: Path) -> Path:
+    """Where the coded file of a point is kept in ``folder``."""
+    return folder / file_name("", clip.name, f"-{codec.name}-{quality}{codec.run.suffix}")
+
+
+def is_kept(codec: Codec, clip: Clip, quality: int, how: Measuring) -> bool:
+    """Whether the coded file of a point is where ``how`` wants it, if it does."""
+    return how.keep is None or _kept_file(codec, clip, quality, how.keep).exists()
+
+
+def _keep(codec: Codec, clip: Clip, quality: int, how: Measuring, coded: Path) -> None:
+    """Copy the coded file of a point to where it is kept, in one step, if it is.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if how.keep is None:
+        return
+    with os_errors(str(how.keep), OutputError):
+        how.keep.mkdir(parents=True, exist_ok=True)
+    target = _kept_file(codec, clip, quality, how.keep)
+    write_output(target, coded.read_bytes(), overwrite=True)
+
+
 @contextmanager
 def temporary_folder(parent: Path | None) -> Iterator[Path]:
     """A folder that is removed at the end; ``None`` = where the system has its own."""
@@ -312,16 +340,10 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Poi
                 f"{codec.name}: frames have {sum(sizes)} bytes, their file {size_bytes}"
             )
         with open_reader(folder / "decoded.y4m") as reader:
-            scored = score_frames(
-                clip.frames,
-                reader,
-                clip.spec,
-                frame_bytes=sizes,
-                extra=how.extra,
-                rate=clip.info.rate,
-            )
-            per_frame = tuple(scored)
+            score = partial(score_frames, frame_bytes=sizes, extra=how.extra, rate=clip.info.rate)
+            per_frame = tuple(score(clip.frames, reader, clip.spec))
         rgb = _score_rgb(clip, folder / "decoded.y4m") if how.rgb else None
+        _keep(codec, clip, quality, how, folder / f"coded{codec.run.suffix}")
         if how.memory == "one" and quality == codec.qualities[0]:
             peaks = _code(codec.run, clip, quality, folder, alone=True).peaks
             coded = replace(coded, peaks=peaks)
