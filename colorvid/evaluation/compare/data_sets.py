@@ -1,19 +1,15 @@
-"""The UVG sequences on disk: found by their usual names, checked, and read.
+"""Sequences that publications measure on: found by their usual names, checked, and read.
 
-The seven usual ones are 1920x1080, 120 frames per second, 8-bit 4:2:0, BT.709 limited range. They
-are not part of colorvid. Each is looked for in a folder and in the folders directly below it, as
-archives unpack, under these names, in capitals or not (``SIZE`` stands for ``1920x1080``)::
-
-    NAME_SIZE_120fps_420_8bit_YUV.yuv
-    NAME_SIZE_120fps_420_8bit_YUV.y4m    NAME_SIZE_120fps.y4m    NAME.y4m
-    NAME_SIZE_120fps_420_8bit_YUV.mkv    NAME_SIZE_120fps.mkv    NAME.mkv
+They are not part of colorvid, and nothing is downloaded. Each is looked for in a folder and in the
+folders directly below it, as archives unpack, as ``.yuv``, ``.y4m`` or ``.mkv``; capitals do not
+matter. A set is an entry in ``DATA_SETS``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -25,35 +21,114 @@ from colorvid.frame import Size
 from colorvid.io import VideoInfo, open_reader, open_writer
 from colorvid.io.files import frame_bytes, os_errors
 
-SEQUENCES = (
-    "Beauty",
-    "Bosphorus",
-    "HoneyBee",
-    "Jockey",
-    "ReadySteadyGo",
-    "ShakeNDry",
-    "YachtRide",
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """Sequences of 8-bit 4:2:0 pictures of one size.
+
+    Attributes:
+        name: as printed.
+        size: of the pictures.
+        rates: frames per second by sequence, in the usual order.
+        stems: names of files without suffix, the usual one first; raw files have that alone.
+    """
+
+    name: str
+    size: Size
+    rates: Mapping[str, int]
+    stems: tuple[str, ...] = ("{name}_{size}_{rate}", "{name}_{size}_{rate}fps", "{name}")
+
+    def file_names(self, name: str) -> list[str]:
+        """File names of a sequence, the preferred one first."""
+        stems = [
+            stem.format(name=name, size=self.size, rate=self.rates[name]) for stem in self.stems
+        ]
+        return [f"{stems[0]}.yuv", *(s + suffix for suffix in (".y4m", ".mkv") for s in stems)]
+
+    def choose(self, names: Sequence[str]) -> list[str]:
+        """Names of sequences as the set spells them; capitals do not matter, repeats are dropped.
+
+        Raises:
+            ConfigError: a name is none of the set, or there are none.
+        """
+        known = {name.lower(): name for name in self.rates}
+        for name in names:
+            if name.lower() not in known:
+                raise ConfigError(f"sequence {name!r} is unknown; use {', '.join(self.rates)}")
+        if not names:
+            raise ConfigError(f"no sequence is named; use {', '.join(self.rates)}")
+        return list(dict.fromkeys(known[name.lower()] for name in names))
+
+
+_RATES_OF_MCL_JCV = (
+    *(30, 30, 30, 30, 25, 25, 25, 25, 25, 30),
+    *(30, 30, 30, 30, 30, 30, 24, 25, 30, 25),
+    *(24, 24, 24, 24, 24, 30, 30, 30, 24, 30),
 )
-SIZE = Size(1920, 1080)
-"""Of the pictures."""
-RATE = Fraction(120)
-"""Frames per second."""
+UVG = DataSet(
+    "UVG",
+    Size(1920, 1080),
+    dict.fromkeys(
+        "Beauty Bosphorus HoneyBee Jockey ReadySteadyGo ShakeNDry YachtRide".split(), 120
+    ),
+    ("{name}_{size}_{rate}fps_420_8bit_YUV", "{name}_{size}_{rate}fps", "{name}"),
+)
+DATA_SETS: dict[str, DataSet] = {
+    "uvg": UVG,
+    "mcl-jcv": DataSet(
+        "MCL-JCV",
+        Size(1920, 1080),
+        {f"videoSRC{n:02}": rate for n, rate in enumerate(_RATES_OF_MCL_JCV, start=1)},
+    ),
+    "hevc-b": DataSet(
+        "HEVC B",
+        Size(1920, 1080),
+        {"BasketballDrive": 50, "BQTerrace": 60, "Cactus": 50, "Kimono1": 24, "ParkScene": 24},
+    ),
+    "hevc-c": DataSet(
+        "HEVC C",
+        Size(832, 480),
+        {"BasketballDrill": 50, "BQMall": 60, "PartyScene": 50, "RaceHorses": 30},
+    ),
+    "hevc-d": DataSet(
+        "HEVC D",
+        Size(416, 240),
+        {"BasketballPass": 50, "BlowingBubbles": 50, "BQSquare": 60, "RaceHorses": 30},
+    ),
+    "hevc-e": DataSet(
+        "HEVC E", Size(1280, 720), {"FourPeople": 60, "Johnny": 60, "KristenAndSara": 60}
+    ),
+}
+"""By the names of options."""
+
+SYNTHETIC = DataSet(
+    "synthetic",
+    Size(352, 288),
+    dict.fromkeys(("Beauty", "Bosphorus", "HoneyBee"), 120),
+    UVG.stems,
+)
+"""Generated ones in the place of UVG, so that its evaluation can be tried anywhere."""
+SYNTHETIC_FRAMES, SYNTHETIC_GOP = 12, 6
 _ARCHIVES = (".7z", ".zip")
-_SIZE_IN_NAME = re.compile(r"_(\d+)x(\d+)_")
+_IN_NAME = re.compile(r"_(?P<width>\d+)x(?P<height>\d+)_(?P<rate>\d+)(?:fps)?(?:_|$)")
 
 
-def check(path: Path, frames: int, size: Size = SIZE) -> None:
+def check(data: DataSet, name: str, path: Path, frames: int) -> None:
     """Look at size, frame rate and length of a sequence, as far as that works without decoding.
 
     Args:
+        data: the set.
+        name: of the sequence.
         path: from :func:`find`.
         frames: that are going to be coded, 1 or more.
-        size: that the pictures must have.
 
     Raises:
         InputError: the file is not what its name says, is cut or too short.
     """
-    count = _raw_frames(path, size) if _is_raw(path) else _tagged_frames(path, size)
+    if _is_raw(path):
+        count: int | None = _raw_frames(path, data.size)
+    else:
+        count = _tagged_frames(path, data.size, data.rates[name])
     if count is not None and count < frames:
         raise InputError(f"{path}: has {count} frames; {frames} are needed, or frames={count}")
 
@@ -74,14 +149,14 @@ def _raw_frames(path: Path, size: Size) -> int:
     return length // step
 
 
-def _tagged_frames(path: Path, size: Size) -> int | None:
+def _tagged_frames(path: Path, size: Size, rate: int) -> int | None:
     with open_reader(path) as reader:
         info = reader.info
     if info.size != size:
         raise InputError(f"{path}: is {info.size}; it must be {size}")
-    if info.rate != RATE:
+    if round(info.rate) != rate:  # 24000/1001 will do for 24
         raise InputError(
-            f"{path}: has {info.rate} frames per second; it must have {RATE}: write it again with "
+            f"{path}: has {info.rate} frames per second; it must have {rate}: write it again with "
             "the right rate, or use the raw file"
         )
     return info.frames
@@ -94,51 +169,31 @@ def load(path: Path, frames: int | None) -> Clip:
     Raises:
         InputError: the file cannot be read, or holds fewer frames.
     """
-    size = _SIZE_IN_NAME.search(path.stem)
-    if _is_raw(path) and size is not None:
-        clip = read_video(path, frames, size=Size(int(size[1]), int(size[2])), rate=RATE)
+    found = _IN_NAME.search(path.stem)
+    if _is_raw(path) and found is not None:
+        width, height, rate = (int(found[part]) for part in ("width", "height", "rate"))
+        clip = read_video(path, frames, size=Size(width, height), rate=Fraction(rate))
     else:
         clip = read_video(path, frames)
     return replace(clip, name=name_of(path))
 
 
 def name_of(path: Path) -> str:
-    """Name of the sequence that a file is called after."""
-    return choose([path.stem.partition("_")[0]])[0]
-
-
-def choose(names: Sequence[str]) -> list[str]:
-    """Names of sequences as UVG spells them; capitals do not matter, repeats are dropped.
-
-    Raises:
-        ConfigError: a name is none of ``SEQUENCES``, or there are none.
-    """
-    known = {name.lower(): name for name in SEQUENCES}
-    for name in names:
-        if name.lower() not in known:
-            raise ConfigError(f"sequence {name!r} is unknown; use {', '.join(SEQUENCES)}")
-    if not names:
-        raise ConfigError(f"no sequence is named; use {', '.join(SEQUENCES)}")
-    return list(dict.fromkeys(known[name.lower()] for name in names))
-
-
-def file_names(name: str, size: Size = SIZE) -> list[str]:
-    """File names of a sequence, the preferred one first."""
-    long = f"{name}_{size}_120fps"
-    stems = (f"{long}_420_8bit_YUV", long, name)
-    tagged = [stem + suffix for suffix in (".y4m", ".mkv") for stem in stems]
-    return [f"{stems[0]}.yuv", *tagged]
+    """Name of the sequence that a file is called after, as its set spells it."""
+    name = path.stem.partition("_")[0]
+    every = (known for data in DATA_SETS.values() for known in data.rates)
+    return next((known for known in every if known.lower() == name.lower()), name)
 
 
 def find(
-    folder: Path, names: Sequence[str], size: Size = SIZE
+    data: DataSet, folder: Path, names: Sequence[str]
 ) -> tuple[dict[str, Path], dict[str, str]]:
     """Look for sequences in a folder and in the folders directly below it.
 
     Args:
+        data: the set.
         folder: where to look.
-        names: of ``SEQUENCES``.
-        size: of the pictures, as in the names of the files.
+        names: of sequences of the set.
 
     Returns:
         By sequence, in the order of ``names``: the files found; and what to do about each sequence
@@ -155,42 +210,36 @@ def find(
     files: dict[str, Path] = {}
     missing: dict[str, str] = {}
     for name in names:
-        wanted = [file for file in file_names(name, size) if file.lower() in by_name]
+        wanted = [file for file in data.file_names(name) if file.lower() in by_name]
         if wanted:
             files[name] = by_name[wanted[0].lower()]
         else:
-            missing[name] = _advice(name, paths, size)
+            missing[name] = _advice(data, name, paths)
     if not files:
         reasons = "".join(f"; {name}: {text}" for name, text in missing.items() if "unpack" in text)
         raise InputError(
             f"{folder} holds none of {', '.join(names)}; expected names like "
-            f"{file_names(names[0], size)[0]}, here or one folder below{reasons}"
+            f"{data.file_names(names[0])[0]}, here or one folder below{reasons}"
         )
     return files, missing
 
 
-def _advice(name: str, paths: Sequence[Path], size: Size) -> str:
+def _advice(data: DataSet, name: str, paths: Sequence[Path]) -> str:
     for path in paths:
         ours = path.stem.lower().partition("_")[0] == name.lower()
         if ours and path.suffix.lower() in _ARCHIVES:
             tool = "7z x" if path.suffix.lower() == ".7z" else "unzip"
             return f"{path} is an archive; unpack it: {tool} {path.name}"
-    return f"not found; expected {file_names(name, size)[0]}"
-
-
-SYNTHETIC_SIZE = Size(192, 112)
-SYNTHETIC_SEQUENCES = SEQUENCES[:3]
-SYNTHETIC_FRAMES, SYNTHETIC_GOP = 12, 6
-"""Small generated sequences in the place of UVG, so that its evaluation can be tried anywhere."""
+    return f"not found; expected {data.file_names(name)[0]}"
 
 
 def write_synthetic(folder: Path, frames: int) -> None:
-    """Write ``SYNTHETIC_SEQUENCES`` as archives of UVG unpack, with their size in the name."""
-    width, height = SYNTHETIC_SIZE.width, SYNTHETIC_SIZE.height
-    for seed, name in enumerate(SYNTHETIC_SEQUENCES):
-        path = folder / name / file_names(name, SYNTHETIC_SIZE)[0]
+    """Write the generated sequences of ``SYNTHETIC`` as archives of UVG unpack."""
+    width, height = SYNTHETIC.size.width, SYNTHETIC.size.height
+    for seed, (name, rate) in enumerate(SYNTHETIC.rates.items()):
+        path = folder / name / SYNTHETIC.file_names(name)[0]
         path.parent.mkdir()
-        with open_writer(path, VideoInfo(width, height, RATE)) as writer:
+        with open_writer(path, VideoInfo(width, height, Fraction(rate))) as writer:
             for frame in generated_frames(frames, width, height, seed):
                 writer.write(frame)
 
