@@ -18,10 +18,14 @@ CONTENTS = {
 }
 """Pages of ``docs/`` by the headings of the menu."""
 OTHERS = (
-    *("docs/site/api", "CONTRIBUTING", "SECURITY", "CHANGELOG"),
-    *("colorvid/weights/default", "colorvid/weights/color"),
-    *(f"docs/results/{name}/tables" for name in ("clips", "color", "kodak")),
+    "docs/site/api",
+    "CONTRIBUTING",
+    "SECURITY",
+    "CHANGELOG",
+    "colorvid/weights/default",
+    "colorvid/weights/color",
 )
+"""Pages elsewhere, at the end of the menu."""
 
 project = "colorvid"
 author = "The colorvid developers"
@@ -35,7 +39,8 @@ include_patterns = [
     *("docs/**.md", "docs/site/api.rst", "colorvid/weights/*.md"),
 ]
 myst_heading_anchors = 4
-suppress_warnings = ["myst.header"]  # tables of results are parts of pages elsewhere
+# Tables of results begin with small headings, and are reached from their page alone.
+suppress_warnings = ["myst.header", "toc.not_included"]
 default_role = "py:obj"
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
