@@ -11,12 +11,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-import av
-import av.filter
-
 from colorvid.errors import ColorvidError
 from colorvid.frame import Frame, Size
-from colorvid.io.pyav_writer import as_picture
 from colorvid.quality.metrics import QUALITY_CAP_DB
 
 XPSNR_MIN_SIDE_PX = 64
@@ -33,6 +29,8 @@ def check_xpsnr() -> None:
     Raises:
         ColorvidError: PyAV, or the FFmpeg in it, is too old.
     """
+    import av.filter
+
     if _FILTER not in av.filter.filters_available or not hasattr(av.VideoFrame, "metadata"):
         raise ColorvidError(
             f"xpsnr needs a PyAV that reads metadata of frames, with FFmpeg's filter {_FILTER}; "
@@ -60,6 +58,8 @@ class XpsnrScorer:
 
     def __call__(self, reference: Frame, decoded: Frame) -> tuple[float, float, float] | None:
         """XPSNR of Y, U and V in dB, cut at ``QUALITY_CAP_DB``; None where a side is too small."""
+        from colorvid.io.pyav_writer import as_picture
+
         if min(reference.size) < XPSNR_MIN_SIDE_PX:
             return None
         if self._graph is None:
@@ -75,7 +75,9 @@ class XpsnrScorer:
 
     def _open(self, size: Size) -> None:
         """Build the graph: the original is the first input, whose weights count."""
-        self._graph = av.filter.Graph()
+        from av.filter import Graph
+
+        self._graph = Graph()
         rate = f"{self._rate.numerator}/{self._rate.denominator}"
         self._sources = [
             self._graph.add(
