@@ -222,6 +222,7 @@ def run_compare(options: Namespace, signals: Signals) -> int:
         rgb=options.rgb,
         jobs=options.jobs if options.cluster is None else max(2, options.jobs),
         keep=None if options.keep is None else options.keep.absolute(),
+        overwrite=options.overwrite,
     )
 
     def clips() -> Iterator[Clip]:

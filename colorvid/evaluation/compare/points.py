@@ -21,7 +21,7 @@ from colorvid.evaluation.score.extra import EXTRA_METRICS
 from colorvid.evaluation.score.frames import ScoredFrame, columns, score_frames
 from colorvid.frame import Frame, Size
 from colorvid.io import open_reader
-from colorvid.io.files import file_name, os_errors, write_output
+from colorvid.io.files import OutputFile, file_name, os_errors, write_output
 from colorvid.quality.metrics import METRICS, bits_per_pixel, kbit_per_second
 from colorvid.quality.scores import FrameScores, mean_scores
 
@@ -221,6 +221,7 @@ class Measuring:
         run: a name for this run; speeds are compared within one run.
         temporary: where files in between go; ``None`` = the folder of the system for them.
         keep: folder for the coded files, made if missing; ``None`` = they are removed.
+        overwrite: replace files in ``keep`` that other runs left.
 
     Raises:
         ConfigError: a value is not allowed.
@@ -235,6 +236,7 @@ class Measuring:
     run: str = field(default_factory=run_id)
     temporary: Path | None = None
     keep: Path | None = None
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that are not allowed."""
@@ -290,18 +292,19 @@ def is_kept(codec: Codec, clip: Clip, quality: int, how: Measuring) -> bool:
     return how.keep is None or _kept_file(codec, clip, quality, how.keep).exists()
 
 
-def _keep(codec: Codec, clip: Clip, quality: int, how: Measuring, coded: Path) -> None:
-    """Copy the coded file of a point to where it is kept, in one step, if it is.
+def _place_to_keep(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Path | None:
+    """Where the coded file of a point goes, if it is kept; looked at before the work begins.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or is there already.
     """
     if how.keep is None:
-        return
+        return None
     with os_errors(str(how.keep), OutputError):
         how.keep.mkdir(parents=True, exist_ok=True)
-    target = _kept_file(codec, clip, quality, how.keep)
-    write_output(target, coded.read_bytes(), overwrite=True)
+    path = _kept_file(codec, clip, quality, how.keep)
+    OutputFile(path, overwrite=how.overwrite).discard()
+    return path
 
 
 @contextmanager
@@ -329,7 +332,9 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Poi
 
     Raises:
         InputError: the decoded frames or the bytes of the frames are not as many as they must be.
+        OutputError: the coded file cannot be kept.
     """
+    place = _place_to_keep(codec, clip, quality, how)
     with temporary_folder(how.temporary) as folder:
         write_y4m(folder / "source.y4m", clip)
         coded = _code(codec.run, clip, quality, folder, alone=how.memory == "all")
@@ -343,7 +348,9 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Poi
             score = partial(score_frames, frame_bytes=sizes, extra=how.extra, rate=clip.info.rate)
             per_frame = tuple(score(clip.frames, reader, clip.spec))
         rgb = _score_rgb(clip, folder / "decoded.y4m") if how.rgb else None
-        _keep(codec, clip, quality, how, folder / f"coded{codec.run.suffix}")
+        if place is not None:
+            data = (folder / f"coded{codec.run.suffix}").read_bytes()
+            write_output(place, data, overwrite=how.overwrite)
         if how.memory == "one" and quality == codec.qualities[0]:
             peaks = _code(codec.run, clip, quality, folder, alone=True).peaks
             coded = replace(coded, peaks=peaks)

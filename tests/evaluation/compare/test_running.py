@@ -55,6 +55,10 @@ def test_coded_files_are_kept_on_request(tmp_path: Path) -> None:
     assert kept.stat().st_size == again.size_bytes == first.size_bytes
     assert not again.cached and run_point(codec, clip, 1, how).cached
     assert log.read_text().split() == ["1", "1"]
+    with pytest.raises(OutputError, match="coarse-1.* exists; pass overwrite=True"):
+        run_point(codec, clip, 1, Measuring(keep=keep))
+    assert log.read_text().split() == ["1", "1"], "before the work"
+    run_point(codec, clip, 1, Measuring(keep=keep, overwrite=True))
     with pytest.raises(OutputError, match="log"):
         run_point(codec, clip, 1, Measuring(keep=log))
 
