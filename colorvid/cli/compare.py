@@ -175,8 +175,8 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     kept.add_argument("--no-cache", action="store_true", help="measure every point now")
     running.add_argument(
         "--out", metavar="DIR",
-        help="write points.tsv, bdrate.tsv, tables.md, compare.json, rd-*.svg and a CSV file with "
-        "a line for each frame of each point",
+        help="write points.tsv, bdrate.tsv, tables.md, compare.json, rd-*.svg, clip-*.svg of "
+        "several clips, and a CSV file with a line for each frame of each point",
     )  # fmt: skip
     running.add_argument(
         "--keep", type=Path, metavar="DIR", help="keep every coded file in this folder"

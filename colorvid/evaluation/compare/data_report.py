@@ -23,14 +23,9 @@ from colorvid.evaluation.compare.published import (
 )
 from colorvid.evaluation.compare.report import Comparison
 from colorvid.evaluation.compare.tables import (
-    Curve,
-    curve_metrics,
-    distinct,
     of_codec,
-    plotted,
     write_tsv,
 )
-from colorvid.evaluation.plots import rate_distortion
 from colorvid.io.files import output_text
 
 
@@ -95,7 +90,7 @@ class Report:
             OutputError: a file cannot be written.
         """
         self.comparison.write(folder)
-        for old in [*folder.glob("sequence-*.svg"), *folder.glob("published.*")]:
+        for old in folder.glob("published.*"):
             old.unlink()
         origin = self.comparison.origin
         rows = [point.as_row() | origin for point in self.comparison.means]
@@ -109,7 +104,6 @@ class Report:
         ):
             with output_text(path, overwrite=True) as file:
                 file.write(f"{text}\n")
-        self._draw(folder)
 
     def _summary(self) -> dict[str, Any]:
         return {
@@ -125,26 +119,8 @@ class Report:
             "bd_rates_published": [asdict(rate) for rate in self.rates],
         }
 
-    def _draw(self, folder: Path) -> None:
-        """The curves of each sequence."""
-        for clip in self.comparison.clips:
-            points = [point for point in self.comparison.points if point.clip == clip]
-            panels = {metric: _curves(points, metric) for metric in curve_metrics(points)}
-            known = {metric: curves for metric, curves in panels.items() if curves}
-            path = folder / f"sequence-{clip}.svg"
-            rate_distortion(path, known, title=f"{self.data}: {clip}, {self.frames} frames")
-
 
 def marked(comparison: Comparison, data: str) -> Comparison:
     """A comparison with the name of its data in every table and title."""
     origin = comparison.origin | {"data": data}
     return replace(comparison, origin=origin, what=f"{data} sequence")
-
-
-def _curves(points: Sequence[Point], metric: str) -> dict[str, Curve]:
-    """Curve of each codec that has the figure."""
-    curves = {
-        codec: plotted(of_codec(points, codec), metric)
-        for codec in distinct(point.codec for point in points)
-    }
-    return {codec: curve for codec, curve in curves.items() if curve}
