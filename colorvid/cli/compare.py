@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from colorvid.evaluation.compare.codecs import Codec
     from colorvid.evaluation.compare.panels import Wanted
     from colorvid.evaluation.compare.patches import Patch
+    from colorvid.evaluation.compare.points import Measuring
     from colorvid.evaluation.compare.report import Comparison
     from colorvid.evaluation.compare.running import Choice
     from colorvid.evaluation.page.data import Page
@@ -199,13 +200,10 @@ def run_compare(options: Namespace, signals: Signals) -> int:
     """
     from colorvid.batch.crew import submitting
     from colorvid.evaluation.compare.clips import find_sources, load
-    from colorvid.evaluation.compare.points import Measuring
     from colorvid.evaluation.compare.report import Comparison, check_folder
     from colorvid.evaluation.compare.running import run_all
 
     check_packages()
-    if options.keep is not None and options.cluster is not None:
-        raise ConfigError("--keep needs files on this machine; leave out --cluster or --keep")
     out = None if options.out is None else Path(options.out)
     if out is not None:
         check_folder(out, overwrite=options.overwrite)
@@ -215,15 +213,7 @@ def run_compare(options: Namespace, signals: Signals) -> int:
     codecs, frames = _choice(options).codecs(sources), options.frames or None
     _check_report(options, codecs, sources)
     wanted = _wanted(options)
-    how = Measuring(
-        cache=_cache(options),
-        memory=options.memory,
-        extra=options.metrics,
-        rgb=options.rgb,
-        jobs=options.jobs if options.cluster is None else max(2, options.jobs),
-        keep=None if options.keep is None else options.keep.absolute(),
-        overwrite=options.overwrite,
-    )
+    how = _how(options)
 
     def clips() -> Iterator[Clip]:
         for source in sources:
@@ -299,6 +289,27 @@ def _choice(options: Namespace) -> Choice:
         model=options.model,
         threads=options.threads,
         device=options.device,
+    )
+
+
+def _how(options: Namespace) -> Measuring:
+    """How points are measured and kept, as the options say.
+
+    Raises:
+        ConfigError: two of them exclude each other.
+    """
+    from colorvid.evaluation.compare.points import Measuring
+
+    if options.keep is not None and options.cluster is not None:
+        raise ConfigError("--keep needs files on this machine; leave out --cluster or --keep")
+    return Measuring(
+        cache=_cache(options),
+        memory=options.memory,
+        extra=options.metrics,
+        rgb=options.rgb,
+        jobs=options.jobs if options.cluster is None else max(2, options.jobs),
+        keep=None if options.keep is None else options.keep.absolute(),
+        overwrite=options.overwrite,
     )
 
 

@@ -118,7 +118,9 @@ _XPSNR = {
 }
 _SHORT = "needs two frames or more"
 _STRRED = {
-    f"strred_{part}": Metric("ST-RRED", "lower", f"ST-RRED, {part} part", absent=_SHORT)
+    f"strred_{part}": Metric(
+        "ST-RRED", "lower", f"ST-RRED, {part} part (lower is better)", absent=_SHORT
+    )
     for part in ("spatial", "temporal")
 }
 
@@ -128,8 +130,8 @@ EXTRA_CHOICES: dict[str, Extra] = {
     ),
     "niqe": Extra(
         {
-            "niqe": Metric("NIQE", "lower", "NIQE"),
-            "niqe_reference": Metric("NIQE", "lower", "NIQE of the original"),
+            "niqe": Metric("NIQE", "lower", "NIQE (lower is better)"),
+            "niqe_reference": Metric("NIQE", "lower", "NIQE of the original (lower is better)"),
         },
         _niqe,
     ),
