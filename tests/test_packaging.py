@@ -35,6 +35,7 @@ def test_version_is_the_same_everywhere() -> None:
     newest = re.search(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest is not None
     assert project()["project"]["version"] == colorvid.__version__ == newest[1]
+    assert f"\nversion: {newest[1]}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_every_import_of_the_package_is_a_dependency() -> None:

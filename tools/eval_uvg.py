@@ -1,7 +1,7 @@
-"""Rate and quality of colorvid on the UVG sequences, against x264, x265 and published curves.
+"""Rate and quality of colorvid on UVG, or another set, against x264, x265 and published curves.
 
-The seven usual sequences (1920x1080, 120 frames per second, 8-bit 4:2:0) are looked for by their
-usual names, NAME_1920x1080_120fps_420_8bit_YUV.yuv and the like, in DIR and one folder below it.
+The sequences are looked for by their usual names, NAME_1920x1080_120fps_420_8bit_YUV.yuv and the
+like for the seven of UVG, NAME_1920x1080_30.yuv for others, in DIR and one folder below it.
 What is missing or damaged is named and left out. Every coded file is decoded and scored frame by
 frame; figures are averaged over frames, then over sequences. A run that was stopped goes on where
 it was when the same command is given again. See docs/measuring.md.
@@ -24,26 +24,37 @@ from pathlib import Path
 
 from colorvid.batch.crew import submitting
 from colorvid.cli.main import Parser
-from colorvid.cli.options import in_words_of_options, numbers, one_or_more_of, whole
+from colorvid.cli.options import add_device, in_words_of_options, numbers, one_or_more_of, whole
 from colorvid.cli.terminal import Signals
 from colorvid.config import DEFAULT_GOP, TUNES
 from colorvid.errors import Aborted, ColorvidError, InputError, OutputError
-from colorvid.evaluation.compare import uvg
 from colorvid.evaluation.compare.choices import (
     ANCHORS,
     INTER_QUALITIES,
     NO_ANCHORS,
     check_packages,
 )
+from colorvid.evaluation.compare.data_report import Report, marked
+from colorvid.evaluation.compare.data_sets import (
+    DATA_SETS,
+    SYNTHETIC,
+    SYNTHETIC_FRAMES,
+    SYNTHETIC_GOP,
+    DataSet,
+    check,
+    find,
+    load,
+    load_synthetic,
+    write_synthetic,
+)
 from colorvid.evaluation.compare.points import Measuring, Point
-from colorvid.evaluation.compare.published import load_curves
+from colorvid.evaluation.compare.published import load_bd_rates, load_curves
 from colorvid.evaluation.compare.report import Comparison, check_folder
 from colorvid.evaluation.compare.running import Choice, run_all
-from colorvid.evaluation.compare.uvg_report import SYNTHETIC, UVG, Report, marked
 from colorvid.io.files import os_errors
 
 ROOT = Path(__file__).resolve().parents[1]
-PUBLISHED = ROOT / "tools" / "published" / "uvg.json"
+PUBLISHED = ROOT / "tools" / "published"
 FRAMES = 96
 DEFAULT_ANCHORS = ("x264", "x265")
 VIDEO_ANCHORS = tuple(name for name, anchor in ANCHORS.items() if not anchor.intra)
@@ -71,6 +82,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add("--out", type=Path, metavar="DIR", required=True, help="folder for tables and plots")
     add("--cache", type=Path, metavar="DIR", help="finished points (default: cache inside --out)")
+    add(
+        "--set", dest="data_set", choices=DATA_SETS, default="uvg",
+        help="which sequences --data holds (default: uvg)",
+    )  # fmt: skip
     add("--sequences", type=_words, metavar="A,B", help="names, as in Beauty,Jockey (default: all)")
     add("--frames", type=whole(1), metavar="N", help=f"first frames of each (default: {FRAMES})")
     add("--gop", type=whole(1), metavar="N", help=f"key frame distance (default: {DEFAULT_GOP})")
@@ -87,14 +102,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--jobs", type=whole(1), default=1, metavar="N", help="points at once; 1 to measure speed")
     add("--cluster", metavar="ADDRESS", help="scheduler of Dask, as in tcp://host:8786, or local")
     add("--threads", type=whole(1), default=1, metavar="N", help="of each codec (default: 1)")
+    add_device(parser)
     add(
         "--memory", choices=("all", "one", "none"), default="none",
         help="measure the peak memory of all points, of one of each curve, or not (default)",
     )  # fmt: skip
     options = parser.parse_args(arguments)
-    usual = (
-        (uvg.SYNTHETIC_FRAMES, uvg.SYNTHETIC_GOP) if options.synthetic else (FRAMES, DEFAULT_GOP)
-    )
+    usual = (SYNTHETIC_FRAMES, SYNTHETIC_GOP) if options.synthetic else (FRAMES, DEFAULT_GOP)
     options.frames, options.gop = options.frames or usual[0], options.gop or usual[1]
     options.cache = options.cache or options.out / "cache"
     return options
@@ -109,10 +123,15 @@ def data_folder(options: argparse.Namespace) -> Iterator[Path]:
     """The folder of sequences; with ``--synthetic`` a temporary one, filled."""
     if options.synthetic:
         with tempfile.TemporaryDirectory(prefix="colorvid-synthetic-") as name:
-            uvg.write_synthetic(Path(name), options.frames)
+            write_synthetic(Path(name), options.frames)
             yield Path(name)
     else:
         yield options.data
+
+
+def set_of(options: argparse.Namespace) -> DataSet:
+    """The sequences that are evaluated."""
+    return SYNTHETIC if options.synthetic else DATA_SETS[options.data_set]
 
 
 def usable(
@@ -127,15 +146,14 @@ def usable(
         ConfigError: the name of a sequence is unknown.
         InputError: none can be used.
     """
-    size = uvg.SYNTHETIC_SIZE if options.synthetic else uvg.SIZE
-    every = uvg.SYNTHETIC_SEQUENCES if options.synthetic else uvg.SEQUENCES
-    chosen = uvg.choose(every if options.sequences is None else options.sequences)
-    files, missing = uvg.find(folder, chosen, size)
+    data = set_of(options)
+    chosen = data.choose(options.sequences or tuple(data.rates))
+    files, missing = find(data, folder, chosen)
     good: list[Path] = []
     refused: dict[str, str] = {}
     for name, path in files.items():
         try:
-            uvg.check(path, options.frames, size)
+            check(data, name, path, options.frames)
             good.append(path)
         except InputError as error:
             refused[name] = str(error)
@@ -156,12 +174,13 @@ def run(files: Sequence[Path], options: argparse.Namespace, say: Say) -> list[Po
         qualities=options.qualities,
         model=options.model,
         threads=options.threads,
+        device=options.device,
     )
     how = Measuring(
         cache=options.cache.absolute(),
         memory=options.memory,
         jobs=options.jobs if options.cluster is None else max(2, options.jobs),
-        loader=uvg.load_synthetic if options.synthetic else uvg.load,
+        loader=load_synthetic if options.synthetic else load,
     )
     start = time.monotonic()
 
@@ -203,14 +222,15 @@ def evaluate(options: argparse.Namespace, say: Say) -> dict[str, str]:
         with os_errors(str(options.out), OutputError):
             options.out.mkdir(parents=True, exist_ok=True)
         points = run(files, options, say)
-    data = SYNTHETIC if options.synthetic else UVG
+    name, published = set_of(options).name, PUBLISHED / f"{options.data_set}.json"
     report = Report(
-        marked(Comparison.of(points, options.model), data),
-        data,
+        marked(Comparison.of(points, options.model), name),
+        name,
         frames=options.frames,
         gop=options.gop,
         left_out=missing | refused,
-        curves=load_curves(PUBLISHED),
+        curves=load_curves(published),
+        rates=load_bd_rates(published),
     )
     report.write(options.out)
     print(report.as_markdown())

@@ -32,7 +32,7 @@ class Row:
         outcome: see `Outcome`.
         earlier: whether an earlier run has finished it.
         frames: coded, decoded or scored ones.
-        bytes: of the ``.clv`` stream that was made or checked, or of the output.
+        size_bytes: of the ``.clv`` stream that was made or checked, or of the output.
         seconds: of all workers together.
         parts: that it was cut into.
         tries: of its part with most of them.
@@ -49,7 +49,7 @@ class Row:
     outcome: Outcome = "open"
     earlier: bool = False
     frames: int = 0
-    bytes: int = 0
+    size_bytes: int = 0
     seconds: float = 0.0
     parts: int = 0
     tries: int = 0
@@ -69,7 +69,7 @@ class Row:
                 for name, value in scores.items()
             }
         self.frames += frames
-        self.bytes += facts["bytes"]
+        self.size_bytes += facts["bytes"]
         self.seconds = round(self.seconds + facts.get("seconds", 0.0), 3)
         self.parts += 1
         self.tries = max(self.tries, tries)

@@ -315,7 +315,7 @@ class Batch:
         except ColorvidError as error:
             self._fail(track, str(error), error.exit_code)
             return
-        track.row.bytes = size
+        track.row.size_bytes = size
         self._finish(track, made)
 
     def _finish(self, track: Track, made: Path | None) -> None:

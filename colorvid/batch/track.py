@@ -85,7 +85,7 @@ class Status:
         parts_done, parts: finished, and all that are known so far.
         frames_done: finished, those of earlier runs and of parts at work included.
         frames: of all files; None = not known of every one.
-        fps: frames per second of this run, all workers together.
+        speed_fps: frames per second of this run, all workers together.
         eta_s: seconds that are left at this speed; None = not known.
         workers: calls that run at once at present.
     """
@@ -96,7 +96,7 @@ class Status:
     parts: int
     frames_done: int
     frames: int | None
-    fps: float
+    speed_fps: float
     eta_s: float | None
     workers: int
 
@@ -148,7 +148,7 @@ class Clock:
             ),
             frames_done=done,
             frames=total,
-            fps=round(speed, 3),
+            speed_fps=round(speed, 3),
             eta_s=None if left is None else round(left, 1),
             workers=workers,
         )

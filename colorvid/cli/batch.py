@@ -238,7 +238,7 @@ def _in_words(status: Status) -> str:
     frames = f"{status.frames_done}" + (f"/{status.frames}" if status.frames else "")
     text = (
         f"{status.files_done}/{status.files} files, {status.parts_done}/{status.parts} parts, "
-        f"{frames} frames, {status.fps:.2f} fps"
+        f"{frames} frames, {status.speed_fps:.2f} fps"
     )
     if status.frames:
         text = f"[{min(1.0, status.frames_done / status.frames):.1%}] {text}"

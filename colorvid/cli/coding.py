@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from colorvid.cli.options import (
     Command,
@@ -51,6 +52,9 @@ from colorvid.images.pictures import is_picture, is_written_as_picture
 from colorvid.io.places import PIPE
 from colorvid.quality.scores import FrameScores
 from colorvid.system.text import duration, file_size, plural
+
+if TYPE_CHECKING:
+    from colorvid.images.stills import PictureReport
 
 
 def add_commands(command: Command) -> None:
@@ -291,8 +295,10 @@ def _progress(options: Namespace, signals: Signals) -> Iterator[ProgressLine | J
 def _tell_end(options: Namespace, report: EncodeReport | DecodeReport) -> None:
     """The last object of JSON, if they are wanted: all of the report."""
     if options.progress == "json":
-        values = {name: getattr(report, name) for name in ("fps", "kbps")}
-        show(json.dumps({"event": "done", **asdict(report), **values}, default=str))
+        values = asdict(report)
+        values["fps"] = float(values.pop("rate"))
+        values |= {"speed_fps": report.fps, "rate_kbps": report.kbps}
+        show(json.dumps({"event": "done", **values}, default=str))
 
 
 def _summary(output: str | None, report: EncodeReport | DecodeReport) -> str:
@@ -306,6 +312,13 @@ def _summary(output: str | None, report: EncodeReport | DecodeReport) -> str:
         f"{report.kbps:.2f} kbit/s",
     ]
     return f"{name}: {', '.join(parts)}"
+
+
+def _still_summary(output: str, report: PictureReport) -> str:
+    """The same of a picture, as in ``a.clv: picture of 768x512, 45.6 kB, ...``."""
+    name = "stdout" if output == PIPE else output
+    size, seconds = file_size(report.size_bytes), duration(report.seconds)
+    return f"{name}: picture of {report.size}, {size}, {seconds}, {report.rate_bpp:.4f} bit/pixel"
 
 
 def _encode_picture(options: Namespace) -> int:
@@ -330,7 +343,7 @@ def _encode_picture(options: Namespace) -> int:
         ),
     )
     if not options.quiet:
-        say(f"encoded a picture of {report.size}, {report.bpp:.3f} bpp, {report.seconds:.2f} s")
+        say(_still_summary(options.output, report))
     return 0
 
 
@@ -350,7 +363,7 @@ def _decode_picture(options: Namespace) -> int:
         ),
     )
     if not options.quiet:
-        say(f"decoded a picture of {report.size}, {report.bpp:.3f} bpp, {report.seconds:.2f} s")
+        say(_still_summary(options.output, report))
     return 0
 
 

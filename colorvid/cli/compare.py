@@ -13,6 +13,7 @@ from colorvid.cli.options import (
     Command,
     add_bframes,
     add_cluster,
+    add_device,
     add_report,
     numbers,
     one_or_more_of,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from colorvid.evaluation.compare.codecs import Codec
     from colorvid.evaluation.compare.panels import Wanted
     from colorvid.evaluation.compare.patches import Patch
+    from colorvid.evaluation.compare.points import Measuring
     from colorvid.evaluation.compare.report import Comparison
     from colorvid.evaluation.compare.running import Choice
     from colorvid.evaluation.page.data import Page
@@ -159,6 +161,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         help="points at once; no speeds are compared above 1 (default: 1)",
     )  # fmt: skip
     add_cluster(running)
+    add_device(running)
     running.add_argument(
         "--memory", choices=get_args(Memory), default="all",
         help="where peak memory is measured: 'all' runs every encoding and decoding in a process "
@@ -173,9 +176,12 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     kept.add_argument("--no-cache", action="store_true", help="measure every point now")
     running.add_argument(
         "--out", metavar="DIR",
-        help="write points.tsv, bdrate.tsv, tables.md, compare.json, rd-*.svg and a CSV file with "
-        "a line for each frame of each point",
+        help="write points.tsv, bdrate.tsv, tables.md, compare.json, rd-*.svg, clip-*.svg of "
+        "several clips, and a CSV file with a line for each frame of each point",
     )  # fmt: skip
+    running.add_argument(
+        "--keep", type=Path, metavar="DIR", help="keep every coded file in this folder"
+    )
     add_report(running)
     running.add_argument("-y", "--overwrite", action="store_true", help="replace existing results")
     running.add_argument("--quiet", action="store_true", help="print errors and the tables only")
@@ -194,7 +200,6 @@ def run_compare(options: Namespace, signals: Signals) -> int:
     """
     from colorvid.batch.crew import submitting
     from colorvid.evaluation.compare.clips import find_sources, load
-    from colorvid.evaluation.compare.points import Measuring
     from colorvid.evaluation.compare.report import Comparison, check_folder
     from colorvid.evaluation.compare.running import run_all
 
@@ -208,13 +213,7 @@ def run_compare(options: Namespace, signals: Signals) -> int:
     codecs, frames = _choice(options).codecs(sources), options.frames or None
     _check_report(options, codecs, sources)
     wanted = _wanted(options)
-    how = Measuring(
-        cache=_cache(options),
-        memory=options.memory,
-        extra=options.metrics,
-        rgb=options.rgb,
-        jobs=options.jobs if options.cluster is None else max(2, options.jobs),
-    )
+    how = _how(options)
 
     def clips() -> Iterator[Clip]:
         for source in sources:
@@ -289,6 +288,28 @@ def _choice(options: Namespace) -> Choice:
         inter_quality=options.inter_quality,
         model=options.model,
         threads=options.threads,
+        device=options.device,
+    )
+
+
+def _how(options: Namespace) -> Measuring:
+    """How points are measured and kept, as the options say.
+
+    Raises:
+        ConfigError: two of them exclude each other.
+    """
+    from colorvid.evaluation.compare.points import Measuring
+
+    if options.keep is not None and options.cluster is not None:
+        raise ConfigError("--keep needs files on this machine; leave out --cluster or --keep")
+    return Measuring(
+        cache=_cache(options),
+        memory=options.memory,
+        extra=options.metrics,
+        rgb=options.rgb,
+        jobs=options.jobs if options.cluster is None else max(2, options.jobs),
+        keep=None if options.keep is None else options.keep.absolute(),
+        overwrite=options.overwrite,
     )
 
 

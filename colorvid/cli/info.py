@@ -53,6 +53,7 @@ def _info(options: Namespace, signals: Signals) -> int:
 
         share = chroma_share(options.input, options.model)
     summary = probe(options.input)
+    undecodable = options.shares and share is None and bool(summary.frames)
     kinds = bytes_by_kind(summary)
     if share is not None:
         kinds = with_chroma(kinds, share)
@@ -67,7 +68,9 @@ def _info(options: Namespace, signals: Signals) -> int:
         say(str(damage), "warning")
     if summary.damages > len(summary.damage):
         say(f"{summary.damages - len(summary.damage)} more places are not shown", "warning")
-    return DamagedStream.exit_code if summary.damage else 0
+    if undecodable:
+        say("no frame can be decoded, so luma and chroma are not told apart", "warning")
+    return DamagedStream.exit_code if summary.damage or undecodable else 0
 
 
 def _selftest(options: Namespace, signals: Signals) -> int:
@@ -219,7 +222,8 @@ def _coding(summary: StreamSummary) -> str:
     lengths = [len(group) for group in groups(summary)]
     if not lengths:
         return ""
-    parts = [f"{plural(len(lengths), 'group')} of {_span(lengths)} frames"]
+    frames = "1 frame" if max(lengths) == 1 else f"{_span(lengths)} frames"
+    parts = [f"{plural(len(lengths), 'group')} of {frames}"]
     for kind, wanted in (("key", True), ("inter", False)):
         found = [f.header.quality for f in summary.frames if f.is_key == wanted]
         if found:

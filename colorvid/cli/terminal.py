@@ -194,9 +194,9 @@ class JsonProgress:
             "frames": progress.frames,
             "total": progress.total,
             "turn": progress.turn,
-            "fps": round(progress.fps, 3),
-            "kbps": round(progress.kbps, 3),
-            "bytes": progress.size_bytes,
+            "speed_fps": round(progress.fps, 3),
+            "rate_kbps": round(progress.kbps, 3),
+            "size_bytes": progress.size_bytes,
             "expected_bytes": progress.expected_bytes,
             "eta_s": None if left is None else round(left / progress.fps, 1),
         }

@@ -9,6 +9,7 @@ from pathlib import Path
 from colorvid.cli.options import Command, whole
 from colorvid.cli.terminal import Signals, show
 from colorvid.io.places import check_apart
+from colorvid.system.interrupts import uninterrupted
 from colorvid.system.text import plural
 
 CURVE_WIDTH = 21
@@ -26,9 +27,9 @@ def add_commands(command: Command) -> None:
 def _add_train(parser: argparse.ArgumentParser) -> None:
     """Options of ``colorvid train``."""
     parser.description = (
-        "Train a model as a TOML file says. A run that was stopped goes on from its last\n"
-        "checkpoint when the same command is given again. Several processes, one for each GPU\n"
-        "with --device cuda: torchrun --nproc-per-node N -m -- colorvid train ..."
+        "Train a model as a TOML file says. Ctrl-C saves the run; a run that was stopped goes on\n"
+        "when the same command is given again. Several processes, one for each GPU with --device\n"
+        "cuda: torchrun --nproc-per-node N -m -- colorvid train ..."
     )
     parser.add_argument("config", type=Path, metavar="CONFIG", help="TOML file of the stage")
     parser.add_argument(
@@ -36,7 +37,12 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--run", dest="folder", type=Path, required=True, metavar="DIR",
-        help="folder for checkpoint and log",
+        help="folder for checkpoint and logs",
+    )  # fmt: skip
+    parser.add_argument(
+        "--validation", type=Path, metavar="DIR",
+        help="folder of data that are kept out of training, for the validation loss (default: "
+        "crops of the training data, always the same)",
     )  # fmt: skip
     parser.add_argument("--until", type=whole(0), metavar="STEP", help="stop after this step")
     parser.add_argument(
@@ -46,6 +52,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", choices=("cpu", "cuda"), default="cpu", help="where to train (default: cpu)"
     )
+    parser.add_argument(
+        "--threads", type=whole(1), default=1, metavar="N",
+        help="threads of PyTorch in each process (default: 1)",
+    )  # fmt: skip
     parser.set_defaults(run=_train)
 
 
@@ -107,7 +117,7 @@ def _add_curves(parser: argparse.ArgumentParser) -> None:
     """Options of ``colorvid curves``."""
     parser.description = (
         "Plot the logs of training runs: loss, bits per pixel and PSNR of Y and of UV over the\n"
-        "steps, as logged (thin) and smoothed."
+        "steps, as logged (thin) and smoothed, and on the crops of validation (dots)."
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a run")
     parser.add_argument(
@@ -121,11 +131,18 @@ def _add_curves(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(options: Namespace, signals: Signals) -> int:
-    from colorvid.training.recipe import Recipe
+    signals.outcome = "give the same command to go on"
+    with uninterrupted():
+        from colorvid.training.loop.checkpoint import saved_step
+        from colorvid.training.recipe import Recipe
 
-    signals.outcome = "give the same command to go on from the last checkpoint"
-    recipe = Recipe.read(options.config, options.data, options.folder.parent)
-    recipe.train(options.folder, options.device, options.start, options.until)
+    recipe = Recipe.read(options.config, options.data, options.folder.parent, options.validation)
+    try:
+        recipe.train(options.folder, options.device, options.start, options.until, options.threads)
+    finally:
+        step = saved_step(options.folder)
+        place = "nothing is saved" if step is None else f"step {step} is saved"
+        signals.outcome = f"{place}; give the same command to go on"
     return 0
 
 
@@ -173,7 +190,7 @@ def _fit(options: Namespace, signals: Signals) -> int:
 
 
 def _curves(options: Namespace, signals: Signals) -> int:
-    from colorvid.training.curves import plot, read_log
+    from colorvid.training.curves import plot, read_logs
 
-    plot(options.output, {str(run): read_log(run) for run in options.runs}, options.width)
+    plot(options.output, {str(run): read_logs(run) for run in options.runs}, options.width)
     return 0

@@ -9,25 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from colorvid.evaluation.compare.rgb import RGB_METRICS
+from colorvid.evaluation.score.extra import EXTRA_METRICS
 from colorvid.io.files import write_output
+from colorvid.quality.metrics import METRICS
 from colorvid.system.packages import needed_for
 from colorvid.system.text import printable
 
 Points = Sequence[tuple[float, float]]
 
 LABELS = {
-    "psnr_y_db": "PSNR of Y [dB]",
-    "psnr_u_db": "PSNR of U [dB]",
-    "psnr_v_db": "PSNR of V [dB]",
-    "psnr_yuv611_db": "PSNR of YUV, 6:1:1 [dB]",
-    "ms_ssim_y": "MS-SSIM of Y",
-    "ms_ssim_y_db": "MS-SSIM of Y [dB]",
-    "de00_mean": "CIEDE2000, mean (lower is better)",
-    "de00_p95": "CIEDE2000, 95th percentile (lower is better)",
+    **{name: metric.label for name, metric in (METRICS | EXTRA_METRICS | RGB_METRICS).items()},
     "yuv611_mean_of_frames": "PSNR of YUV, 6:1:1, mean of frames [dB]",
     "yuv411_mean_of_frames": "PSNR of YUV, 4:1:1, mean of frames [dB]",
     "yuv411_of_mean_error": "PSNR of YUV, 4:1:1, of the mean error [dB]",
-    "psnr_rgb_db": "PSNR of RGB [dB]",
     "ms_ssim_rgb_db": "MS-SSIM of RGB [dB]",
     "rate_bpp": "bits per pixel",
     "rate_kbps": "kbit/s",

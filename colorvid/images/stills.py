@@ -50,7 +50,7 @@ class PictureReport:
         return Size(self.width, self.height)
 
     @property
-    def bpp(self) -> float:
+    def rate_bpp(self) -> float:
         """Bits per pixel."""
         return 8 * self.size_bytes / (self.width * self.height)
 

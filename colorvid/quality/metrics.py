@@ -35,21 +35,34 @@ PSNR_WEIGHTS: dict[str, tuple[int, int, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A figure of merit: unit as printed, and which direction is better."""
+    """A figure of merit.
+
+    Attributes:
+        unit: as printed.
+        better: which direction is better.
+        label: of the axis of a plot.
+        curves: whether BD-rates are taken over it, and rate-quality curves are drawn.
+        absent: why a video may have none; empty = every video has one.
+    """
 
     unit: str
     better: Literal["higher", "lower"]
+    label: str
+    curves: bool = False
+    absent: str = ""
 
+
+_TOO_SMALL = f"a side of luma is below {MS_SSIM_MIN_SIDE_PX} samples"
 
 METRICS: dict[str, Metric] = {
-    "psnr_y_db": Metric("dB", "higher"),
-    "psnr_u_db": Metric("dB", "higher"),
-    "psnr_v_db": Metric("dB", "higher"),
-    "psnr_yuv611_db": Metric("dB", "higher"),
-    "ms_ssim_y": Metric("1", "higher"),
-    "ms_ssim_y_db": Metric("dB", "higher"),
-    "de00_mean": Metric("CIEDE2000", "lower"),
-    "de00_p95": Metric("CIEDE2000", "lower"),
+    "psnr_y_db": Metric("dB", "higher", "PSNR of Y [dB]", curves=True),
+    "psnr_u_db": Metric("dB", "higher", "PSNR of U [dB]"),
+    "psnr_v_db": Metric("dB", "higher", "PSNR of V [dB]"),
+    "psnr_yuv611_db": Metric("dB", "higher", "PSNR of YUV, 6:1:1 [dB]", curves=True),
+    "ms_ssim_y": Metric("1", "higher", "MS-SSIM of Y", absent=_TOO_SMALL),
+    "ms_ssim_y_db": Metric("dB", "higher", "MS-SSIM of Y [dB]", curves=True, absent=_TOO_SMALL),
+    "de00_mean": Metric("CIEDE2000", "lower", "CIEDE2000, mean (lower is better)", curves=True),
+    "de00_p95": Metric("CIEDE2000", "lower", "CIEDE2000, 95th percentile (lower is better)"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Plots of training runs: loss, bits per pixel and PSNR over the steps, logged and smoothed."""
+"""Plots of training runs: loss, bits per pixel and PSNR over the steps, of both logs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from colorvid.errors import InputError
 from colorvid.evaluation.plots import figure, label
 from colorvid.io.files import os_errors
+from colorvid.training.loop.log import TRAINING, VALIDATION, log_file
 
 PANELS = {
     "loss": "loss",
@@ -19,10 +20,22 @@ PANELS = {
     "psnr_uv": "PSNR of UV [dB]",
 }
 Curve = NDArray[np.float64]
+Table = dict[str, Curve]
+"""The columns ``step`` and those of `PANELS`."""
 
 
-def read_log(run: Path) -> dict[str, Curve]:
-    """Columns of ``log.csv``, ``step`` and ``bpp`` (all branches) among them, by rising step.
+def read_logs(run: Path) -> dict[str, Table]:
+    """The logs of ``run`` by name: that of training, and that of validation if there is one.
+
+    Raises:
+        InputError: see `read_log`.
+    """
+    names = [TRAINING, *([VALIDATION] if log_file(run, VALIDATION).exists() else [])]
+    return {name: read_log(log_file(run, name)) for name in names}
+
+
+def read_log(path: Path) -> Table:
+    """Columns of a log, ``step`` and ``bpp`` (all branches) among them, by rising step.
 
     Steps that were done twice, after a run was killed, count as they were done last; a row that is
     cut short does not count.
@@ -30,7 +43,6 @@ def read_log(run: Path) -> dict[str, Curve]:
     Raises:
         InputError: there is no log, or it is no log of a run.
     """
-    path = run / "log.csv"
     with os_errors(str(path), InputError), open(path, newline="") as file:
         header, *rows = list(csv.reader(file)) or [[]]
     try:
@@ -59,15 +71,18 @@ def smoothed(values: Curve, width: int) -> Curve:
     return means
 
 
-def plot(path: Path, logs: dict[str, dict[str, Curve]], width: int) -> None:
-    """Draw the logs of runs, by name, to ``path``."""
+def plot(path: Path, runs: dict[str, dict[str, Table]], width: int) -> None:
+    """Draw the logs of runs, by name, to ``path``; ``width`` rows are averaged."""
     with figure(path, 1, len(PANELS)) as axes:
         for panel, (column, title) in zip(axes[0], PANELS.items(), strict=True):
-            for number, (name, log) in enumerate(logs.items()):
-                color = f"C{number % 10}"
+            for number, (name, logs) in enumerate(runs.items()):
+                color, log = f"C{number % 10}", logs[TRAINING]
                 panel.plot(log["step"], log[column], color=color, alpha=0.25, linewidth=0.7)
                 curve = smoothed(log[column], width)
                 panel.plot(log["step"], curve, color=color, label=label(name))
+                if VALIDATION in logs:
+                    fixed = logs[VALIDATION]
+                    panel.plot(fixed["step"], fixed[column], ".:", color=color, markersize=4)
             panel.set_xlabel("step")
             panel.set_ylabel(title)
         axes[0][0].legend()

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save
 from torch import Tensor
-from tqdm import tqdm
 
 from colorvid.codec.loop import ClosedLoop
 from colorvid.codec.settings import EncoderSettings
@@ -25,6 +24,7 @@ from colorvid.motion.compensate import Planes, predict
 from colorvid.native.model import Coded
 from colorvid.nn.loop_filter import BANDS, CLASSES, CLIPS, PAIRS, LoopFilter
 from colorvid.training.data.sources import MovingStills, Source, find_sources
+from colorvid.training.progress import shown
 
 NAMES = ("inter.filter.luma", "inter.filter.chroma")
 CLIP_STEPS = ((0.25, 1.0), (0.15, 0.6))
@@ -188,7 +188,7 @@ def fit_filters(
     fits = {name: (made, Normal()) for name, made in empty.items()}
     sources = moving(find_sources(clips))[::every]
     ready, generator = model_of(plain), np.random.default_rng(0)
-    for clip in tqdm(sources, desc="fitting filters", disable=None):
+    for clip in shown(sources, "fitting filters", "clip"):
         frames = [Frame(*planes) for planes in itertools.islice(clip.planes(), _FRAMES)]
         # One quality of each third of the range.
         for part in range(_QUALITIES):

@@ -68,6 +68,17 @@ def copy_from_leader(tensors: Iterable[Tensor]) -> None:
 
 
 @contextmanager
+def threads(count: int) -> Iterator[None]:
+    """In the block torch computes with ``count`` threads in this process."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def leader_first() -> Iterator[None]:
     """Run the block in the leader, then in all others."""
     alone = size() == 1

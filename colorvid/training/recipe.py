@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ from colorvid.config import CodecConfig, InterConfig, IntraConfig, from_table, r
 from colorvid.errors import ConfigError
 from colorvid.models.modelfile import RELEASED, find_model
 from colorvid.models.video import VideoModel
+from colorvid.training import group
 from colorvid.training.data.pictures import PictureStore
 from colorvid.training.data.sequences import SequenceStore
 from colorvid.training.data.sources import DataConfig
-from colorvid.training.group import joined
 from colorvid.training.loop.gradients import Task
 from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.loop.trainer import Trainer
@@ -38,12 +39,15 @@ class Recipe:
         name: of the file, for error messages.
         data: folder of the training data.
         runs: folder of all runs; ``[data.models]`` names runs or model files in it.
+        held_out: folder of pictures or clips for the validation loss; None = crops of the
+            training data.
     """
 
     table: dict[str, Any]
     name: str
     data: Path
     runs: Path
+    held_out: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse a file that does not describe a stage.
@@ -63,13 +67,13 @@ class Recipe:
             )
 
     @staticmethod
-    def read(path: Path, data: Path, runs: Path) -> Recipe:
+    def read(path: Path, data: Path, runs: Path, held_out: Path | None = None) -> Recipe:
         """Read a file.
 
         Raises:
             ConfigError: it cannot be read, or does not describe a stage.
         """
-        return Recipe(read_toml(path), str(path), data, runs)
+        return Recipe(read_toml(path), str(path), data, runs, held_out)
 
     @property
     def models(self) -> dict[str, str]:
@@ -138,27 +142,54 @@ class Recipe:
             task.networks.get_submodule(part).load_state_dict(weights, strict=False)
         return task
 
+    def on_held_out(self, task: Task, run: Path) -> Task | None:
+        """``task`` with its networks, on the data of `held_out`, decoded into ``run``; or None.
+
+        Raises:
+            InputError: there are no data, or they cannot be read.
+        """
+        if self.held_out is None:
+            return None
+        other, cache = copy.copy(task), run / "validation.bin"
+        if isinstance(other, IntraTask):
+            other.pictures = PictureStore.open(DataConfig(), self.held_out, cache)
+        else:
+            assert isinstance(other, InterTask | UnrolledTask | JointTask)
+            plain = DataConfig(frames=self.sources.frames, bframes=self.sources.bframes)
+            coder = self.coder(self.codec())
+            other.sequences = SequenceStore.open(coder, plain, self.held_out, cache)
+        return other
+
     def train(
-        self, run: Path, device: str = "cpu", start: Path | None = None, until: int | None = None
+        self,
+        run: Path,
+        device: str = "cpu",
+        start: Path | None = None,
+        until: int | None = None,
+        threads: int = 1,
     ) -> None:
         """Train, or go on from the checkpoint in ``run``.
 
         Args:
-            run: folder of decoded data, checkpoint and log; made if it is missing.
+            run: folder of decoded data, checkpoint and logs; made if it is missing.
             device: ``cpu`` or ``cuda``.
             start: run, model file, or name of a released model, whose weights a new run starts
                 from, see `Trainer`.
             until: stop after this step; None = at the end of the schedule.
+            threads: of torch, in each process.
 
         Raises:
             ConfigError: the configuration is not allowed, or does not fit ``start``.
             InputError: there are no data, or no checkpoint in ``start``.
+            KeyboardInterrupt: stopped, see `Trainer.run`.
             OutputError: ``run`` cannot be written to.
         """
         schedule = from_table(ScheduleConfig, self.table["schedule"], self.name)
         run.mkdir(parents=True, exist_ok=True)
         if start is not None and not start.exists() and str(start) in RELEASED:
             start = find_model(str(start))
-        with joined(device) as place:
+        with group.threads(threads), group.joined(device) as place:
             torch.manual_seed(schedule.seed)
-            Trainer(self.task(run), schedule, run, place, start).run(until)
+            task = self.task(run)
+            held_out = self.on_held_out(task, run)
+            Trainer(task, schedule, run, place, start).run(until, held_out)

@@ -58,7 +58,7 @@ def test_parts_become_the_bytes_of_a_single_encoding(
     for name in ("long", "short"):
         expected = single(model, clips / f"{name}.y4m", tmp_path / f"{name}.clv")
         assert (tmp_path / "out" / f"{name}.clv").read_bytes() == expected
-    assert [r.bytes for r in rows] == [
+    assert [r.size_bytes for r in rows] == [
         (tmp_path / f"{n}.clv").stat().st_size for n in ("long", "short")
     ]
     assert parts_left(tmp_path / "out") == []
@@ -114,8 +114,8 @@ def test_the_same_batch_again_does_nothing(model: Path, clips: Path, tmp_path: P
     engine = HereEngine()
     again, told = run(plan(model, clips), tmp_path / "out", engine)
     assert engine.calls == [] and told.lines == []
-    assert [(r.outcome, r.earlier, r.frames, r.bytes) for r in again] == [
-        ("done", True, r.frames, r.bytes) for r in first
+    assert [(r.outcome, r.earlier, r.frames, r.size_bytes) for r in again] == [
+        ("done", True, r.frames, r.size_bytes) for r in first
     ]
 
 
@@ -394,7 +394,8 @@ def test_reports(model: Path, clips: Path, tmp_path: Path) -> None:
     rows, _ = run(plan(model, clips, scores=True), tmp_path / "out")
     write_report(tmp_path / "out", rows)
     head, *lines = (tmp_path / "out" / "batch.csv").read_text().splitlines()
-    assert head.startswith("input,output,task,outcome,earlier,frames,bytes,seconds,parts,tries,")
+    names = "input,output,task,outcome,earlier,frames,size_bytes,seconds,parts,tries,"
+    assert head.startswith(names)
     assert len(lines) == 3 and ",failed," in lines[0] and ",done,False,11," in lines[1]
     found = json.loads((tmp_path / "out" / "batch.json").read_text())
     assert [r["outcome"] for r in found] == ["failed", "done", "done"]

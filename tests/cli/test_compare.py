@@ -138,6 +138,8 @@ WRONG = [
     (("EMPTY",), 2, "holds no .avi, .mkv"),
     (("CLIP", "--anchors", "x266"), 1, "argument --anchors: 'x266' is unknown; use x264-intra"),
     (("CLIP", "--anchors", "none,x264"), 1, "none stands alone"),
+    (("CLIP", "--device", "abacus"), 1, "device 'abacus' cannot be used"),
+    (("CLIP", "--keep", "x", "--cluster", "local"), 1, "leave out --cluster or --keep"),
     (("CLIP", "--qualities", "10,64"), 1, "quality 64 is not allowed; it must be 0..63"),
     (("CLIP", "--frames", "9"), 2, "has 2 frames; 9 are needed, or --frames 2"),
     (("CLIP", "--model", "nothing"), 3, "model 'nothing' is neither a file nor one of"),

@@ -86,8 +86,10 @@ def test_progress_as_json(
     assert run(*words) == 0
     *progress, done = events(capfd.readouterr().out)
     assert progress[-1]["frames"] == progress[-1]["total"] == 8
-    assert {"event", "turn", "fps", "kbps", "bytes", "expected_bytes", "eta_s"} < set(progress[0])
-    assert (done["event"], done["frames"], done["rate"]) == ("done", 8, "30000/1001")
+    rates = {"speed_fps", "rate_kbps", "size_bytes", "expected_bytes"}
+    assert {"event", "turn", "eta_s", *rates} < set(progress[0])
+    assert (done["event"], done["frames"], done["fps"]) == ("done", 8, 30000 / 1001)
+    assert done["rate_kbps"] == pytest.approx(stream.stat().st_size * 30000 / 1001 / 1000)
     assert done["size_bytes"] == stream.stat().st_size
     assert run("decode", stream, "-o", tmp_path / "a.y4m", "--progress", "json", "--quiet") == 0
     assert events(capfd.readouterr().out)[-1]["lost"] == 0

@@ -13,11 +13,14 @@ from pathlib import Path
 import pytest
 
 from colorvid.cli.main import main
+from colorvid.evaluation.score.extra import EXTRA_CHOICES
 from colorvid.quality.metrics import METRICS
 from tests.cli.test_main import one_error_line
 from tests.clips import moving_frames
 from tests.conftest import INFO, CodedClip, write_clip
 from tests.evaluation.page.reading import data_of
+
+EXTRAS = ", ".join(EXTRA_CHOICES)
 
 
 def run(*arguments: object) -> int:
@@ -127,7 +130,7 @@ def test_the_first_frames_of_unequal_videos(clips: Path, capfd: pytest.CaptureFi
         ("a.y4m b.y4m --report none/x.html", 2, "none/x.html: No such file or directory"),
         ("a.y4m b.y4m --report x.html --at 0,9", 2, "--at 9 is no frame of these videos"),
         ("a.y4m b.y4m --plot x.pdf", 1, "allowed are names in .png and .svg"),
-        ("a.y4m b.y4m --metrics vmaf", 1, "'vmaf' is unknown; use ciede_vmaf, niqe, strred"),
+        ("a.y4m b.y4m --metrics beauty", 1, f"'beauty' is unknown; use {EXTRAS}"),
         ("a.y4m b.y4m --metrics niqe", 2, "64x48 is too small for niqe"),
         ("a.y4m b.y4m --csv a.y4m", 1, "a.y4m .--csv. is the original itself; give another name"),
         ("a.y4m b.y4m --csv a.yuv", 2, "a.yuv exists; pass -y to overwrite"),
@@ -189,5 +192,5 @@ def test_as_a_program_with_the_original_on_a_pipe(clips: Path) -> None:
 def test_the_help_explains_itself(capfd: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     text = " ".join(capfd.readouterr().out.split())
-    for part in ("the original: y4m, raw .yuv", "ciede_vmaf, niqe, strred", "examples:"):
+    for part in ("the original: y4m, raw .yuv", EXTRAS, "examples:"):
         assert part in text

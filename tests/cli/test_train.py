@@ -12,6 +12,7 @@ from colorvid.cli.main import main
 from colorvid.errors import Aborted, ConfigError, InputError, OutputError
 from colorvid.io.base import VideoInfo
 from colorvid.models.modelfile import model_identity
+from colorvid.training.loop.checkpoint import save_checkpoint
 from colorvid.training.recipe import Recipe
 from tests import tiny
 from tests.clips import moving_frames
@@ -25,14 +26,28 @@ def train(config: Path, run: Path, *more: str) -> int:
     return main(["train", str(config), "--data", str(run.parent), "--run", str(run), *more])
 
 
-def test_ctrl_c_says_how_to_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("step", "outcome"), [(None, "nothing is saved"), (17, "step 17 is saved")]
+)
+def test_ctrl_c_says_what_is_saved(
+    step: int | None,
+    outcome: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    config = tmp_path / "a.toml"
+    config, run = tmp_path / "a.toml", tmp_path / "run"
     config.write_text(CONFIG)
-    monkeypatch.setattr(Recipe, "train", lambda *given: signal.raise_signal(signal.SIGTERM))
-    assert train(config, tmp_path / "run") == Aborted.exit_code
-    expected = "aborted by SIGTERM; give the same command to go on from the last checkpoint\n"
+
+    def stopped(*_: object) -> None:
+        run.mkdir()
+        if step is not None:
+            save_checkpoint(run, {"step": step})
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Recipe, "train", stopped)
+    assert train(config, run) == Aborted.exit_code
+    expected = f"aborted by SIGTERM; {outcome}; give the same command to go on\n"
     assert capfd.readouterr().err == f"colorvid [error]: {expected}"
 
 

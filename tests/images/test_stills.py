@@ -40,7 +40,7 @@ def encoded(model: Model, rgb: Rgb, quality: int = 60, *, full_range: bool = Fal
     stream = io.BytesIO()
     report = encode_picture(stream, rgb, model, quality, full_range=full_range)
     assert report.size_bytes == len(stream.getvalue())
-    assert report.bpp == 8 * report.size_bytes / (rgb.shape[0] * rgb.shape[1])
+    assert report.rate_bpp == 8 * report.size_bytes / (rgb.shape[0] * rgb.shape[1])
     return stream.getvalue()
 
 
@@ -99,8 +99,8 @@ def test_at_the_command_line(
     assert main(["encode", source, "-o", stream, "-q", "60", *own]) == 0
     assert main(["decode", stream, "-o", target, *own]) == 0
     first, second = capfd.readouterr().err.splitlines()
-    assert first.startswith("encoded a picture of 51x45, ") and " bpp, " in first
-    assert second.startswith("decoded a picture of 51x45, ")
+    assert first.startswith(f"{stream}: picture of 51x45, ") and first.endswith(" bit/pixel")
+    assert second.startswith(f"{target}: picture of 51x45, ")
     data = Path(stream).read_bytes()
     with Image.open(target) as image:
         wanted = decode_picture(data, load_model(str(model_file)))

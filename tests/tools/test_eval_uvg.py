@@ -9,17 +9,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from colorvid.evaluation.compare import points, uvg
+from colorvid.evaluation.compare import points
+from colorvid.evaluation.compare.data_report import Report, marked
+from colorvid.evaluation.compare.data_sets import DATA_SETS, UVG
 from colorvid.evaluation.compare.points import Point
-from colorvid.evaluation.compare.published import load_curves
+from colorvid.evaluation.compare.published import load_bd_rates, load_curves
 from colorvid.evaluation.compare.report import Comparison
-from colorvid.evaluation.compare.uvg_report import Report, marked
 from colorvid.frame import Size
 from colorvid.io import VideoInfo, open_writer
 from tests.evaluation.compare import made_points
@@ -56,7 +58,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run.kill()
         run.communicate()
     assert run.returncode == -signal.SIGKILL
-    assert not (out / "uvg.json").exists()
+    assert not (out / "synthetic.json").exists()
     return out
 
 
@@ -78,20 +80,20 @@ def test_a_killed_run_goes_on_and_marks_everything_as_synthetic(
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     shown = capsys.readouterr()
     assert f"{POINTS} points, {len(kept)} of them kept from before" in shown.err
-    assert "[100.0%] 20/20 points, HoneyBee_192x112" in shown.err
+    assert "[100.0%] 20/20 points, HoneyBee_352x288" in shown.err
     assert shown.out.startswith("# synthetic: 2 sequences, 2 frames, key frame every 6\n")
 
     outputs = [path for path in stopped.iterdir() if path.is_file()]
     assert {path.name for path in outputs} >= {
-        "points.tsv", "curves.tsv", "bdrate.tsv", "published.tsv", "tables.md", "uvg.md",
-        "uvg.json", "compare.json", "rd-psnr-y-db.svg", "sequence-synthetic-Beauty.svg",
+        "points.tsv", "curves.tsv", "bdrate.tsv", "published.tsv", "tables.md", "synthetic.md",
+        "synthetic.json", "compare.json", "rd-psnr-y-db.svg", "clip-synthetic-Beauty.svg",
     }  # fmt: skip
     for path in outputs:
         assert "synthetic" in path.read_text(encoding="utf-8"), path
     frames = sorted(path.name for path in (stopped / "frames").iterdir())
     assert len(frames) == POINTS
     assert all(name.startswith("synthetic-") for name in frames)
-    summary = json.loads((stopped / "uvg.json").read_text())
+    summary = json.loads((stopped / "synthetic.json").read_text())
     assert (summary["data"], summary["frames"], summary["gop"]) == ("synthetic", 2, 6)
     for row in summary["bd_rates_published_indicative"]:
         assert row["refused_because"] == "the sequences are synthetic"
@@ -101,10 +103,11 @@ def test_a_killed_run_goes_on_and_marks_everything_as_synthetic(
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two good sequences, one too short, an archive; the size of UVG is a small one."""
-    monkeypatch.setattr(uvg, "SIZE", SMALL)
+    small = replace(UVG, size=SMALL)
+    monkeypatch.setitem(DATA_SETS, "uvg", small)
     data = tmp_path / "data"
     for name, count in (("Beauty", 2), ("Jockey", 3), ("YachtRide", 1)):
-        path = data / name / uvg.file_names(name, SMALL)[0]
+        path = data / name / small.file_names(name)[0]
         path.parent.mkdir(parents=True)
         with open_writer(path, VideoInfo(96, 72, Fraction(120))) as writer:
             for frame in moving_frames(count, 72, 96):
@@ -159,9 +162,10 @@ def _point(clip: str, quality: int, luma: float, rate: float) -> Point:
 
 def test_all_seven_are_compared_with_published_curves(tmp_path: Path) -> None:
     curve = [(10, 34.0, 0.01), (30, 37.0, 0.03), (50, 40.0, 0.1), (60, 42.0, 0.3)]
-    every = [_point(name, *point) for name in uvg.SEQUENCES for point in curve]
+    every = [_point(name, *point) for name in UVG.rates for point in curve]
     comparison = marked(Comparison.of(every, "default"), "UVG")
-    report = Report(comparison, "UVG", 96, 32, {}, load_curves(PUBLISHED))
+    path = PUBLISHED / "uvg.json"
+    report = Report(comparison, "UVG", 96, 32, {}, load_curves(path), load_bd_rates(path))
     report.write(tmp_path)
     by_name = {rate.curve.name: rate.result for rate in report.published}
     compared = {name for name, bd in by_name.items() if bd.percent is not None}
@@ -173,11 +177,32 @@ def test_all_seven_are_compared_with_published_curves(tmp_path: Path) -> None:
     assert vtm.overlap > 0.9
     text = (tmp_path / "uvg.md").read_text()
     assert "indicative only" in text
+    assert "| DCVC-RT fp16 | -24.0 % |" in text
     assert "frames and key frames differ" in text
     drawn = (tmp_path / "published.svg").read_text()
     for name in compared:
         assert f"<!-- {name}, published -->" in drawn
     assert "<!-- PSNR of YUV, 4:1:1, of the mean error [dB] -->" in drawn
+
+
+def test_another_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = replace(DATA_SETS["hevc-d"], size=SMALL)
+    monkeypatch.setitem(DATA_SETS, "hevc-d", small)
+    path, out = tmp_path / small.file_names("RaceHorses")[0], tmp_path / "out"
+    with open_writer(path, VideoInfo(96, 72, Fraction(30))) as writer:
+        for frame in moving_frames(2, 72, 96):
+            writer.write(frame)
+    command = ["--set", "hevc-d", "--data", str(tmp_path), "--out", str(out), "--frames", "2"]
+    assert main([*command, "--anchors", "none", "--qualities", "63,45,30,15"]) == 0
+    text = (out / "hevc-d.md").read_text()
+    assert text.startswith("# HEVC D: 1 sequence, 2 frames, key frame every 128\n")
+    assert "BasketballPass is left out: not found; expected BasketballPass_96x72_50.yuv" in text
+    assert "| DCVC-FM fp16 | -37.5 % |" in text
+    [row] = rows_of(out / "published.tsv")
+    assert row["published"] == "VTM 17.0 low-delay B (DCVC)"
+    assert json.loads((out / "hevc-d.json").read_text())["data"] == "HEVC D"
 
 
 def test_wrong_use_is_one_line_with_an_exit_code(
@@ -190,6 +215,9 @@ def test_wrong_use_is_one_line_with_an_exit_code(
         (["--data", str(tmp_path / "nowhere"), *out], 2, "No such file or directory"),
         (out, 1, "one of the arguments --data --synthetic is required"),
         ([*empty, "--sequences", "Foreman"], 1, "sequence 'Foreman' is unknown"),
+        ([*empty, "--set", "hevc-e"], 2, "holds none of FourPeople, Johnny, KristenAndSara"),
+        ([*empty, "--set", "hevc-a"], 1, "invalid choice: 'hevc-a'"),
+        (["--synthetic", *out, "--device", "abacus"], 1, "device 'abacus' cannot be used"),
         (["--synthetic", *out, "--qualities", "64"], 1, "quality 64 is not allowed"),
         ([*empty, "--frames", "0"], 1, "'0' must be a whole number, 1 or more"),
         (

@@ -27,9 +27,10 @@ from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.loop.trainer import Trainer
 from colorvid.training.loop.weights import averaged_weights, run_config
 from colorvid.training.recipe import KINDS, Recipe
-from colorvid.training.tasks.single import InterTask
+from colorvid.training.tasks.single import InterTask, IntraTask
 from tests import tiny
 from tests.clips import moving_frames
+from tests.conftest import write_clip
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -81,6 +82,24 @@ def test_training_from_the_command_line(data: Path, kind: str) -> None:
     for until, reached in (("2", 2), ("9", 3)):
         assert main([*arguments, "--until", until]) == 0
         assert load_checkpoint(run)["step"] == reached
+
+
+@pytest.mark.parametrize("kind", ["intra", "inter"])
+def test_held_out_data_are_those_of_another_folder(data: Path, kind: str) -> None:
+    other, run = data / "other", data / "run"
+    other.mkdir()
+    run.mkdir()
+    info = VideoInfo(width=96, height=64, rate=Fraction(25))
+    write_clip(other / "b.y4m", moving_frames(3, 64, 96, seed=5), info)
+    recipe = Recipe.read(config(data, kind), data, data, other)
+    task = recipe.task(run)
+    held_out = recipe.on_held_out(task, run)
+    assert held_out is not None and held_out.networks is task.networks
+    stores = [t.pictures if isinstance(t, IntraTask) else t.sequences for t in (task, held_out)]
+    sizes = [{(height, width) for _, height, width, *_ in store.entries} for store in stores]
+    assert sizes == [{(48, 64)}, {(64, 96)}]
+    assert recipe.on_held_out(task, run) is not None, "decoded once"
+    assert Recipe.read(config(data, kind), data, data).on_held_out(task, run) is None
 
 
 def test_errors_are_one_line(data: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -120,6 +120,7 @@ class ColorvidRun:
         inter_quality: quality of P and B frames; ``None`` = colorvid's own choice.
         model: name of a released model or path of a model file.
         threads: most GOPs to work on at once.
+        device: torch device that encodes and decodes.
     """
 
     gop: int
@@ -127,6 +128,7 @@ class ColorvidRun:
     inter_quality: int | None = None
     model: str = "default"
     threads: int = 1
+    device: str = "cpu"
 
     @property
     def suffix(self) -> str:
@@ -147,6 +149,7 @@ class ColorvidRun:
             "bframes": str(self.bframes),
             "inter_quality": "auto" if self.inter_quality is None else str(self.inter_quality),
             "threads": str(self.threads),
+            "device": self.device,
         }
 
     def encode(self, source: Path, target: Path, quality: int) -> Encoded:
@@ -161,6 +164,7 @@ class ColorvidRun:
             inter_quality=self.inter_quality,
             model=self.model,
             threads=self.threads,
+            device=self.device,
         )
         stream = probe(target)
         sizes = [frame.packet_bytes for frame in _as_displayed(stream)]
@@ -170,7 +174,9 @@ class ColorvidRun:
 
     def decode(self, coded: Path, target: Path, info: VideoInfo) -> float:
         """Decode into a ``.y4m`` file."""
-        report = decode_file(coded, target, model=self.model, threads=self.threads)
+        report = decode_file(
+            coded, target, model=self.model, threads=self.threads, device=self.device
+        )
         return report.seconds
 
     def frame_types(self, coded: Path) -> list[str]:

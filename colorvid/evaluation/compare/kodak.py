@@ -232,10 +232,11 @@ def _means_table(means: Sequence[MeanPoint], keys: Sequence[str]) -> str:
 def _bd_markdown(title: str, table: Sequence[BdFigure], clip: str) -> str:
     """One line for each codec: BD-rate and overlap of each metric; a dash where refused."""
     chosen = [figure for figure in table if figure.clip == clip]
+    nothing = dict.fromkeys((BD_TITLES[figure.metric] for figure in chosen), "-")
     lines = []
     for anchor in distinct(figure.anchor for figure in chosen):
         cells = {BD_TITLES[f.metric]: percent_cell(f.result) for f in chosen if f.anchor == anchor}
-        lines.append({"against": anchor} | cells)
+        lines.append({"against": anchor} | nothing | cells)
     if not lines:
         return ""
     refused = {

@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from colorvid.errors import ConfigError, InputError
+from colorvid.errors import ConfigError, InputError, OutputError
 from colorvid.evaluation.compare.choices import Memory
 from colorvid.evaluation.compare.clips import Clip, load, read_video, write_y4m
 from colorvid.evaluation.compare.codecs import Codec, Encoded, FileCodec, Settings
@@ -20,6 +21,7 @@ from colorvid.evaluation.score.extra import EXTRA_METRICS
 from colorvid.evaluation.score.frames import ScoredFrame, columns, score_frames
 from colorvid.frame import Frame, Size
 from colorvid.io import open_reader
+from colorvid.io.files import OutputFile, file_name, os_errors, write_output
 from colorvid.quality.metrics import METRICS, bits_per_pixel, kbit_per_second
 from colorvid.quality.scores import FrameScores, mean_scores
 
@@ -218,6 +220,8 @@ class Measuring:
         loader: reads a source; must be importable by its name.
         run: a name for this run; speeds are compared within one run.
         temporary: where files in between go; ``None`` = the folder of the system for them.
+        keep: folder for the coded files, made if missing; ``None`` = they are removed.
+        overwrite: replace files in ``keep`` that other runs left.
 
     Raises:
         ConfigError: a value is not allowed.
@@ -231,6 +235,8 @@ class Measuring:
     loader: Loader = load
     run: str = field(default_factory=run_id)
     temporary: Path | None = None
+    keep: Path | None = None
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that are not allowed."""
@@ -276,6 +282,31 @@ def _code(run: FileCodec, clip: Clip, quality: int, folder: Path, *, alone: bool
     return _Coded(first.result, second.result, startups, (first.peak_mb, second.peak_mb))
 
 
+def _kept_file(codec: Codec, clip: Clip, quality: int, folder: Path) -> Path:
+    """Where the coded file of a point is kept in ``folder``."""
+    return folder / file_name("", clip.name, f"-{codec.name}-{quality}{codec.run.suffix}")
+
+
+def is_kept(codec: Codec, clip: Clip, quality: int, how: Measuring) -> bool:
+    """Whether the coded file of a point is where ``how`` wants it, if it does."""
+    return how.keep is None or _kept_file(codec, clip, quality, how.keep).exists()
+
+
+def _place_to_keep(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Path | None:
+    """Where the coded file of a point goes, if it is kept; looked at before the work begins.
+
+    Raises:
+        OutputError: it cannot be written, or is there already.
+    """
+    if how.keep is None:
+        return None
+    with os_errors(str(how.keep), OutputError):
+        how.keep.mkdir(parents=True, exist_ok=True)
+    path = _kept_file(codec, clip, quality, how.keep)
+    OutputFile(path, overwrite=how.overwrite).discard()
+    return path
+
+
 @contextmanager
 def temporary_folder(parent: Path | None) -> Iterator[Path]:
     """A folder that is removed at the end; ``None`` = where the system has its own."""
@@ -301,7 +332,9 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Poi
 
     Raises:
         InputError: the decoded frames or the bytes of the frames are not as many as they must be.
+        OutputError: the coded file cannot be kept.
     """
+    place = _place_to_keep(codec, clip, quality, how)
     with temporary_folder(how.temporary) as folder:
         write_y4m(folder / "source.y4m", clip)
         coded = _code(codec.run, clip, quality, folder, alone=how.memory == "all")
@@ -312,11 +345,12 @@ def measure_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Poi
                 f"{codec.name}: frames have {sum(sizes)} bytes, their file {size_bytes}"
             )
         with open_reader(folder / "decoded.y4m") as reader:
-            scored = score_frames(
-                clip.frames, reader, clip.spec, frame_bytes=sizes, extra=how.extra
-            )
-            per_frame = tuple(scored)
+            score = partial(score_frames, frame_bytes=sizes, extra=how.extra, rate=clip.info.rate)
+            per_frame = tuple(score(clip.frames, reader, clip.spec))
         rgb = _score_rgb(clip, folder / "decoded.y4m") if how.rgb else None
+        if place is not None:
+            data = (folder / f"coded{codec.run.suffix}").read_bytes()
+            write_output(place, data, overwrite=how.overwrite)
         if how.memory == "one" and quality == codec.qualities[0]:
             peaks = _code(codec.run, clip, quality, folder, alone=True).peaks
             coded = replace(coded, peaks=peaks)

@@ -169,6 +169,50 @@ def load_curves(path: Path) -> list[PublishedCurve]:
         raise InputError(f"{path}: not a file of published curves ({error!r})") from None
 
 
+@dataclass(frozen=True, slots=True)
+class PublishedBd:
+    """A BD-rate that was published without its curve.
+
+    Attributes:
+        name: of the codec.
+        anchor: name of the published curve that it is against.
+        percent: negative = fewer bits than the anchor.
+        source: repository, commit and file.
+        note: how it was measured and copied.
+    """
+
+    name: str
+    anchor: str
+    percent: float
+    source: str
+    note: str
+
+
+def load_bd_rates(path: Path) -> list[PublishedBd]:
+    """The BD-rates of a file of published curves, under ``bd_rates``; none if it has no such key.
+
+    Raises:
+        InputError: the file cannot be read or is not such a file.
+    """
+    with os_errors(str(path), InputError):
+        text = path.read_text(encoding="utf-8")
+    try:
+        return [PublishedBd(**entry) for entry in json.loads(text).get("bd_rates", ())]
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InputError(f"{path}: not a file of published curves ({error!r})") from None
+
+
+def published_bd_markdown(rates: Sequence[PublishedBd]) -> str:
+    """BD-rates as others published them, one table for each anchor, with their notes."""
+    parts = []
+    for anchor in dict.fromkeys(rate.anchor for rate in rates):
+        here = [rate for rate in rates if rate.anchor == anchor]
+        table = markdown([{"codec": r.name, "BD-rate": f"{r.percent:+.1f} %"} for r in here])
+        notes = "\n".join(dict.fromkeys(f"- {r.note} ({r.source})" for r in here))
+        parts.append(f"BD-rates against {anchor}, as published:\n\n{table}\n\n{notes}")
+    return "\n\n".join(parts)
+
+
 def _curve(
     entry: Mapping[str, Any], definitions: Mapping[str, str], clips: tuple[str, ...]
 ) -> PublishedCurve:

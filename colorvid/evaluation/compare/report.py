@@ -16,12 +16,12 @@ from colorvid.evaluation.compare.machine import commit
 from colorvid.evaluation.compare.panels import FILES, Beside
 from colorvid.evaluation.compare.points import DRIFT, Point
 from colorvid.evaluation.compare.tables import (
-    BD_METRICS,
     DRIFT_FRAMES,
     BdFigure,
     MeanPoint,
     bd_markdown,
     bd_table,
+    curve_metrics,
     distinct,
     markdown,
     mean_curves,
@@ -34,6 +34,7 @@ from colorvid.evaluation.compare.tables import (
 from colorvid.evaluation.plots import rate_distortion
 from colorvid.io.files import file_name, os_errors, output_text
 from colorvid.quality.log import write_log
+from colorvid.system.text import plural
 
 _FORMAT = 1  # of compare.json
 SHOWN = ("rate_kbps", "psnr_yuv611_db", "psnr_y_db", "ms_ssim_y_db", "de00_mean")
@@ -44,6 +45,7 @@ _FILES = (
     "compare.json",
     "tables.md",
     "rd-*.svg",
+    "clip-*.svg",
     "frames/*.csv",
     *FILES,
 )
@@ -128,8 +130,11 @@ class Comparison:
     def notes(self) -> list[str]:
         """What the columns of speed and memory mean here."""
         cached = sum(point.cached for point in self.points)
+        found = [point.settings.get("threads") for point in self.points]
+        threads = "/".join(distinct(count for count in found if count is not None)) or "not known"
         return [
             f"Measured on: {'; '.join(distinct(point.machine for point in self.points))}. "
+            f"Threads of each codec: {threads}. "
             f"Points from the cache: {cached} of {len(self.points)}.",
             f"Ratios: frames per second over those of {_reference(self.points)} on the same clip "
             "in the same run, file to file, without start-up; - where the run was another one or "
@@ -188,12 +193,27 @@ class Comparison:
 
     def _draw(self, folder: Path) -> None:
         means = self.means
-        for metric in BD_METRICS:
+        for metric in curve_metrics(self.points):
             curves = {name: plotted(of_codec(means, name), metric) for name in self.codecs}
             drawn = {name: points for name, points in curves.items() if points}
             if drawn:
                 path = folder / f"rd-{metric.replace('_', '-')}.svg"
                 rate_distortion(path, {metric: drawn}, title=self.title())
+        for clip in self.clips if len(self.clips) > 1 else ():
+            self._draw_clip(folder, clip)
+
+    def _draw_clip(self, folder: Path, clip: str) -> None:
+        """The curves of one clip, all metrics side by side."""
+        points = [point for point in self.points if point.clip == clip]
+        panels = {}
+        for metric in curve_metrics(points):
+            curves = {name: plotted(of_codec(points, name), metric) for name in self.codecs}
+            drawn = {name: pairs for name, pairs in curves.items() if pairs}
+            if drawn:
+                panels[metric] = drawn
+        frames = plural(points[0].frames, "frame")
+        path = folder / file_name("clip-", clip, ".svg")
+        rate_distortion(path, panels, title=f"{clip}, {frames}")
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:

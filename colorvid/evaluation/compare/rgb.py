@@ -20,8 +20,8 @@ from colorvid.quality.metrics import QUALITY_CAP_DB, Metric, ms_ssim, ms_ssim_po
 Picture = NDArray[np.uint8]
 
 RGB_METRICS: dict[str, Metric] = {
-    "psnr_rgb_db": Metric("dB", "higher"),
-    "ms_ssim_rgb": Metric("1", "higher"),
+    "psnr_rgb_db": Metric("dB", "higher", "PSNR of RGB [dB]"),
+    "ms_ssim_rgb": Metric("1", "higher", "MS-SSIM of RGB"),
 }
 
 

@@ -27,12 +27,13 @@ from colorvid.evaluation.compare.codecs import Codec, ColorvidRun
 from colorvid.evaluation.compare.machine import source_digest
 from colorvid.evaluation.compare.points import Measuring, Point, temporary_folder
 from colorvid.io.files import os_errors, output_text
+from colorvid.models.loading import check_device
 
 _CACHE_FORMAT = 3  # raise when the columns of a cached point change
 _MEASURING = (
     *(f"quality/{name}.py" for name in ("ciede2000", "color", "metrics", "scores")),
     *(f"evaluation/score/{name}.py" for name in ("ciede_vmaf", "extra", "frames")),
-    "evaluation/score/skvideo_measures.py",
+    *(f"evaluation/score/{name}.py" for name in ("skvideo_measures", "xpsnr")),
     *(f"evaluation/compare/{name}.py" for name in ("anchors", "points", "rgb")),
 )
 """Source files that figures of a point depend on, whatever the codec."""
@@ -59,6 +60,7 @@ class Choice:
         inter_quality: of colorvid's P and B frames; ``None`` = colorvid's own choice.
         model: of colorvid.
         threads: of every codec.
+        device: torch device of colorvid.
     """
 
     gop: int | None = None
@@ -68,12 +70,13 @@ class Choice:
     inter_quality: int | None = None
     model: str = "default"
     threads: int = 1
+    device: str = "cpu"
 
     def codecs(self, sources: Sequence[Path]) -> list[Codec]:
         """colorvid, then the anchors.
 
         Raises:
-            ConfigError: an anchor is unknown or a quality is not allowed.
+            ConfigError: an anchor is unknown, a quality is not allowed, or there is no such device.
             ModelMismatch: there is no such model.
         """
 
@@ -89,7 +92,10 @@ class Choice:
                 raise ConfigError(
                     f"quality {quality} is not allowed; it must be 0..{QUALITIES - 1}"
                 )
-        own = ColorvidRun(gop, self.bframes, self.inter_quality, self.model, self.threads)
+        check_device(self.device)
+        own = ColorvidRun(
+            gop, self.bframes, self.inter_quality, self.model, self.threads, self.device
+        )
         own.settings(0)  # an unknown model is reported now
         return [
             Codec(OWN, tuple(sorted(chosen, reverse=True)), own),
@@ -101,14 +107,14 @@ def run_point(codec: Codec, clip: Clip, quality: int, how: Measuring) -> Point:
     """Measure one point, or take the stored result, whose ``cached`` is then ``True``.
 
     A stored result is taken if samples, settings (with versions, model and source code), metrics,
-    their source code and the way of measuring memory are the same. It keeps the speeds, machine
-    and run it had.
+    their source code and the way of measuring memory are the same, and the coded file is there if
+    it is to be kept. It keeps the speeds, machine and run it had.
     """
     if how.cache is None:
         return points.measure_point(codec, clip, quality, how)
     path = how.cache / f"{_key(codec, clip, quality, how)}.json"
     stored = _stored(path)
-    if stored is not None:
+    if stored is not None and points.is_kept(codec, clip, quality, how):
         return replace(stored, clip=clip.name, cached=True)
     point = points.measure_point(codec, clip, quality, how)
     with os_errors(str(how.cache), OutputError):

@@ -16,8 +16,9 @@ from colorvid.io.files import output_text
 from colorvid.quality.metrics import METRICS, BdRate, bd_rate
 from colorvid.system.text import printable
 
-BD_METRICS = ("psnr_y_db", "psnr_yuv611_db", "ms_ssim_y_db", "de00_mean")
-"""Figures that BD-rates are taken over; where lower is better, over the negated figure."""
+_ALL_METRICS = METRICS | EXTRA_METRICS
+BD_METRICS = tuple(name for name, metric in METRICS.items() if metric.curves)
+"""Figures that BD-rates are always taken over; where lower is better, over the negated figure."""
 DRIFT_FRAMES = 8
 CURVE_COLUMNS = (
     *("rate_bpp", "rate_kbps"),
@@ -221,8 +222,15 @@ def plotted(points: Iterable[Rated], metric: str) -> Curve:
 
 def curve(points: Iterable[Rated], metric: str) -> Curve:
     """The same with quality rising: a figure where lower is better is negated."""
-    sign = 1 if METRICS[metric].better == "higher" else -1
+    sign = 1 if _ALL_METRICS[metric].better == "higher" else -1
     return [(rate, sign * value) for rate, value in plotted(points, metric)]
+
+
+def curve_metrics(points: Iterable[Point]) -> tuple[str, ...]:
+    """Figures that BD-rates of these points are taken over: `BD_METRICS`, and those on request."""
+    known = {name for point in points for name, value in point.extra.items() if value is not None}
+    asked = (name for name, metric in EXTRA_METRICS.items() if metric.curves and name in known)
+    return (*BD_METRICS, *asked)
 
 
 def of_codec(points: Iterable[R], codec: str) -> list[R]:
@@ -264,12 +272,12 @@ def _compare(points: Sequence[Rated], test: str, anchor: str, metric: str) -> Bd
     return bd_rate(first, second)
 
 
-def bd_table(points: Sequence[RatedClip], test: str, anchors: Sequence[str]) -> list[BdFigure]:
+def bd_table(points: Sequence[Point], test: str, anchors: Sequence[str]) -> list[BdFigure]:
     """BD-rates of ``test`` against every anchor: one for each anchor, metric and clip."""
     return [
         BdFigure(test, anchor, metric, clip, result)
         for anchor in anchors
-        for metric in BD_METRICS
+        for metric in curve_metrics(points)
         for clip, result in bd_rates(points, test, anchor, metric).items()
     ]
 

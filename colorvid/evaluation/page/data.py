@@ -11,12 +11,9 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from colorvid.evaluation.compare.rgb import RGB_METRICS
 from colorvid.evaluation.plots import LABELS
-from colorvid.evaluation.score.extra import EXTRA_METRICS
 from colorvid.evaluation.score.frames import ScoredFrame
 from colorvid.evaluation.score.pictures import SCALE_DE, heat_map
-from colorvid.quality.metrics import METRICS
 
 BITS = "bits"
 """Column of the bits of a frame."""
@@ -185,14 +182,7 @@ class Page:
 
 def _described(column: str) -> str:
     """Name of a figure on an axis."""
-    if column == BITS:
-        return "bits of the frame"
-    if column in LABELS:
-        return LABELS[column]
-    metric = (METRICS | RGB_METRICS | EXTRA_METRICS)[column]
-    lower = " (lower is better)" if metric.better == "lower" else ""
-    unit = "" if metric.unit == "1" else f" [{metric.unit}]"
-    return f"{column}{unit}{lower}"
+    return "bits of the frame" if column == BITS else LABELS[column]
 
 
 def rounded(value: float | None) -> float | None:

@@ -1,46 +1,175 @@
-"""Figures of merit that are computed on request only: slow, or of use for comparison alone."""
+"""Figures of merit that are computed on request only: slow, or of use for comparison alone.
+
+An entry in ``EXTRA_CHOICES`` is all that a metric needs besides its function: options, tables,
+files, plots and BD-rates follow from it.
+"""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 
+from colorvid.errors import ConfigError
 from colorvid.evaluation.score.ciede_vmaf import ciede_vmaf
 from colorvid.evaluation.score.skvideo_measures import niqe, strred_pair
+from colorvid.evaluation.score.xpsnr import XPSNR_MIN_SIDE_PX, XpsnrScorer, check_xpsnr
 from colorvid.frame import Frame
-from colorvid.quality.color import ColorSpec
-from colorvid.quality.metrics import Metric
+from colorvid.quality.color import ColorSpec, frame_to_rgb
+from colorvid.quality.metrics import QUALITY_CAP_DB, Metric, psnr, weighted_psnr
 
 Scores = dict[str, float | None]
-
-EXTRA_METRICS: dict[str, Metric] = {
-    "ciede_vmaf": Metric("dB", "higher"),
-    "niqe": Metric("NIQE", "lower"),
-    "niqe_reference": Metric("NIQE", "lower"),
-    "strred_spatial": Metric("ST-RRED", "lower"),
-    "strred_temporal": Metric("ST-RRED", "lower"),
-}
-"""Columns of the extra metrics."""
-
-EXTRA_CHOICES: dict[str, tuple[str, ...]] = {
-    "ciede_vmaf": ("ciede_vmaf",),
-    "niqe": ("niqe", "niqe_reference"),
-    "strred": ("strred_spatial", "strred_temporal"),
-}
-"""Columns, in ``EXTRA_METRICS``, of each name that can be asked for."""
 
 Scorer = Callable[[Frame, Frame], Scores]
 """Gets reference and decoded frame, in display order and each pair once; gives the columns."""
 
 
-def extra_scorer(names: Sequence[str], spec: ColorSpec) -> Scorer:
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is known of the videos that are compared.
+
+    Attributes:
+        spec: what the samples of both mean.
+        rate: frames per second; ``None`` = not known.
+    """
+
+    spec: ColorSpec
+    rate: Fraction | None = None
+
+
+def _nothing() -> None:
+    """What needs no check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A metric on request.
+
+    Attributes:
+        columns: its figures, by name.
+        scorer: makes what computes them for one video.
+        check: raises `ColorvidError` where it cannot be computed.
+    """
+
+    columns: dict[str, Metric]
+    scorer: Callable[[Scene], Scorer]
+    check: Callable[[], None] = _nothing
+
+
+class _StrredScorer:
+    """Scores pairs of frames when the second one comes; the first one has no figures."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._spec = scene.spec
+        self._first: tuple[Frame, Frame] | None = None
+
+    def __call__(self, reference: Frame, decoded: Frame) -> Scores:
+        """Take the next frame of both videos."""
+        if self._first is None:
+            self._first = reference, decoded
+            return dict.fromkeys(_STRRED)
+        before, self._first = self._first, None
+        parts = strred_pair((before[0].y, reference.y), (before[1].y, decoded.y), self._spec)
+        return dict(zip(_STRRED, parts, strict=True))
+
+
+def _ciede_vmaf(scene: Scene) -> Scorer:
+    return lambda reference, decoded: {"ciede_vmaf": ciede_vmaf(reference, decoded)}
+
+
+def _niqe(scene: Scene) -> Scorer:
+    return lambda reference, decoded: {
+        "niqe": niqe(decoded.y, scene.spec),
+        "niqe_reference": niqe(reference.y, scene.spec),
+    }
+
+
+def _rgb(scene: Scene) -> Scorer:
+    """PSNR of both frames as 8-bit RGB."""
+
+    def score(reference: Frame, decoded: Frame) -> Scores:
+        one, two = (frame_to_rgb(frame, scene.spec) for frame in (reference, decoded))
+        return {"psnr_rgb420_db": min(psnr(one, two), QUALITY_CAP_DB)}
+
+    return score
+
+
+def _xpsnr(scene: Scene) -> Scorer:
+    scorer = XpsnrScorer(scene.rate)
+
+    def score(reference: Frame, decoded: Frame) -> Scores:
+        planes = scorer(reference, decoded)
+        if planes is None:
+            return dict.fromkeys(_XPSNR)
+        return dict(zip(_XPSNR, (*planes, weighted_psnr(planes)), strict=True))
+
+    return score
+
+
+_SMALL = f"a side of luma is below {XPSNR_MIN_SIDE_PX} samples"
+_XPSNR = {
+    "xpsnr_y_db": Metric("dB", "higher", "XPSNR of Y [dB]", curves=True, absent=_SMALL),
+    "xpsnr_u_db": Metric("dB", "higher", "XPSNR of U [dB]", absent=_SMALL),
+    "xpsnr_v_db": Metric("dB", "higher", "XPSNR of V [dB]", absent=_SMALL),
+    "xpsnr_yuv611_db": Metric(
+        "dB", "higher", "XPSNR of YUV, 6:1:1 [dB]", curves=True, absent=_SMALL
+    ),
+}
+_SHORT = "needs two frames or more"
+_STRRED = {
+    f"strred_{part}": Metric(
+        "ST-RRED", "lower", f"ST-RRED, {part} part (lower is better)", absent=_SHORT
+    )
+    for part in ("spatial", "temporal")
+}
+
+EXTRA_CHOICES: dict[str, Extra] = {
+    "ciede_vmaf": Extra(
+        {"ciede_vmaf": Metric("dB", "higher", "ciede2000 of libvmaf [dB]")}, _ciede_vmaf
+    ),
+    "niqe": Extra(
+        {
+            "niqe": Metric("NIQE", "lower", "NIQE (lower is better)"),
+            "niqe_reference": Metric("NIQE", "lower", "NIQE of the original (lower is better)"),
+        },
+        _niqe,
+    ),
+    "rgb": Extra(
+        {"psnr_rgb420_db": Metric("dB", "higher", "PSNR of RGB of 4:2:0 [dB]", curves=True)}, _rgb
+    ),
+    "strred": Extra(_STRRED, _StrredScorer),
+    "xpsnr": Extra(_XPSNR, _xpsnr, check_xpsnr),
+}
+"""What can be asked for, by name."""
+
+EXTRA_METRICS: dict[str, Metric] = {
+    name: metric for extra in EXTRA_CHOICES.values() for name, metric in extra.columns.items()
+}
+"""All their columns."""
+
+
+def check_extra(names: Sequence[str]) -> None:
+    """Refuse metrics that cannot be computed, before anything is.
+
+    Raises:
+        ConfigError: a name is not in ``EXTRA_CHOICES``.
+        ColorvidError: something is missing for it.
+    """
+    for name in names:
+        if name not in EXTRA_CHOICES:
+            raise ConfigError(f"metric {name!r} is unknown; use {', '.join(EXTRA_CHOICES)}")
+        EXTRA_CHOICES[name].check()
+
+
+def extra_scorer(names: Sequence[str], scene: Scene) -> Scorer:
     """What computes the extra metrics of one video.
 
     Args:
         names: of ``EXTRA_CHOICES``, checked by the caller.
-        spec: what the samples mean.
+        scene: what is known of the video.
     """
-    scorers = [_SCORERS[name](spec) for name in names]
+    scorers = [EXTRA_CHOICES[name].scorer(scene) for name in names]
 
     def score(reference: Frame, decoded: Frame) -> Scores:
         scores: Scores = {}
@@ -59,45 +188,10 @@ def strred(frames: Sequence[Mapping[str, float | None]]) -> float | None:
         with fewer than two frames or without the columns.
     """
     means = []
-    for column in EXTRA_CHOICES["strred"]:
+    for column in _STRRED:
         found = (frame.get(column) for frame in frames)
         values = [value for value in found if value is not None]
         if not values:
             return None
         means.append(statistics.fmean(values))
     return means[0] * means[1]
-
-
-class _StrredScorer:
-    """Scores pairs of frames when the second one comes; the first one has no figures."""
-
-    def __init__(self, spec: ColorSpec) -> None:
-        self._spec = spec
-        self._first: tuple[Frame, Frame] | None = None
-
-    def __call__(self, reference: Frame, decoded: Frame) -> Scores:
-        """Take the next frame of both videos."""
-        if self._first is None:
-            self._first = reference, decoded
-            return dict.fromkeys(EXTRA_CHOICES["strred"])
-        before, self._first = self._first, None
-        parts = strred_pair((before[0].y, reference.y), (before[1].y, decoded.y), self._spec)
-        return dict(zip(EXTRA_CHOICES["strred"], parts, strict=True))
-
-
-def _ciede_vmaf(spec: ColorSpec) -> Scorer:
-    return lambda reference, decoded: {"ciede_vmaf": ciede_vmaf(reference, decoded)}
-
-
-def _niqe(spec: ColorSpec) -> Scorer:
-    return lambda reference, decoded: {
-        "niqe": niqe(decoded.y, spec),
-        "niqe_reference": niqe(reference.y, spec),
-    }
-
-
-_SCORERS: dict[str, Callable[[ColorSpec], Scorer]] = {
-    "ciede_vmaf": _ciede_vmaf,
-    "niqe": _niqe,
-    "strred": _StrredScorer,
-}

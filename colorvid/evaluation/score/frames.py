@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import zip_longest
 
-from colorvid.errors import ConfigError, InputError
-from colorvid.evaluation.score.extra import EXTRA_CHOICES, extra_scorer
+from colorvid.errors import InputError
+from colorvid.evaluation.score.extra import EXTRA_CHOICES, Scene, check_extra, extra_scorer
 from colorvid.frame import Frame
 from colorvid.quality.color import ColorSpec
 from colorvid.quality.metrics import METRICS
@@ -74,12 +75,10 @@ def columns(extra: Sequence[str] = ()) -> tuple[str, ...]:
         extra: names in ``EXTRA_CHOICES``.
 
     Raises:
-        ConfigError: an extra metric is unknown.
+        ColorvidError: an extra metric is unknown, or cannot be computed here.
     """
-    for name in extra:
-        if name not in EXTRA_CHOICES:
-            raise ConfigError(f"metric {name!r} is unknown; use {', '.join(EXTRA_CHOICES)}")
-    further = (column for name in dict.fromkeys(extra) for column in EXTRA_CHOICES[name])
+    check_extra(extra)
+    further = (column for name in dict.fromkeys(extra) for column in EXTRA_CHOICES[name].columns)
     return ("frame", "bytes", *METRICS, *further)
 
 
@@ -90,6 +89,7 @@ def score_frames(
     *,
     frame_bytes: Sequence[int] | None = None,
     extra: Sequence[str] = (),
+    rate: Fraction | None = None,
 ) -> Iterator[ScoredFrame]:
     """Score decoded frames against their references, as they come.
 
@@ -100,16 +100,17 @@ def score_frames(
         spec: what the samples of both mean.
         frame_bytes: coded size of each frame, in display order; ``None`` = not known.
         extra: names in ``EXTRA_CHOICES``, computed besides ``METRICS``.
+        rate: frames per second; ``None`` = not known.
 
     Yields:
         Each frame with the figures of `colorvid.quality.scores.score_frame` and the extra ones.
 
     Raises:
         InputError: the numbers of frames differ (both are named), or the sizes do.
-        ConfigError: an extra metric is unknown.
+        ColorvidError: an extra metric is unknown, or cannot be computed here.
     """
     columns(extra)
-    further = extra_scorer(tuple(dict.fromkeys(extra)), spec)
+    further = extra_scorer(tuple(dict.fromkeys(extra)), Scene(spec, rate))
     first, second = iter(reference), iter(decoded)
     count = 0
     for one, two in zip_longest(first, second):

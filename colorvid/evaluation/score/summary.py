@@ -19,7 +19,6 @@ from colorvid.evaluation.score.video import Colors, Video
 from colorvid.files.reports import Progress
 from colorvid.quality.metrics import (
     METRICS,
-    MS_SSIM_MIN_SIDE_PX,
     bits_per_pixel,
     kbit_per_second,
 )
@@ -76,7 +75,12 @@ def score_videos(
     rows: list[ScoredFrame] = []
     start, size = time.perf_counter(), 0
     scored = score_frames(
-        originals, results, colors.spec, frame_bytes=decoded.frame_bytes, extra=extra
+        originals,
+        results,
+        colors.spec,
+        frame_bytes=decoded.frame_bytes,
+        extra=extra,
+        rate=decoded.rate or reference.rate,
     )
     for row in scored:
         rows.append(row)
@@ -214,7 +218,7 @@ def figure_rows(summary: Summary) -> list[tuple[str, str, str, str, str]]:
     for name, found in summary.figures.items():
         metric = _ALL_METRICS[name]
         if found is None:
-            rows.append((name, "-", "-", "-", _why_none(name)))
+            rows.append((name, "-", "-", "-", metric.absent))
             continue
         unit = "0..1" if metric.unit == "1" else metric.unit
         text = f"{unit}, {metric.better} is better"
@@ -246,13 +250,6 @@ def _rate(summary: Summary) -> str:
     return f"{', '.join(parts)} ({summary.size_bytes} bytes: {source})"
 
 
-def _why_none(name: str) -> str:
-    """Why a metric has no figure."""
-    if name.startswith("ms_ssim"):
-        return f"a side of luma is below {MS_SSIM_MIN_SIDE_PX} samples"
-    return "needs two frames or more"
-
-
 def as_json(summary: Summary, rows: Sequence[ScoredFrame]) -> str:
     """Summary and rows as JSON; figures that do not exist are ``null``."""
     colors = summary.colors
@@ -274,7 +271,10 @@ def as_json(summary: Summary, rows: Sequence[ScoredFrame]) -> str:
         "rate_kbps": summary.rate_kbps,
         "strred": summary.strred,
         "metrics": {
-            name: None if found is None else asdict(found) | asdict(_ALL_METRICS[name])
+            name: None
+            if found is None
+            else asdict(found)
+            | {"unit": _ALL_METRICS[name].unit, "better": _ALL_METRICS[name].better}
             for name, found in summary.figures.items()
         },
         "rows": [row.as_dict() for row in rows],

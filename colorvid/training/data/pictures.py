@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from colorvid.config import QUALITIES
 from colorvid.errors import InputError
 from colorvid.nn.transforms import UNIT
 from colorvid.training import group
 from colorvid.training.data.sources import DataConfig, Planes
+from colorvid.training.progress import shown
 
 Entry = tuple[int, ...]
 
@@ -132,7 +132,7 @@ class PictureStore:
         def write(file: BinaryIO) -> list[Entry]:
             entries: list[Entry] = []
             sources = config.sources(root)
-            for number, source in enumerate(tqdm(sources, desc="decoding", disable=None)):
+            for number, source in enumerate(shown(sources, "decoding", "source")):
                 for planes in source.planes(every):
                     entries.append((file.tell(), *planes[0].shape, number))
                     file.writelines(plane.tobytes() for plane in planes)

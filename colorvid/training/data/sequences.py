@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from colorvid.codec.loop import ClosedLoop, CodedStep
 from colorvid.codec.settings import EncoderSettings
@@ -35,6 +34,7 @@ from colorvid.nn.transforms import UNIT
 from colorvid.training import group
 from colorvid.training.data.pictures import Entry, draw_places, open_store
 from colorvid.training.data.sources import DataConfig, Planes
+from colorvid.training.progress import shown
 
 CELL = INTRA_BLOCK
 """Luma samples; crops lie on multiples of it, and it is what of them counts or not."""
@@ -161,8 +161,8 @@ def sample_of(model: VideoModel, step: InterStep) -> Sample:
     assert references is not None and motion is not None
     prediction, _ = model.predict(motion, references)
     planes = []
-    for shown in (step.coded.source, prediction, references.past.picture):
-        y, uv = (p.to(torch.uint8)[0].numpy() for p in shown.padded())
+    for picture in (step.coded.source, prediction, references.past.picture):
+        y, uv = (p.to(torch.uint8)[0].numpy() for p in picture.padded())
         planes += [y[0], uv]
     nearer = references.nearer
     symbols = (s[0].clamp(-127, 127).to(torch.int8).numpy() for s in (nearer.luma, nearer.chroma))
@@ -215,7 +215,7 @@ class SequenceStore:
             generator = np.random.default_rng(config.seed)
             entries: list[Entry] = []
             clips = config.clips(root) * config.passes
-            for clip in tqdm(clips, desc="coding clips", disable=None):
+            for clip in shown(clips, "coding", "clip"):
                 planes = list(itertools.islice(clip.planes(), config.frames or None))
                 frames = vary_clip(planes, generator)
                 settings = draw_settings(generator, config.bframes)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -35,6 +38,17 @@ class WeightAverage:
         decay = 0.0 if rounding else min(self._decay, step / (step + _YOUNG))
         averages = [self.values[name] for name in self._names]
         torch._foreach_lerp_(averages, self._trained, 1 - decay)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """In the block the networks have the averaged weights; without gradients."""
+        own = [weights.detach().clone() for weights in self._trained]
+        with torch.no_grad():
+            torch._foreach_copy_(self._trained, [self.values[name] for name in self._names])
+            try:
+                yield
+            finally:
+                torch._foreach_copy_(self._trained, own)
 
     def follow_centres(self) -> None:
         """Bring the centres of all convolutions closer to the means of this step's inputs."""

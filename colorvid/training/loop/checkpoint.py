@@ -91,6 +91,13 @@ def has_checkpoint(run: Path) -> bool:
     return (run / FOLDER / _MANIFEST).exists()
 
 
+def saved_step(run: Path) -> int | None:
+    """Number of steps in the checkpoint of ``run``; None if it has none."""
+    if not has_checkpoint(run):
+        return None
+    return int(json.loads((run / FOLDER / _MANIFEST).read_text())["step"])
+
+
 def load_checkpoint(run: Path) -> dict[str, Any]:
     """The state that was saved last in ``run``, its tensors in the memory of the CPU.
 

@@ -24,8 +24,9 @@ class ScheduleConfig:
             while rounding the weights themselves: what was trained is their rounding, and a mean of
             weights is rounded otherwise.
         checkpoint: seconds between checkpoints.
+        validation: steps between two validation losses; 0 = none.
         bfloat16: run convolutions in bfloat16, except while rounding: it is coarser than the grids.
-            Where that is much slower, see `bfloat16_pays`, a new run is one in float32.
+            Where that is slower, see `bfloat16_pays`, a new run is one in float32.
         seed: of everything random.
         pieces: a run that starts from another goes on at that one's step, see `Trainer`.
         only: starts of the names of the networks that are trained, from scratch; all others
@@ -45,6 +46,7 @@ class ScheduleConfig:
     clip: float = 1.0
     average: float = 0.998
     checkpoint: float = 180.0
+    validation: int = 250
     bfloat16: bool = True
     seed: int = 1
     pieces: bool = False

@@ -6,8 +6,8 @@ What surrounds it stands in files of their own: `schedule`, `batches`, `gradient
 
 from __future__ import annotations
 
-import sys
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,20 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from colorvid.errors import ConfigError
-from colorvid.system.pace import Pace
-from colorvid.system.text import duration
+from colorvid.system.interrupts import uninterrupted
 from colorvid.training import group
 from colorvid.training.loop.average import WeightAverage
 from colorvid.training.loop.batches import Batches
 from colorvid.training.loop.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from colorvid.training.loop.gradients import Gradients, Task, bfloat16_pays
-from colorvid.training.loop.log import LOG_EVERY, log_step
+from colorvid.training.loop.log import LOG_EVERY, TRAINING, VALIDATION, Log
 from colorvid.training.loop.optimiser import make_optimisers
 from colorvid.training.loop.schedule import ScheduleConfig
+from colorvid.training.loop.validation import Validation
 from colorvid.training.loop.weights import begin_from
+from colorvid.training.progress import Line
 from colorvid.training.tasks.loss import Figures
 
 
@@ -83,6 +83,7 @@ class Trainer:
         self._average = WeightAverage(task.networks, schedule.average)
         self._bfloat16 = schedule.bfloat16 and bfloat16_pays(device)
         self._kind: tuple[bool, int, int] | None = None
+        self._saved = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
         if has_checkpoint(folder):
             self._resume()
@@ -105,30 +106,52 @@ class Trainer:
         """The averaged weights by name, which are exported."""
         return self._average.values
 
-    def run(self, until: int | None = None) -> None:
-        """Train to the end of the schedule, or to step ``until``; write checkpoint and log."""
+    def run(self, until: int | None = None, held_out: Task | None = None) -> None:
+        """Train to the end of the schedule, or to step ``until``; write checkpoint and logs.
+
+        A signal that Python turns into `KeyboardInterrupt` waits for the end of a step; then the
+        checkpoint is written, and the exception passes. Of several processes, which may be at
+        different steps then, none writes: the last checkpoint is what is left.
+
+        Args:
+            until: stop after this step; None = at the end of the schedule.
+            held_out: the same networks on other data, for the validation loss; None = crops of
+                the training data.
+        """
         steps = self._schedule.steps
         end = steps if until is None else min(until, steps)
-        saved = time.monotonic()
-        leads = group.is_leader()
-        quiet = None if leads else True
-        bar = tqdm(total=end, initial=self.step, desc="training", disable=quiet, mininterval=5)
-        pace, first = Pace(), self.step
-        while self.step < end:
-            figures = self._advance()
-            bar.update()
-            if leads and bar.disable and sys.stderr and pace.due():  # it is no terminal
-                left = duration(pace.left(self.step - first, end - first))
-                line = f"training: step {self.step} of {end}, {left} left"
-                print(line, file=sys.stderr, flush=True)
-            if self.step % LOG_EVERY == 0:
-                log_step(self._folder, self.step, figures)
-            if leads and time.monotonic() - saved > self._schedule.checkpoint:
+        log, line = Log(self._folder, self.step), Line("training", "step", end, self.step)
+        validation, every = None, self._schedule.validation
+        if every and end // every > self.step // every:
+            validation = Validation(held_out or self.task, self._schedule, self._device)
+        alone = group.size() == 1
+        try:
+            while self.step < end:
+                with uninterrupted() if alone else nullcontext():
+                    self._do_step(log, line, validation)
+        except KeyboardInterrupt:
+            if alone:
                 self.save()
-                saved = time.monotonic()
-        bar.close()
-        if leads:
+            raise
+        finally:
+            line.close()
+            log.close()
+        if group.is_leader():
             self.save()
+
+    def _do_step(self, log: Log, line: Line, validation: Validation | None) -> None:
+        """Do one step, with all that is due after it."""
+        schedule = self._schedule
+        figures = self._advance()
+        if self.step % LOG_EVERY == 0:
+            log.write(TRAINING, self.step, figures)
+        if validation is not None and self.step % schedule.validation == 0:
+            means = log.write(VALIDATION, self.step, validation(self._average))
+            line.note = f"validation loss {means['loss']:.4f}"
+        line.advance()
+        if group.is_leader() and time.monotonic() - self._saved > schedule.checkpoint:
+            self.save()
+            self._saved = time.monotonic()
 
     def _advance(self) -> Figures:
         """Do one step; gives its figures and the norm of its gradient."""

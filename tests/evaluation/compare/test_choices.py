@@ -43,6 +43,8 @@ def test_wrong_choices_are_refused() -> None:
         Choice(anchors=("x264", "none")).codecs(CLIPS)
     with pytest.raises(ConfigError, match=r"quality 64 is not allowed; it must be 0..63"):
         Choice(qualities=(1, 64)).codecs(CLIPS)
+    with pytest.raises(ConfigError, match="device 'abacus' cannot be used"):
+        Choice(device="abacus").codecs(CLIPS)
     with pytest.raises(ModelMismatch, match="model 'nothing'"):
         Choice(model="nothing").codecs(CLIPS)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import colorvid
 from colorvid.errors import ModelMismatch
+from colorvid.evaluation.compare import codecs
 from colorvid.evaluation.compare.clips import read_video, write_y4m
 from colorvid.evaluation.compare.codecs import ColorvidRun, Settings, codec_digest, model_identity
 from colorvid.quality.metrics import psnr
@@ -39,6 +41,23 @@ def test_settings_name_model_and_source(tmp_path: Path) -> None:
     assert (settings["quality"], settings["gop"], settings["inter_quality"]) == ("40", "8", "auto")
     other = ColorvidRun(8, model=str(tmp_path / "other.safetensors")).settings(40)
     assert other["model_file"] != settings["model_file"]
+
+
+def test_the_device_does_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    devices: list[str] = []
+    plain = codecs.encode_file, codecs.decode_file
+    for name, function in zip(("encode_file", "decode_file"), plain, strict=True):
+
+        def noted(*paths: Path, device: str, run: Any = function, **options: Any) -> Any:
+            devices.append(device)
+            return run(*paths, **options)
+
+        monkeypatch.setattr(codecs, name, noted)
+    clip, run = moving_clip(1), ColorvidRun(gop=1, device="abacus")
+    write_y4m(tmp_path / "a.y4m", clip)
+    run.encode(tmp_path / "a.y4m", tmp_path / "a.clv", 20)
+    run.decode(tmp_path / "a.clv", tmp_path / "b.y4m", clip.info)
+    assert devices == ["abacus"] * 2 and run.settings(20)["device"] == "abacus"
 
 
 def test_a_model_that_is_not_there_is_refused() -> None:

@@ -81,8 +81,10 @@ def test_ms_ssim_in_db_is_that_of_the_mean() -> None:
 def test_published_curves_are_drawn_dashed_and_marked(tmp_path: Path) -> None:
     text = write_report(results(load_curves(KODAK)), tmp_path)
     svg = (tmp_path / "figure2-rgb.svg").read_text(encoding="utf-8")
-    assert svg.count("(published) -->") == 4 and "<!-- 4:2:0 alone -->" in svg
+    assert svg.count("(published) -->") == 5 and "<!-- 4:2:0 alone -->" in svg
     assert "not measured here" in text and "| vtm (published) |" in text
+    [line] = [row for row in text.splitlines() if row.startswith("| Cool-chic 5.0 (published)")]
+    assert line.endswith(" | - |"), "only its PSNR was published"
     assert "no loss besides they are 45.00 dB and 0.9995" in text
     planes = (tmp_path / "figure2-yuv.svg").read_text(encoding="utf-8")
     assert "published" not in planes and "<!-- colorvid -->" in planes

@@ -10,18 +10,21 @@ from typing import Any
 import pytest
 
 from colorvid.errors import InputError
+from colorvid.evaluation.compare.data_sets import DATA_SETS
+from colorvid.evaluation.compare.data_sets import UVG as UVG_SET
 from colorvid.evaluation.compare.points import Point
 from colorvid.evaluation.compare.published import (
     DEFINITIONS,
     PublishedCurve,
     compare,
+    load_bd_rates,
     load_curves,
     measured_curve,
     panels,
+    published_bd_markdown,
     rates_markdown,
 )
 from colorvid.evaluation.compare.rgb import RgbScores
-from colorvid.evaluation.compare.uvg import SEQUENCES
 from colorvid.evaluation.score.frames import ScoredFrame
 from colorvid.quality.metrics import bd_rate
 from tests.evaluation.compare import made_points
@@ -121,15 +124,52 @@ def test_too_little_overlap_is_refused_by_the_bd_rate() -> None:
     assert "overlap by 0%" in compare(points(), [far])[0].result.reason
 
 
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_every_data_set_has_published_curves_of_its_sequences(name: str) -> None:
+    path = PUBLISHED / f"{name}.json"
+    curves = {one.name: one for one in load_curves(path)}
+    vtm = curves["VTM 17.0 low-delay B (DCVC)"]
+    assert set(vtm.by_clip) == set(DATA_SETS[name].rates) == set(vtm.clips)
+    assert all(len(points) == 10 for points in vtm.by_clip.values())
+    rates = load_bd_rates(path)
+    assert {rate.anchor for rate in rates} == {vtm.name}
+    assert {"DCVC-FM fp16", "DCVC-RT fp16"} <= {rate.name for rate in rates}
+
+
+def test_published_bd_rates_of_uvg() -> None:
+    rates = load_bd_rates(UVG)
+    assert {rate.name: rate.percent for rate in rates}["DCVC-RT fp16"] == -24.0
+    text = published_bd_markdown(rates)
+    assert text.startswith("BD-rates against VTM 17.0 low-delay B (DCVC), as published:\n\n|")
+    assert "| DCVC-FM fp16 | -16.8 % |" in text and "read by eye from a picture" in text
+    assert load_bd_rates(KODAK) == []
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"bd_rates": [{"name": "x"}]}'])
+def test_files_without_bd_rates_that_can_be_read(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"a.json: not a file of published curves"):
+        load_bd_rates(path)
+
+
+def test_the_curve_of_a_definition_that_is_not_measured_is_refused() -> None:
+    """Cool-chic's video curve: the decibels of a weighted error."""
+    curves = [c for c in load_curves(PUBLISHED / "hevc-c.json") if c.name.startswith("Cool-chic")]
+    [rate] = compare(points(("BQMall",)), curves)
+    assert rate.result.percent is None
+    assert rate.result.reason.startswith("its PSNR is not measured here: -10 log10 of (4 MSE")
+
+
 def test_the_shipped_curves_of_uvg() -> None:
     curves = {one.name: one for one in load_curves(UVG)}
     x265 = curves["x265 medium zerolatency (CompressAI)"]
-    assert x265.points(SEQUENCES)[0] == pytest.approx((0.4476571, 44.82218))
+    assert x265.points(tuple(UVG_SET.rates))[0] == pytest.approx((0.4476571, 44.82218))
     assert x265.figure == "yuv411_of_mean_error"
     vtm = curves["VTM 17.0 low-delay B (DCVC)"]
-    assert set(vtm.by_clip) == set(SEQUENCES)
+    assert set(vtm.by_clip) == set(tuple(UVG_SET.rates))
     # The mean as published there, to the digits that its sequences are given with.
-    assert vtm.points(SEQUENCES)[0] == pytest.approx((0.065904, 43.024913), abs=1e-6)
+    assert vtm.points(tuple(UVG_SET.rates))[0] == pytest.approx((0.065904, 43.024913), abs=1e-6)
     for one in curves.values():
         assert one.source and one.frames and one.gop and one.definition
         known = [one.mean] if one.mean else list(one.by_clip.values())
@@ -163,12 +203,13 @@ def test_the_shipped_curves_of_kodak_rise_and_say_where_they_are_from() -> None:
     curves = load_curves(KODAK)
     names = {"bmshj2018-hyperprior", "cheng2020-anchor", "jpeg", "vtm"}
     assert {(one.name, one.figure) for one in curves} == {
-        (name, figure) for name in names for figure in ("psnr_rgb_db", "ms_ssim_rgb_db")
+        ("Cool-chic 5.0", "psnr_rgb_db"),
+        *((name, figure) for name in names for figure in ("psnr_rgb_db", "ms_ssim_rgb_db")),
     }
     for one in curves:
         assert one.source and one.codec and one.definition and len(one.clips) == 24
         rates, values = zip(*one.mean, strict=True)
-        assert len(rates) >= 6 and 0.04 < rates[0] and rates[-1] < 4
+        assert len(rates) >= 5 and 0.04 < rates[0] and rates[-1] < 4
         assert list(rates) == sorted(rates) and list(values) == sorted(values)
         least, most = (23, 47) if one.figure == "psnr_rgb_db" else (7, 29)
         assert least < values[0] and values[-1] < most

@@ -64,7 +64,9 @@ def test_every_file_is_written(points: list[Point], tmp_path: Path) -> None:
     point = next(p for p in rows if (p["clip"], p["quality"]) == ("one", "0"))
     assert sum(int(row["bytes"]) for row in per_frame) == int(point["size_bytes"])
     plots = sorted(path.name for path in out.glob("*.svg"))
-    assert plots == ["rd-de00-mean.svg", "rd-psnr-y-db.svg", "rd-psnr-yuv611-db.svg"]  # no MS-SSIM
+    means = ["rd-de00-mean.svg", "rd-psnr-y-db.svg", "rd-psnr-yuv611-db.svg"]  # no MS-SSIM
+    assert plots == ["clip-one.svg", "clip-two.svg", *means]
+    assert (out / "clip-one.svg").read_text().count('<g id="axes_') == 3
     assert {p.name for p in tmp_path.rglob(".*")} == set()
 
 
@@ -73,6 +75,7 @@ def test_the_tables_say_how_it_was_measured(points: list[Point]) -> None:
     start = "\n## Mean over 2 sources\n\n| codec | quality |"
     assert f"{start} clips | rate_bpp | rate_kbps |" in text
     assert text.index("BD-rate") < text.index(start), "what it comes to stands first"
+    assert "Threads of each codec: 1. Points from the cache" in text
     assert "Points from the cache: 0 of 16." in text
     assert "frames per second over those of x264-zl" in text
     assert re.search(r"- x264-zl: `encoder=libx264 .* crf=4/10/26/34 ", text)

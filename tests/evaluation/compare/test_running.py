@@ -11,7 +11,7 @@ import pytest
 
 import colorvid
 from colorvid.batch.pool import Pool
-from colorvid.errors import ColorvidError
+from colorvid.errors import ColorvidError, OutputError
 from colorvid.evaluation.compare import running
 from colorvid.evaluation.compare.anchors import AnchorRun
 from colorvid.evaluation.compare.clips import write_y4m
@@ -42,6 +42,25 @@ def test_cached_points_are_not_run_again(tmp_path: Path) -> None:
         path.write_text(path.read_text()[:100])  # cut: as if it were not there
     assert run_point(codec, clip, 1, Measuring(cache=cache)).cached is False
     assert all(path.suffix == ".json" for path in cache.iterdir())
+
+
+def test_coded_files_are_kept_on_request(tmp_path: Path) -> None:
+    log, keep = tmp_path / "log", tmp_path / "coded"
+    codec, clip = Codec("coarse", (1,), CoarseRun(log)), moving_clip(2)
+    first = run_point(codec, clip, 1, Measuring(cache=tmp_path / "cache"))
+    how = Measuring(cache=tmp_path / "cache", keep=keep)
+    again = run_point(codec, clip, 1, how)  # kept points have no file
+    [kept] = keep.iterdir()
+    assert kept.name == f"{clip.name}-coarse-1{codec.run.suffix}"
+    assert kept.stat().st_size == again.size_bytes == first.size_bytes
+    assert not again.cached and run_point(codec, clip, 1, how).cached
+    assert log.read_text().split() == ["1", "1"]
+    with pytest.raises(OutputError, match="coarse-1.* exists; pass overwrite=True"):
+        run_point(codec, clip, 1, Measuring(keep=keep))
+    assert log.read_text().split() == ["1", "1"], "before the work"
+    run_point(codec, clip, 1, Measuring(keep=keep, overwrite=True))
+    with pytest.raises(OutputError, match="log"):
+        run_point(codec, clip, 1, Measuring(keep=log))
 
 
 def test_everything_that_measures_counts_for_the_cache() -> None:

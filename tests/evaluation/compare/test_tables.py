@@ -6,11 +6,13 @@ import pytest
 from colorvid.evaluation.compare.points import DRIFT, Point, Work
 from colorvid.evaluation.compare.tables import (
     AVERAGE,
+    BD_METRICS,
     MEAN_CURVE,
     bd_markdown,
     bd_rates,
     bd_table,
     curve,
+    curve_metrics,
     markdown,
     mean_curves,
     with_drift,
@@ -69,6 +71,20 @@ def test_average_is_the_mean_of_the_clips_and_not_the_mean_curve() -> None:
     )
     assert uneven[AVERAGE].percent == pytest.approx((-50 + 100 + 100) / 3)
     assert uneven[MEAN_CURVE].percent == pytest.approx(100 * (2.7 / 2.1 - 1))
+
+
+def test_metrics_on_request_have_bd_rates_too() -> None:
+    asked = [
+        replace(
+            p, extra={"xpsnr_y_db": p.scores.psnr_y_db + 1, "niqe": 5.0, "xpsnr_yuv611_db": None}
+        )
+        for p in POINTS
+    ]
+    assert curve_metrics(POINTS) == BD_METRICS
+    assert curve_metrics(asked) == (*BD_METRICS, "xpsnr_y_db"), "niqe has no curve"
+    table = {(f.metric, f.clip): f.result for f in bd_table(asked, "test", ["anchor"])}
+    assert table["xpsnr_y_db", "a"] == table["psnr_y_db", "a"]
+    assert len(table) == 4 * (len(BD_METRICS) + 1)
 
 
 def test_clips_without_a_figure_are_refused_and_left_out_of_both_averages() -> None:

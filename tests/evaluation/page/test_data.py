@@ -67,4 +67,4 @@ def test_every_figure_has_a_name() -> None:
     metrics = shown(Page("title", (), ("x264",), (), clips=(part,)))["metrics"]
     assert metrics["psnr_y_db"] == LABELS["psnr_y_db"]
     assert metrics[BITS] == "bits of the frame"
-    assert metrics["niqe"] == "niqe [NIQE] (lower is better)"
+    assert metrics["niqe"] == "NIQE (lower is better)"

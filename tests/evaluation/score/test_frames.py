@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import csv
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from colorvid.errors import ConfigError, InputError, OutputError
-from colorvid.evaluation.score.extra import EXTRA_CHOICES, EXTRA_METRICS
+from colorvid.evaluation.score.extra import EXTRA_CHOICES, EXTRA_METRICS, Extra, Scene, Scorer
 from colorvid.evaluation.score.frames import ScoredFrame, columns, score_frames
 from colorvid.quality.color import ColorSpec, Matrix
 from colorvid.quality.log import write_log
-from colorvid.quality.metrics import METRICS
+from colorvid.quality.metrics import METRICS, Metric
 from colorvid.quality.scores import score_frame
 from tests.clips import moving_frames
 
@@ -61,9 +62,31 @@ def test_extra_metrics_come_behind_the_others_and_only_on_request() -> None:
         == columns(["ciede_vmaf"])
         == ("frame", "bytes", *METRICS, "ciede_vmaf")
     )
-    assert {column for names in EXTRA_CHOICES.values() for column in names} == set(EXTRA_METRICS)
-    with pytest.raises(ConfigError, match="metric 'vmaf' is unknown; use ciede_vmaf"):
-        next(score_frames(FIRST, SECOND, SPEC, extra=["vmaf"]))
+    with pytest.raises(ConfigError, match="metric 'beauty' is unknown; use ciede_vmaf"):
+        next(score_frames(FIRST, SECOND, SPEC, extra=["beauty"]))
+
+
+def test_a_metric_touches_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `EXTRA_CHOICES` says of it is what scoring needs."""
+    rates: list[Fraction | None] = []
+
+    def scorer(scene: Scene) -> Scorer:
+        rates.append(scene.rate)
+        return lambda reference, decoded: {"apart": float(decoded.y[0, 0]) - reference.y[0, 0]}
+
+    entry = Extra({"apart": Metric("1", "lower", "apart")}, scorer)
+    monkeypatch.setitem(EXTRA_CHOICES, "apart", entry)
+    rows = list(score_frames(FIRST, SECOND, SPEC, extra=["apart"], rate=Fraction(50)))
+    expected = [float(b.y[0, 0]) - a.y[0, 0] for a, b in zip(FIRST, SECOND, strict=True)]
+    assert [row.figure("apart") for row in rows] == expected and rates == [Fraction(50)]
+    assert columns(["apart"])[-1] == "apart"
+
+
+@pytest.mark.parametrize("name", EXTRA_CHOICES)
+def test_every_metric_gives_the_columns_that_it_states(name: str) -> None:
+    score = EXTRA_CHOICES[name].scorer(Scene(SPEC))
+    given = [list(score(*moving_frames(2, 194, 194))) for _ in range(2)]
+    assert given == [list(EXTRA_CHOICES[name].columns)] * 2
 
 
 def test_a_line_gives_the_frame_back() -> None:

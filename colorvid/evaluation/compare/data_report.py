@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from colorvid.evaluation.compare.choices import OWN
+from colorvid.evaluation.compare.data_sets import SYNTHETIC
 from colorvid.evaluation.compare.panels import write_published
 from colorvid.evaluation.compare.points import Point
 from colorvid.evaluation.compare.published import (
+    PublishedBd,
     PublishedCurve,
     PublishedRate,
     compare,
+    published_bd_markdown,
     rates_markdown,
 )
 from colorvid.evaluation.compare.report import Comparison
 from colorvid.evaluation.compare.tables import (
-    BD_METRICS,
-    Curve,
-    distinct,
     of_codec,
-    plotted,
     write_tsv,
 )
-from colorvid.evaluation.plots import rate_distortion
 from colorvid.io.files import output_text
-
-UVG, SYNTHETIC = "UVG", "synthetic"
 
 
 @dataclass(frozen=True)
@@ -39,10 +35,11 @@ class Report:
 
     Attributes:
         comparison: all points, and what follows from them alone.
-        data: ``UVG`` or ``synthetic``; stands in every output.
+        data: name of the set; stands in every output.
         frames, gop: frames coded of each sequence, and distance of key frames.
         left_out: sequences that are missing or refused, with reasons.
         curves: published ones to compare with.
+        rates: published BD-rates, to show beside.
     """
 
     comparison: Comparison
@@ -51,6 +48,7 @@ class Report:
     gop: int
     left_out: Mapping[str, str]
     curves: Sequence[PublishedCurve]
+    rates: Sequence[PublishedBd] = ()
 
     @property
     def own(self) -> list[Point]:
@@ -60,7 +58,7 @@ class Report:
     @property
     def refuse(self) -> str:
         """Why nothing is compared with published curves; empty = it is."""
-        return "" if self.data == UVG else f"the sequences are {self.data}"
+        return f"the sequences are {self.data}" if self.data == SYNTHETIC.name else ""
 
     @cached_property
     def published(self) -> list[PublishedRate]:
@@ -77,9 +75,12 @@ class Report:
             "Figures are means over frames, then over sequences; the rate is every byte of a file.",
             *(["\n".join(out)] if out else []),
             self.comparison.as_markdown(),
-            f"## Published curves of UVG, indicative only ({self.data})",
-            rates_markdown(self.published, self.frames, self.gop),
         ]
+        if self.curves:
+            parts.append(f"## Published curves, indicative only ({self.data})")
+            parts.append(rates_markdown(self.published, self.frames, self.gop))
+        if self.rates:
+            parts.append(published_bd_markdown(self.rates))
         return "\n\n".join(parts)
 
     def write(self, folder: Path) -> None:
@@ -89,19 +90,20 @@ class Report:
             OutputError: a file cannot be written.
         """
         self.comparison.write(folder)
-        for old in [*folder.glob("sequence-*.svg"), *folder.glob("published.*")]:
+        for old in folder.glob("published.*"):
             old.unlink()
         origin = self.comparison.origin
         rows = [point.as_row() | origin for point in self.comparison.means]
         write_tsv(folder / "curves.tsv", rows)
-        write_published(folder, self.own, self.curves, origin, self.refuse)
+        if self.curves:
+            write_published(folder, self.own, self.curves, origin, self.refuse)
+        name = self.data.lower().replace(" ", "-")
         for path, text in (
-            (folder / "uvg.md", self.as_markdown()),
-            (folder / "uvg.json", json.dumps(self._summary(), indent=1)),
+            (folder / f"{name}.md", self.as_markdown()),
+            (folder / f"{name}.json", json.dumps(self._summary(), indent=1)),
         ):
             with output_text(path, overwrite=True) as file:
                 file.write(f"{text}\n")
-        self._draw(folder)
 
     def _summary(self) -> dict[str, Any]:
         return {
@@ -114,28 +116,11 @@ class Report:
             "mean_curves": [point.as_row() for point in self.comparison.means],
             "bd_rates": [figure.as_row() for figure in self.comparison.bd_rates],
             "bd_rates_published_indicative": [rate.as_row() for rate in self.published],
+            "bd_rates_published": [asdict(rate) for rate in self.rates],
         }
-
-    def _draw(self, folder: Path) -> None:
-        """The curves of each sequence."""
-        for clip in self.comparison.clips:
-            points = [point for point in self.comparison.points if point.clip == clip]
-            panels = {metric: _curves(points, metric) for metric in BD_METRICS}
-            known = {metric: curves for metric, curves in panels.items() if curves}
-            path = folder / f"sequence-{clip}.svg"
-            rate_distortion(path, known, title=f"{self.data}: {clip}, {self.frames} frames")
 
 
 def marked(comparison: Comparison, data: str) -> Comparison:
     """A comparison with the name of its data in every table and title."""
     origin = comparison.origin | {"data": data}
     return replace(comparison, origin=origin, what=f"{data} sequence")
-
-
-def _curves(points: Sequence[Point], metric: str) -> dict[str, Curve]:
-    """Curve of each codec that has the figure."""
-    curves = {
-        codec: plotted(of_codec(points, codec), metric)
-        for codec in distinct(point.codec for point in points)
-    }
-    return {codec: curve for codec, curve in curves.items() if curve}
