@@ -207,7 +207,11 @@ class ModelFile:
 
     def _identity(self, written: dict[str, dict[str, Any]]) -> bytes:
         needed = {
-            kind: {k: v for k, v in table.items() if k not in ENCODER_ONLY and LATER.get(k) != v}
+            kind: {
+                k: v
+                for k, v in table.items()
+                if k not in ENCODER_ONLY and not (k in LATER and LATER[k] == v)
+            }
             for kind, table in written.items()
         }
         digest = hashlib.sha256(json.dumps(needed, sort_keys=True).encode())
