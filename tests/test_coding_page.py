@@ -49,7 +49,7 @@ from tests.conformance.cases import (
     Case,
     cut,
     expected,
-    model,
+    loaded,
     moving,
     noise,
     still,
@@ -220,7 +220,7 @@ def test_symbols() -> None:
 
 def read_flags(data: bytes, grid: tuple[int, int]) -> list[list[int]]:
     """Flags at the start of a stream, which both decoders must see alike."""
-    tables = model("tiny").books["inter.luma"]
+    tables = loaded("tiny").books["inter.luma"]
     ours = SymbolReader(data, 4000).branch(tables).active(None, grid).int().tolist()
     assert second.flags_of(second.RansReader(data), *grid).tolist() == ours
     return ours  # type: ignore[no-any-return]
@@ -231,13 +231,13 @@ def test_flags() -> None:
     writer = SymbolWriter()
     flags = tensor(v["flags"], torch.bool)
     grid = flags.shape[0], flags.shape[1]
-    writer.branch(model("tiny").books["inter.luma"]).active(flags, grid)
+    writer.branch(loaded("tiny").books["inter.luma"]).active(flags, grid)
     assert writer.finish().hex() == v["bytes"]
     assert read_flags(bytes.fromhex(v["bytes"]), grid) == v["flags"]
 
 
 def test_the_second_decoder_reads_any_flags() -> None:
-    random, book, tables = np.random.default_rng(6), model("tiny").books["inter.luma"], set()
+    random, book, tables = np.random.default_rng(6), loaded("tiny").books["inter.luma"], set()
     for number in range(40):
         grid = (int(random.integers(1, 9)), int(random.integers(1, 9)))
         flags = torch.from_numpy(random.random(grid) < number / 39)
@@ -342,11 +342,11 @@ def test_samples() -> None:
 
 
 def test_model() -> None:
-    v, read, loaded = values("Model"), second_model("tiny"), model("tiny")
-    assert read.identity == loaded.identity == bytes.fromhex(v["identity"])
-    gains = loaded.network.inter.luma.gains.table[[0, 44, 63], 0]
+    v, read, ours = values("Model"), second_model("tiny"), loaded("tiny")
+    assert read.identity == ours.identity == bytes.fromhex(v["identity"])
+    gains = ours.network.inter.luma.gains.table[[0, 44, 63], 0]
     assert gains.tolist() == v["gains"]
-    assert loaded.books["inter.luma"].latents.rows()[2] == v["row"]
+    assert ours.books["inter.luma"].latents.rows()[2] == v["row"]
     assert read.rows["inter.luma.latents"][2] == v["row"]
 
 
@@ -377,7 +377,7 @@ def test_the_second_decoder_decodes_the_conformance_set(name: str, case: str) ->
 
 def encoded(case: Case, name: str = "tiny") -> list[Packet]:
     """The packets of a case, coded with a model."""
-    encoder = Encoder(model(name), case.settings)
+    encoder = Encoder(loaded(name), case.settings)
     coded = [c for frame in case.source(*case.size) for c in encoder.push(frame)]
     return [c.packet for c in coded + encoder.flush()]
 
@@ -426,7 +426,7 @@ def patched(count: int, height: int, width: int) -> list[Frame]:
 def test_the_second_decoder_decodes_partly_active_frames() -> None:
     case = Case(patched, (5, 105, 141), EncoderSettings(quality=16, gop=8, bframes=1))
     decoder, shares = second_decoder(case, "default"), []
-    book = model("default").books["inter.luma"]
+    book = loaded("default").books["inter.luma"]
     for packet in encoded(case, "default"):
         decoder.push(packet)  # checks the CRC-32 of the picture
         if packet.frame_type is not FrameType.KEY:

@@ -30,7 +30,11 @@ for path in map(Path, sys.argv[1:]):
         for number, kind in ((1, "out"), (2, "err")):
             os.dup2(os.open(f"{path.stem}.{kind}", os.O_WRONLY | os.O_CREAT), number)
         sys.argv, sys.path[0] = [str(path), "--help"], str(path.parent)
-        runpy.run_path(str(path), run_name="__main__")
+        try:
+            runpy.run_path(str(path), run_name="__main__")
+        except SystemExit as end:  # leave at once: to unload the large packages takes seconds too
+            sys.stdout.flush()
+            os._exit(end.code or 0)
         sys.exit("it goes on")
     Path(f"{path.stem}.code").write_text(str(os.waitstatus_to_exitcode(os.wait()[1])))
 """

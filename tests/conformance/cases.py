@@ -11,6 +11,7 @@ import lzma
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,12 @@ def model(name: str, device: str = "cpu", carrier: torch.dtype = torch.float32) 
         path = Path(folder) / "tiny.safetensors"
         path.write_bytes(lzma.decompress(TINY.read_bytes()))
         return load_model(str(path), device, carrier)
+
+
+@lru_cache(maxsize=8)
+def loaded(name: str, device: str = "cpu", carrier: torch.dtype = torch.float32) -> Model:
+    """One of `MODELS`, loaded once; nothing may change it."""
+    return model(name, device, carrier)
 
 
 def stream(model_name: str, case: str) -> Path:

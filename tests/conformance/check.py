@@ -10,7 +10,6 @@ import argparse
 import platform
 import sys
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -19,7 +18,7 @@ from colorvid.bitstream import ClvReader
 from colorvid.codec.groups import decode_records
 from colorvid.errors import HashMismatch
 from colorvid.models.loading import Model
-from tests.conformance.cases import CASES, MODELS, expected, model, stream
+from tests.conformance.cases import CASES, MODELS, expected, loaded, stream
 
 
 @dataclass(frozen=True)
@@ -45,12 +44,6 @@ SETUPS = (
     Setup(threads=2),
     Setup(carrier=torch.float64, onednn=False),
 )
-
-
-@lru_cache(maxsize=8)
-def loaded(name: str, device: str, carrier: torch.dtype) -> Model:
-    """A model, once."""
-    return model(name, device, carrier)
 
 
 def decode(path: Path, ready: Model, workers: int) -> list[str]:

@@ -37,8 +37,21 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def shared(model_file: Path) -> ImageCodec:
+    return ImageCodec(model_file, quality=50)
+
+
 @pytest.fixture
-def codec(model_file: Path) -> ImageCodec:
+def codec(shared: ImageCodec) -> ImageCodec:
+    """As it was made; its weights must not be changed."""
+    shared.train()
+    return shared
+
+
+@pytest.fixture
+def own(model_file: Path) -> ImageCodec:
+    """A codec whose weights may be changed."""
     return ImageCodec(model_file, quality=50)
 
 
@@ -94,40 +107,40 @@ def test_forward_tells_what_coding_gives(codec: ImageCodec) -> None:
         assert abs(10 * math.log10(errors[1] / errors[0])) < 0.8, quality
 
 
-def test_inside_the_loss_of_compressai(codec: ImageCodec) -> None:
+def test_inside_the_loss_of_compressai(own: ImageCodec) -> None:
     """Its loss falls, everything is trained, and what was trained really codes."""
     x = pictures()
     criterion = RateDistortionLoss(lmbda=lambda_of_quality(50) / 255**2)
-    named = dict(codec.named_parameters())
+    named = dict(own.named_parameters())
     quantiles = [p for n, p in named.items() if n.endswith(".quantiles")]
     optimiser = torch.optim.Adam(
         [p for n, p in named.items() if not n.endswith(".quantiles")], lr=2e-3
     )
     auxiliary = torch.optim.Adam(quantiles, lr=1e-2)
-    codec.train()
+    own.train()
     losses, before = [], {n: p.detach().clone() for n, p in named.items()}
     for _ in range(30):
         optimiser.zero_grad()
         auxiliary.zero_grad()
-        loss = criterion(codec(x), x)["loss"]
+        loss = criterion(own(x), x)["loss"]
         loss.backward()
         losses.append(loss.item())
         optimiser.step()
-        codec.aux_loss().backward()  # type: ignore[no-untyped-call]
+        own.aux_loss().backward()  # type: ignore[no-untyped-call]
         auxiliary.step()
     first, last = (sum(part) for part in (losses[:5], losses[-5:]))
     assert last < 0.95 * first
     still = [n for n, p in named.items() if torch.equal(p, before[n])]
     assert not [n for n in still if "knots" not in n], still
     pixels = x.numel() / 3
-    codec.eval()
-    old = codec.compress(x)
-    assert codec.update()
-    new = codec.compress(x)
+    own.eval()
+    old = own.compress(x)
+    assert own.update()
+    new = own.compress(x)
     assert new["strings"] != old["strings"]
-    decoded = codec.decompress(**new)["x_hat"]
+    decoded = own.decompress(**new)["x_hat"]
     with torch.no_grad():
-        expected = criterion(codec(x), x)
+        expected = criterion(own(x), x)
     real = 8 * sum(len(s) for s in new["strings"][0]) / pixels
     assert real == pytest.approx(float(expected["bpp_loss"]), rel=0.15, abs=0.1)
     assert float((decoded - x).square().mean()) < 1.5 * float(expected["mse_loss"])
@@ -194,23 +207,23 @@ def test_strings_that_are_damaged(codec: ImageCodec) -> None:
         codec.decompress([[string[:1] + bytes(4) + string[5:]]], coded["shape"])
 
 
-def test_saved_weights_are_a_model(codec: ImageCodec, tmp_path: Path) -> None:
+def test_saved_weights_are_a_model(own: ImageCodec, tmp_path: Path) -> None:
     """Also for videos: inter frames are coded as before."""
     with torch.no_grad():
-        for name, value in codec.named_parameters():
+        for name, value in own.named_parameters():
             if "synthesis.leave.weight" in name:
                 value.add_(0.05)
-    codec.update()
-    codec.save(tmp_path / "own.safetensors")
+    own.update()
+    own.save(tmp_path / "own.safetensors")
     again = ImageCodec(tmp_path / "own.safetensors", quality=50)
-    assert again.model.identity == codec.model.identity
+    assert again.model.identity == own.model.identity
     rgb = to_array(pictures(1)[0])
-    stream = codec.encode(rgb)
+    stream = own.encode(rgb)
     assert again.encode(rgb) == stream
     with pytest.raises(ModelMismatch):
         ImageCodec().decode(stream)
     for branch in ("inter.luma", "inter.chroma"):
-        ours, theirs = (m.model.books[branch].latents for m in (codec, again))
+        ours, theirs = (m.model.books[branch].latents for m in (own, again))
         assert np.array_equal(ours.cdf, theirs.cdf)
 
 

@@ -15,7 +15,7 @@ from colorvid.models.branch import Branch
 from colorvid.models.modelfile import BRANCHES, RELEASED, find_model
 from colorvid.models.networks import branch_of
 from tests import second_decoder as second
-from tests.conformance.cases import MODELS, TINY, model
+from tests.conformance.cases import MODELS, TINY, loaded
 from tests.second_decoder import Array, add, concat, leaky, unshuffle
 
 
@@ -149,7 +149,7 @@ def test_latents_are_those_of_the_page(
     name: str, branch: str, cells: tuple[int, int], quality: int
 ) -> None:
     x, reference = planes_of(branch, cells)
-    y, z = analysed(branch_of(model(name).network, branch), x, reference, quality)
+    y, z = analysed(branch_of(loaded(name).network, branch), x, reference, quality)
     again = second_model(name)
     wanted = again.latents(branch, x, reference, quality)
     assert y.dtype == torch.float32 and y[0].numpy().tobytes() == wanted.tobytes()
@@ -185,7 +185,7 @@ GOLDEN = {
 @pytest.mark.parametrize("branch", BRANCHES)
 def test_golden_latents(branch: str) -> None:
     x, reference = planes_of(branch, (2, 3))
-    y, z = analysed(branch_of(model("tiny").network, branch), x, reference, 40)
+    y, z = analysed(branch_of(loaded("tiny").network, branch), x, reference, 40)
     first = [value.hex() for value in y[0, :3, 0, 0].tolist()]
     digest = hashlib.sha256(y.numpy().astype("<f4").tobytes()).hexdigest()[:16]
     assert (first, z.flatten().tolist(), digest) == GOLDEN[branch]
@@ -196,7 +196,7 @@ def test_what_a_bit_is_worth_is_the_same_float32_on_every_machine() -> None:
     # not reach the 24 bits of float32: no value is so near to the middle between two of them.
     for name in RELEASED:
         for branch in BRANCHES:
-            part = branch_of(model(name).network, branch)
+            part = branch_of(loaded(name).network, branch)
             worth = np.array(part.config.bit_worth())
             for factor in (1 - 2.0**-48, 1 + 2.0**-48):
                 assert (worth * factor).astype(np.float32).tolist() == part.bit_worth.tolist()

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +105,9 @@ def load_checkpoint(run: Path) -> dict[str, Any]:
     Raises:
         InputError: there is no checkpoint, or a part is missing or damaged.
     """
-    folder = run / FOLDER
-    if not has_checkpoint(run):
-        raise InputError(f"{folder}: no checkpoint there; train first")
-    buffer = io.BytesIO()
+    folder, buffer = run / FOLDER, io.BytesIO()
     with os_errors(str(folder), InputError):
-        for name in json.loads((folder / _MANIFEST).read_text())["parts"]:
+        for name in json.loads(_manifest_of(run))["parts"]:
             part = (folder / name).read_bytes()
             if f"{hashlib.sha256(part).hexdigest()}.part" != name:
                 raise InputError(f"{folder / name}: damaged; copy the checkpoint anew")
@@ -117,3 +115,34 @@ def load_checkpoint(run: Path) -> dict[str, Any]:
     buffer.seek(0)
     state: dict[str, Any] = torch.load(buffer, map_location="cpu", weights_only=True)
     return state
+
+
+def load_weights(run: Path) -> dict[str, Any]:
+    """``config`` and ``average`` of the checkpoint of ``run``, which nobody may change.
+
+    Those of the last two runs are kept, as exports and recipes ask for them several times.
+
+    Raises:
+        InputError: see `load_checkpoint`.
+    """
+    return _kept_weights(run, _manifest_of(run))
+
+
+@lru_cache(maxsize=2)
+def _kept_weights(run: Path, manifest: str) -> dict[str, Any]:
+    """The same; another checkpoint in the folder has another ``manifest``."""
+    state = load_checkpoint(run)
+    return {"config": state["config"], "average": state["average"]}
+
+
+def _manifest_of(run: Path) -> str:
+    """What lists the parts of a checkpoint by their hashes.
+
+    Raises:
+        InputError: there is no checkpoint.
+    """
+    folder = run / FOLDER
+    if not has_checkpoint(run):
+        raise InputError(f"{folder}: no checkpoint there; train first")
+    with os_errors(str(folder), InputError):
+        return (folder / _MANIFEST).read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from colorvid.errors import ConfigError
 from colorvid.models.loading import load_model
 from colorvid.models.networks import branch_of, restored_network
 from colorvid.models.video import VideoModel
-from colorvid.training.loop.checkpoint import load_checkpoint
+from colorvid.training.loop.checkpoint import load_weights
 from colorvid.training.loop.widening import widened
 from colorvid.training.tasks.rate import BranchRate
 
@@ -80,7 +80,7 @@ def begin_from(
     if start.is_file():
         state = restored_weights(start, config)
     else:
-        state = load_checkpoint(start)["average"]
+        state = load_weights(start)["average"]
     fixed = {n for n, p in networks.named_parameters() if not p.requires_grad}
     fresh = {n for n in state if n.startswith(only)} if only else set()
     own = widened({n: v for n, v in state.items() if n not in fixed | fresh}, networks)
@@ -141,7 +141,7 @@ def averaged_weights(run: Path, part: str) -> dict[str, Tensor]:
     """
     if run.is_file():
         return restored_part(run, part).state_dict()
-    state = load_checkpoint(run)
+    state = load_weights(run)
     weights: dict[str, Tensor] = state["average"]
     return _part(weights, part) if part in state["config"] else weights
 
@@ -161,7 +161,7 @@ def run_config(kind: type[Config], run: Path) -> Config:
         made = network.intra.config if kind is IntraConfig else network.inter.config
         assert isinstance(made, kind)
         return made
-    table = load_checkpoint(run)["config"]
+    table = load_weights(run)["config"]
     table = table.get("intra" if kind is IntraConfig else "inter", table)
     config: Config = from_table(kind, table, str(run))
     return config
