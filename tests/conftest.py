@@ -77,6 +77,12 @@ def released_models_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 @pytest.fixture
+def short_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fits the bottlenecks of a model file with few steps, where their values do not matter."""
+    monkeypatch.setattr("colorvid.training.loop.weights._FIT_STEPS", 3)
+
+
+@pytest.fixture
 def outputs(tmp_path: Path) -> Path:
     """An empty folder for outputs alone."""
     folder = tmp_path / "outputs"

@@ -38,12 +38,7 @@ class Setup:
 
 
 BRIEF = (Setup(), Setup(workers=4, onednn=False), Setup(carrier=torch.float64))
-SETUPS = (
-    *BRIEF,
-    Setup(workers=4),
-    Setup(threads=2),
-    Setup(carrier=torch.float64, onednn=False),
-)
+SETUPS = (*BRIEF, Setup(workers=4, threads=2))
 
 
 def decode(path: Path, ready: Model, workers: int) -> list[str]:

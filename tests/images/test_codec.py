@@ -207,6 +207,7 @@ def test_strings_that_are_damaged(codec: ImageCodec) -> None:
         codec.decompress([[string[:1] + bytes(4) + string[5:]]], coded["shape"])
 
 
+@pytest.mark.usefixtures("short_fit")
 def test_saved_weights_are_a_model(own: ImageCodec, tmp_path: Path) -> None:
     """Also for videos: inter frames are coded as before."""
     with torch.no_grad():
@@ -227,6 +228,7 @@ def test_saved_weights_are_a_model(own: ImageCodec, tmp_path: Path) -> None:
         assert np.array_equal(ours.cdf, theirs.cdf)
 
 
+@pytest.mark.usefixtures("short_fit")
 def test_loaded_weights_need_an_update(codec: ImageCodec, model_file: Path) -> None:
     state = {n: v.clone() for n, v in codec.state_dict().items()}
     other = ImageCodec(model_file)
