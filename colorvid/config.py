@@ -18,6 +18,12 @@ PACKAGE_VERSION = "0.1.0"
 STREAM_SIGN = b"\x89CLV"
 """First bytes of every ``.clv`` stream, also of one that went through a transfer as text."""
 
+VARIABLES = {
+    "COLORVID_NATIVE": "plain, avx2, avx512, avx512vnni or neon: kernels; 0: PyTorch decodes",
+    "COLORVID_TRACEBACK": "1: show where an error comes from",
+}
+"""Environment variables that colorvid reads, and what their values do."""
+
 MAX_SIDE = 8192
 """Largest width and height of a picture, in luma samples."""
 LAMBDA_MIN = 40.0

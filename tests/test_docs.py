@@ -17,7 +17,7 @@ import pytest
 
 from colorvid import errors
 from colorvid.cli.main import make_parser, parse
-from colorvid.config import read_toml
+from colorvid.config import VARIABLES, read_toml
 from colorvid.images.pictures import write_picture
 from colorvid.io import VideoInfo
 from colorvid.quality.color import ColorSpec, frame_to_rgb
@@ -290,6 +290,22 @@ def test_readme_and_help_say_what_the_exit_codes_mean() -> None:
     assert {int(code): text.replace("`", "") for code, text in rows} == errors.exit_codes()
     lines = re.findall(r"^  (\d)  (.+)$", make_parser().epilog or "", re.MULTILINE)
     assert {int(code): text for code, text in lines} == errors.exit_codes()
+
+
+def test_readme_and_help_have_the_environment_variables() -> None:
+    rows = re.findall(r"^\| `(COLORVID_\w+)` \| (.+) \|$", README, re.MULTILINE)
+    assert dict(rows) == VARIABLES
+    lines = re.findall(r"^  (COLORVID_\w+)  (.+)$", make_parser().epilog or "", re.MULTILINE)
+    assert dict(lines) == VARIABLES
+
+
+def test_environment_variables_are_those_that_the_code_reads() -> None:
+    read = set()
+    for path in (ROOT / "colorvid").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and re.fullmatch(r"COLORVID_\w+", str(node.value)):
+                read |= {node.value} if path.name != "config.py" else set()
+    assert read == set(VARIABLES)
 
 
 @pytest.mark.parametrize("page", ["README.md", "results.md"])

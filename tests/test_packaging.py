@@ -198,7 +198,7 @@ def test_without_any_compiler_it_is_installed_without_the_core(tmp_path: Path) -
     unpack(tmp_path)
     assert not list((tmp_path / "colorvid" / "native").glob("_core*"))
     version = colorvid_of(tmp_path, "--version").stdout
-    assert version == (
+    assert version.startswith(
         f"colorvid {colorvid.__version__} (no native core: colorvid was installed without it; "
         "install a C++ compiler and then colorvid again)\n"
     )

@@ -16,7 +16,9 @@ from colorvid.cli.options import (
     add_bframes,
     add_input,
     add_output,
+    add_places,
     add_progress,
+    add_trust,
     add_work,
     bframes_of,
     frame_rate,
@@ -173,7 +175,7 @@ def _add_decode(parser: argparse.ArgumentParser) -> None:
         help="where the stream is damaged, repeat the last good frame for every lost one, "
         "or stop and write nothing (default: conceal)",
     )  # fmt: skip
-    _add_trust(parser)
+    add_trust(parser)
     add_work(parser)
     add_progress(parser)
 
@@ -181,12 +183,7 @@ def _add_decode(parser: argparse.ArgumentParser) -> None:
 def _add_part(parser: argparse.ArgumentParser) -> None:
     """Which frames of a stream."""
     part = parser.add_argument_group("part")
-    part.add_argument(
-        "--from", "--seek", dest="seek", default="0", metavar="PLACE",
-        help="first frame: a number from 0, or a time such as 10s or 1:02.5",
-    )  # fmt: skip
-    end = part.add_mutually_exclusive_group()
-    end.add_argument("--to", metavar="PLACE", help="stop before this frame or time")
+    end = add_places(part)
     end.add_argument("--frames", type=whole(1), metavar="N", help="decode at most N frames")
 
 
@@ -194,26 +191,16 @@ def _add_play(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_play)
     add_input(parser, "the .clv stream; - = stdin")
     _add_part(parser)
-    _add_trust(parser)
+    add_trust(parser)
     add_work(parser)
 
 
 def _add_verify(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_verify)
     add_input(parser, "the .clv stream; - = stdin")
-    _add_trust(parser)
+    add_trust(parser)
     add_work(parser)
     add_progress(parser)
-
-
-def _add_trust(parser: argparse.ArgumentParser) -> None:
-    """Options of everything that decodes."""
-    trust = parser.add_argument_group("stream")
-    trust.add_argument("--model", metavar="FILE", help="model file (default: the released ones)")
-    trust.add_argument(
-        "--max-pixels", type=whole(1), metavar="N",
-        help="refuse pictures of more luma samples (default: those too large for the memory)",
-    )  # fmt: skip
 
 
 def _encode(options: Namespace, signals: Signals) -> int:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from colorvid.cli import batch, bench, coding, compare, evaluate, info, manual, train
+from colorvid.cli import batch, bench, coding, compare, editing, evaluate, info, manual, train
 from colorvid.cli.defaults import check_tables, commands_of, with_defaults
 from colorvid.cli.options import in_words_of_options
-from colorvid.config import PACKAGE_VERSION
+from colorvid.config import VARIABLES
 from colorvid.errors import (
     ColorvidError,
     ConfigError,
@@ -27,7 +27,7 @@ from colorvid.system.limits import require_folder
 if TYPE_CHECKING:
     from colorvid.cli.terminal import Signals
 
-FAMILIES = (coding, info, evaluate, compare, batch, bench, train, manual)
+FAMILIES = (coding, editing, info, evaluate, compare, batch, bench, train, manual)
 """Modules that add commands, in the order in which the help lists them."""
 
 
@@ -50,6 +50,14 @@ EXAMPLES = {
     ),
     "play": ("colorvid play in.clv", "colorvid play in.clv --from 1:02.5 --frames 100"),
     "verify": ("colorvid verify in.clv", "colorvid verify - < in.clv"),
+    "cut": (
+        "colorvid cut in.clv -o part.clv --from 10s --to 20s",
+        "colorvid cut in.clv -o part.clv --from 250 --to 500 --exact",
+    ),
+    "concat": (
+        "colorvid concat a.clv b.clv -o both.clv",
+        "colorvid concat - b.clv -o - < a.clv > both.clv",
+    ),
     "info": ("colorvid info in.clv --frames", "colorvid info in.clv --json"),
     "selftest": ("colorvid selftest", "colorvid selftest --device cuda"),
     "model": ("colorvid model", "colorvid model color"),
@@ -89,26 +97,26 @@ def _examples(name: str) -> str:
 
 
 def epilog() -> str:
-    """The end of the help page of all: exit codes, and where output goes."""
+    """The end of the help page of all: exit codes, variables, and where output goes."""
     codes = "\n".join(f"  {code}  {meaning}" for code, meaning in exit_codes().items())
+    variables = "\n".join(f"  {name}  {meaning}" for name, meaning in VARIABLES.items())
     return (
-        f"exit codes:\n{codes}\n\n"
-        "Data goes to standard output, all messages to standard error. COLORVID_TRACEBACK=1 shows\n"
-        "where an error comes from.\n"
+        f"exit codes:\n{codes}\n\nenvironment variables:\n{variables}\n\n"
+        "Data goes to standard output, all messages to standard error.\n"
     )
 
 
 class _Version(argparse.Action):
-    """Prints the version and whether the native core is there; looks for it only then."""
+    """Prints the versions; looks for them only then."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         """Print and leave."""
-        from colorvid.native.core import describe
+        from colorvid.cli.version import version_lines
 
-        print(f"colorvid {PACKAGE_VERSION} ({describe()})")
+        print(*version_lines(), sep="\n")
         parser.exit()
 
 
@@ -121,7 +129,7 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action=_Version, help="show the version and leave")
+    parser.add_argument("--version", action=_Version, help="show all versions and leave")
     parser.add_argument(
         "--config", dest="defaults", type=Path, metavar="FILE",
         help="TOML file of defaults: a table [COMMAND] of its options, with _ for -",
@@ -234,7 +242,8 @@ def _run(argv: Sequence[str] | None, signals: Signals) -> int:
 
 def _check_pipes(options: argparse.Namespace) -> None:
     """Refuse to use a standard stream that the caller has closed."""
-    inputs = (getattr(options, name, None) for name in ("input", "reference", "decoded"))
+    inputs = [getattr(options, name, None) for name in ("input", "reference", "decoded")]
+    inputs += getattr(options, "inputs", ())
     if sys.stdin is None and "-" in inputs:
         raise InputError("stdin is closed; give a file or a pipe")
     if sys.stdout is None and getattr(options, "output", "-") == "-":

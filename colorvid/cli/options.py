@@ -134,6 +134,31 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     work.add_argument("--no-progress", action="store_true", help="show no progress line")
 
 
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Options of everything that decodes."""
+    trust = parser.add_argument_group("stream")
+    trust.add_argument("--model", metavar="FILE", help="model file (default: the released ones)")
+    trust.add_argument(
+        "--max-pixels", type=whole(1), metavar="N",
+        help="refuse pictures of more luma samples (default: those too large for the memory)",
+    )  # fmt: skip
+
+
+def add_places(part: Options) -> Options:
+    """The options for the first and the last frame of a stream.
+
+    Returns:
+        The group of the end, for other ways of giving it.
+    """
+    part.add_argument(
+        "--from", "--seek", dest="seek", default="0", metavar="PLACE",
+        help="first frame: a number from 0, or a time such as 10s or 1:02.5",
+    )  # fmt: skip
+    end = part.add_mutually_exclusive_group()
+    end.add_argument("--to", metavar="PLACE", help="stop before this frame or time")
+    return end
+
+
 PROGRESS = ("line", "json", "none")
 """Ways of showing progress."""
 

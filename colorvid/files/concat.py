@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from colorvid.bitstream import ClvReader, ClvWriter, Packet, StreamHeader
 from colorvid.errors import ConfigError, DamagedStream, HeaderError
 from colorvid.files.streams import create_stream, name_of, named_errors, open_stream
+from colorvid.io.places import check_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def concat_files(
         overwrite: whether an existing target is replaced.
 
     Raises:
-        ConfigError: there are no sources.
+        ConfigError: there are no sources, or the target is one of them.
         InputError: a source cannot be read.
         OutputError: the target exists or cannot be written.
         HeaderError: a source is not a ``.clv`` stream, or its header differs from the first one's.
@@ -50,25 +52,61 @@ def concat_files(
     """
     if not sources:
         raise ConfigError("there are no streams to put together; give one or more")
+    inputs = {f"input {number}": source for number, source in enumerate(sources, 1)}
+    check_apart(inputs, {"the output": target})
     with create_stream(target, overwrite=overwrite) as file:
-        writer = ClvWriter(file)
         first: StreamHeader | None = None
-        frames = 0
         for source in sources:
             name = name_of(source, "stdin")
             with open_stream(source) as stream, named_errors(name):
                 reader = ClvReader(stream)
                 if first is None:
-                    first = reader.header
-                    writer.write_header(first)
+                    first, joined = reader.header, JoinedStream(file, reader.header)
                 _check_same(first, reader.header, name_of(sources[0], "stdin"))
                 for record in reader:
                     assert isinstance(record, Packet)  # damage raises
-                    with _faults_of_the_source():
-                        writer.write_packet(dataclasses.replace(record, frame_number=frames))
-                    frames += 1
-        writer.finish()
-    return ConcatReport(frames, writer.bytes_written)
+                    joined.add(record)
+        return ConcatReport(joined.frames, joined.finish())
+
+
+class JoinedStream:
+    """A stream of packets that others were made of: they are numbered anew, and nothing else.
+
+    Attributes:
+        frames: that it has so far.
+    """
+
+    def __init__(self, file: BinaryIO, header: StreamHeader) -> None:
+        """Write the header.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        self._writer = ClvWriter(file)
+        self._writer.write_header(header)
+        self.frames = 0
+
+    def add(self, packet: Packet) -> None:
+        """Write a packet.
+
+        Raises:
+            DamagedStream: it cannot follow the last one.
+            OutputError: the file cannot be written.
+        """
+        with _faults_of_the_source():
+            self._writer.write_packet(dataclasses.replace(packet, frame_number=self.frames))
+        self.frames += 1
+
+    def finish(self) -> int:
+        """Write the index; gives the size of the stream in bytes.
+
+        Raises:
+            DamagedStream: the last group is not whole.
+            OutputError: the file cannot be written.
+        """
+        with _faults_of_the_source():
+            self._writer.finish()
+        return self._writer.bytes_written
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from colorvid.io import FrameWriter, VideoInfo, open_writer
 from colorvid.io.base import FFV1_SUFFIXES, H264_SUFFIXES, Sound
 from colorvid.io.opening import check_section
 from colorvid.io.places import check_apart
-from colorvid.io.times import Place, frame_number
+from colorvid.io.times import Place, frame_number, section
 from colorvid.system.interrupts import uninterrupted
 from colorvid.system.limits import check_picture, require_folder
 
@@ -209,16 +209,11 @@ class DecodedVideo:
         Raises:
             ConfigError: there is none between the two.
         """
-        options, rate = self._options, self.info.rate
-        seek = frame_number(options.seek, rate, "seek")
-        if options.to is None:
-            return seek, options.frames
-        count = frame_number(options.to, rate, "to") - seek
-        if count < 1:
-            raise ConfigError(
-                f"to={options.to} is not after seek={options.seek}; give a later frame or time"
-            )
-        return seek, count if options.frames is None else min(count, options.frames)
+        options = self._options
+        seek, count = section(options.seek, options.to, self.info.rate)
+        if count is None or options.frames is None:
+            return seek, options.frames if count is None else count
+        return seek, min(count, options.frames)
 
     def _frames_to_come(self) -> int | None:
         """How many frames `frames` will give, if it can be known and somebody asks."""

@@ -147,11 +147,14 @@ def info_of(header: StreamHeader) -> VideoInfo:
 
 def released_model(model_id: bytes) -> str | None:
     """Name of the released model with this identity; None if it is none of them."""
-    for name in TUNES:
-        card = resources.files("colorvid") / "weights" / f"{name}.json"
-        if json.loads(card.read_text(encoding="utf-8"))["model"] == model_id.hex():
-            return name
-    return None
+    found = (n for n, identity in released_models().items() if identity == model_id.hex())
+    return next(found, None)
+
+
+def released_models() -> dict[str, str]:
+    """Names of the released models, and their identities in hexadecimal digits."""
+    cards = {n: resources.files("colorvid") / "weights" / f"{n}.json" for n in TUNES}
+    return {n: json.loads(c.read_text(encoding="utf-8"))["model"] for n, c in cards.items()}
 
 
 def probe(source: str | Path) -> StreamSummary:

@@ -37,6 +37,26 @@ def frame_number(place: Place, rate: Fraction, name: str) -> int:
     return int(match[0]) if match[0].isdecimal() else math.ceil(_seconds(match) * rate)
 
 
+def section(seek: Place, to: Place | None, rate: Fraction) -> tuple[int, int | None]:
+    """Number of the first frame of a part of a video, and how many frames it has.
+
+    Args:
+        seek: the first frame.
+        to: the first frame behind the part; None = to the end, and then the second number is None.
+        rate: of the video.
+
+    Raises:
+        ConfigError: there is no frame between the two, or one is no place.
+    """
+    first = frame_number(seek, rate, "seek")
+    if to is None:
+        return first, None
+    count = frame_number(to, rate, "to") - first
+    if count < 1:
+        raise ConfigError(f"to={to} is not after seek={seek}; give a later frame or time")
+    return first, count
+
+
 def shown_at(time: float | Fraction | str, rate: Fraction, name: str) -> int:
     """Number of the frame that is on the screen at a time.
 

@@ -1,20 +1,27 @@
 import io
 import json
 import os
+import platform
 import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
+import av
+import numpy
 import pytest
+import torch
 
 import colorvid
+from colorvid.bitstream.headers import VERSION
 from colorvid.cli.main import EXAMPLES, main, parse
 from colorvid.files.encode import EncodeOptions
 from colorvid.files.reports import Progress
+from colorvid.models.modelfile import RELEASED, model_identity
 from colorvid.native.core import describe
 from colorvid.system import pace
 from colorvid.system.text import file_size
@@ -243,13 +250,33 @@ def test_unexpected_error_is_one_line_with_a_hint(
 
 def test_help_and_version(capfd: pytest.CaptureFixture[str]) -> None:
     assert run("--version") == 0
-    assert capfd.readouterr().out == f"colorvid {colorvid.__version__} ({describe()})\n"
+    first, second, third = capfd.readouterr().out.splitlines()
+    assert first == f"colorvid {colorvid.__version__} ({describe()})"
+    models = [f"{name} {model_identity(name).hex()[:8]}" for name in RELEASED]
+    assert second == f"format {VERSION}, models: {', '.join(models)}"
+    assert third == (
+        f"Python {platform.python_version()}, PyAV {av.__version__} with FFmpeg "
+        f"{av.ffmpeg_version_info}, numpy {numpy.__version__}, torch {torch.__version__}"
+    )
     for name in ("encode", "decode", "info", "verify", "selftest", "model"):
         assert run(name, "--help") == 0
         text = capfd.readouterr().out
         assert text.startswith(f"usage: colorvid {name} ") and "examples:" in text
     assert run("encode", "--help") == 0
     assert "a higher number gives a better picture" in " ".join(capfd.readouterr().out.split())
+
+
+def test_the_version_does_without_torch(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def version_of(name: str) -> str:
+        if name == "torch":
+            raise PackageNotFoundError(name)
+        return "1"
+
+    monkeypatch.setattr("colorvid.cli.version.version", version_of)
+    assert run("--version") == 0
+    assert capfd.readouterr().out.endswith(", numpy 1, no torch\n")
 
 
 def test_model_tells_what_it_costs(capfd: pytest.CaptureFixture[str]) -> None:
@@ -262,7 +289,7 @@ def test_model_tells_what_it_costs(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_help_info_and_errors_answer_without_torch(coded: CodedClip) -> None:
     lines = [
-        ["--help"], ["--version"], ["encode", "--help"], ["encode", "-q", "99"],
+        ["--help"], ["encode", "--help"], ["encode", "-q", "99"],
         ["info", str(coded.stream), "--json"], ["info", str(coded.source)],
         ["encode", "none.y4m", "-o", "none.clv"], ["encode", str(coded.source), "-o", "no/a.clv"],
         ["decode", "none.clv", "-o", "no.y4m"], ["decode", str(coded.source), "-o", "no.y4m"],
@@ -272,10 +299,12 @@ def test_help_info_and_errors_answer_without_torch(coded: CodedClip) -> None:
         "import sys\nfrom colorvid.cli.main import main\n"
         f"codes = [main(line) for line in {lines!r}]\n"
         "assert not {'torch', 'compressai', 'tqdm', 'av'} & sys.modules.keys()\n"
+        "codes.append(main(['--version']))\n"
+        "assert 'torch' not in sys.modules\n"
         "sys.exit(' '.join(map(str, codes)))"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert result.stderr.splitlines()[-1] == "0 0 0 1 0 3 2 2 2 3 2 3"
+    assert result.stderr.splitlines()[-1] == "0 0 1 0 3 2 2 2 3 2 3 0"
 
 
 def test_pipes_in_both_directions(coded: CodedClip) -> None:
