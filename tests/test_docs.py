@@ -11,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,12 @@ def blocks(page: Path) -> list[Block]:
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 EXAMPLES = [block for block in BLOCKS if block.language in ("sh", "python")]
+RUNS = [
+    list(run) for _, run in groupby(EXAMPLES, lambda b: (b.page, b.language == "sh" and b.line))
+]
+"""What one process runs: a block of commands, or all of Python between two on a page."""
+IN_TURN = "import sys\nfor code in sys.argv[1:]:\n    exec(compile(code, code, 'exec'), {})\n"
+"""Runs blocks of Python that do not know each other; to load the large packages takes seconds."""
 
 
 def commands(name: str) -> list[list[str]]:
@@ -99,8 +106,9 @@ def test_the_documents_have_examples() -> None:
     assert {block.language for block in BLOCKS} <= {"sh", "python", "console", "text"}
 
 
-@pytest.mark.parametrize("block", EXAMPLES, ids=str)
-def test_examples_run(block: Block, folder: Path) -> None:
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: str(run[0]))
+def test_examples_run(run: list[Block], folder: Path) -> None:
+    block = run[0]
     paths = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".rstrip(os.pathsep)
     environment = os.environ | {
         "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -109,7 +117,7 @@ def test_examples_run(block: Block, folder: Path) -> None:
     if block.language == "sh":
         command = ["bash", "-e", "-o", "pipefail", "-c", block.code]
     else:
-        command = [sys.executable, "-W", "error", "-c", block.code]
+        command = [sys.executable, "-W", "error", "-c", IN_TURN, *(b.code for b in run)]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{block}: {done.stderr}"
     assert "warning" not in done.stderr.lower(), f"{block}: {done.stderr}"

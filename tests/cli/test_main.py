@@ -8,13 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.metadata import PackageNotFoundError
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import av
-import numpy
 import pytest
-import torch
 
 import colorvid
 from colorvid.bitstream.headers import VERSION
@@ -256,7 +254,7 @@ def test_help_and_version(capfd: pytest.CaptureFixture[str]) -> None:
     assert second == f"format {VERSION}, models: {', '.join(models)}"
     assert third == (
         f"Python {platform.python_version()}, PyAV {av.__version__} with FFmpeg "
-        f"{av.ffmpeg_version_info}, numpy {numpy.__version__}, torch {torch.__version__}"
+        f"{av.ffmpeg_version_info}, numpy {version('numpy')}, torch {version('torch')}"
     )
     for name in ("encode", "decode", "info", "verify", "selftest", "model"):
         assert run(name, "--help") == 0

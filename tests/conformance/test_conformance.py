@@ -20,7 +20,17 @@ from colorvid.errors import HashMismatch
 from colorvid.frame import Size
 from colorvid.models.modelfile import RELEASED, model_identity
 from tests.conformance import check, make
-from tests.conformance.cases import CASES, EXPECTED, MODELS, STREAMS, TINY, expected, model, stream
+from tests.conformance.cases import (
+    CASES,
+    EXPECTED,
+    MODELS,
+    STREAMS,
+    TINY,
+    expected,
+    loaded,
+    model,
+    stream,
+)
 
 ROOT = Path(__file__).parents[2]
 NARROW = {
@@ -58,8 +68,9 @@ def conformance(python: Path | str, *options: str, **environment: str) -> list[s
     return done.stdout.splitlines()
 
 
-def as_they_must_be(lines: list[str]) -> bool:
-    frames = sum(len(entry["frames"]) for entry in expected().values())
+def as_they_must_be(lines: list[str], models: tuple[str, ...] = MODELS) -> bool:
+    wanted = [entry["frames"] for name, entry in expected().items() if name.startswith(models)]
+    frames = sum(map(len, wanted))
     return all(line.endswith(f": {frames} frames as they must be") for line in lines)
 
 
@@ -80,7 +91,7 @@ def test_the_set_decodes_with_narrower_instruction_sets() -> None:
     for name in narrower():
         lines = conformance(sys.executable, "--brief", **NARROW[name])
         assert lines[0].endswith(f", {name}")
-        assert len(lines) == 1 + len(check.BRIEF) and as_they_must_be(lines[1:])
+        assert len(lines) == 1 + len(check.BRIEF) and as_they_must_be(lines[1:], check.SHAPES)
 
 
 @pytest.mark.gpu
@@ -102,7 +113,7 @@ def test_the_set_decodes_with_another_torch(version: str, tmp_path: Path) -> Non
     subprocess.run([*install, "--no-deps", "compressai>=1.2.8", "av>=15"], check=True)
     lines = conformance(python, "--brief")
     assert f"torch {version}" in lines[0]
-    assert len(lines) == 1 + len(check.BRIEF) and as_they_must_be(lines[1:])
+    assert len(lines) == 1 + len(check.BRIEF) and as_they_must_be(lines[1:], check.SHAPES)
 
 
 def test_the_set_is_whole() -> None:
@@ -121,6 +132,17 @@ def test_the_document_has_the_bounds_of_the_released_models() -> None:
     text = make.DOCUMENT.read_text(encoding="utf-8")
     between = text.partition(make.BEGIN)[2].partition(make.END)[0]
     assert between.strip() == make.bounds_table(), "run python -m tests.conformance.make"
+
+
+def shapes_of(name: str) -> dict[str, tuple[int, ...]]:
+    """Shapes of all tensors of a model."""
+    state = loaded(name).network.state_dict()
+    return {key: tuple(value.shape) for key, value in state.items()}
+
+
+def test_some_models_have_the_shapes_of_all() -> None:
+    shapes = {name: shapes_of(name) for name in MODELS}
+    assert {str(shapes[name]) for name in check.SHAPES} == {str(s) for s in shapes.values()}
 
 
 def test_the_set_uses_all_of_the_format() -> None:
