@@ -113,18 +113,18 @@ def _add_beside(parser: argparse.ArgumentParser) -> None:
         help="compare decoded stills with their originals in RGB too, with what 4:2:0 alone costs",
     )  # fmt: skip
     beside.add_argument(
-        "--patches", type=_patch, nargs="+", default=(), metavar="STILL:X,Y,WIDTH,HEIGHT",
-        help="show this part of a still as each codec has it at the rate of --bpp; pictures go to "
-        "--out",
+        "--patches", type=_patch, nargs="+", default=(), metavar="NAME:X,Y,WIDTH,HEIGHT",
+        help="show this part of a still, or of a clip's middle frame, as each codec has it at the "
+        "rate of --bpp; pictures go to --out",
     )  # fmt: skip
     beside.add_argument(
         "--bpp", type=_rate, default=PATCH_BPP, metavar="RATE",
-        help=f"most bits per pixel of the stills of --patches (default: {PATCH_BPP})",
+        help=f"most bits per pixel of the files of --patches (default: {PATCH_BPP})",
     )  # fmt: skip
 
 
 def _patch(text: str) -> tuple[str, Patch]:
-    """Type of an option: the name of a still, and a rectangle in it."""
+    """Type of an option: the name of a still or clip, and a rectangle in it."""
     from colorvid.evaluation.compare.patches import Patch
 
     name, _, rectangle = text.rpartition(":")
@@ -134,7 +134,7 @@ def _patch(text: str) -> tuple[str, Patch]:
         name = ""
     if not name:
         raise argparse.ArgumentTypeError(
-            f"{text!r} must be STILL:X,Y,WIDTH,HEIGHT, as in kodim05:300,150,144,144"
+            f"{text!r} must be NAME:X,Y,WIDTH,HEIGHT, as in kodim05:300,150,144,144"
         )
     return name, patch
 

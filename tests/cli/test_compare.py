@@ -149,8 +149,8 @@ WRONG = [
     (("BROKEN",), 2, "broken.png: is no image that can be read"),
     (("CLIP", "--frames", "2", "--rgb"), 2, "one is no still; --rgb is for stills only"),
     (("CLIP", "--published", "nowhere.json"), 2, "nowhere.json: No such file or directory"),
-    (("CLIP", "--patches", "one:1,2,3"), 1, "'one:1,2,3' must be STILL:X,Y,WIDTH,HEIGHT, as in"),
-    (("CLIP", "--patches", "1,2,3,4"), 1, "'1,2,3,4' must be STILL:X,Y,WIDTH,HEIGHT, as in"),
+    (("CLIP", "--patches", "one:1,2,3"), 1, "'one:1,2,3' must be NAME:X,Y,WIDTH,HEIGHT, as in"),
+    (("CLIP", "--patches", "1,2,3,4"), 1, "'1,2,3,4' must be NAME:X,Y,WIDTH,HEIGHT, as in"),
     (("CLIP", "--patches", "one:1,2,3,4"), 1, "--patches makes pictures; give --out DIR"),
     (
         ("CLIP", "--frames", "2", "--patches", "two:1,2,3,4", "--out", "x"),

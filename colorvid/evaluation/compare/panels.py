@@ -11,7 +11,7 @@ from colorvid.errors import ConfigError, InputError
 from colorvid.evaluation.compare.choices import OWN, PATCH_BPP, rising_settings
 from colorvid.evaluation.compare.clips import Clip
 from colorvid.evaluation.compare.codecs import Codec
-from colorvid.evaluation.compare.patches import Patch, Shown, draw_patches, show_patch
+from colorvid.evaluation.compare.patches import Patch, Shown, draw_patches, original_of, show_patch
 from colorvid.evaluation.compare.points import Point
 from colorvid.evaluation.compare.published import (
     RGB_DEFINITIONS,
@@ -251,7 +251,7 @@ class Wanted:
     Attributes:
         published: curves of others.
         rgb: compare stills with their originals in RGB; all sources must be stills.
-        patches: rectangles to show, by the name of the still.
+        patches: rectangles to show, by the name of the still or clip.
         bpp: rate of the patches, bits per pixel.
     """
 
@@ -273,9 +273,7 @@ class Wanted:
             if self.rgb and clip.original is None:
                 raise InputError(f"{clip.name} is no still; rgb=True is for stills only")
             if clip.name in self.patches:
-                if clip.original is None:
-                    raise InputError(f"{clip.name} is no still; patches are shown of stills only")
-                self.patches[clip.name].cut(clip.original)
+                self.patches[clip.name].cut(original_of(clip))
         for name in self.patches.keys() - set(names):
             raise ConfigError(f"a patch of {name} is wanted; sources are {', '.join(names)}")
 

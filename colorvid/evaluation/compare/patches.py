@@ -1,23 +1,27 @@
-"""One patch of a picture as several codecs show it at one rate, side by side."""
+"""One patch of a still, or of a clip's middle frame, as several codecs show it at one rate."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.errors import ConfigError, InputError
+from colorvid.errors import ConfigError
 from colorvid.evaluation.compare.clips import Clip
 from colorvid.evaluation.compare.codecs import FileCodec
 from colorvid.evaluation.compare.points import code_frames
 from colorvid.evaluation.plots import figure, label
+from colorvid.evaluation.score.pictures import SCALE_DE, heat_map
 from colorvid.frame import Frame
-from colorvid.quality.color import frame_to_rgb
+from colorvid.quality.color import frame_delta_e, frame_to_rgb
 from colorvid.quality.metrics import bits_per_pixel
 from colorvid.quality.scores import score_frame
+
+Sample = TypeVar("Sample", bound=np.generic)
 
 _PANEL_INCHES = 2.88
 _CAPTION_INCHES = 0.75
@@ -42,8 +46,8 @@ class Patch:
         x, y, width, height = (int(part) for part in text.split(","))
         return Patch(x, y, width, height)
 
-    def cut(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The patch of a picture ``(H, W, 3)``.
+    def cut(self, rgb: NDArray[Sample]) -> NDArray[Sample]:
+        """The patch of a picture ``(H, W, 3)``, or of a map ``(H, W)``.
 
         Raises:
             ConfigError: it is empty or does not lie inside.
@@ -60,7 +64,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a codec makes of a picture at the rate nearest to the wanted one.
+    """What a codec makes of a still or of a clip at the rate nearest to the wanted one.
 
     Attributes:
         codec: its name.
@@ -68,6 +72,7 @@ class Shown:
         rate_bpp: bits per pixel, of the whole file.
         psnr_yuv611_db, de00_mean: of the whole picture, against its 4:2:0 source.
         patch: decoded, R'G'B' ``(height, width, 3)`` u8.
+        difference: CIEDE2000 of the patch, ``(height, width)``.
     """
 
     codec: str
@@ -76,6 +81,7 @@ class Shown:
     psnr_yuv611_db: float
     de00_mean: float
     patch: NDArray[np.uint8]
+    difference: NDArray[np.float32]
 
 
 def nearest_quality(rate: Callable[[int], float], qualities: Sequence[int], target: float) -> int:
@@ -99,13 +105,13 @@ def nearest_quality(rate: Callable[[int], float], qualities: Sequence[int], targ
 def show_patch(
     name: str, run: FileCodec, qualities: Sequence[int], clip: Clip, patch: Patch, bpp: float
 ) -> Shown:
-    """Code a still at the setting nearest to a rate, not above it, and cut the patch out.
+    """Code a clip at the setting nearest to a rate, not above it, and cut the patch out.
 
     Args:
         name: of the codec.
         run: the codec.
         qualities: its settings in order of rising rate.
-        clip: the still.
+        clip: a still, or a clip, whose middle frame is shown.
         patch: what to cut out of the decoded picture.
         bpp: wanted rate, bits per pixel.
     """
@@ -114,31 +120,43 @@ def show_patch(
     def rate(quality: int) -> float:
         if quality not in known:
             size, frames = code_frames(run, clip, quality)
-            info = clip.info
-            known[quality] = bits_per_pixel(size, 1, info.height, info.width), frames[0]
+            count, info = len(clip.frames), clip.info
+            bpp = bits_per_pixel(size, count, info.height, info.width)
+            known[quality] = bpp, frames[middle(clip)]
         return known[quality][0]
 
     quality = nearest_quality(rate, qualities, bpp)
     rate(quality)
     reached, decoded = known[quality]
-    scores = score_frame(clip.frames[0], decoded, clip.spec, ms_ssim_too=False)
+    source = clip.frames[middle(clip)]
+    scores = score_frame(source, decoded, clip.spec, ms_ssim_too=False)
     psnr_db, de00 = scores.psnr_yuv611_db, scores.de00_mean
     assert de00 is not None
     cut = patch.cut(frame_to_rgb(decoded, clip.spec))
-    return Shown(name, quality, reached, psnr_db, de00, cut)
+    difference = patch.cut(frame_delta_e(source, decoded, clip.spec))
+    return Shown(name, quality, reached, psnr_db, de00, cut, difference)
+
+
+def middle(clip: Clip) -> int:
+    """Number of the frame that is shown of a clip."""
+    return len(clip.frames) // 2
+
+
+def original_of(clip: Clip) -> NDArray[np.uint8]:
+    """The picture of a still, or a clip's middle frame, in R'G'B'."""
+    if clip.original is not None:
+        return clip.original
+    return frame_to_rgb(clip.frames[middle(clip)], clip.spec)
 
 
 def draw_patches(path: Path, clip: Clip, patch: Patch, shown: Sequence[Shown]) -> None:
-    """Draw the patch of the original picture and of each codec, with figures under each.
+    """Draw the patch of the original and of each codec, with figures and a map of dE00 under each.
 
     Raises:
-        InputError: the clip is no still.
         ConfigError: the patch does not lie inside.
         OutputError: the file cannot be written.
     """
-    if clip.original is None:
-        raise InputError(f"{clip.name} is no still; give a still image")
-    original = patch.cut(clip.original)
+    original = patch.cut(original_of(clip))
     place = f"{clip.name}, {patch.width}x{patch.height}\nat {patch.x}, {patch.y}"
     panels: Mapping[str, tuple[NDArray[np.uint8], str]] = {
         "original": (original, place),
@@ -150,12 +168,24 @@ def draw_patches(path: Path, clip: Clip, patch: Patch, shown: Sequence[Shown]) -
             for s in shown
         },
     }
+    maps = {s.codec: heat_map(s.difference, SCALE_DE) for s in shown}
     size = (_PANEL_INCHES, _PANEL_INCHES * patch.height / patch.width + _CAPTION_INCHES)
-    with figure(path, 1, len(panels), size) as axes:
-        for panel, (title, (picture, caption)) in zip(axes[0], panels.items(), strict=True):
-            panel.imshow(picture, interpolation="nearest")
-            panel.set_title(label(title))
-            panel.set_xlabel(caption)
-            panel.set_xticks([])
-            panel.set_yticks([])
-            panel.grid(False)
+    with figure(path, 2, len(panels), size) as axes:
+        for column, (title, (picture, caption)) in enumerate(panels.items()):
+            upper, lower = axes[0][column], axes[1][column]
+            _draw(upper, picture)
+            upper.set_title(label(title))
+            upper.set_xlabel(caption)
+            if title in maps:
+                _draw(lower, maps[title])
+                lower.set_xlabel(f"dE00, 0 to {SCALE_DE:g}")
+            else:
+                lower.set_axis_off()
+
+
+def _draw(panel: Any, picture: NDArray[np.uint8]) -> None:
+    """A picture without ticks."""
+    panel.imshow(picture, interpolation="nearest")
+    panel.set_xticks([])
+    panel.set_yticks([])
+    panel.grid(False)

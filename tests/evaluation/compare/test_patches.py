@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorvid.errors import ConfigError, InputError
+from colorvid.errors import ConfigError
 from colorvid.evaluation.compare.clips import Clip, load
-from colorvid.evaluation.compare.patches import Patch, draw_patches, nearest_quality, show_patch
+from colorvid.evaluation.compare.patches import (
+    Patch,
+    draw_patches,
+    nearest_quality,
+    original_of,
+    show_patch,
+)
 from colorvid.evaluation.compare.points import code_frames
-from colorvid.quality.color import frame_to_rgb
+from colorvid.quality.color import frame_delta_e, frame_to_rgb
 from colorvid.quality.metrics import bits_per_pixel
 from colorvid.quality.scores import score_frame
 from tests.evaluation.sources import CoarseRun, colourful, moving_clip
@@ -89,9 +95,20 @@ def test_the_figure_has_the_figures_under_each_patch(still: Clip, tmp_path: Path
     captions = (f"{shown.rate_bpp:.3f} bpp", f"{shown.psnr_yuv611_db:.2f} dB", "still, 32x16")
     for comment in ("original", "coarse", *captions):
         assert f"<!-- {comment}" in text
-    assert text.count("<image ") == 2
+    assert text.count("<image ") == 3  # original, decoded, map of the difference
 
 
-def test_a_video_has_no_original_to_show(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="moving is no still"):
-        draw_patches(tmp_path / "patch.png", moving_clip(1), PATCH, [])
+def test_of_a_clip_the_middle_frame_is_shown(tmp_path: Path) -> None:
+    run, clip = CoarseRun(), moving_clip(5)
+    size, frames = code_frames(run, clip, 3)
+    height, width = clip.info.height, clip.info.width
+    patch = Patch(2, 4, 16, 8)
+    target = bits_per_pixel(size, 5, height, width) + 1e-9
+    shown = show_patch("coarse", run, range(5), clip, patch, target)
+    assert shown.rate_bpp == pytest.approx(target)
+    assert np.array_equal(shown.patch, frame_to_rgb(frames[2], clip.spec)[4:12, 2:18])
+    difference = frame_delta_e(clip.frames[2], frames[2], clip.spec)
+    assert np.array_equal(shown.difference, difference[4:12, 2:18])
+    assert np.array_equal(original_of(clip), frame_to_rgb(clip.frames[2], clip.spec))
+    draw_patches(tmp_path / "patch.svg", clip, patch, [shown])
+    assert (tmp_path / "patch.svg").read_text(encoding="utf-8").count("<image ") == 3
