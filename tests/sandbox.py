@@ -18,6 +18,8 @@ import sys
 from itertools import groupby
 from typing import Any
 
+sys.dont_write_bytecode = True  # bytecode of Python is not what is looked for
+
 SOCKET_CALLS = {"x86_64": 41, "aarch64": 198}
 """Number of the system call ``socket``, by machine."""
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2

@@ -276,7 +276,7 @@ def test_readme_leads_to_every_document() -> None:
 def test_readme_names_every_command() -> None:
     actions = [a for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction)]
     names = set(actions[0].choices)
-    assert names == set(re.findall(r"^- `colorvid (\w+)", README, re.MULTILINE))
+    assert names == set(re.findall(r"^- `colorvid ([\w-]+)", README, re.MULTILINE))
 
 
 def error_classes(root: type[errors.ColorvidError]) -> list[type[errors.ColorvidError]]:

@@ -176,7 +176,7 @@ class InterModel(nn.Module):
             pictures: of the frame.
             quality: 0..63.
         """
-        qualities = (quality, int(finer(torch.tensor(quality), self.config.chroma_offset)))
-        branches = (self.luma, self.chroma)
-        luma, chroma = (float(b.bit_worth[q]) for b, q in zip(branches, qualities, strict=True))
-        return self.filter.code(coder, pictures, quality, (luma, chroma))
+        luma = self.luma.bit_worth
+        fine = finer(torch.tensor(quality, device=luma.device), self.config.chroma_offset)
+        prices = float(luma[quality]), float(self.chroma.bit_worth[fine])
+        return self.filter.code(coder, pictures, quality, prices)
