@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from colorvid.errors import ConfigError
 
-INTERFACE = 4
+INTERFACE = 5
 """What `colorvid_interface` must answer; see `src/api.h`."""
 VARIABLE = "COLORVID_NATIVE"
 _ABSENT = "install a C++ compiler and then colorvid again"
@@ -110,6 +110,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "kernel_gate": (None, (_INT, _ARRAY, _ARRAY, _ARRAY, _INT)),
     "kernel_scale_latents": (None, (_INT, _ARRAY, _ARRAY, _ARRAY, _INT)),
     "kernel_add_basis": (None, (_INT, _ARRAY, _ARRAY, ctypes.c_double, _INT)),
+    "kernel_add_pairs": (None, (_INT, _ARRAY, _ARRAY, _INT, _INT, _INT)),
     "kernel_block_bends": (None, (_INT, _ARRAY, _STEP, _INT, _ARRAY)),
     "kernel_filter_block": (None, (_INT, _LAYER, _ARRAY, _STEP, _INT, _ARRAY, _STEP)),
 }

@@ -324,6 +324,16 @@ def coefficients(rng: Random, count: int) -> tuple[NDArray[np.float64] | float, 
     return sums, basis, float(rng.integers(-(2**30), 2**30))
 
 
+def pairs(rng: Random, count: int) -> tuple[NDArray[Any] | float, ...]:
+    """Sums, a basis of pairs and two factors, extremes among them; sums stay below 2^31."""
+    sums = rng.integers(-(2**29), 2**29, count).astype(np.int32)
+    extreme = rng.random() < 0.2
+    basis = rng.integers(-(2**15), 2**15, 2 * count)
+    basis = (np.where(basis < 0, -(2**15), 2**15 - 1) if extreme else basis).astype(np.int16)
+    a, b = rng.choice([-2047, 2047], 2) if extreme else rng.integers(-2047, 2048, 2)
+    return sums, basis, int(a), int(b)
+
+
 def around_a_block(rng: Random, reach: int) -> tuple[NDArray[np.uint8], int, int, int]:
     """Samples of a block and ``reach`` more on each side; stride, side, place of the block."""
     side, stride = int(rng.choice([4, 8])), int(rng.integers(16, 40))
@@ -383,6 +393,7 @@ KERNELS: dict[str, Case] = {
     "gate": elementwise("gate", lambda rng, n: (features(rng, n), features(rng, n)), False),
     "scale_latents": elementwise("scale_latents", latents, False),
     "add_basis": elementwise("add_basis", coefficients, True),
+    "add_pairs": elementwise("add_pairs", pairs, True),
     "block_bends": block_bends,
     "filter_block": filter_block,
 }

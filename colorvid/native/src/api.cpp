@@ -12,7 +12,7 @@
 
 using namespace colorvid;
 
-static const int kInterface = 4;
+static const int kInterface = 5;
 static const int kMostSlots = 32;
 static const int64_t kMostWeight = int64_t{1} << 30;
 static const int kMostBlocks = 1 << 13;  // along an axis: pictures of up to 65,536 luma samples
@@ -471,6 +471,11 @@ void colorvid_kernel_scale_latents(int level, const int32_t* y, const float* fac
 void colorvid_kernel_add_basis(int level, double* sums, const double* basis, double coefficient,
                                int count) {
     kernels(level).add_basis(sums, basis, coefficient, count);
+}
+
+void colorvid_kernel_add_pairs(int level, int32_t* sums, const int16_t* basis, int a, int b,
+                               int count) {
+    kernels(level).add_pairs(sums, basis, a, b, count);
 }
 
 void colorvid_kernel_block_bends(int level, const uint8_t* at, ptrdiff_t stride, int side,

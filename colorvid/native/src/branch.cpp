@@ -394,12 +394,12 @@ float* Branch::analyse(Work& work, const Sources& sources, int quality, const La
     const Arena::Scope scope(work.arena);
     Map added{};
     if (analyses_) added = analysis_.run(work, sources, quality);
-    double* sums = work.arena.take<double>(size);
+    int32_t* sums = work.arena.take<int32_t>(size);
     float* steps = work.arena.take<float>(channels);
     std::copy_n(gains(quality), channels, steps);
     for (int row = 0; row < like.rows; ++row) {
         transform_.analyse(work, sources.source[0].planes, row, sums);
-        for (ptrdiff_t i = 0; analyses_ && i < size; ++i) sums[i] += 32768.0 * added.row(row)[i];
+        for (ptrdiff_t i = 0; analyses_ && i < size; ++i) sums[i] += 32768 * added.row(row)[i];
         for (ptrdiff_t first = 0; first < size; first += channels) {
             for (int c = 0; c < channels; ++c) {
                 const float scaled = static_cast<float>(sums[first + c]) * 0x1p-12f;

@@ -33,6 +33,10 @@ void add_basis_plain(double* sums, const double* basis, double coefficient, int 
     for (int i = 0; i < count; ++i) sums[i] += coefficient * basis[i];
 }
 
+void add_pairs_plain(int32_t* sums, const int16_t* basis, int a, int b, int count) {
+    for (int i = 0; i < count; ++i) sums[i] += a * basis[2 * i] + b * basis[2 * i + 1];
+}
+
 #if COLORVID_X86
 
 // A value of at least 0 is never less than its eighth; one below 0 never more. The sum is too large
@@ -87,6 +91,16 @@ COLORVID_AVX2 void add_basis_avx2(double* sums, const double* basis, double coef
     }
 }
 
+COLORVID_AVX2 void add_pairs_avx2(int32_t* sums, const int16_t* basis, int a, int b, int count) {
+    const __m256i both = _mm256_set1_epi32(static_cast<int>((a & 0xFFFFu) | (b & 0xFFFFu) << 16));
+    for (int i = 0; i < count; i += 8) {
+        __m256i* sum = reinterpret_cast<__m256i*>(sums + i);
+        const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(basis + 2 * i));
+        const __m256i products = _mm256_madd_epi16(pairs, both);
+        _mm256_storeu_si256(sum, _mm256_add_epi32(_mm256_loadu_si256(sum), products));
+    }
+}
+
 #elif COLORVID_NEON
 
 static int16x8_t all(int x) { return vdupq_n_s16(static_cast<int16_t>(x)); }
@@ -125,6 +139,14 @@ void gate_neon(const int16_t* u, const int16_t* v, int16_t* out, int count) {
 void scale_latents_neon(const int32_t* y, const float* factor, int16_t* out, int count) {
     for (int i = 0; i < count; i += 8) {
         vst1q_s16(out + i, neon::requantise(neon::load_both(y + i), factor + i, kFeatureLimit));
+    }
+}
+
+void add_pairs_neon(int32_t* sums, const int16_t* basis, int a, int b, int count) {
+    for (int i = 0; i < count; i += 4) {
+        const int16x4x2_t pairs = vld2_s16(basis + 2 * i);
+        const int32x4_t first = vmlal_n_s16(vld1q_s32(sums + i), pairs.val[0], a);
+        vst1q_s32(sums + i, vmlal_n_s16(first, pairs.val[1], b));
     }
 }
 

@@ -115,6 +115,10 @@ void scale_latents_plain(const int32_t*, const float*, int16_t*, int);
 using AddBasis = void (*)(double* sums, const double* basis, double coefficient, int count);
 void add_basis_plain(double*, const double*, double, int);
 
+// sums[i] += a * basis[2 * i] + b * basis[2 * i + 1]: numbers of 16 bits, sums that stay below 2^31.
+using AddPairs = void (*)(int32_t* sums, const int16_t* basis, int a, int b, int count);
+void add_pairs_plain(int32_t*, const int16_t*, int, int, int);
+
 constexpr int kFilterPairs = 12, kFilterClips = 2;
 
 // What the loop filter weighs in blocks of a class: for each pair of neighbours the differences to
@@ -135,6 +139,7 @@ using FilterBlock = void (*)(const FilterTaps& taps, const uint8_t* at, ptrdiff_
 void filter_block_plain(const FilterTaps&, const uint8_t*, ptrdiff_t, int, uint8_t*, ptrdiff_t);
 
 #if COLORVID_X86
+void add_pairs_avx2(int32_t*, const int16_t*, int, int, int);
 void block_bends_avx2(const uint8_t*, ptrdiff_t, int, int32_t[4]);
 void filter_block_avx2(const FilterTaps&, const uint8_t*, ptrdiff_t, int, uint8_t*, ptrdiff_t);
 void filter_line_avx2(const uint8_t*, ptrdiff_t, const int16_t*, uint8_t*, int);
@@ -162,6 +167,7 @@ void gate_avx2(const int16_t*, const int16_t*, int16_t*, int);
 void scale_latents_avx2(const int32_t*, const float*, int16_t*, int);
 void add_basis_avx2(double*, const double*, double, int);
 #elif COLORVID_NEON
+void add_pairs_neon(int32_t*, const int16_t*, int, int, int);
 void pointwise_neon(const PointwiseLayer&, const int16_t*, ptrdiff_t, int16_t*, ptrdiff_t, int);
 void depthwise_neon(const DepthwiseLayer&, const int16_t* const*, ptrdiff_t, int16_t*, ptrdiff_t,
                     int);
@@ -187,6 +193,7 @@ struct Kernels {
     Gate gate;
     ScaleLatents scale_latents;
     AddBasis add_basis;
+    AddPairs add_pairs;
     BlockBends block_bends;
     FilterBlock filter_block;
 };

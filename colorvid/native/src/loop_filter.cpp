@@ -122,6 +122,17 @@ void add_gains(Plane source, const uint8_t* decoded, const uint8_t* filtered, in
     }
 }
 
+void copy_areas(const uint8_t* from, const uint8_t* flags, int side, Plane size, uint8_t* to) {
+    const int across = (size.width + side - 1) / side;
+    for (int y = 0; y < size.height; ++y) {
+        const ptrdiff_t first = static_cast<ptrdiff_t>(y) * size.width;
+        for (int x = 0; x < size.width; x += side) {
+            if (!flags[y / side * across + x / side]) continue;
+            std::copy_n(from + first + x, std::min(side, size.width - x), to + first + x);
+        }
+    }
+}
+
 // What flags take, in 1/256 bit; they stay as they are.
 static int64_t cost_of(uint8_t* flags, int rows, int columns) {
     int64_t total = 0;

@@ -44,6 +44,9 @@ private:
 void add_gains(Plane source, const uint8_t* decoded, const uint8_t* filtered, int side,
                int64_t* gains);
 
+// Copies the areas of a plane of this `size` whose flag is set.
+void copy_areas(const uint8_t* from, const uint8_t* flags, int side, Plane size, uint8_t* to);
+
 // The flags that pay most, of (rows, columns) areas, by what they gain and the `price` of a bit.
 void choose_areas(Work& work, const int64_t* gains, int rows, int columns, double price,
                   uint8_t* flags);

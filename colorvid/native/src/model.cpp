@@ -324,13 +324,14 @@ public:
         const Arena::Scope scope(work.arena);
         const int rows = task.rows(), columns = task.columns();
         int64_t* gains = work.arena.take_zeros<int64_t>(static_cast<size_t>(rows) * columns);
+        uint8_t* filtered[3];
         for (int p = task.first; p <= task.last; ++p) {
             const Plane decoded = task.picture.plane(p);
             const size_t size = static_cast<size_t>(decoded.height) * decoded.width;
-            uint8_t* filtered = work.arena.take<uint8_t>(size);
+            filtered[p] = work.arena.take<uint8_t>(size);
             task.filter.run(work, decoded, task.prediction.plane(p), task.quality, nullptr,
-                            filtered);
-            add_gains(source_[p], decoded.samples, filtered, task.filter.area(), gains);
+                            filtered[p]);
+            add_gains(source_[p], decoded.samples, filtered[p], task.filter.area(), gains);
         }
         uint8_t* flags = work.arena.take<uint8_t>(static_cast<size_t>(rows) * columns);
         choose_areas(work, gains, rows, columns, task.branch.worth(task.fine), flags);
@@ -340,7 +341,10 @@ public:
             bits.hyper += tables.bits(row, symbol);
             return symbol;
         });
-        task.run(work, flags);
+        for (int p = task.first; p <= task.last; ++p) {
+            copy_areas(filtered[p], flags, task.filter.area(), task.picture.plane(p),
+                       task.picture.samples(p));
+        }
     }
 
 private:

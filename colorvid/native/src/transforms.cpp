@@ -80,13 +80,13 @@ BlockTransform::BlockTransform(const Tensors& tensors, const std::string& branch
         largest_gain = std::max(largest_gain, std::abs(int64_t{gains.data<int32_t>()[i]}));
     }
     basis_ = Aligned<double>(static_cast<size_t>(size) * size);
-    transposed_ = Aligned<double>(static_cast<size_t>(size) * size);
+    pairs_ = Aligned<int16_t>(static_cast<size_t>(size) * size);
     for (int s = 0; s < size; ++s) {
         int64_t sum = 0;
         for (int k = 0; k < size; ++k) {
-            const int value = basis[k * size + s];
+            const int16_t value = basis[k * size + s];
             basis_[static_cast<size_t>(k) * size + s] = value;
-            transposed_[static_cast<size_t>(s) * size + k] = value;
+            pairs_[2 * (static_cast<size_t>(s / 2) * size + k) + s % 2] = value;
             sum += std::abs(value);
         }
         const double largest = double(sum) * double(kLargestLatent) * double(largest_gain);
@@ -150,21 +150,20 @@ void BlockTransform::synthesise(Work& work, const Latents& latents, const int32_
     work.count(products);
 }
 
-void BlockTransform::analyse(Work& work, const Planes& planes, int row, double* sums) const {
+void BlockTransform::analyse(Work& work, const Planes& planes, int row, int32_t* sums) const {
     const int size = block_ * block_;
     const int columns = planes.plane[0].columns / block_;
-    std::fill(sums, sums + static_cast<ptrdiff_t>(columns) * planes_ * size, 0.0);
+    std::fill(sums, sums + static_cast<ptrdiff_t>(columns) * planes_ * size, 0);
     for (int i = 0; i < block_; ++i) {
         for (int p = 0; p < planes_; ++p) {
             const int16_t* samples = planes.plane[p].row(row * block_ + i);
             for (int x = 0; x < columns; ++x) {
-                double* target = sums + (static_cast<ptrdiff_t>(x) * planes_ + p) * size;
-                for (int j = 0; j < block_; ++j) {
-                    const int s = i * block_ + j;
-                    if (samples[x * block_ + j] == 0) continue;
-                    work.kernels.add_basis(target,
-                                           transposed_.data() + static_cast<ptrdiff_t>(s) * size,
-                                           samples[x * block_ + j], size);
+                int32_t* target = sums + (static_cast<ptrdiff_t>(x) * planes_ + p) * size;
+                for (int j = 0; j < block_; j += 2) {
+                    const int16_t* pair = samples + x * block_ + j;
+                    if (pair[0] == 0 && pair[1] == 0) continue;
+                    const ptrdiff_t first = static_cast<ptrdiff_t>(i * block_ + j) * size;
+                    work.kernels.add_pairs(target, pairs_.data() + first, pair[0], pair[1], size);
                 }
             }
         }

@@ -74,12 +74,12 @@ public:
     void synthesise(Work& work, const Latents& latents, const int32_t* gains,
                     const Planes& planes) const;
     // Sums over the blocks of `planes`, integers in units of 2^-15 features: a row of positions.
-    void analyse(Work& work, const Planes& planes, int row, double* sums) const;
+    void analyse(Work& work, const Planes& planes, int row, int32_t* sums) const;
 
 private:
     int block_ = 0, planes_ = 0;
-    Aligned<double> basis_;       // (coefficients, samples)
-    Aligned<double> transposed_;  // (samples, coefficients)
+    Aligned<double> basis_;   // (coefficients, samples)
+    Aligned<int16_t> pairs_;  // (pairs of samples, coefficients, 2)
 };
 
 // The non-linear synthesis: what it adds to the picture of the linear path.
