@@ -340,15 +340,14 @@ def test_worker_without_colorvid(
 def test_worker_that_joins_late(
     film: Film, out: Path, tmp_path: Path, dask: Dask, processes: ExitStack
 ) -> None:
-    batch = start(film.command(out, "--cluster", dask.address), processes, tmp_path / "said")
+    said = tmp_path / "said"
+    batch = start(film.command(out, "--cluster", dask.address), processes, said)
     wait_for((out / ".colorvid" / "here").exists)
     time.sleep(2)
     assert batch.poll() is None
     dask.worker()
-    wait_for(begun(out))
-    dask.worker(OTHER_VERSION)
-    assert batch.wait(500) == 0, (tmp_path / "said").read_text()
-    assert "has colorvid 9.9" in (tmp_path / "said").read_text()
+    dask.worker(OTHER_VERSION)  # at once: all may be done soon
+    assert batch.wait(500) == 0, said.read_text()
     check_whole(film, out)
 
 
