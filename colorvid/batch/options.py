@@ -83,6 +83,7 @@ FIELDS: dict[str, dict[str, Parser]] = {
         "qualities": _numbers,
         "frames": _whole,
         "gop": _whole,
+        "scenecut": _switch,
         "bframes": _whole,
         "inter_quality": _whole,
         "model": _model,

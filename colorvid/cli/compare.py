@@ -84,6 +84,11 @@ def add_commands(command: Command) -> None:
         help=f"frames from key frame to key frame, for every codec (default: {MEASURED_GOP}; 1 for "
         "stills)",
     )  # fmt: skip
+    parser.add_argument(
+        "--scenecut",
+        action="store_true",
+        help="key frames at new scenes too, as every codec sees them",
+    )
     add_bframes(parser)
     parser.add_argument(
         "--inter-quality", type=whole(0, top), metavar="Q",
@@ -282,6 +287,7 @@ def _choice(options: Namespace) -> Choice:
 
     return Choice(
         gop=options.gop,
+        scenecut=options.scenecut,
         anchors=options.anchors,
         qualities=options.qualities,
         bframes=DEFAULT_BFRAMES if options.bframes is None else options.bframes,

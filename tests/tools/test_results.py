@@ -58,6 +58,9 @@ def test_comparisons_get_into_the_documents_between_the_marks(root: Path) -> Non
     page = (root / "docs" / "results.md").read_text()
     assert "old" not in page and page.count("BD-rate between the mean curves:\n") == len(SETS)
     assert page.count(f"Measured: model `{model_identity('default')}`, commit `") == len(SETS)
+    hidden = [chosen.title for chosen in SETS.values() if not chosen.headline]
+    assert hidden and not any(title in readme for title in hidden)
+    assert all(title in page for title in hidden)
     shown = (root / "colorvid" / "weights" / "default.md").read_text()
     assert shown.count("| x264 | +0.0 % | +0.0 % | - | +0.0 % |") == len(SETS) - 1
     assert f"Measured: model `{model_identity('default')}`, commit `" in shown
@@ -113,11 +116,14 @@ def test_a_measurement_keeps_the_small_files(
         "none",
         "--quiet",
     )
-    monkeypatch.setattr(tool, "SETS", {"clips": tool.Set("Clips", (), options=options)})
+    long = tool.Set("Longer", (), options=options, samples=True)
+    monkeypatch.setattr(tool, "SETS", {"clips": tool.Set("Clips", (), options=options), "l": long})
+    monkeypatch.setattr(tool, "_longer", lambda data: [data / "dev" / "one.y4m"])
     assert tool.measure(tmp_path, tmp_path / "cache", tmp_path / "results") == 0
     kept = {path.name for path in (tmp_path / "results" / "clips").iterdir()}
     assert kept >= {"points.tsv", "tables.md", "rd-psnr-y-db.svg"}
     assert not kept & {"frames", "compare.json"}
+    assert (tmp_path / "results" / "l" / "points.tsv").is_file()
     assert tool.measure(tmp_path / "missing", None, tmp_path / "results") == 2
 
 

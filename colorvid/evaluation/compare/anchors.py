@@ -58,7 +58,13 @@ _NOT_OPTIONS = ("encoder", "library", "pyav", "avcodec", "threads")
 
 
 def anchor_settings(
-    name: str, quality: int, *, keyint: int, threads: int = 1, preset: str | None = None
+    name: str,
+    quality: int,
+    *,
+    keyint: int,
+    threads: int = 1,
+    preset: str | None = None,
+    scenecut: bool = False,
 ) -> dict[str, str]:
     """Exact settings of an anchor: encoder, versions and the options that FFmpeg hands on.
 
@@ -68,6 +74,7 @@ def anchor_settings(
         keyint: distance of key frames, in frames; intra anchors use 1.
         threads: of encoder and decoder; 1 keeps them on one core.
         preset: instead of the usual one (medium; SVT-AV1: 6); JPEG has none.
+        scenecut: whether new scenes begin with a key frame too, as the encoder sees them.
 
     Raises:
         ConfigError: the name is unknown.
@@ -87,10 +94,12 @@ def anchor_settings(
     settings = {"encoder": encoder, "library": library_version(encoder)} | settings
     settings |= {"preset": preset or _PRESETS[encoder], "crf": str(quality), "g": str(keyint)}
     if encoder == "libsvtav1":
-        return settings | {"svtav1-params": f"lp={threads}:scd=0"}
+        return settings | {"svtav1-params": f"lp={threads}:scd={int(scenecut)}"}
     if anchor.low_delay:
         settings["tune"] = "zerolatency"
-    common = f"keyint={keyint}:min-keyint={keyint}:scenecut=0"
+    common = f"keyint={keyint}"
+    if not scenecut:
+        common += f":min-keyint={keyint}:scenecut=0"
     if encoder == "libx264":
         return settings | {"x264-params": f"{common}:threads={threads}"}
     pools = "pools=none:frame-threads=1:wpp=0" if threads == 1 else f"pools={threads}"
@@ -125,12 +134,14 @@ class AnchorRun:
         keyint: distance of key frames, in frames.
         threads: of encoder and decoder.
         preset: instead of the usual one.
+        scenecut: whether new scenes begin with a key frame too.
     """
 
     name: str
     keyint: int
     threads: int = 1
     preset: str | None = None
+    scenecut: bool = False
 
     @property
     def suffix(self) -> str:
@@ -140,7 +151,12 @@ class AnchorRun:
     def settings(self, quality: int) -> dict[str, str]:
         """Settings at one quality, see `anchor_settings`."""
         return anchor_settings(
-            self.name, quality, keyint=self.keyint, threads=self.threads, preset=self.preset
+            self.name,
+            quality,
+            keyint=self.keyint,
+            threads=self.threads,
+            preset=self.preset,
+            scenecut=self.scenecut,
         )
 
     def encode(self, source: Path, target: Path, quality: int) -> Encoded:

@@ -116,6 +116,7 @@ class ColorvidRun:
 
     Attributes:
         gop: distance of key frames, in frames; 1 = intra only.
+        scenecut: whether new scenes begin with a key frame too.
         bframes: most B frames between two P frames; 0 = low delay.
         inter_quality: quality of P and B frames; ``None`` = colorvid's own choice.
         model: name of a released model or path of a model file.
@@ -129,6 +130,7 @@ class ColorvidRun:
     model: str = "default"
     threads: int = 1
     device: str = "cpu"
+    scenecut: bool = False
 
     @property
     def suffix(self) -> str:
@@ -146,6 +148,7 @@ class ColorvidRun:
             "model_file": _file_digest(_model_path(self.model)),
             "quality": str(quality),
             "gop": str(self.gop),
+            "scenecut": str(self.scenecut).lower(),
             "bframes": str(self.bframes),
             "inter_quality": "auto" if self.inter_quality is None else str(self.inter_quality),
             "threads": str(self.threads),
@@ -159,7 +162,7 @@ class ColorvidRun:
             target,
             quality=quality,
             gop=self.gop,
-            scenecut=False,
+            scenecut=self.scenecut,
             bframes=self.bframes,
             inter_quality=self.inter_quality,
             model=self.model,

@@ -53,6 +53,7 @@ class Choice:
 
     Attributes:
         gop: distance of key frames; by default 1 if all sources are stills, else 32.
+        scenecut: whether new scenes begin with a key frame too, for every codec.
         anchors: names of ``ANCHORS``, or ``none`` alone; by default intra ones with a ``gop`` of 1,
             else low-delay ones.
         qualities: of colorvid, 0..63.
@@ -64,6 +65,7 @@ class Choice:
     """
 
     gop: int | None = None
+    scenecut: bool = False
     anchors: tuple[str, ...] | None = None
     qualities: tuple[int, ...] | None = None
     bframes: int = DEFAULT_BFRAMES
@@ -94,12 +96,21 @@ class Choice:
                 )
         check_device(self.device)
         own = ColorvidRun(
-            gop, self.bframes, self.inter_quality, self.model, self.threads, self.device
+            gop,
+            self.bframes,
+            self.inter_quality,
+            self.model,
+            self.threads,
+            self.device,
+            self.scenecut,
         )
         own.settings(0)  # an unknown model is reported now
         return [
             Codec(OWN, tuple(sorted(chosen, reverse=True)), own),
-            *(AnchorRun(name, gop, self.threads).codec() for name in anchors),
+            *(
+                AnchorRun(name, gop, self.threads, scenecut=self.scenecut).codec()
+                for name in anchors
+            ),
         ]
 
 

@@ -110,6 +110,20 @@ def test_settings_are_exact() -> None:
         ":pools=none:frame-threads=1:wpp=0",
     }
     assert anchor_settings("x264-intra", 27, keyint=32)["g"] == "1"
+
+
+def test_key_frames_at_new_scenes_are_a_choice() -> None:
+    named = {"x264": "x264-params", "x265": "x265-params", "svtav1": "svtav1-params"}
+    fixed = {n: anchor_settings(n, 27, keyint=32)[p] for n, p in named.items()}
+    free = {n: anchor_settings(n, 27, keyint=32, scenecut=True)[p] for n, p in named.items()}
+    assert fixed["x264"] == "keyint=32:min-keyint=32:scenecut=0:threads=1"
+    assert free["x264"] == "keyint=32:threads=1"
+    assert free["x265"].startswith("log-level=none:keyint=32:pools=none")
+    assert (fixed["svtav1"], free["svtav1"]) == ("lp=1:scd=0", "lp=1:scd=1")
+
+
+def test_low_delay_is_a_tune() -> None:
+    assert anchor_settings("x264-zl", 27, keyint=32)["tune"] == "zerolatency"
     assert "tune" not in anchor_settings("x264", 27, keyint=32)
 
 

@@ -30,6 +30,9 @@ def test_choices_follow_the_sources() -> None:
 
 
 def test_choices_of_a_user_hold() -> None:
+    scenes = Choice(scenecut=True, anchors=("x264",)).codecs(CLIPS)
+    assert scenes[0].run.settings(9)["scenecut"] == "true"
+    assert "scenecut=0" not in scenes[1].run.settings(9)["x264-params"]
     choice = Choice(gop=8, anchors=("jpeg", "svtav1"), qualities=(4, 9), threads=3)
     own, jpeg, svt = choice.codecs(STILLS)
     assert own.qualities == (9, 4)
