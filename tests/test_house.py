@@ -17,7 +17,7 @@ PACKAGE = ROOT / "colorvid"
 
 RANKS = (
     ("errors",),
-    ("frame", "colors", "config"),
+    ("frame", "colors", "config", "effort"),
     ("system",),
     ("native",),
     ("io", "bitstream", "entropy", "exact"),

@@ -83,7 +83,16 @@ def compare(source: str, options: Options, target: Path) -> int:
     from colorvid.evaluation.compare.running import Choice, run_all
 
     check_packages()
-    names = ("gop", "scenecut", "anchors", "qualities", "bframes", "inter_quality", "model")
+    names = (
+        "gop",
+        "scenecut",
+        "anchors",
+        "qualities",
+        "bframes",
+        "preset",
+        "inter_quality",
+        "model",
+    )
     chosen = {name: options[name] for name in names if name in options}
     for name in ("anchors", "qualities"):
         if name in chosen:

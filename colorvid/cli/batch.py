@@ -28,6 +28,7 @@ from colorvid.cli.options import (
 from colorvid.cli.targets import quality_of, targets_of
 from colorvid.cli.terminal import BatchLine, Signals, say, show
 from colorvid.config import DEFAULT_BFRAMES, DEFAULT_GOP, DEFAULT_MIN_GOP, DEFAULT_QUALITY, TUNES
+from colorvid.effort import DEFAULT_PRESET
 from colorvid.errors import ConfigError
 from colorvid.system.cores import available_cores
 
@@ -125,6 +126,7 @@ def _options(options: Namespace) -> dict[str, Any]:
         "scenecut": (options.scenecut, True),
         "min_gop": (options.min_gop, DEFAULT_MIN_GOP),
         "bframes": (bframes_of(options), DEFAULT_BFRAMES),
+        "preset": (options.preset, DEFAULT_PRESET),
         "inter_quality": (options.inter_quality, None),
         "frames": (options.frames, None),
         "seek": (options.seek, 0),

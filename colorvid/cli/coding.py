@@ -17,6 +17,7 @@ from colorvid.cli.options import (
     add_input,
     add_output,
     add_places,
+    add_preset,
     add_progress,
     add_trust,
     add_work,
@@ -144,6 +145,7 @@ def _add_quality(group: Options) -> None:
         f"(default: {DEFAULT_MIN_GOP})",
     )  # fmt: skip
     add_bframes(group)
+    add_preset(group)
     group.add_argument(
         "--tune", choices=(*TUNES, ZEROLATENCY), default=TUNES[0],
         help="default = squared error of all planes (PSNR); color = colour difference (CIEDE2000); "
@@ -219,6 +221,7 @@ def _encode(options: Namespace, signals: Signals) -> int:
                 scenecut=options.scenecut,
                 min_gop=options.min_gop,
                 bframes=bframes_of(options),
+                preset=options.preset,
                 inter_quality=options.inter_quality,
                 frames=options.frames,
                 seek=options.seek,

@@ -14,6 +14,7 @@ from colorvid.cli.options import (
     add_bframes,
     add_cluster,
     add_device,
+    add_preset,
     add_report,
     numbers,
     one_or_more_of,
@@ -90,6 +91,7 @@ def add_commands(command: Command) -> None:
         help="key frames at new scenes too, as every codec sees them",
     )
     add_bframes(parser)
+    add_preset(parser)
     parser.add_argument(
         "--inter-quality", type=whole(0, top), metavar="Q",
         help="colorvid's quality of all frames but key frames (default: a little below each)",
@@ -291,6 +293,7 @@ def _choice(options: Namespace) -> Choice:
         anchors=options.anchors,
         qualities=options.qualities,
         bframes=DEFAULT_BFRAMES if options.bframes is None else options.bframes,
+        preset=options.preset,
         inter_quality=options.inter_quality,
         model=options.model,
         threads=options.threads,

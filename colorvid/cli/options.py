@@ -9,6 +9,7 @@ from dataclasses import fields
 from fractions import Fraction
 
 from colorvid.config import DEFAULT_BFRAMES, MOST_BFRAMES, TUNES, ZEROLATENCY
+from colorvid.effort import DEFAULT_PRESET, PRESETS
 from colorvid.errors import ConfigError
 from colorvid.files.decode import DecodeOptions
 from colorvid.files.encode import EncodeOptions
@@ -177,6 +178,15 @@ def add_bframes(parser: Options) -> None:
         "--bframes", type=whole(0, MOST_BFRAMES), metavar="N",
         help=f"most B frames between two P frames, 0 to {MOST_BFRAMES} (default: "
         f"{DEFAULT_BFRAMES}); 0 = none",
+    )  # fmt: skip
+
+
+def add_preset(parser: Options) -> None:
+    """The option for the effort of the encoder."""
+    parser.add_argument(
+        "--preset", choices=tuple(PRESETS), default=DEFAULT_PRESET,
+        help="time that the encoder takes: slower ones need fewer bits for the same quality "
+        f"(default: {DEFAULT_PRESET})",
     )  # fmt: skip
 
 

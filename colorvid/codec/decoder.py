@@ -51,7 +51,7 @@ class Decoder:
             if not is_whole(value, low, high):
                 raise ConfigError(f"{name} {value!r} is not allowed; it must be {low}..{high}")
         self.model, self.size = model, size
-        self._slots = Slots(references)
+        self._slots = Slots(references + 1, references)
         self._frames = model.frames(size, self._slots.count)
         self._motion = motion_coder(grid_shape(*size.shape), self._slots.count)
         self._motion_seconds = 0.0

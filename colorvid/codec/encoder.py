@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from colorvid.bitstream import Packet
+from colorvid.codec.attempts import Spent, squared_error
 from colorvid.codec.lookahead import KeyFrames
 from colorvid.codec.loop import ClosedLoop, CodedStep
 from colorvid.codec.settings import EncoderSettings
@@ -54,6 +55,12 @@ class Guard:
         return min(max(0, math.ceil((used - 0.5) * 48)), QUALITIES - 1)
 
 
+def _spent(step: CodedStep[Coded]) -> Spent:
+    """What a frame took, but for the header of its packet, which all have."""
+    bits = 8 * (len(step.coded.latents) + len(step.motion_bytes))
+    return Spent(bits, squared_error(step.source, step.coded.picture))
+
+
 class GroupEncoder:
     """Encodes the frames of one group of pictures; they come in order of display."""
 
@@ -77,9 +84,8 @@ class GroupEncoder:
         self._first, self._count = first, 0
         self._guard, self._bits = guard, 0.0
         self._settings = settings
-        self._frames = model.frames(size, settings.references + 1)
-        self._loop: ClosedLoop[Coded] = ClosedLoop(self._frames, settings, size)
-        self._motion_seconds = 0.0
+        self._frames = model.frames(size, settings.slots, trial=settings.effort.trial)
+        self._loop: ClosedLoop[Coded] = ClosedLoop(self._frames, settings, size, _spent)
 
     def push(self, frame: Frame) -> list[CodedFrame]:
         """Take the next frame; the packets that are ready then, in decoding order.
@@ -95,7 +101,7 @@ class GroupEncoder:
 
     def work(self) -> dict[str, Work]:
         """What was done so far, by stage."""
-        return {"motion": Work(self._motion_seconds)} | self._frames.work()
+        return {"motion": Work(self._loop.motion_seconds)} | self._frames.work()
 
     def _packet(self, step: CodedStep[Coded]) -> CodedFrame:
         place, coded = step.place, step.coded
@@ -112,7 +118,6 @@ class GroupEncoder:
             latents=coded.latents,
         )
         self._count += 1
-        self._motion_seconds += step.motion_seconds
         if self._guard is not None:
             self._bits += 8 * packet.size_bytes
             less = self._guard.less(self._bits, self._count)

@@ -12,10 +12,11 @@ networks meet in training what they will meet in use::
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from colorvid.codec.attempts import SCALES, Plan, Spent, cheapest
 from colorvid.codec.lookahead import mini_gop_length, small
 from colorvid.codec.settings import EncoderSettings
 from colorvid.codec.slots import Slots
@@ -59,7 +60,6 @@ class CodedStep(Generic[R]):
         motion: how it was predicted; None for a key frame.
         motion_bytes: the coded motion; empty if nothing moves, and for a key frame.
         coded: what the coder of the frame gave.
-        motion_seconds: time spent on search and coding of the motion.
     """
 
     place: Place
@@ -68,7 +68,16 @@ class CodedStep(Generic[R]):
     motion: Motion | None
     motion_bytes: bytes
     coded: R
-    motion_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """How far a loop has come; see its fields."""
+
+    slots: Slots
+    count: int
+    refreshed: int
+    spent: Spent
 
 
 class ClosedLoop(Generic[R]):
@@ -76,19 +85,30 @@ class ClosedLoop(Generic[R]):
 
     Attributes:
         settings: qualities may change from frame to frame.
+        motion_seconds: time spent on search and coding of motion so far.
     """
 
-    def __init__(self, frames: FrameEncoder[R], settings: EncoderSettings, size: Size) -> None:
+    def __init__(
+        self,
+        frames: FrameEncoder[R],
+        settings: EncoderSettings,
+        size: Size,
+        meter: Callable[[CodedStep[R]], Spent] | None = None,
+    ) -> None:
         """Prepare; the first frame becomes a key frame.
 
         Args:
-            frames: with a slot more than ``settings`` has references.
-            settings: qualities and B frames; the loop does not end a group by itself.
+            frames: with as many slots as ``settings`` says.
+            settings: qualities, B frames and effort; the loop does not end a group by itself.
             size: of the frames.
+            meter: what a frame took; None = every frame is coded once.
         """
         self._frames, self.settings = frames, settings
-        self._slots = Slots(settings.references)
+        self._slots = Slots(settings.slots, settings.references)
         self._size = size
+        self._meter = meter if settings.attempts else None
+        self._spent = Spent()
+        self.motion_seconds = 0.0
         self._motion: MotionEstimator | None = None  # as long as there are key frames alone
         self._waiting: list[Frame] = []
         self._small: list[Pyramid] = []  # of the last coded frame, and of those that wait
@@ -119,35 +139,84 @@ class ClosedLoop(Generic[R]):
         target = self._slots.free()
         coded = self._frames.encode_key(quality, target, frame)
         if self.settings.gop > 1:
-            self._motion = MotionEstimator(self._size.shape, self._slots.count)
+            self._motion = MotionEstimator(
+                self._size.shape, self._slots.count, self.settings.effort.search
+            )
             self._motion.start(target)
         self._keep(KEY, target, coded.picture)
         self._count = 1
-        return CodedStep(KEY, frame, quality, None, b"", coded, 0.0)
+        return self._metered(CodedStep(KEY, frame, quality, None, b"", coded))
 
     def _mini_gop(self) -> Iterator[CodedStep[R]]:
         """Code the first frames that wait, the last one of them as a P frame."""
         length = mini_gop_length(self._small) if self.settings.most_bframes else 1
-        first, frames = self._count - 1, self._waiting[:length]
-        last = first + length
-        refresh = last - self._refreshed >= REFRESH_PERIOD
-        if refresh:
-            self._refreshed = last
-        for place in mini_gop(first, last, refresh=refresh):
-            yield self._inter(place, frames[place.number - first - 1])
-        self._count += length
+        frames = self._waiting[:length]
+        if self._meter is None:
+            yield from self._run(frames, Plan((length,)))
+        else:
+            yield from self._cheapest(frames)
         del self._waiting[:length], self._small[:length]
 
-    def _inter(self, place: Place, frame: Frame) -> CodedStep[R]:
+    def _cheapest(self, frames: list[Frame]) -> list[CodedStep[R]]:
+        """Code frames in several ways, and go on from the cheapest.
+
+        A slot is not used again while a picture in it may be needed: the last one before them, and
+        the last one of the best way.
+        """
+        start, before = self._stand(), self._count - 1
+        lowest: tuple[int, frozenset[int]] | None = None
+        kept = frozenset((self._slots.place(before),))
+
+        def run(plan: Plan) -> tuple[int, tuple[list[CodedStep[R]], _Stand]]:
+            nonlocal lowest
+            self._resume(start)
+            self._slots = start.slots.onward(before, kept if lowest is None else kept | lowest[1])
+            steps = list(self._run(frames, plan))
+            cost = self._spent.cost
+            if lowest is None or cost < lowest[0]:
+                lowest = cost, frozenset((self._slots.place(self._count - 1),))
+            return cost, (steps, self._stand())
+
+        scales = SCALES if self.settings.scales else ()
+        steps, end = cheapest(len(frames), scales, run)
+        self._resume(end)
+        return steps
+
+    def _stand(self) -> _Stand:
+        return _Stand(self._slots, self._count, self._refreshed, self._spent)
+
+    def _resume(self, stand: _Stand) -> None:
+        self._slots, self._count = stand.slots, stand.count
+        self._refreshed, self._spent = stand.refreshed, stand.spent
+
+    def _run(self, frames: list[Frame], plan: Plan) -> Iterator[CodedStep[R]]:
+        """Code frames as planned."""
+        for length in plan.lengths:
+            first = self._count - 1
+            last = first + length
+            refresh = last - self._refreshed >= REFRESH_PERIOD
+            if refresh:
+                self._refreshed = last
+            for place in mini_gop(first, last, refresh=refresh):
+                yield self._inter(place, frames[place.number - first - 1], plan.scale)
+            self._count += length
+            frames = frames[length:]
+
+    def _inter(self, place: Place, frame: Frame, scale: int) -> CodedStep[R]:
         assert self._motion is not None
         start = time.perf_counter()
-        quality = self.settings.quality_of(place)
+        quality = self.settings.quality_of(place, scale)
         links = self._slots.links(place)
         motion, data = self._motion.code(links, frame.y, quantiser_step(quality))
-        seconds = time.perf_counter() - start
+        self.motion_seconds += time.perf_counter() - start
         coded = self._frames.encode_inter(quality, links, motion, frame)
         self._keep(place, links.target, coded.picture)
-        return CodedStep(place, frame, quality, motion, data, coded, seconds)
+        return self._metered(CodedStep(place, frame, quality, motion, data, coded))
+
+    def _metered(self, step: CodedStep[R]) -> CodedStep[R]:
+        if self._meter is not None:
+            self._spent += self._meter(step)
+        return step
 
     def _keep(self, place: Place, target: int, picture: Frame) -> None:
         self._slots.follow(place, target)

@@ -10,15 +10,29 @@ class Slots:
     """The pictures of `PictureBuffer`, each in a slot, with one slot free for the next frame.
 
     Attributes:
-        count: number of slots.
+        count: number of slots, more than there are pictures and barred ones.
     """
 
-    def __init__(self, references: int) -> None:
-        """Prepare for as many pictures as the stream header says, 1..16."""
-        self.count = references + 1
+    def __init__(self, count: int, references: int) -> None:
+        """Prepare for as many pictures as the stream header says, 1..16, and more slots."""
+        self.count, self._references = count, references
         self._buffer = PictureBuffer(references)
         self._places: dict[int, int] = {}  # slots by display number
         self._levels: dict[int, int] = {}
+        self._barred: frozenset[int] = frozenset()
+
+    def onward(self, number: int, barred: frozenset[int] = frozenset()) -> Slots:
+        """For frames that refer to one picture and to what comes behind it.
+
+        Args:
+            number: display number of the picture, a key or P frame.
+            barred: slots that nothing is put into.
+        """
+        after = Slots(self.count, self._references)
+        after._barred = barred
+        after._places[number], after._levels[number] = self._places[number], 0
+        after._buffer.keep(number)
+        return after
 
     def reset(self) -> None:
         """Drop all pictures."""
@@ -28,7 +42,7 @@ class Slots:
 
     def free(self) -> int:
         """A slot that no picture is in."""
-        taken = set(self._places.values())
+        taken = self._barred.union(self._places.values())
         return next(slot for slot in range(self.count) if slot not in taken)
 
     def missing(self, frame: Ordered) -> int | None:

@@ -26,6 +26,7 @@ from colorvid.config import (
     TUNES,
     is_whole,
 )
+from colorvid.effort import DEFAULT_PRESET
 from colorvid.errors import ConfigError
 from colorvid.files.decode import ProgressCallback, check_threads
 from colorvid.files.reports import EncodeReport, FrameCounter, Progress, Scorer, Shares
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
         scenecut: bool
         min_gop: int
         bframes: int
+        preset: str
         inter_quality: int | None
         frames: int | None
         seek: Place
@@ -100,6 +102,7 @@ class EncodeOptions:
         min_gop: frames from a key frame to one of a new scene, at least.
         bframes: most B frames between two P frames, 0..15. With 0 every frame can be decoded as
             soon as it is coded, which costs bits.
+        preset: ``fast``, ``medium``, ``slow`` or ``best``: the time that the encoder takes.
         inter_quality: 0..63 of the other frames; None = below ``quality`` by their level, see
             `EncoderSettings`.
         frames: encode at most this many frames; None = all.
@@ -133,6 +136,7 @@ class EncodeOptions:
     scenecut: bool = True
     min_gop: int = DEFAULT_MIN_GOP
     bframes: int = DEFAULT_BFRAMES
+    preset: str = DEFAULT_PRESET
     inter_quality: int | None = None
     frames: int | None = None
     seek: Place = 0
@@ -167,6 +171,7 @@ class EncodeOptions:
             scenecut=self.scenecut,
             min_gop=self.min_gop,
             bframes=self.bframes,
+            preset=self.preset,
             inter_quality=self.inter_quality,
         )
 

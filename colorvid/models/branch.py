@@ -34,6 +34,12 @@ from colorvid.nn.transforms import (
 LATENT = Grid(steps=SYMBOL_STEPS, limit=2**15)
 _STEPS_OF_FEATURE = UNIT * STEP_STEPS / FEATURE.steps
 """Units of the table of quantiser steps in a feature."""
+_DOUBTFUL, _CLEAR = 1.45, 1.8
+"""An area of a sparse branch is tried where a latent and the rounding reach the first of these, in
+steps; without a trial it is coded where they reach the second."""
+_LEAST_WORTH = 8 << 8
+"""With a trial it is coded if that is worth more, in 1/256 bit; its hyper-latents and its flag take
+some."""
 
 
 class Coder(Protocol):
@@ -222,11 +228,14 @@ class Branch(nn.Module):
         rows = latents.any(dim=1, keepdim=True).float()
         return F.max_pool2d(rows, HYPER_STRIDE, ceil_mode=True) > 0
 
-    def _may_hold(self, y: Tensor) -> Tensor:
-        """Which hyper-latent positions may hold a symbol that is not zero; as `occupied`."""
+    def _may_hold(self, y: Tensor, least: float = 1.0) -> Tensor:
+        """Which hyper-latent positions have a latent that reaches ``least``; as `occupied`.
+
+        With 1 these are all that may hold a symbol that is not zero.
+        """
         if not self.sparse:
             return torch.ones_like(self.occupied(y > 0))
-        return self.occupied(y.abs() + self.config.rounding >= 1)
+        return self.occupied(y.abs() + self.config.rounding >= least)
 
     @torch.no_grad()
     def quantise(self, offset: Tensor, index: Tensor, price: Tensor) -> Tensor:
@@ -255,6 +264,19 @@ class Branch(nn.Module):
             better = other < lowest
             best, lowest = torch.where(better, symbol, best), torch.where(better, other, lowest)
         return torch.sign(offset) * best
+
+    def worth_of(self, offset: Tensor, symbols: Tensor, index: Tensor, price: Tensor) -> Tensor:
+        """What symbols are worth: error saved over its price, less bits; 1/256 bit, int64.
+
+        Arguments as for `quantise`, and the ``symbols`` that it gave.
+        """
+        magnitude, size = offset.abs(), symbols.abs()
+        left = magnitude - size
+        column = size.clamp(max=self.symbol_bits.shape[1] - 1).to(torch.int64)
+        row = index.to(torch.int64) * self.symbol_bits.shape[1]
+        bits = self.symbol_bits.flatten()[row + column]
+        worth = (magnitude * magnitude - left * left) / price - bits
+        return torch.floor(256 * worth + 0.5).to(torch.int64)
 
     def forward(
         self,
@@ -359,6 +381,8 @@ class Branch(nn.Module):
         shape: torch.Size,
         quality: Tensor,
         prior_condition: Tensor | None = None,
+        *,
+        trial: bool = True,
     ) -> Tensor:
         """Write the latents ``y``, or read them if ``y`` is None; exact arithmetic.
 
@@ -368,6 +392,7 @@ class Branch(nn.Module):
             shape: ``(1, C, H, W)``.
             quality: ``(1,)`` int64.
             prior_condition: features at the resolution of the latents.
+            trial: of a sparse branch, code twice, to leave out areas that are not worth their bits.
 
         Returns:
             Decoded latents in 1/16 steps, integers, ``shape``.
@@ -375,16 +400,19 @@ class Branch(nn.Module):
         step = self.gains.table[quality][:, :, None, None].to(torch.float32) / STEP_STEPS
         price = self.bit_price(quality, step).expand(shape)
 
-        def run(coder: Coder, active: Tensor | None) -> Tensor:
-            work = _Coding(self, coder, y, active, price)
+        def run(work: _Coding) -> Tensor:
             if not bool(work.active.any()):
                 return torch.zeros(shape, dtype=work.dtype, device=quality.device)
             return self._traverse(work, shape, quality, prior_condition)
 
-        active = None if y is None else self._may_hold(y)
-        if y is not None and self.sparse:
-            active = self.occupied(run(Trial(), active) != 0)
-        return run(coder, active)
+        active = None
+        if y is not None:
+            active = self._may_hold(y, _DOUBTFUL if trial else _CLEAR)
+            if self.sparse and trial:
+                first = _Coding(self, Trial(), y, active, price)
+                run(first)
+                active = first.worth > _LEAST_WORTH
+        return run(_Coding(self, coder, y, active, price))
 
     def reconstruct(self, y_hat: Tensor, quality: Tensor) -> Tensor:
         """Planes of the linear path as exact features, from decoded latents in 1/16 steps."""
@@ -456,7 +484,12 @@ class _Training:
 
 
 class _Coding:
-    """A pass that writes symbols, or reads them; integers in exact arithmetic."""
+    """A pass that writes symbols, or reads them; integers in exact arithmetic.
+
+    Attributes:
+        worth: what writing each hyper-latent position was worth, 1/256 bit: squared error that its
+            symbols saved over their price, less their bits; int64, as ``active``.
+    """
 
     def __init__(
         self, branch: Branch, coder: Coder, y: Tensor | None, active: Tensor | None, price: Tensor
@@ -476,6 +509,7 @@ class _Coding:
         else:
             found = torch.ones(self._shape[2:], dtype=torch.bool, device=price.device)
         self.active = found.to(price.device)[None, None]
+        self.worth = torch.zeros(self.active.shape, dtype=torch.int64, device=price.device)
 
     def hyper(self) -> Tensor:
         """See `_Pass.hyper`."""
@@ -506,8 +540,17 @@ class _Coding:
             offset = pick(self._y, overall)
             if mean is not None:  # float32 whatever carries the mean
                 offset = offset - mean.to(torch.float32) / SYMBOL_STEPS
-            symbols = self._branch.quantise(offset, index, pick(self._price, overall))
+            price = pick(self._price, overall)
+            symbols = self._branch.quantise(offset, index, price)
             symbols = symbols.clamp(-MAX_SYMBOL, MAX_SYMBOL)
+            worth = self._branch.worth_of(offset, symbols, index, price)
+            self._count(overall, torch.where(index > 0, worth, 0), y_hat.shape)
         decoded = self._coder.latents(symbols, index) * SYMBOL_STEPS
         y_hat.view(-1).index_copy_(0, overall, decoded if mean is None else decoded + mean)
         return y_hat
+
+    def _count(self, places: Tensor, worth: Tensor, shape: torch.Size) -> None:
+        """Add what symbols at flat ``places`` of latents of ``shape`` are worth to their areas."""
+        rows = places // shape[3] % shape[2] // HYPER_STRIDE
+        areas = rows * self._shape[3] + places % shape[3] // HYPER_STRIDE
+        self.worth.view(-1).index_add_(0, areas, worth)

@@ -64,17 +64,22 @@ class Model:
         worker = "PyTorch" if self.native is None else "native core"
         return f"Model({self.identity.hex()}, {self.device}, {worker})"
 
-    def frames(self, size: Size, slots: int) -> FrameCodec:
-        """What codes the frames of a group of pictures of ``size``, with room for 1..32 pictures.
+    def frames(self, size: Size, slots: int, *, trial: bool = True) -> FrameCodec:
+        """What codes the frames of a group of pictures.
+
+        Args:
+            size: of the frames.
+            slots: room for so many pictures, 1..32.
+            trial: whether inter frames are encoded twice, see `colorvid.effort.Effort`.
 
         Raises:
             MemoryError: the memory does not suffice.
         """
         if self.native is not None:
-            return NativeCodec(self.native, size, slots)
+            return NativeCodec(self.native, size, slots, trial=trial)
         from colorvid.models.torch_codec import TorchCodec
 
-        return TorchCodec(self.network, self.books, size)
+        return TorchCodec(self.network, self.books, size, trial=trial)
 
     @property
     def network(self) -> VideoModel:

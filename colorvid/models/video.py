@@ -113,16 +113,18 @@ class VideoModel(nn.Module):
         motion: Motion,
         states: References,
         quality: int,
+        *,
+        trial: bool = True,
     ) -> State:
         """Write a P or B frame, or read one if ``picture`` is None.
 
-        ``states`` is what its references left.
+        ``states`` is what its references left; ``trial``: see `Branch.code`.
         """
         prediction, context = self.predict(motion, states)
         source = None
         if picture is not None:
             source = (picture.features(torch.float64), prediction.features(torch.float64))
-        y, uv, luma, chroma = self.inter.code(coder, source, context, quality)
+        y, uv, luma, chroma = self.inter.code(coder, source, context, quality, trial=trial)
         height, width = (int(s) for s in prediction.y.shape)
         decoded = from_features(y, uv, height, width)
         shown = self.inter.filtered(coder, Pictures(decoded, prediction, picture), quality)

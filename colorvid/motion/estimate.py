@@ -9,6 +9,7 @@ need none of this.
 
 from __future__ import annotations
 
+from colorvid.effort import MEDIUM, SearchEffort
 from colorvid.frame import Links, Motion, Plane
 from colorvid.motion.field import grid_shape
 from colorvid.motion.native import NativeMotionCoder
@@ -25,14 +26,16 @@ _WEIGHT_UNIT = 1 << 16
 class MotionEstimator:
     """Chooses and codes the motion of the frames of a group of pictures, in decoding order."""
 
-    def __init__(self, shape: tuple[int, int], slots: int) -> None:
+    def __init__(
+        self, shape: tuple[int, int], slots: int, effort: SearchEffort = MEDIUM.search
+    ) -> None:
         """Prepare for luma of ``(H, W)`` samples, and as many pictures as there are slots.
 
         Raises:
             ConfigError: there is no native core.
             MemoryError: the memory does not suffice.
         """
-        self._core = core_for_encoding()
+        self._core, self._effort = core_for_encoding(), effort
         self._coder = NativeMotionCoder(self._core, grid_shape(*shape), slots)
         self._references: dict[int, Reference] = {}
 
@@ -61,5 +64,5 @@ class MotionEstimator:
         future = None if links.future is None else self._references[links.future]
         share = BIT_WEIGHT if future is None else PAIR_WEIGHT
         weight = round(share * step * _WEIGHT_UNIT)
-        motion = self._coder.estimate(links, current, (past, future), weight)
+        motion = self._coder.estimate(links, current, (past, future), weight, self._effort)
         return motion, self._coder.encode(links, motion)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from colorvid.effort import MEDIUM, SearchEffort
 from colorvid.entropy.binary import check_end
 from colorvid.frame import Links, Motion, Plane
 from colorvid.motion.coding import MotionCoder, section, still_motion
@@ -49,9 +50,10 @@ class NativeMotionCoder:
         current: Plane,
         references: tuple[Reference, Reference | None],
         weight: int,
+        effort: SearchEffort = MEDIUM.search,
     ) -> Motion:
         """See `MotionState.estimate`."""
-        return self._state.estimate(links, current, references, weight)
+        return self._state.estimate(links, current, references, weight, effort)
 
 
 AnyMotionCoder: TypeAlias = MotionCoder | NativeMotionCoder

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from colorvid.errors import ConfigError
 
-INTERFACE = 5
+INTERFACE = 6
 """What `colorvid_interface` must answer; see `src/api.h`."""
 VARIABLE = "COLORVID_NATIVE"
 _ABSENT = "install a C++ compiler and then colorvid again"
@@ -61,7 +61,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "estimate": (
         _INT,
         (_INT, _HANDLE, _ARRAY, _ARRAY, _HANDLE, _HANDLE, ctypes.c_int64)
-        + (_ARRAY, _ARRAY, _ARRAY),
+        + (_ARRAY, _ARRAY, _ARRAY, _ARRAY),
     ),
     "compensate": (
         _INT,
@@ -85,7 +85,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "codec_decoded_bits": (None, (_HANDLE, _ARRAY)),
     "codec_encode": (
         _INT,
-        (_HANDLE, _INT, _ARRAY, _ARRAY, _ARRAY, _PLACE, ctypes.POINTER(_SIZE), _ARRAY),
+        (_HANDLE, _INT, _INT, _ARRAY, _ARRAY, _ARRAY, _PLACE, ctypes.POINTER(_SIZE), _ARRAY),
     ),
     "codec_work": (None, (_HANDLE, _ARRAY, _ARRAY)),
     "kernel_filter_line": (None, (_INT, _ARRAY, _STEP, _ARRAY, _ARRAY, _INT)),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from colorvid.effort import MEDIUM, SearchEffort
 from colorvid.errors import ConfigError
 from colorvid.frame import Links, Motion, Plane
 from colorvid.native.core import Core, Status, pointer
@@ -31,6 +32,19 @@ class LinksStruct(ctypes.Structure):
         future = -1 if links.future is None else links.future
         distances = links.past_distance, links.future_distance
         return cls(links.past, future, links.inherits, links.target, *distances)
+
+
+class SearchStruct(ctypes.Structure):
+    """``SearchEffort`` of ``src/search.h``."""
+
+    _fields_ = [  # noqa: RUF012
+        (name, ctypes.c_int32) for name in ("around", "split_bits", "rounds")
+    ]
+
+    @classmethod
+    def of(cls, effort: SearchEffort) -> SearchStruct:
+        """From the effort of a preset."""
+        return cls(effort.around, effort.split_bits, effort.rounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +130,7 @@ class MotionState:
         current: Plane,
         references: tuple[Reference, Reference | None],
         weight: int,
+        effort: SearchEffort = MEDIUM.search,
     ) -> Motion:
         """Motion of a frame for coding it here next; see `colorvid.motion.estimate`.
 
@@ -126,6 +141,7 @@ class MotionState:
             current: its luma.
             references: the earlier and, of a B frame, the later one, of its size.
             weight: price of a bit in 1/65536 of an absolute difference, 0 .. 2^30.
+            effort: of the search.
 
         Raises:
             ConfigError: sizes do not fit together, or a value is out of its range.
@@ -147,6 +163,7 @@ class MotionState:
             past.handle,
             None if future is None else future.handle,
             weight,
+            ctypes.byref(SearchStruct.of(effort)),
             *arrays(motion),
         )
         return motion

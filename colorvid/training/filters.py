@@ -211,7 +211,7 @@ def _code(
     """Code a clip as one group of pictures."""
     settings = EncoderSettings(quality=quality, gop=max(2, len(frames)), scenecut=False)
     size = frames[0].size
-    watch = _Watch(model.frames(size, settings.references + 1), fits)
+    watch = _Watch(model.frames(size, settings.slots), fits)
     loop: ClosedLoop[Coded] = ClosedLoop(watch, settings, size)
     for part in itertools.chain(map(loop.push, frames), (loop.flush(),)):
         for _ in part:

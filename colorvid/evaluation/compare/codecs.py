@@ -16,6 +16,7 @@ from typing import Protocol
 from colorvid.bitstream import FrameSummary, FrameType, StreamSummary
 from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.config import DEFAULT_BFRAMES, PACKAGE_VERSION
+from colorvid.effort import DEFAULT_PRESET
 from colorvid.evaluation.compare.machine import source_digest
 from colorvid.files.decode import decode_file
 from colorvid.files.encode import encode_file
@@ -118,6 +119,7 @@ class ColorvidRun:
         gop: distance of key frames, in frames; 1 = intra only.
         scenecut: whether new scenes begin with a key frame too.
         bframes: most B frames between two P frames; 0 = low delay.
+        preset: see `EncoderSettings`.
         inter_quality: quality of P and B frames; ``None`` = colorvid's own choice.
         model: name of a released model or path of a model file.
         threads: most GOPs to work on at once.
@@ -126,6 +128,7 @@ class ColorvidRun:
 
     gop: int
     bframes: int = DEFAULT_BFRAMES
+    preset: str = DEFAULT_PRESET
     inter_quality: int | None = None
     model: str = "default"
     threads: int = 1
@@ -150,6 +153,7 @@ class ColorvidRun:
             "gop": str(self.gop),
             "scenecut": str(self.scenecut).lower(),
             "bframes": str(self.bframes),
+            "preset": self.preset,
             "inter_quality": "auto" if self.inter_quality is None else str(self.inter_quality),
             "threads": str(self.threads),
             "device": self.device,
@@ -164,6 +168,7 @@ class ColorvidRun:
             gop=self.gop,
             scenecut=self.scenecut,
             bframes=self.bframes,
+            preset=self.preset,
             inter_quality=self.inter_quality,
             model=self.model,
             threads=self.threads,

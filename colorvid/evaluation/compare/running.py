@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from colorvid.config import DEFAULT_BFRAMES, MEASURED_GOP, QUALITIES
+from colorvid.effort import DEFAULT_PRESET
 from colorvid.errors import ConfigError, OutputError
 from colorvid.evaluation.compare import points
 from colorvid.evaluation.compare.anchors import AnchorRun
@@ -57,7 +58,7 @@ class Choice:
         anchors: names of ``ANCHORS``, or ``none`` alone; by default intra ones with a ``gop`` of 1,
             else low-delay ones.
         qualities: of colorvid, 0..63.
-        bframes: of colorvid, see `ColorvidRun`.
+        bframes, preset: of colorvid, see `ColorvidRun`.
         inter_quality: of colorvid's P and B frames; ``None`` = colorvid's own choice.
         model: of colorvid.
         threads: of every codec.
@@ -69,6 +70,7 @@ class Choice:
     anchors: tuple[str, ...] | None = None
     qualities: tuple[int, ...] | None = None
     bframes: int = DEFAULT_BFRAMES
+    preset: str = DEFAULT_PRESET
     inter_quality: int | None = None
     model: str = "default"
     threads: int = 1
@@ -98,6 +100,7 @@ class Choice:
         own = ColorvidRun(
             gop,
             self.bframes,
+            self.preset,
             self.inter_quality,
             self.model,
             self.threads,

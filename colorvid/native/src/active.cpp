@@ -11,9 +11,9 @@ static const int kShares[][4] = {{4, 48, 72, 96},     {13, 58, 109, 150},  {24, 
                                  {205, 185, 224, 246}};
 static const int kTotal = 1 << 16;
 
-Active::Active(Work& work, const uint8_t* flags, int hyper_rows, int columns)
-    : stride_(kHyperStride), whole_(false) {
-    const int hyper_columns = (columns + kHyperStride - 1) / kHyperStride;
+Active::Active(Work& work, const uint8_t* flags, int hyper_rows, int columns, int unit)
+    : stride_(unit), whole_(false) {
+    const int hyper_columns = (columns + unit - 1) / unit;
     spans_ = work.arena.take<Span>(static_cast<size_t>(hyper_rows) * (hyper_columns + 1) / 2 + 1);
     ends_ = work.arena.take<int>(hyper_rows + 1);
     Span* span = spans_;
@@ -23,11 +23,26 @@ Active::Active(Work& work, const uint8_t* flags, int hyper_rows, int columns)
             if (!flags[x]) continue;
             const int first = x;
             while (x < hyper_columns && flags[x]) ++x;
-            const int end = std::min(x * kHyperStride, columns);
-            *span++ = {first * kHyperStride, end - first * kHyperStride};
+            const int end = std::min(x * unit, columns);
+            *span++ = {first * unit, end - first * unit};
         }
         ends_[y + 1] = static_cast<int>(span - spans_);
     }
+}
+
+uint8_t* grown(Work& work, const uint8_t* flags, int rows, int columns) {
+    if (!flags) return nullptr;
+    uint8_t* result = work.arena.take_zeros<uint8_t>(static_cast<size_t>(rows) * columns);
+    for (int y = 0; y < rows; ++y) {
+        for (int x = 0; x < columns; ++x) {
+            if (!flags[y * columns + x]) continue;
+            for (int near = std::max(y - 1, 0); near <= std::min(y + 1, rows - 1); ++near) {
+                const int first = std::max(x - 1, 0), last = std::min(x + 1, columns - 1);
+                std::fill(result + near * columns + first, result + near * columns + last + 1, 1);
+            }
+        }
+    }
+    return result;
 }
 
 int class_of_flags(const uint8_t* flags, int count) {

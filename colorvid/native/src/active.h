@@ -26,8 +26,14 @@ public:
         ends_[0] = 0;
         ends_[1] = 1;
     }
-    // Those of active hyper-latents; a flag for each hyper-latent of `columns` latent positions.
-    Active(Work& work, const uint8_t* flags, int hyper_rows, int columns);
+    // Those of active hyper-latents, of `unit` x `unit` positions each, in `columns` positions.
+    Active(Work& work, const uint8_t* flags, int hyper_rows, int columns, int unit = kHyperStride);
+
+    // These if there are flags, else all of (`rows`, `columns`) positions.
+    static Active of(Work& work, const uint8_t* flags, int rows, int columns, int unit) {
+        return flags ? Active(work, flags, (rows + unit - 1) / unit, columns, unit)
+                     : Active(work, rows, columns);
+    }
 
     bool whole() const { return whole_; }
     const Span* begin(int y) const { return spans_ + ends_[y / stride_]; }
@@ -39,6 +45,9 @@ private:
     int stride_;  // positions to an entry of `ends_`
     bool whole_;
 };
+
+// Flags of hyper-latents that are active or beside an active one, in the arena; null stays null.
+uint8_t* grown(Work& work, const uint8_t* flags, int rows, int columns);
 
 // The spans of a row, for loops.
 struct Spans {

@@ -12,7 +12,7 @@
 
 using namespace colorvid;
 
-static const int kInterface = 5;
+static const int kInterface = 6;
 static const int kMostSlots = 32;
 static const int64_t kMostWeight = int64_t{1} << 30;
 static const int kMostBlocks = 1 << 13;  // along an axis: pictures of up to 65,536 luma samples
@@ -171,19 +171,19 @@ int colorvid_novelty(int level, const Pyramid* current, const Pyramid* reference
 
 int colorvid_estimate(int level, const MotionState* state, const Links* links,
                       const uint8_t* current, const Reference* past, const Reference* future,
-                      int64_t weight, int16_t* past_vectors, int16_t* future_vectors,
-                      uint8_t* uses) {
+                      int64_t weight, const SearchEffort* effort, int16_t* past_vectors,
+                      int16_t* future_vectors, uint8_t* uses) {
     const Status status = check_links(*state, *links);
     if (status != kFine) return status;
     const int height = past->height, width = past->width;
     if (!fits(state->rows(), state->columns(), height, width) || weight < 0 ||
-        weight > kMostWeight || !is_whole(*links, past_vectors, future_vectors, uses) ||
+        weight > kMostWeight || !effort->fits() || !is_whole(*links, past_vectors, future_vectors, uses) ||
         (links->future >= 0) != (future != nullptr) ||
         (future && (future->height != height || future->width != width))) {
         return kWrongArgument;
     }
     return guarded([&] {
-        const Task task{{current, height, width}, *past, future, weight};
+        const Task task{{current, height, width}, *past, future, weight, *effort};
         choose(kernels(level), *state, *links, task, {past_vectors, future_vectors, uses});
         return kFine;
     });
@@ -371,7 +371,7 @@ int colorvid_codec_decode(FrameCodec* frames, int quality, const CodecMotion* mo
     });
 }
 
-int colorvid_codec_encode(FrameCodec* frames, int quality, const CodecMotion* motion,
+int colorvid_codec_encode(FrameCodec* frames, int quality, int trial, const CodecMotion* motion,
                           const uint8_t* const source[3], uint8_t* const planes[3],
                           const uint8_t** data, size_t* size, double bits[4]) {
     Codec& codec = frames->codec;
@@ -387,7 +387,7 @@ int colorvid_codec_encode(FrameCodec* frames, int quality, const CodecMotion* mo
         frames->encoder.clear();
         const FrameInformation information =
             motion->past ? codec.encode_inter(quality, links, prediction_of(*motion), seen,
-                                              frames->encoder)
+                                              trial != 0, frames->encoder)
                          : codec.encode_key(quality, links.target, seen, frames->encoder);
         const std::vector<uint8_t>& bytes = frames->encoder.finish();
         *data = bytes.data();

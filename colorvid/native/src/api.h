@@ -20,6 +20,7 @@
 namespace colorvid {
 class MotionState;
 struct Reference;
+struct SearchEffort;
 class Pyramid;
 struct ModelFile;
 struct FrameCodec;
@@ -73,12 +74,13 @@ COLORVID_API int colorvid_novelty(int level, const colorvid::Pyramid* current,
                                   const colorvid::Pyramid* reference, int32_t counts[2]);
 // Search and choose the motion of a frame for coding it with `state`, which stays as it is.
 // `current`: its luma; `future` and its results are null for a P frame. `weight`: price of a bit in
-// 1/65536 of an absolute difference, 0 .. 2^30.
+// 1/65536 of an absolute difference, 0 .. 2^30. `effort`: see search.h.
 COLORVID_API int colorvid_estimate(int level, const colorvid::MotionState* state,
                                    const colorvid::Links* links, const uint8_t* current,
                                    const colorvid::Reference* past,
                                    const colorvid::Reference* future, int64_t weight,
-                                   int16_t* past_vectors, int16_t* future_vectors, uint8_t* uses);
+                                   const colorvid::SearchEffort* effort, int16_t* past_vectors,
+                                   int16_t* future_vectors, uint8_t* uses);
 // Predict a plane: luma if `chroma` is 0. `height`, `width` are those of the luma plane; `rows` and
 // `columns` of blocks. Without a later reference `future`, its vectors and `uses` are null.
 COLORVID_API int colorvid_compensate(int level, int chroma, const uint8_t* past,
@@ -130,8 +132,9 @@ COLORVID_API int colorvid_codec_decode(colorvid::FrameCodec* codec, int quality,
 // Information of the symbols of luma and of chroma of the frame decoded last, in bits.
 COLORVID_API void colorvid_codec_decoded_bits(const colorvid::FrameCodec* codec, double bits[2]);
 // Encode a frame and give it as decoders show it. The bytes belong to `codec` until its next call.
-// `bits` of hyper-latents and latents, of luma and then of chroma.
-COLORVID_API int colorvid_codec_encode(colorvid::FrameCodec* codec, int quality,
+// `trial`: whether symbols are chosen twice, see Branch. `bits` of hyper-latents and latents, of
+// luma and then of chroma.
+COLORVID_API int colorvid_codec_encode(colorvid::FrameCodec* codec, int quality, int trial,
                                        const CodecMotion* motion, const uint8_t* const source[3],
                                        uint8_t* const planes[3], const uint8_t** data,
                                        size_t* size, double bits[4]);

@@ -176,8 +176,8 @@ public:
     struct Wanted {
         int quality;
         const float* y;  // (rows, columns, latents), in steps
-        Map z;           // everywhere
         uint8_t* flags;  // where to write; null: everywhere
+        Map z;           // there
     };
 
     Writing(const Branch& branch, SymbolEncoder* encoder, const Wanted& wanted)
@@ -185,6 +185,8 @@ public:
           wanted_(wanted) {}
 
     Information information;
+    // What each area is worth, in 1/256 bit, where that is asked for: see worth_of().
+    int64_t* worth = nullptr;
 
     bool flags(Work& work, uint8_t* flags, int rows, int columns) {
         const Work::In in(work, Stage::entropy);
@@ -231,6 +233,15 @@ private:
         float price;
     };
 
+    // The error that a symbol saves over its price, less its bits: in 1/256 bit.
+    static int64_t worth_of(float offset, int symbol, const float* costs, float price) {
+        const float magnitude = std::fabs(offset);
+        const float size = static_cast<float>(std::abs(symbol)), left = magnitude - size;
+        const float saved = (magnitude * magnitude - left * left) / price;
+        const float bits = saved - costs[std::min(std::abs(symbol), kCosted - 1)];
+        return static_cast<int64_t>(std::floor(256 * bits + 0.5f));
+    }
+
     void write(const SymbolTables& tables, int row, int symbol, double& bits) {
         if (!encoder_) return;
         encoder_->write(tables, row, symbol);
@@ -254,6 +265,11 @@ private:
                 symbol = static_cast<int>(
                     std::clamp<float>(chosen, -float{kMaxSymbol}, float{kMaxSymbol}));
                 write(branch_.latent_tables_, index[x], symbol, information.latents);
+                if (worth) {
+                    const int across = (y.columns + kHyperStride - 1) / kHyperStride;
+                    worth[place.row / kHyperStride * across + x / kHyperStride] +=
+                        worth_of(offset, symbol, &branch_.costs_[index[x] * kCosted], place.price);
+                }
             }
             out[at] = 16 * symbol + middle;
         }
@@ -289,6 +305,12 @@ float Branch::quantise(float offset, const float* costs, float price) const {
 }
 
 // The work
+
+// An area of a sparse branch is tried where a latent and the rounding reach kDoubtful; without a
+// trial it is coded where they reach kClear.
+constexpr float kDoubtful = 1.45f, kClear = 1.8f;
+// With a trial it is coded if that is worth more, in 1/256 bit; its hyper-latents and flag take some.
+constexpr int64_t kLeastWorth = 8 * 256;
 
 // Rows and columns of the hyper-latents.
 struct HyperSize {
@@ -330,7 +352,7 @@ void Branch::traverse(Work& work, Pass& pass, int quality, const Condition* cond
                                 : Active(work, y.rows, y.columns);
     Map z = take_map(work, size.rows, size.columns, sizes_.hyper);
     pass.hyper(work, flags, z);
-    Map features = prior_.begin(work, z, y.rows, y.columns, quality);
+    Map features = prior_.begin(work, z, flags, y.rows, y.columns, quality);
     if (condition) {
         const ptrdiff_t stride = roomy(condition->channels());
         int16_t* seen = work.arena.take_zeros<int16_t>(y.columns * stride);
@@ -363,21 +385,26 @@ void Branch::decode(Work& work, SymbolDecoder& decoder, int quality, const Condi
 }
 
 Information Branch::encode(Work& work, SymbolEncoder& encoder, int quality, const Sources& sources,
-                           const Condition* condition, Latents& y) const {
+                           const Condition* condition, bool trial, Latents& y) const {
     clear(y);
     const Arena::Scope scope(work.arena);
     const float* latents = analyse(work, sources, quality, y);
-    Writing::Wanted wanted{quality, latents, hyper_latents(work, latents, y), nullptr};
+    Writing::Wanted wanted{quality, latents, nullptr, {}};
+    const int areas = hyper_size(y).count();
     if (sparse()) {
-        wanted.flags = work.arena.take_zeros<uint8_t>(hyper_size(y).count());
+        wanted.flags = work.arena.take_zeros<uint8_t>(areas);
+        const float margin = trial ? kDoubtful : kClear;
         const auto may_count = [&](ptrdiff_t i) {
-            return std::fabs(latents[i]) + sizes_.rounding >= 1;
+            return std::fabs(latents[i]) + sizes_.rounding >= margin;
         };
         flag(y, may_count, wanted.flags);
-        Writing trial(*this, nullptr, wanted);
-        traverse(work, trial, quality, condition, y);
-        std::fill_n(wanted.flags, hyper_size(y).count(), uint8_t{0});
-        flag(y, [&](ptrdiff_t i) { return y.data[i] != 0; }, wanted.flags);
+    }
+    wanted.z = hyper_latents(work, latents, wanted.flags, y);
+    if (sparse() && trial) {
+        Writing first(*this, nullptr, wanted);
+        first.worth = work.arena.take_zeros<int64_t>(areas);
+        traverse(work, first, quality, condition, y);
+        for (int i = 0; i < areas; ++i) wanted.flags[i] = first.worth[i] > kLeastWorth;
         clear(y);
     }
     Writing pass(*this, &encoder, wanted);
@@ -410,7 +437,8 @@ float* Branch::analyse(Work& work, const Sources& sources, int quality, const La
     return y;
 }
 
-Map Branch::hyper_latents(Work& work, const float* y, const Latents& like) const {
+Map Branch::hyper_latents(Work& work, const float* y, const uint8_t* flags,
+                          const Latents& like) const {
     const Work::In in(work, Stage::analysis);
     const int channels = latents();
     Map scaled = take_map(work, like.rows, like.columns, channels);
@@ -421,7 +449,7 @@ Map Branch::hyper_latents(Work& work, const float* y, const Latents& like) const
                 std::clamp(product, -float{kFeatureLimit}, float{kFeatureLimit})));
         }
     }
-    return hyper_analysis_.run(work, scaled);
+    return hyper_analysis_.run(work, scaled, flags);
 }
 
 }  // namespace colorvid

@@ -49,9 +49,10 @@ public:
     void decode(Work& work, SymbolDecoder& decoder, int quality, const Condition* condition,
                 Latents& y) const;
     // Chooses and writes symbols for the planes of `sources.source[0]`, and decodes them into `y`.
-    // Further sources are what the analysis sees besides.
+    // Further sources are what the analysis sees besides. `trial`: code twice, to leave out areas
+    // that are not worth their bits.
     Information encode(Work& work, SymbolEncoder& encoder, int quality, const Sources& sources,
-                       const Condition* condition, Latents& y) const;
+                       const Condition* condition, bool trial, Latents& y) const;
 
     // Adds the linear path's picture of `y` to `planes`, within the range of features.
     void reconstruct(Work& work, const Latents& y, int quality, const Planes& planes) const {
@@ -67,7 +68,7 @@ private:
     void traverse(Work& work, Pass& pass, int quality, const Condition* condition,
                   Latents& y) const;
     float* analyse(Work& work, const Sources& sources, int quality, const Latents& like) const;
-    Map hyper_latents(Work& work, const float* y, const Latents& like) const;
+    Map hyper_latents(Work& work, const float* y, const uint8_t* flags, const Latents& like) const;
     // Whether it codes nothing at hyper-latent positions all of whose symbols are zero.
     bool sparse() const { return !sizes_.predict_mean; }
     float quantise(float offset, const float* costs, float price) const;

@@ -69,7 +69,7 @@ public:
           state_(state),
           links_(links),
           weight_(task.weight),
-          search_(kernels, task.current, task.past, task.weight) {}
+          search_(kernels, task.current, task.past, task.weight, task.effort) {}
 
     void run() {
         for (int row = 0; row < walk.tall; ++row) {

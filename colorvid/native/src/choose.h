@@ -13,6 +13,7 @@ struct Task {
     const Reference& past;
     const Reference* future;  // null for a P frame
     int64_t weight;           // price of a bit in 1/65536 of an absolute difference
+    SearchEffort effort;
 };
 
 // Searches and writes the motion of a frame with the lowest sum of error and price, for coding it

@@ -54,8 +54,9 @@ public:
                contexts_.uses),
           links_(links),
           weight_(task.weight),
-          past_(kernels, task.current, task.past, task.weight),
-          future_(kernels, task.current, *task.future, task.weight),
+          rounds_(task.effort.rounds),
+          past_(kernels, task.current, task.past, task.weight, task.effort),
+          future_(kernels, task.current, *task.future, task.weight, task.effort),
           means_(past_.errors, future_.errors) {}
 
     void run() {
@@ -141,7 +142,7 @@ private:
         consider({kBoth, past, all(over_frames(past[0], -behind, before))});
         consider({kBoth, all(over_frames(future[0], -before, behind)), future});
         if (best_.use != kBoth) return;
-        for (int round = 0; round < kRounds; ++round) {
+        for (int round = 0; round < rounds_; ++round) {
             const Cost reached = lowest_;
             if (uniform(best_.future)) refine(best_, &PairChoice::future);
             if (uniform(best_.past)) refine(best_, &PairChoice::past);
@@ -162,10 +163,9 @@ private:
         }
     }
 
-    static constexpr int kRounds = 2;
-
     const Links links_;
     const int64_t weight_;
+    const int rounds_;
     Search past_, future_;
     MeanErrors means_;
     Candidates candidates_;

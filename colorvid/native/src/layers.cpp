@@ -126,11 +126,11 @@ void QualityTable::add(Work& work, int quality, int16_t* row, int count) const {
     }
 }
 
-void unshuffle_row(const Map& map, int row, int16_t* out) {
+void unshuffle_row(const Map& map, int row, int first, int count, int16_t* out) {
     const ptrdiff_t two = 2 * map.stride();
-    const int16_t* upper = map.row(2 * row);
-    const int16_t* lower = map.row(2 * row + 1);
-    for (int x = 0; x < map.columns / 2; ++x, upper += two, lower += two, out += 2 * two) {
+    const int16_t* upper = map.row(2 * row) + first * two;
+    const int16_t* lower = map.row(2 * row + 1) + first * two;
+    for (int x = 0; x < count; ++x, upper += two, lower += two, out += 2 * two) {
         std::memcpy(out, upper, two * sizeof(int16_t));
         std::memcpy(out + two, lower, two * sizeof(int16_t));
     }
@@ -146,11 +146,12 @@ UpDense::UpDense(const Tensors& tensors, const std::string& name, int inputs, in
     }
 }
 
-void UpDense::run(Work& work, const Map& in, int row, Map& out) const {
+void UpDense::run(Work& work, const Map& in, int row, int first, int count, Map& out) const {
     const ptrdiff_t stride = out.stride();
+    const int16_t* source = in.row(row) + static_cast<ptrdiff_t>(first) * in.stride();
     for (int quarter = 0; quarter < 4; ++quarter) {
-        int16_t* target = out.row(2 * row + quarter / 2) + quarter % 2 * stride;
-        quarters_[quarter].run(work, in.row(row), in.stride(), target, 2 * stride, in.columns);
+        int16_t* target = out.row(2 * row + quarter / 2) + (2 * first + quarter % 2) * stride;
+        quarters_[quarter].run(work, source, in.stride(), target, 2 * stride, count);
     }
 }
 

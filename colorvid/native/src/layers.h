@@ -202,8 +202,8 @@ private:
 };
 
 // Position y, x of the result are those at 2y, 2x; 2y, 2x + 1; 2y + 1, 2x and 2y + 1, 2x + 1, one
-// behind the other: one row of `columns` positions for a Dense with the inputs of_quarters().
-void unshuffle_row(const Map& map, int row, int16_t* out);
+// behind the other: `count` positions of a row, for a Dense with the inputs of_quarters().
+void unshuffle_row(const Map& map, int row, int first, int count, int16_t* out);
 
 // Shuffles what a convolution to four times as many channels gives: rows 2y and 2y + 1 of `out`.
 class UpDense {
@@ -212,7 +212,7 @@ public:
     UpDense(const Tensors& tensors, const std::string& name, int inputs, int outputs,
             int source_limit = kFeatureLimit);
 
-    void run(Work& work, const Map& in, int row, Map& out) const;
+    void run(Work& work, const Map& in, int row, int first, int count, Map& out) const;
 
 private:
     Dense quarters_[4];

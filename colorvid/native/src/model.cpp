@@ -300,7 +300,8 @@ private:
 // An encoder chooses them.
 class Sender {
 public:
-    Sender(SymbolEncoder& encoder, const Plane source[3]) : encoder_(encoder), source_(source) {}
+    Sender(SymbolEncoder& encoder, const Plane source[3], bool trial)
+        : encoder_(encoder), source_(source), trial_(trial) {}
 
     FrameInformation information;
 
@@ -358,11 +359,12 @@ private:
         Sources sources;
         sources.add(planes.seen, side);
         if (planes.predicted.count) sources.add(planes.predicted, side);
-        return branch.encode(work, encoder_, quality, sources, condition, y);
+        return branch.encode(work, encoder_, quality, sources, condition, trial_, y);
     }
 
     SymbolEncoder& encoder_;
     const Plane* source_;
+    const bool trial_;
     Features seen_{}, predicted_{};
 };
 
@@ -511,14 +513,15 @@ double Codec::decode_inter(int quality, const Links& links, const Prediction& mo
 
 FrameInformation Codec::encode_key(int quality, int target, const Plane source[3],
                                    SymbolEncoder& encoder) {
-    Sender side(encoder, source);
+    Sender side(encoder, source, false);
     key(quality, target, side);
     return side.information;
 }
 
 FrameInformation Codec::encode_inter(int quality, const Links& links, const Prediction& motion,
-                                     const Plane source[3], SymbolEncoder& encoder) {
-    Sender side(encoder, source);
+                                     const Plane source[3], bool trial,
+                                     SymbolEncoder& encoder) {
+    Sender side(encoder, source, trial);
     inter(quality, links, motion, side);
     return side.information;
 }

@@ -98,8 +98,9 @@ public:
                         SymbolDecoder& decoder);
     FrameInformation encode_key(int quality, int target, const Plane source[3],
                                 SymbolEncoder& encoder);
+    // `trial`: see Branch.
     FrameInformation encode_inter(int quality, const Links& links, const Prediction& motion,
-                                  const Plane source[3], SymbolEncoder& encoder);
+                                  const Plane source[3], bool trial, SymbolEncoder& encoder);
 
 private:
     // A picture, and its symbols as features: (2 rows, 2 columns, channels).

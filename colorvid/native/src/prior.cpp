@@ -87,22 +87,34 @@ Prior::Prior(const Tensors& tensors, const std::string& name, const PriorSizes& 
     }
 }
 
-Map Prior::begin(Work& work, const Map& hyper, int rows, int columns, int quality) const {
+Map Prior::begin(Work& work, const Map& hyper, const uint8_t* flags, int rows, int columns,
+                 int quality) const {
     Map features = take_map(work, rows, columns, sizes_.width);
     const Arena::Scope scope(work.arena);
     Map half = take_map(work, 2 * hyper.rows, 2 * hyper.columns, sizes_.width / 2);
-    for (int y = 0; y < hyper.rows; ++y) up1_.run(work, hyper, y, half);
-    middle_.run(work, half);
+    // The middle sees less than one hyper-latent around.
+    const uint8_t* seen = grown(work, flags, hyper.rows, hyper.columns);
+    const Active coarse = Active::of(work, seen, hyper.rows, hyper.columns, 1);
+    for (int y = 0; y < hyper.rows; ++y) {
+        for (const Span& span : Spans{coarse, y}) {
+            up1_.run(work, hyper, y, span.first, span.count, half);
+        }
+    }
+    middle_.run(work, half, Active::of(work, seen, half.rows, half.columns, kHyperStride / 2));
     // Rows and columns beyond the grid are dropped.
+    const Active active = Active::of(work, flags, rows, columns, kHyperStride);
+    const ptrdiff_t stride = features.stride();
     Map pair = take_map(work, 2, 2 * half.columns, sizes_.width);
-    for (int y = 0; y < half.rows; ++y) {
-        if (2 * y >= rows) break;
+    for (int y = 0; y < half.rows && 2 * y < rows; ++y) {
         const Map row{half.row(y), 1, half.columns, half.channels};
-        up2_.run(work, row, 0, pair);
-        for (int i = 0; i < 2 && 2 * y + i < rows; ++i) {
-            int16_t* out = features.row(2 * y + i);
-            std::memcpy(out, pair.row(i), features.row_size() * sizeof(int16_t));
-            quality_.add(work, quality, out, columns);
+        for (const Span& span : Spans{active, 2 * y}) {
+            up2_.run(work, row, 0, span.first / 2, (span.count + 1) / 2, pair);
+            for (int i = 0; i < 2 && 2 * y + i < rows; ++i) {
+                int16_t* out = features.row(2 * y + i) + span.first * stride;
+                std::memcpy(out, pair.row(i) + span.first * stride,
+                            span.count * stride * sizeof(int16_t));
+                quality_.add(work, quality, out, span.count);
+            }
         }
     }
     return features;
@@ -196,37 +208,48 @@ HyperAnalysis::HyperAnalysis(const Tensors& tensors, const std::string& name, in
              of_quarters(width), in_order(hyper), kFeatureLimit),
       middle_(tensors, name + ".middle.0", width, 3) {}
 
-Map HyperAnalysis::run(Work& work, const Map& scaled) const {
+Map HyperAnalysis::run(Work& work, const Map& scaled, const uint8_t* flags) const {
     const int rows = (scaled.rows + kHyperStride - 1) / kHyperStride;
     const int columns = (scaled.columns + kHyperStride - 1) / kHyperStride;
     Map result = take_map(work, rows, columns, hyper_);
     const Arena::Scope scope(work.arena);
     // The last row and column repeat up to a whole position of the hyper-latents.
     Map entered = take_map(work, rows * kHyperStride, columns * kHyperStride, width_);
+    const ptrdiff_t stride = entered.stride();
+    const uint8_t* seen = grown(work, flags, rows, columns);
+    const Active fine = Active::of(work, seen, entered.rows, entered.columns, kHyperStride);
     for (int y = 0; y < entered.rows; ++y) {
-        int16_t* row = entered.row(y);
-        enter_.run(work, scaled.row(std::min(y, scaled.rows - 1)), scaled.stride(), row,
-                   scaled.columns);
-        for (int x = scaled.columns; x < entered.columns; ++x) {
-            std::memcpy(row + x * entered.stride(), row + (scaled.columns - 1) * entered.stride(),
-                        entered.stride() * sizeof(int16_t));
+        const int16_t* source = scaled.row(std::min(y, scaled.rows - 1));
+        for (const Span& span : Spans{fine, y}) {
+            int16_t* row = entered.row(y) + span.first * stride;
+            const int there = std::min(span.count, scaled.columns - span.first);
+            enter_.run(work, source + span.first * scaled.stride(), scaled.stride(), row, there);
+            for (int x = there; x < span.count; ++x) {
+                std::memcpy(row + x * stride, row + (there - 1) * stride, stride * sizeof(int16_t));
+            }
+            work.kernels.leaky(row, static_cast<int>(span.count * stride));
         }
-        work.kernels.leaky(row, static_cast<int>(entered.row_size()));
     }
     Map half = take_map(work, entered.rows / 2, entered.columns / 2, width_);
-    int16_t* seen = work.arena.take<int16_t>(2 * entered.row_size());
+    const Active middle = Active::of(work, seen, half.rows, half.columns, kHyperStride / 2);
+    int16_t* four = work.arena.take<int16_t>(2 * entered.row_size());
     for (int y = 0; y < half.rows; ++y) {
-        unshuffle_row(entered, y, seen);
-        down1_.run(work, seen, 4 * entered.stride(), half.row(y), half.columns);
+        for (const Span& span : Spans{middle, y}) {
+            unshuffle_row(entered, y, span.first, span.count, four);
+            down1_.run(work, four, 4 * stride, half.row(y) + span.first * stride, span.count);
+        }
     }
-    middle_.run(work, half);
+    middle_.run(work, half, middle);
+    const Active wanted = Active::of(work, flags, rows, columns, 1);
     for (int y = 0; y < rows; ++y) {
-        unshuffle_row(half, y, seen);
-        down2_.run(work, seen, 4 * half.stride(), result.row(y), columns);
-        int16_t* row = result.row(y);
-        for (ptrdiff_t i = 0; i < result.row_size(); ++i) {
-            row[i] = static_cast<int16_t>(
-                std::clamp(round_shift(row[i], 8), -kHyperLimit, kHyperLimit));
+        for (const Span& span : Spans{wanted, y}) {
+            unshuffle_row(half, y, span.first, span.count, four);
+            int16_t* row = result.row(y) + span.first * result.stride();
+            down2_.run(work, four, 4 * stride, row, span.count);
+            for (ptrdiff_t i = 0; i < span.count * result.stride(); ++i) {
+                row[i] = static_cast<int16_t>(
+                    std::clamp(round_shift(row[i], 8), -kHyperLimit, kHyperLimit));
+            }
         }
     }
     return result;

@@ -71,8 +71,10 @@ public:
     const std::vector<Step>& steps() const { return steps_; }
 
     // Features before the first step, but for the condition and the trunk. `hyper` are integers
-    // within +-127 at a quarter of the resolution, rounded up.
-    Map begin(Work& work, const Map& hyper, int rows, int columns, int quality) const;
+    // within +-127 at a quarter of the resolution, rounded up. What is not active, by a flag for
+    // each hyper-latent (null: all are), stays undefined.
+    Map begin(Work& work, const Map& hyper, const uint8_t* flags, int rows, int columns,
+              int quality) const;
     // Adds what a row of positions of the condition says, `stride` elements apart.
     void add_condition(Work& work, const int16_t* condition, ptrdiff_t stride, int row,
                        const Active& active, Map& features) const;
@@ -108,8 +110,9 @@ public:
     HyperAnalysis(const Tensors& tensors, const std::string& name, int latents, int width,
                   int hyper);
 
-    // Integers within +-127 at a quarter of the resolution, from a map of scaled latents.
-    Map run(Work& work, const Map& scaled) const;
+    // Integers within +-127 at a quarter of the resolution, from a map of scaled latents; where a
+    // flag (null: all are set) is 0 they are undefined, and latents further away do not count.
+    Map run(Work& work, const Map& scaled, const uint8_t* flags) const;
 
 private:
     int width_ = 0, hyper_ = 0;

@@ -99,8 +99,8 @@ public:
     const int tall, wide;
 
 private:
-    static constexpr int kFull = 8;       // samples to each side that the smallest level tries
-    static constexpr int kSteps = 8;      // most steps of a refinement
+    static constexpr int kFull = 4;       // samples to each side that the smallest level tries
+    static constexpr int kSteps = 4;      // most steps of a refinement
 
     void cell(int row, int column, const LevelSearch* parent) {
         top_ = kMargin + row * kCell;
@@ -137,6 +137,7 @@ private:
     }
 
     void attempt(Vector vector) {
+        if (vector == best_ && lowest_ != kMost) return;
         int32_t error = 0;
         for (int y = -reach_; y < kCell + reach_; y += kCell) {
             for (int x = -reach_; x < kCell + reach_; x += kCell) {
@@ -165,9 +166,11 @@ private:
     Cost lowest_ = 0;
 };
 
-Search::Search(const Kernels& kernels, Plane current, const Reference& reference, int64_t weight)
+Search::Search(const Kernels& kernels, Plane current, const Reference& reference, int64_t weight,
+               const SearchEffort& effort)
     : errors(kernels, current, reference.fine),
       weight_(weight),
+      effort_(effort),
       tall_(rounded_up(current.height, kSide) / kSide),
       wide_(rounded_up(current.width, kSide) / kSide),
       coarse_(static_cast<size_t>(tall_) * wide_, kZero) {
@@ -182,7 +185,7 @@ void Search::coarse(const Kernels& kernels, const Pyramid& current, const Pyrami
         const LevelSearch* parent = done.empty() ? nullptr : &done.back();
         // Far from where they will be, small things must not drown in what is around them; at the
         // last level it makes fields smooth.
-        const int reach = level == 1 ? kCell / 2 : 0;
+        const int reach = effort_.around && level == 1 ? kCell / 2 : 0;
         done.emplace_back(kernels, current.level(level), reference.level(level), reach, weight_);
         done.back().run(parent);
     }
@@ -275,11 +278,11 @@ Cost Search::price(Vector vector) const {
 // From `best` downhill in steps of two samples, of one, of a half and of a quarter.
 template <class Error>
 Vector Search::descend(Vector best, const Error& error) const {
-    constexpr int kWhole = 4, kMostWhole = 16, kMostParts = 2;  // quarter samples; rounds
+    constexpr int kWhole = 4, kMostWhole = 16;  // quarter samples; rounds
     Cost lowest = cost_of_error(error(best)) + price(best);
     for (int step = 2 * kWhole; step >= 1; step /= 2) {
         const bool whole = step >= kWhole;
-        for (int round = whole ? kMostWhole : kMostParts; round > 0; --round) {
+        for (int round = whole ? kMostWhole : 1; round > 0; --round) {
             const Vector centre = best;
             for (Vector move : kAround) {
                 const Vector there = centre + step * move;
@@ -296,15 +299,18 @@ Vector Search::descend(Vector best, const Error& error) const {
     return best;
 }
 
-// Of all vectors tried so far.
-Vector Search::best_of_block(int block) const {
-    Vector best = guess_;
-    Cost lowest = kMost;
+// For each block, of all vectors tried so far.
+Quad Search::best_of_blocks() const {
+    Quad best{guess_, guess_, guess_, guess_};
+    Cost lowest[4] = {kMost, kMost, kMost, kMost};
     for (const Errors::Entry& entry : errors.known()) {
-        const Cost cost = cost_of_error(entry.blocks[block]) + price(entry.vector);
-        if (cost < lowest) {
-            lowest = cost;
-            best = entry.vector;
+        const Cost paid = price(entry.vector);
+        for (int block = 0; block < 4; ++block) {
+            const Cost cost = cost_of_error(entry.blocks[block]) + paid;
+            if (cost < lowest[block]) {
+                lowest[block] = cost;
+                best[block] = entry.vector;
+            }
         }
     }
     return best;
@@ -312,7 +318,6 @@ Vector Search::best_of_block(int block) const {
 
 Quad Search::macroblock(const Walk& walk, int row, int column,
                         const std::vector<Vector>& hints) {
-    constexpr int kSplitBits = 6;  // about what a split costs; less is not worth the search
     errors.start(row, column);
     near_ = walk.neighbours(row, column);
     guess_ = median(near_);
@@ -328,10 +333,9 @@ Quad Search::macroblock(const Walk& walk, int row, int column,
         }
     }
     best = descend(best, [&](Vector vector) { return errors.of(vector).whole(); });
-    Quad quad;
-    for (int block = 0; block < 4; ++block) quad[block] = best_of_block(block);
+    Quad quad = best_of_blocks();
     const Cost gain = cost_of_error(errors.of(best).whole() - errors.of(quad));
-    if (gain <= (weight_ * kSplitBits) << kBitShift) return {best, best, best, best};
+    if (gain <= (weight_ * effort_.split_bits) << kBitShift) return {best, best, best, best};
     for (int block = 0; block < 4; ++block) {
         quad[block] =
             descend(quad[block], [&](Vector vector) { return errors.of(vector).blocks[block]; });

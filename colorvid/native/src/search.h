@@ -80,10 +80,24 @@ struct Novelty {
 
 Novelty novelty(const Kernels& kernels, const Pyramid& current, const Pyramid& reference);
 
+// How hard to search. C layout: Python fills it.
+struct SearchEffort {
+    int32_t around;      // whether the last level of the pyramid compares what is around a cell too
+    int32_t split_bits;  // what a split of a macroblock must be worth to be searched for
+    int32_t rounds;      // of the refinement of both vectors of a B frame's macroblock
+
+    bool fits() const {
+        return (around == 0 || around == 1) && split_bits >= 0 && split_bits <= kMostSplitBits &&
+               rounds >= 0 && rounds <= kMostRounds;
+    }
+    static constexpr int kMostSplitBits = 1000, kMostRounds = 16;
+};
+
 class Search {
 public:
     // `weight`: price of a bit in 1/65536 of an absolute difference.
-    Search(const Kernels& kernels, Plane current, const Reference& reference, int64_t weight);
+    Search(const Kernels& kernels, Plane current, const Reference& reference, int64_t weight,
+           const SearchEffort& effort);
 
     // Good vectors for the macroblock at `row`, `column`, those before it having been coded; `hints`:
     // vectors to try too. Its errors are those of this macroblock until the next call.
@@ -97,9 +111,10 @@ private:
     Cost price(Vector vector) const;
     template <class Error>
     Vector descend(Vector best, const Error& error) const;
-    Vector best_of_block(int block) const;
+    Quad best_of_blocks() const;
 
     const int64_t weight_;
+    const SearchEffort effort_;
     int tall_, wide_;
     std::vector<Vector> coarse_;  // of each macroblock, quarter samples
     std::vector<Vector> candidates_;

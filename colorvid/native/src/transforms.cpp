@@ -214,7 +214,7 @@ static Map go_down(Work& work, const Map& fine, const Dense& down, int width) {
     const Arena::Scope scope(work.arena);
     int16_t* seen = work.arena.take<int16_t>(2 * fine.row_size());
     for (int y = 0; y < coarse.rows; ++y) {
-        unshuffle_row(fine, y, seen);
+        unshuffle_row(fine, y, 0, fine.columns / 2, seen);
         down.run(work, seen, 4 * fine.stride(), coarse.row(y), coarse.columns);
     }
     return coarse;
@@ -226,7 +226,9 @@ Map Synthesis::deepen(Work& work, const Map& fine) const {
     Map coarse = go_down(work, fine, down_, sizes_.coarse_width);
     deep_.run(work, coarse);
     coarse_.run(work, coarse);
-    for (int y = 0; y < coarse.rows; ++y) up_.run(work, coarse, y, raised);
+    for (int y = 0; y < coarse.rows; ++y) {
+        up_.run(work, coarse, y, 0, coarse.columns, raised);
+    }
     return raised;
 }
 
