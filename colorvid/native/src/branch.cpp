@@ -309,7 +309,7 @@ float Branch::quantise(float offset, const float* costs, float price) const {
 // An area of a sparse branch is tried where a latent and the rounding reach kDoubtful; without a
 // trial it is coded where they reach kClear.
 constexpr float kDoubtful = 1.45f, kClear = 1.8f;
-// With a trial it is coded if that is worth more, in 1/256 bit; its hyper-latents and flag take some.
+// With a trial it is coded if that is worth more, in 1/256 bit: hyper-latents and flag take some.
 constexpr int64_t kLeastWorth = 8 * 256;
 
 // Rows and columns of the hyper-latents.
