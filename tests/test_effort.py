@@ -13,5 +13,7 @@ def test_presets_by_name() -> None:
 
 
 def test_an_unknown_preset_is_refused() -> None:
-    with pytest.raises(ConfigError, match="^preset 'quick' is unknown; use fast, medium, slow or best$"):
+    with pytest.raises(
+        ConfigError, match="^preset 'quick' is unknown; use fast, medium, slow or best$"
+    ):
         effort_of("quick")

@@ -230,8 +230,8 @@ def _presets(rows: Sequence[Mapping[str, str]]) -> str:
         for row in rows
     ]
     return (
-        f"### Presets\n\nEncoding on one core, one thread each, of the same clips: speed over that "
-        f"of {presets.MEDIUM} ({medium:.2f} million luma samples a second), and BD-rate against it. "
+        "### Presets\n\nThe same clips on one core: speed of encoding over that of "
+        f"{presets.MEDIUM}, {medium:.2f} million luma samples a second, and BD-rate against it. "
         f"Commit `{rows[0]['commit']}`.\n\n{markdown(shown)}\n\n"
         "![Speed and BD-rate](results/presets/speed.svg)"
     )

@@ -37,7 +37,7 @@ _STEPS_OF_FEATURE = UNIT * STEP_STEPS / FEATURE.steps
 _DOUBTFUL, _CLEAR = 1.45, 1.8
 """An area of a sparse branch is tried where a latent and the rounding reach the first of these, in
 steps; without a trial it is coded where they reach the second."""
-_LEAST_WORTH = 8 << 8
+_LEAST_WORTH = 2 << 8
 """With a trial it is coded if that is worth more, in 1/256 bit; its hyper-latents and its flag take
 some."""
 

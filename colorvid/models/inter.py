@@ -158,9 +158,7 @@ class InterModel(nn.Module):
         if source is not None:
             (y, uv), (y_predicted, uv_predicted) = source
             latents = self.luma.analyse(y - y_predicted, q, y_predicted)
-        y_hat = self.luma.code(
-            coder[0], latents, context.luma.shape, q, known[0], trial=trial
-        )
+        y_hat = self.luma.code(coder[0], latents, context.luma.shape, q, known[0], trial=trial)
         y_out = self._luma_synthesis(self.luma.reconstruct(y_hat, q), context, q)
         condition = self._chroma_condition(known[1], y_hat)
         q = finer(q, self.config.chroma_offset)

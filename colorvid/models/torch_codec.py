@@ -123,9 +123,7 @@ class TorchCodec:
         prove(str(network.device), network.carrier)
         self._books, self._size = books, size
         self._symbols: SymbolWriter | SymbolReader = SymbolWriter()
-        self._frames: TorchFrames[AnyBranchCoder] = TorchFrames(
-            network, self._coders, trial=trial
-        )
+        self._frames: TorchFrames[AnyBranchCoder] = TorchFrames(network, self._coders, trial=trial)
         self._seconds = {"networks": 0.0, "entropy": 0.0}
 
     def decode_key(self, quality: int, target: int, latents: bytes) -> Frame:

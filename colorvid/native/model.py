@@ -201,9 +201,7 @@ class _MotionStruct(ctypes.Structure):
 class NativeCodec:
     """Codes frames of one size; see `colorvid.models.frames.FrameCodec`."""
 
-    def __init__(
-        self, model: NativeModel, size: Size, slots: int, *, trial: bool = True
-    ) -> None:
+    def __init__(self, model: NativeModel, size: Size, slots: int, *, trial: bool = True) -> None:
         """Prepare for pictures of ``size``, 1..8192 luma samples to a side, in 1..32 slots.
 
         ``trial``: see `colorvid.effort.Effort`.
@@ -268,8 +266,8 @@ class NativeCodec:
         planes = self._planes()
         data, size, bits = ctypes.c_void_p(), ctypes.c_size_t(), (ctypes.c_double * 4)()
         self._model.core.call(
-            "codec_encode", self._handle, quality, self._trial, ctypes.byref(motion), _places(source),
-            _places(planes), ctypes.byref(data), ctypes.byref(size), bits,
+            "codec_encode", self._handle, quality, self._trial, ctypes.byref(motion),
+            _places(source), _places(planes), ctypes.byref(data), ctypes.byref(size), bits,
         )  # fmt: skip
         latents = ctypes.string_at(data, size.value) if size.value else b""
         counted = {"luma": bits[1], "chroma": bits[3], "side": bits[0] + bits[2]}

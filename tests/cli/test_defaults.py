@@ -45,6 +45,11 @@ def test_a_target_on_the_command_line_replaces_a_default_quality(config: Path) -
     assert (options["quality"], options["bitrate"]) == (None, 800_000)
     config.write_text("[encode]\nbitrate = '1.5M'\n")
     assert parsed(config, "encode a -o b")["bitrate"] == 1_500_000
+    assert parsed(config, "encode a -o b")["preset"] == "medium"
+    config.write_text("[encode]\npreset = 'fast'\n[compare]\npreset = 'slow'\n")
+    assert parsed(config, "encode a -o b")["preset"] == "fast"
+    assert parsed(config, "compare a")["preset"] == "slow"
+    config.write_text("[encode]\nbitrate = '1.5M'\n")
     options = parsed(config, "encode a -o b -q 3")
     assert (options["quality"], options["bitrate"]) == (3, None)
 
@@ -59,6 +64,7 @@ def test_a_target_on_the_command_line_replaces_a_default_quality(config: Path) -
         ("[encode]\nquality = [3]", r"quality is \[3\]; it must be a number or a text"),
         ("[encode]\nquality = 99", r"--quality: '99' must be a whole number, 0 to 63; see"),
         ("[encode]\ntune = 'x'", r"--tune: invalid choice: 'x'"),
+        ("[encode]\npreset = 'x'", r"--preset: invalid choice: 'x'"),
         ("[encode", "not a TOML file"),
     ],
 )

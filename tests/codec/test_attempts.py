@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from colorvid.codec.attempts import SCALES, Plan, Spent, cheapest, squared_error
-from colorvid.codec.encoder import CodedFrame, Encoder
 from colorvid.codec.decoder import Decoder
+from colorvid.codec.encoder import CodedFrame, Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.frame import Frame, Size
 from tests import tiny

@@ -11,6 +11,7 @@ from colorvid.codec.decoder import Decoder, MissingReference
 from colorvid.codec.encoder import CodedFrame, Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.codec.structure import KEY, REFRESH_PERIOD, Place, mini_gop
+from colorvid.effort import PRESETS
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
 from colorvid.frame import Frame, Size
 from colorvid.models.loading import load_model
@@ -64,6 +65,7 @@ def shown(coded: CodedFrame, wanted: Frame) -> None:
         ({"bframes": -1}, "bframes -1 is not allowed; it must be 0..15"),
         ({"bframes": True}, "bframes True is not allowed; it must be 0..15"),
         ({"bframes": 2.0}, "bframes 2.0 is not allowed; it must be 0..15"),
+        ({"preset": "x"}, "preset 'x' is unknown; use fast, medium, slow or best"),
     ],
 )
 def test_settings_out_of_range_are_refused(values: dict[str, int], message: str) -> None:
@@ -174,6 +176,18 @@ def test_qualities_with_b_frames_go_by_their_level() -> None:
     explicit = EncoderSettings(quality=9, inter_quality=30)
     assert explicit.quality_of(KEY) == 9
     assert {explicit.quality_of(place) for place in mini_gop(0, 16)} == {30}
+
+
+def test_a_faster_preset_does_less_work() -> None:
+    def multiplications(preset: str) -> float:
+        encoder = Encoder(tiny.model(), EncoderSettings(gop=9, scenecut=False, preset=preset))
+        for frame in moving_frames(9, *SIZE):
+            encoder.push(frame)
+        encoder.flush()
+        return sum(work.multiplications for work in encoder.work().values())
+
+    work = [multiplications(preset) for preset in PRESETS]
+    assert work == sorted(set(work)), dict(zip(PRESETS, work, strict=True))
 
 
 def test_what_is_shown_is_what_was_encoded(clip: list[CodedFrame]) -> None:

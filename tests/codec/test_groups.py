@@ -67,9 +67,12 @@ def test_frames_to_packets_and_back_with_damage_between() -> None:
         assert item.frame is not None and item.frame.crc32() == source.packet.frame_crc
 
 
-@pytest.mark.parametrize("bframes", [0, 2, 15])
-def test_the_number_of_threads_changes_nothing(bframes: int) -> None:
-    settings = EncoderSettings(gop=7, bframes=bframes)
+@pytest.mark.parametrize(
+    ("bframes", "preset"),
+    [(0, "medium"), (2, "medium"), (15, "medium"), (15, "fast"), (15, "slow"), (3, "best")],
+)
+def test_the_number_of_threads_changes_nothing(bframes: int, preset: str) -> None:
+    settings = EncoderSettings(gop=7, bframes=bframes, preset=preset)
     wanted = [item.packet for item in encoded(settings, 24)]
     assert [p.frame_number for p in wanted] == list(range(24))
     assert sorted(p.display_number for p in wanted) == list(range(24))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from colorvid.effort import SearchEffort
 from colorvid.errors import ConfigError
 from colorvid.frame import Motion
 from colorvid.native import core as module
@@ -123,6 +124,14 @@ def test_wrong_arguments_are_refused() -> None:
     for weight in (-1, 2**30 + 1):
         with pytest.raises(ConfigError, match="estimate refuses its arguments"):
             state.estimate(links, plane, (reference, None), weight)
+    for effort in (
+        SearchEffort(split_bits=-1),
+        SearchEffort(split_bits=1001),
+        SearchEffort(rounds=-1),
+        SearchEffort(rounds=17),
+    ):
+        with pytest.raises(ConfigError, match="estimate refuses its arguments"):
+            state.estimate(links, plane, (reference, None), 1, effort)
     with pytest.raises(ConfigError, match=r"has shape \(8, 9\); it must be \(16, 9\) as its ref"):
         state.estimate(links, plane[:8], (reference, None), 1)
     other.fill(np.zeros((33, 9), np.uint8))

@@ -310,7 +310,7 @@ float Branch::quantise(float offset, const float* costs, float price) const {
 // trial it is coded where they reach kClear.
 constexpr float kDoubtful = 1.45f, kClear = 1.8f;
 // With a trial it is coded if that is worth more, in 1/256 bit: hyper-latents and flag take some.
-constexpr int64_t kLeastWorth = 8 * 256;
+constexpr int64_t kLeastWorth = 2 * 256;
 
 // Rows and columns of the hyper-latents.
 struct HyperSize {

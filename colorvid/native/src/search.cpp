@@ -61,17 +61,15 @@ int32_t Errors::of(const Quad& quad) {
 // One level of the pyramid: a vector for each cell, in samples of that level.
 class LevelSearch {
 public:
-    // `reach`: samples around a cell that are compared too, none or half a cell. `far`: samples to
-    // each side that the smallest level tries, and most steps of a refinement.
+    // `reach`: samples around a cell that are compared too, none or half a cell.
     LevelSearch(const Kernels& kernels, const Padded& current, const Padded& reference, int reach,
-                int far, int64_t weight)
+                int64_t weight)
         : tall((current.height - 2 * kMargin) / kCell),
           wide((current.width - 2 * kMargin) / kCell),
           kernels_(kernels),
           current_(current),
           reference_(reference),
           reach_(reach),
-          far_(far),
           weight_(weight),
           vectors_(static_cast<size_t>(tall) * wide) {}
 
@@ -101,6 +99,9 @@ public:
     const int tall, wide;
 
 private:
+    static constexpr int kFull = 8;       // samples to each side that the smallest level tries
+    static constexpr int kSteps = 8;      // most steps of a refinement
+
     void cell(int row, int column, const LevelSearch* parent) {
         top_ = kMargin + row * kCell;
         left_ = kMargin + column * kCell;
@@ -123,11 +124,11 @@ private:
             attempt(2 * parent->vector(y, x + over));
             attempt(2 * parent->vector(y + down, x + over));
         } else {
-            for (int dy = -far_; dy <= far_; ++dy) {
-                for (int dx = -far_; dx <= far_; ++dx) attempt({dy, dx});
+            for (int dy = -kFull; dy <= kFull; ++dy) {
+                for (int dx = -kFull; dx <= kFull; ++dx) attempt({dy, dx});
             }
         }
-        for (int step = 0; step < far_; ++step) {
+        for (int step = 0; step < kSteps; ++step) {
             const Vector centre = best_;
             for (Vector move : kAround) attempt(centre + move);
             if (best_ == centre) break;
@@ -157,7 +158,7 @@ private:
     const Kernels& kernels_;
     const Padded& current_;
     const Padded& reference_;
-    const int reach_, far_;
+    const int reach_;
     const int64_t weight_;
     std::vector<Vector> vectors_;
     int top_ = 0, left_ = 0;
@@ -178,7 +179,6 @@ Search::Search(const Kernels& kernels, Plane current, const Reference& reference
 
 // From the smallest level to that of half the size, whose cells are macroblocks.
 void Search::coarse(const Kernels& kernels, const Pyramid& current, const Pyramid& reference) {
-    constexpr int kFar = 4;  // less is faster, and the fields are smoother
     std::vector<LevelSearch> done;
     done.reserve(current.levels());
     for (int level = current.levels(); level >= 1; --level) {
@@ -186,8 +186,7 @@ void Search::coarse(const Kernels& kernels, const Pyramid& current, const Pyrami
         // Far from where they will be, small things must not drown in what is around them; at the
         // last level it makes fields smooth.
         const int reach = effort_.around && level == 1 ? kCell / 2 : 0;
-        done.emplace_back(kernels, current.level(level), reference.level(level), reach, kFar,
-                          weight_);
+        done.emplace_back(kernels, current.level(level), reference.level(level), reach, weight_);
         done.back().run(parent);
     }
     if (done.empty()) return;
@@ -218,7 +217,6 @@ static int32_t flat_error(const uint8_t* cell, ptrdiff_t stride) {
 }
 
 Novelty novelty(const Kernels& kernels, const Pyramid& current, const Pyramid& reference) {
-    constexpr int kFar = 8;
     constexpr int64_t kWeight = 2 << 16;  // of a bit: fields shall be smooth
     const auto cells = [&](int level) {
         const Padded& plane = current.level(level);
@@ -230,7 +228,7 @@ Novelty novelty(const Kernels& kernels, const Pyramid& current, const Pyramid& r
     done.reserve(current.levels());
     for (int level = current.levels(); last > 0 && level >= last; --level) {
         const LevelSearch* parent = done.empty() ? nullptr : &done.back();
-        done.emplace_back(kernels, current.level(level), reference.level(level), 0, kFar, kWeight);
+        done.emplace_back(kernels, current.level(level), reference.level(level), 0, kWeight);
         done.back().run(parent);
     }
     if (last == 0) return {0, 0};
