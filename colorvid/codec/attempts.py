@@ -19,6 +19,9 @@ from colorvid.frame import Frame
 SCALES = (6, 11)
 """Scales of the quality offsets of B frames that are tried besides `USUAL_SCALE`."""
 
+_LEAST_GAIN = 64
+"""What is cheaper by less than one part in so many is not taken: later frames may lose more."""
+
 Result = TypeVar("Result")
 
 
@@ -73,7 +76,7 @@ def squared_error(a: Frame, b: Frame) -> int:
 
 
 def cheapest(
-    length: int, scales: Sequence[int], run: Callable[[Plan], tuple[int, Result]]
+    length: int, scales: Sequence[int], run: Callable[[Plan, Result | None], tuple[int, Result]]
 ) -> Result:
     """The best of what plans for the same frames give.
 
@@ -82,18 +85,23 @@ def cheapest(
     Args:
         length: of the mini-GOP that comes first.
         scales: to try, besides the usual one.
-        run: carries out a plan; its cost and what it gives.
+        run: carries out a plan, given the best result so far, which must stay whole; its cost and
+            what it gives.
     """
     best = plan = Plan((length,))
-    lowest, result = run(plan)
+    lowest, result = run(plan, None)
     while max(plan.lengths) > 1:
         plan = plan.halved()
-        cost, other = run(plan)
-        if cost >= lowest:
+        cost, other = run(plan, result)
+        if not _pays(cost, lowest):
             break
         best, lowest, result = plan, cost, other
     for scale in scales if max(best.lengths) > 1 else ():
-        cost, other = run(Plan(best.lengths, scale))
-        if cost < lowest:
+        cost, other = run(Plan(best.lengths, scale), result)
+        if _pays(cost, lowest):
             lowest, result = cost, other
     return result
+
+
+def _pays(cost: int, lowest: int) -> bool:
+    return cost * _LEAST_GAIN < lowest * (_LEAST_GAIN - 1)

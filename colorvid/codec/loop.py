@@ -80,6 +80,14 @@ class _Stand:
     spent: Spent
 
 
+@dataclass(frozen=True, slots=True)
+class _Tried(Generic[R]):
+    """Frames that were coded, and how far the loop had come then."""
+
+    steps: list[CodedStep[R]]
+    end: _Stand
+
+
 class ClosedLoop(Generic[R]):
     """Sends frames of one size through the codec, as one group of pictures.
 
@@ -164,23 +172,20 @@ class ClosedLoop(Generic[R]):
         the last one of the best way.
         """
         start, before = self._stand(), self._count - 1
-        lowest: tuple[int, frozenset[int]] | None = None
-        kept = frozenset((self._slots.place(before),))
 
-        def run(plan: Plan) -> tuple[int, tuple[list[CodedStep[R]], _Stand]]:
-            nonlocal lowest
+        def run(plan: Plan, best: _Tried[R] | None) -> tuple[int, _Tried[R]]:
+            barred = {start.slots.place(before)}
+            if best is not None:
+                barred.add(best.end.slots.place(best.end.count - 1))
             self._resume(start)
-            self._slots = start.slots.onward(before, kept if lowest is None else kept | lowest[1])
+            self._slots = start.slots.onward(before, frozenset(barred))
             steps = list(self._run(frames, plan))
-            cost = self._spent.cost
-            if lowest is None or cost < lowest[0]:
-                lowest = cost, frozenset((self._slots.place(self._count - 1),))
-            return cost, (steps, self._stand())
+            return self._spent.cost, _Tried(steps, self._stand())
 
         scales = SCALES if self.settings.scales else ()
-        steps, end = cheapest(len(frames), scales, run)
-        self._resume(end)
-        return steps
+        best = cheapest(len(frames), scales, run)
+        self._resume(best.end)
+        return best.steps
 
     def _stand(self) -> _Stand:
         return _Stand(self._slots, self._count, self._refreshed, self._spent)

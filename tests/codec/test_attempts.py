@@ -19,11 +19,6 @@ def coded(settings: EncoderSettings, frames: list[Frame]) -> list[CodedFrame]:
     return [c for frame in frames for c in encoder.push(frame)] + encoder.flush()
 
 
-def distances(clip: list[CodedFrame]) -> list[int]:
-    """Of the P frames to their references."""
-    return [c.packet.past for c in clip if c.packet.past and not c.packet.future]
-
-
 @pytest.fixture(scope="module")
 def frames() -> list[Frame]:
     return moving_frames(12, *SIZE)
@@ -37,24 +32,30 @@ def test_plans_are_halved_down_to_single_frames() -> None:
 
 
 def test_halving_goes_on_as_long_as_it_pays_and_then_come_the_scales() -> None:
-    costs = {(8,): 9, (4, 4): 5, (2, 2, 2, 2): 7}
-    seen: list[Plan] = []
+    costs = {(8,): 900, (4, 4): 500, (2, 2, 2, 2): 495}
+    seen: list[tuple[Plan, Plan | None]] = []
 
-    def run(plan: Plan) -> tuple[int, Plan]:
-        seen.append(plan)
-        return costs[plan.lengths] - (plan.scale == SCALES[0]), plan
+    def run(plan: Plan, best: Plan | None) -> tuple[int, Plan]:
+        seen.append((plan, best))
+        return costs[plan.lengths] - 9 * (plan.scale == SCALES[0]), plan
 
-    assert cheapest(8, (), run) == Plan((4, 4))
-    assert [plan.lengths for plan in seen] == list(costs)
+    assert cheapest(8, (), run) == Plan((4, 4)), "one part in a hundred does not pay"
+    assert [plan.lengths for plan, _ in seen] == list(costs)
+    assert [best for _, best in seen] == [None, Plan((8,)), Plan((4, 4))]
     assert cheapest(8, SCALES, run) == Plan((4, 4), SCALES[0])
-    assert [plan.scale for plan in seen[-2:]] == list(SCALES)
-    assert all(plan.lengths == (4, 4) for plan in seen[-2:])
+    assert [plan for plan, _ in seen[-2:]] == [Plan((4, 4), scale) for scale in SCALES]
+    assert seen[-1][1] == Plan((4, 4), SCALES[0])
 
 
 def test_a_single_frame_has_one_way() -> None:
     seen: list[Plan] = []
-    cheapest(1, SCALES, lambda plan: (len(seen), seen.append(plan)))
-    assert seen == [Plan((1,))]
+
+    def run(plan: Plan, best: Plan | None) -> tuple[int, Plan]:
+        seen.append(plan)
+        return 1, plan
+
+    assert cheapest(1, SCALES, run) == Plan((1,))
+    assert len(seen) == 1
 
 
 def test_cost_falls_with_bits_and_with_error() -> None:
