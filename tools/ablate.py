@@ -24,9 +24,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from colorvid.cli.tool import errors_in_one_line, tool_parser
+from colorvid.codec import lookahead
 from colorvid.config import (
+    DEFAULT_BFRAMES,
     InterConfig,
     IntraConfig,
     from_table,
@@ -49,6 +52,7 @@ from colorvid.evaluation.compare.tables import (
 from colorvid.io import VideoInfo
 from colorvid.models.networks import save_model
 from colorvid.training.export import assemble, make_tables
+from colorvid.training.filters import without_filters, write_model
 from colorvid.training.loop.weights import run_config
 from colorvid.training.recipe import Recipe
 
@@ -76,26 +80,38 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
-class SteadyRun:
-    """colorvid with all inter frames equally many quality indices below the key frame."""
+class PatternRun:
+    """colorvid with another pattern of frames than its own.
+
+    Attributes:
+        gop: distance of key frames, in frames.
+        model: name or file.
+        bframes: most B frames between two P frames.
+        inter_offset: quality indices of all inter frames below the key frame; None = as usual.
+        longest: whether every mini-GOP is as long as it can be.
+    """
 
     gop: int
     model: str
-    offset: int
+    bframes: int = DEFAULT_BFRAMES
+    inter_offset: int | None = None
+    longest: bool = False
     suffix: str = ".clv"
 
     def _at(self, quality: int) -> ColorvidRun:
-        return ColorvidRun(
-            self.gop, bframes=0, inter_quality=max(0, quality - self.offset), model=self.model
-        )
+        offset = self.inter_offset
+        inter = None if offset is None else max(0, quality - offset)
+        return ColorvidRun(self.gop, self.bframes, inter_quality=inter, model=self.model)
 
     def settings(self, quality: int) -> dict[str, str]:
         """See `ColorvidRun.settings`."""
-        return self._at(quality).settings(quality)
+        return self._at(quality).settings(quality) | {"longest": str(self.longest).lower()}
 
     def encode(self, source: Path, target: Path, quality: int) -> Encoded:
         """See `ColorvidRun.encode`."""
-        return self._at(quality).encode(source, target, quality)
+        far = dict.fromkeys(lookahead.FAR, 1.0) if self.longest else {}
+        with patch.dict(lookahead.FAR, far):
+            return self._at(quality).encode(source, target, quality)
 
     def decode(self, coded: Path, target: Path, info: VideoInfo) -> float:
         """See `ColorvidRun.decode`."""
@@ -177,11 +193,7 @@ class Ablations:
         """The codec of a row, ready to code."""
         gop, qualities = self.material.frames, self.material.qualities
         if self.table["kind"] == PATTERN:
-            model = self.table["model"]
-            if row == BASE:
-                return Codec(row, qualities, ColorvidRun(gop, model=model))
-            offset = self.table["rows"][row]["inter_offset"]
-            return Codec(row, qualities, SteadyRun(gop, model, offset))
+            return Codec(row, qualities, self._pattern(row))
         run = self.train(row)
         if self.table["kind"] == "intra":
             network, rates = assemble(run, None)
@@ -190,6 +202,21 @@ class Ablations:
         path = run.with_suffix(".safetensors")
         save_model(path, network, make_tables(network, rates, []), overwrite=True)
         return Codec(row, qualities, ColorvidRun(gop, model=str(path)))
+
+    def _pattern(self, row: str) -> PatternRun:
+        """What a row of a file of patterns changes."""
+        gop, model = self.material.frames, self.table["model"]
+        if row == BASE:
+            return PatternRun(gop, model)
+        changes = dict(self.table["rows"][row])
+        del changes["title"]
+        if not changes.pop("filters", True):
+            path = self.runs / "ablation" / self.name / f"{row}.safetensors"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_model(without_filters(model), path, overwrite=True)
+            model = str(path)
+        run: PatternRun = from_table(PatternRun, {"gop": gop, "model": model, **changes}, row)
+        return run
 
     def points(self, row: str) -> list[Point]:
         """Code all material with a row's codec."""

@@ -144,6 +144,29 @@ def with_filters(file: ModelFile, filters: dict[str, LoopFilter]) -> ModelFile:
     return replace(file, tensors=tensors)
 
 
+def without_filters(model: str) -> ModelFile:
+    """A model, by name or file, whose loop filters change nothing.
+
+    Raises:
+        ModelMismatch: no such model.
+    """
+    return with_filters(read_model_file(model), _empty_filters())
+
+
+def _empty_filters() -> dict[str, LoopFilter]:
+    return dict(zip(NAMES, map(empty_filter, (8, 4), CLIP_STEPS), strict=True))
+
+
+def write_model(file: ModelFile, output: Path, *, overwrite: bool = False) -> None:
+    """Write a model file.
+
+    Raises:
+        OutputError: ``output`` exists or cannot be written.
+    """
+    metadata = {"format": FORMAT, "config": file.config}
+    write_output(output, save(dict(file.tensors), metadata), overwrite=overwrite)
+
+
 def moving(sources: list[Source]) -> list[Source]:
     """The clips among sources, and the stills set in motion, three to a clip."""
     clips = [source for source in sources if source.is_clip]
@@ -183,8 +206,7 @@ def fit_filters(
         OutputError: ``output`` exists or cannot be written.
     """
     OutputFile(output, overwrite=overwrite).discard()  # said now, not after an hour of coding
-    empty = dict(zip(NAMES, map(empty_filter, (8, 4), CLIP_STEPS), strict=True))
-    plain = with_filters(read_model_file(model), empty)
+    empty, plain = _empty_filters(), without_filters(model)
     fits = {name: (made, Normal()) for name, made in empty.items()}
     sources = moving(find_sources(clips))[::every]
     ready, generator = model_of(plain), np.random.default_rng(0)
@@ -197,8 +219,7 @@ def fit_filters(
     for made, normal in fits.values():
         made.weights.copy_(torch.from_numpy(normal.weights()))
     fitted = with_filters(plain, empty)
-    metadata = {"format": FORMAT, "config": fitted.config}
-    write_output(output, save(dict(fitted.tensors), metadata), overwrite=overwrite)
+    write_model(fitted, output, overwrite=overwrite)
     return Fitted(fitted.identity, len(sources))
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from colorvid.config import InterConfig, IntraConfig, from_table, lambda_of_quality
 from colorvid.errors import ConfigError
 from colorvid.evaluation.compare.clips import STILL_SPEC, write_y4m
+from colorvid.models.modelfile import read_model_file
 from colorvid.quality.color import frame_to_rgb
 from colorvid.training.data.sources import DataConfig
 from colorvid.training.loop.checkpoint import load_checkpoint
@@ -18,10 +19,11 @@ from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.tasks.loss import LossConfig
 from tests import tiny
 from tests.clips import moving_frames
+from tests.codec.test_lookahead import scene
 from tests.evaluation.compare import made_points
 from tests.evaluation.sources import moving_clip
 from tests.training.runs import intra_trainer, schedule
-from tools.ablate import BASE, PATTERN, Ablations, Material, SteadyRun, cost, main
+from tools.ablate import BASE, PATTERN, Ablations, Material, PatternRun, cost, main
 from tools.results import read_tsv
 
 FILES = sorted((Path(__file__).parents[2] / "configs" / "ablation").glob("*.toml"))
@@ -126,10 +128,10 @@ def test_cost_is_the_logarithm_of_rate_and_error() -> None:
     assert cost([cheaper]) - cost([point]) == pytest.approx(math.log(0.98))
 
 
-def test_a_steady_run_codes_inter_frames_equally_far_below(tmp_path: Path) -> None:
+def test_a_pattern_codes_inter_frames_equally_far_below(tmp_path: Path) -> None:
     tiny.save(tmp_path / "tiny.safetensors")
     write_y4m(tmp_path / "a.y4m", moving_clip(3))
-    coder = SteadyRun(3, str(tmp_path / "tiny.safetensors"), 14)
+    coder = PatternRun(3, str(tmp_path / "tiny.safetensors"), inter_offset=14)
     assert coder.settings(50)["inter_quality"] == "36"
     assert coder.settings(5)["inter_quality"] == "0"
     encoded = coder.encode(tmp_path / "a.y4m", tmp_path / "a.clv", 50)
@@ -137,15 +139,52 @@ def test_a_steady_run_codes_inter_frames_equally_far_below(tmp_path: Path) -> No
     assert coder.decode(tmp_path / "a.clv", tmp_path / "b.y4m", moving_clip(3).info) > 0
 
 
+def test_a_pattern_of_the_longest_mini_gops_is_one(tmp_path: Path) -> None:
+    tiny.save(tmp_path / "tiny.safetensors")
+    scenes = [scene(1, seed)[0] for seed in range(5)]
+    write_y4m(tmp_path / "a.y4m", replace(moving_clip(1), frames=scenes))
+    types = []
+    for longest in (False, True):
+        coder = PatternRun(5, str(tmp_path / "tiny.safetensors"), longest=longest)
+        coder.encode(tmp_path / "a.y4m", tmp_path / f"{longest}.clv", 30)
+        types.append(coder.frame_types(tmp_path / f"{longest}.clv"))
+        assert coder.settings(30)["longest"] == str(longest).lower()
+    assert types == [["key", "P", "P", "P", "P"], ["key", "b", "B", "b", "P"]]
+
+
+def test_rows_of_patterns_change_the_encoder_or_the_filters(tmp_path: Path) -> None:
+    tiny.save(tmp_path / "tiny.safetensors")
+    table = {
+        "kind": PATTERN,
+        "model": str(tmp_path / "tiny.safetensors"),
+        "test": {"folder": "a", "qualities": [9], "frames": 8},
+        "rows": {
+            "low": {"title": "no B frames", "bframes": 0},
+            "filter": {"title": "no loop filter", "filters": False},
+            "wrong": {"title": "?", "b_frames": 0},
+        },
+    }
+    ablations = Ablations("pattern", table, tmp_path, tmp_path)
+    settings = {row: ablations.codec(row).run.settings(9) for row in (BASE, "low", "filter")}
+    assert settings["low"] == settings[BASE] | {"bframes": "0"}
+    assert settings["filter"]["model_id"] != settings[BASE]["model_id"]
+    tensors = read_model_file(str(tmp_path / "ablation/pattern/filter.safetensors")).tensors
+    weights = [t for name, t in tensors.items() if name.endswith("filter.luma.weights")]
+    assert len(weights) == 1 and not weights[0].any()
+    with pytest.raises(ConfigError, match="b_frames"):
+        ablations.codec("wrong")
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
-def test_shipped_ablations_hold_what_training_takes(path: Path) -> None:
+def test_shipped_ablations_hold_what_training_takes(path: Path, tmp_path: Path) -> None:
     table = Ablations.read(path, path, path).table
-    ablations = Ablations(path.stem, {k: v for k, v in table.items() if k != "start"}, path, path)
+    own = {k: v for k, v in table.items() if k != "start"}
+    ablations = Ablations(path.stem, own, tmp_path, tmp_path)
     assert ablations.material.qualities and table["title"]
     for name, row in table["rows"].items():
         assert row["title"]
         if table["kind"] == PATTERN:
-            assert set(row) == {"title", "inter_offset"}
+            assert len(row) == 2 and ablations.codec(name).run != ablations.codec(BASE).run
             continue
         assert set(row) - {"title"} and set(row) <= {"title", "data", "model", "loss", "schedule"}
         changed = ablations.changed(name)
