@@ -201,7 +201,15 @@ def card(results: Path, model: str) -> str:
 
 
 def _averaged(results: Path, name: str) -> str:
-    return f"{SETS[name].title}, BD-rate:\n\n{markdown(averages(results / name))}"
+    """Mean BD-rates of a set, and those against published curves where it has some."""
+    parts = [f"{SETS[name].title}, BD-rate:\n\n{markdown(averages(results / name))}"]
+    published = averages(results / name, MEAN_CURVE, RGB_METRICS)
+    if published:
+        parts.append(
+            "The same in RGB against published curves, learned codecs among them, BD-rate between "
+            f"the mean curves:\n\n{markdown(published)}"
+        )
+    return "\n\n".join(parts)
 
 
 def _origin(folder: Path) -> str:

@@ -9,7 +9,7 @@ from colorvid.evaluation.compare.codecs import Codec, model_identity
 from colorvid.evaluation.compare.points import DRIFT, Measuring
 from colorvid.evaluation.compare.report import Comparison
 from colorvid.evaluation.compare.running import run_all
-from colorvid.evaluation.compare.tables import write_tsv
+from colorvid.evaluation.compare.tables import MEAN_CURVE, write_tsv
 from tests.evaluation.sources import CoarseRun, moving_clip
 from tools import results as tool
 from tools.results import (
@@ -89,6 +89,17 @@ def test_averages_are_rounded_and_refused_ones_are_dashes(root: Path) -> None:
     rows.append({**rows[-1], "metric": "ms_ssim_y_db", "bd_rate_percent": None})
     write_tsv(root / "docs" / "results" / "clips" / "bdrate.tsv", rows)
     assert "| x264 | -12.3 % | -12.3 % | - | -12.3 % |" in summary(root / "docs" / "results")
+
+
+def test_published_curves_are_shown_where_a_set_has_them(root: Path) -> None:
+    results = root / "docs" / "results"
+    path = results / "kodak" / "bdrate.tsv"
+    of_set = {"anchor": "cheng (published)", "clip": MEAN_CURVE, "metric": "psnr_rgb_db"}
+    write_tsv(path, [*read_tsv(path), of_set | {"bd_rate_percent": 32.44}])
+    for page in (summary(results), card(results, "default")):
+        assert page.count("learned codecs among them") == 1
+        assert "| cheng (published) | +32.4 % | - |" in page
+    assert "learned codecs" not in card(results, "color")
 
 
 def test_what_is_published_is_what_the_documents_show() -> None:
