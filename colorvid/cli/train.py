@@ -8,6 +8,7 @@ from pathlib import Path
 
 from colorvid.cli.options import Command, whole
 from colorvid.cli.terminal import Signals, show
+from colorvid.errors import Aborted
 from colorvid.io.places import check_apart
 from colorvid.system.interrupts import uninterrupted
 from colorvid.system.text import plural
@@ -133,12 +134,17 @@ def _add_curves(parser: argparse.ArgumentParser) -> None:
 def _train(options: Namespace, signals: Signals) -> int:
     signals.outcome = "give the same command to go on"
     with uninterrupted():
+        from colorvid.training import group
         from colorvid.training.loop.checkpoint import saved_step
         from colorvid.training.recipe import Recipe
 
     recipe = Recipe.read(options.config, options.data, options.folder.parent, options.validation)
     try:
         recipe.train(options.folder, options.device, options.start, options.until, options.threads)
+    except KeyboardInterrupt:
+        if group.is_leader():
+            raise
+        return Aborted.exit_code  # the leader says it for all
     finally:
         step = saved_step(options.folder)
         place = "nothing is saved" if step is None else f"step {step} is saved"

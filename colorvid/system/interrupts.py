@@ -14,16 +14,19 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[list[int]]:
     """Hold back signals that Python handles until the block has ended.
 
     For loading PyTorch and compressai: while they load, their C++ code calls Python, and aborts the
     process where a handler raises there. Outside the main thread nothing needs to be done.
+
+    Yields:
+        The numbers of signals that wait; it grows as they come.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     held: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield held
+        return
 
     def hold(number: int, frame: FrameType | None) -> None:
         held.append(number)
@@ -33,7 +36,7 @@ def uninterrupted() -> Iterator[None]:
         for number in (getattr(signal, n) for n in SIGNALS if hasattr(signal, n)):
             if callable(signal.getsignal(number)):
                 before[number] = signal.signal(number, hold)
-        yield
+        yield held
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

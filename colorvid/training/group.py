@@ -57,6 +57,21 @@ def average(tensors: Sequence[Tensor]) -> None:
         tensor.copy_(part.view(tensor.shape))
 
 
+def anyone(said: bool) -> bool:
+    """Whether a process says so; all of them ask in the same place, and get the same answer."""
+    if size() == 1:
+        return said
+    votes = torch.tensor([float(said)])  # of the CPU: a GPU need not finish its work first
+    dist.all_reduce(votes)
+    return bool(votes.item() > 0)
+
+
+def wait_for_all() -> None:
+    """Go on when all processes are here."""
+    if size() > 1:
+        dist.barrier()
+
+
 def copy_from_leader(tensors: Iterable[Tensor]) -> None:
     """Replace tensors by the leader's."""
     if size() == 1:
@@ -81,12 +96,11 @@ def threads(count: int) -> Iterator[None]:
 @contextmanager
 def leader_first() -> Iterator[None]:
     """Run the block in the leader, then in all others."""
-    alone = size() == 1
-    if not alone and not is_leader():
-        dist.barrier()
+    if not is_leader():
+        wait_for_all()
     yield
-    if not alone and is_leader():
-        dist.barrier()
+    if is_leader():
+        wait_for_all()
 
 
 @contextmanager
@@ -117,7 +131,7 @@ def joined(device: str) -> Iterator[str]:
         yield device
         return
     own = torch.device(device) if cuda else None
-    dist.init_process_group("nccl" if cuda else "gloo", timeout=_PATIENCE, device_id=own)
+    backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
+    dist.init_process_group(backend, timeout=_PATIENCE, device_id=own)
     yield device
-    dist.barrier()
     dist.destroy_process_group()

@@ -12,8 +12,10 @@ from colorvid.system.interrupts import uninterrupted
 def test_a_signal_waits_for_the_end_of_the_block(number: int) -> None:
     reached = []
     with pytest.raises(KeyboardInterrupt), Signals() as signals:
-        with uninterrupted():
+        with uninterrupted() as waiting:
+            assert not waiting
             os.kill(os.getpid(), number)
+            assert waiting == [number]
             reached.append("the end")
             assert signals.received is None
         reached.append("beyond")

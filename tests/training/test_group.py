@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import signal
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -18,10 +19,10 @@ from colorvid.training import group
 from colorvid.training.data.pictures import PictureStore
 from colorvid.training.data.sequences import SequenceStore
 from colorvid.training.data.sources import DataConfig
-from colorvid.training.loop.checkpoint import load_checkpoint
+from colorvid.training.loop.checkpoint import load_checkpoint, saved_step
 from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.loop.trainer import Trainer
-from colorvid.training.tasks.loss import LossConfig
+from colorvid.training.tasks.loss import Figures, LossConfig
 from colorvid.training.tasks.single import InterTask, IntraTask
 from colorvid.training.tasks.unrolled import JointTask
 from tests import tiny
@@ -46,10 +47,15 @@ def trainer(kind: str, data: Path, run: Path, plan: ScheduleConfig) -> Trainer:
     return Trainer(JointTask(config, LossConfig(), store, runs.UNROLL), plan, run)
 
 
+def meet(rank: int, folder: Path) -> None:
+    """Become one of two processes."""
+    place, patience = f"file://{folder / 'meet'}", timedelta(minutes=5)
+    dist.init_process_group("gloo", place, patience, world_size=2, rank=rank)
+
+
 def train_shares(rank: int, folder: Path) -> None:
     """One of two processes: trains all kinds, stops once and goes on."""
-    meet, patience = f"file://{folder / 'meet'}", timedelta(minutes=5)
-    dist.init_process_group("gloo", meet, patience, world_size=2, rank=rank)
+    meet(rank, folder)
     for kind in KINDS:
         torch.manual_seed(rank)  # only the leader's first weights count
         first = trainer(kind, folder, folder / "pair" / kind, PLAN)
@@ -103,6 +109,36 @@ def test_two_processes_do_what_one_does_with_twice_the_batch(folder: Path, kind:
     assert moved > 1, "there must be something to compare"
     assert torch.equal(pair["torch"], one["torch"])
     assert pair["numpy"] == one["numpy"]
+
+
+def train_until_a_signal(rank: int, folder: Path) -> None:
+    """One of two processes, of which the second gets a signal; both must stop."""
+    meet(rank, folder)
+    torch.set_num_threads(1)
+    stopped = trainer("intra", folder, folder / "run", PLAN)
+    loss = stopped.task.loss
+
+    def interrupted(drawn: list[torch.Tensor]) -> Figures:
+        if rank == 1 and stopped.step == 1:
+            signal.raise_signal(signal.SIGINT)
+        return loss(drawn)
+
+    stopped.task.loss = interrupted  # type: ignore[method-assign]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    assert stopped.step == saved_step(folder / "run") == 2
+    dist.destroy_process_group()
+
+
+def test_a_signal_to_one_process_stops_and_saves_all(tmp_path: Path) -> None:
+    runs.pictures(tmp_path)
+    second = SERVER.Process(target=train_until_a_signal, args=(1, tmp_path), daemon=True)
+    second.start()
+    with one_torch_thread():
+        train_until_a_signal(0, tmp_path)
+    second.join(PATIENCE)
+    assert second.exitcode == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

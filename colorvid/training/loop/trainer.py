@@ -7,7 +7,6 @@ What surrounds it stands in files of their own: `schedule`, `batches`, `gradient
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -110,8 +109,8 @@ class Trainer:
         """Train to the end of the schedule, or to step ``until``; write checkpoint and logs.
 
         A signal that Python turns into `KeyboardInterrupt` waits for the end of a step; then the
-        checkpoint is written, and the exception passes. Of several processes, which may be at
-        different steps then, none writes: the last checkpoint is what is left.
+        checkpoint is written, and the exception passes. Of several processes, of which some may not
+        have got it yet, all stop after the same step in that way.
 
         Args:
             until: stop after this step; None = at the end of the schedule.
@@ -124,20 +123,20 @@ class Trainer:
         validation, every = None, self._schedule.validation
         if every and end // every > self.step // every:
             validation = Validation(held_out or self.task, self._schedule, self._device)
-        alone = group.size() == 1
-        try:
-            while self.step < end:
-                with uninterrupted() if alone else nullcontext():
+        stopped = False
+        with uninterrupted() as waiting:
+            try:
+                while self.step < end and not stopped:
                     self._do_step(log, line, validation)
-        except KeyboardInterrupt:
-            if alone:
+                    stopped = group.anyone(bool(waiting))
+            finally:
+                line.close()
+                log.close()
+            if group.is_leader():
                 self.save()
-            raise
-        finally:
-            line.close()
-            log.close()
-        if group.is_leader():
-            self.save()
+            group.wait_for_all()
+        if stopped:
+            raise KeyboardInterrupt
 
     def _do_step(self, log: Log, line: Line, validation: Validation | None) -> None:
         """Do one step, with all that is due after it."""
