@@ -34,7 +34,10 @@ _CACHE_FORMAT = 3  # raise when the columns of a cached point change
 _MEASURING = (
     *(f"quality/{name}.py" for name in ("ciede2000", "color", "metrics", "scores")),
     *(f"evaluation/score/{name}.py" for name in ("ciede_vmaf", "extra", "frames")),
-    *(f"evaluation/score/{name}.py" for name in ("skvideo_measures", "xpsnr")),
+    *(
+        f"evaluation/score/{name}.py"
+        for name in ("pair_filter", "skvideo_measures", "vmaf", "xpsnr")
+    ),
     *(f"evaluation/compare/{name}.py" for name in ("anchors", "points", "rgb")),
 )
 """Source files that figures of a point depend on, whatever the codec."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol, runtime_checkable
 
 from colorvid.errors import ConfigError
 from colorvid.evaluation.score.ciede_vmaf import ciede_vmaf
 from colorvid.evaluation.score.skvideo_measures import niqe, strred_pair
+from colorvid.evaluation.score.vmaf import VMAF_MIN_SIDE_PX, VmafScorer, check_vmaf
 from colorvid.evaluation.score.xpsnr import XPSNR_MIN_SIDE_PX, XpsnrScorer, check_xpsnr
 from colorvid.frame import Frame
 from colorvid.quality.color import ColorSpec, frame_to_rgb
@@ -23,6 +26,20 @@ Scores = dict[str, float | None]
 
 Scorer = Callable[[Frame, Frame], Scores]
 """Gets reference and decoded frame, in display order and each pair once; gives the columns."""
+
+
+@runtime_checkable
+class LateScorer(Protocol):
+    """A `Scorer` whose figures are known at the end alone; until then it gives ``None``."""
+
+    def __call__(self, reference: Frame, decoded: Frame) -> Scores:
+        """Take the next frame of both videos."""
+
+    def finish(self) -> list[Scores]:
+        """The columns of every frame."""
+
+    def close(self) -> None:
+        """Free what is held; called in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +124,10 @@ def _xpsnr(scene: Scene) -> Scorer:
     return score
 
 
+def _vmaf(scene: Scene) -> Scorer:
+    return VmafScorer(scene.rate)
+
+
 _SMALL = f"a side of luma is below {XPSNR_MIN_SIDE_PX} samples"
 _XPSNR = {
     "xpsnr_y_db": Metric("dB", "higher", "XPSNR of Y [dB]", curves=True, absent=_SMALL),
@@ -139,6 +160,19 @@ EXTRA_CHOICES: dict[str, Extra] = {
         {"psnr_rgb420_db": Metric("dB", "higher", "PSNR of RGB of 4:2:0 [dB]", curves=True)}, _rgb
     ),
     "strred": Extra(_STRRED, _StrredScorer),
+    "vmaf": Extra(
+        {
+            "vmaf": Metric(
+                "VMAF",
+                "higher",
+                "VMAF",
+                curves=True,
+                absent=f"a side of luma is below {VMAF_MIN_SIDE_PX} samples",
+            )
+        },
+        _vmaf,
+        check_vmaf,
+    ),
     "xpsnr": Extra(_XPSNR, _xpsnr, check_xpsnr),
 }
 """What can be asked for, by name."""
@@ -162,22 +196,41 @@ def check_extra(names: Sequence[str]) -> None:
         EXTRA_CHOICES[name].check()
 
 
-def extra_scorer(names: Sequence[str], scene: Scene) -> Scorer:
-    """What computes the extra metrics of one video.
+class ExtraScorer:
+    """Computes the extra metrics of one video; a context manager."""
 
-    Args:
-        names: of ``EXTRA_CHOICES``, checked by the caller.
-        scene: what is known of the video.
-    """
-    scorers = [EXTRA_CHOICES[name].scorer(scene) for name in names]
+    def __init__(self, names: Sequence[str], scene: Scene) -> None:
+        """Prepare.
 
-    def score(reference: Frame, decoded: Frame) -> Scores:
+        Args:
+            names: of ``EXTRA_CHOICES``, checked by the caller.
+            scene: what is known of the video.
+        """
+        self._scorers = [EXTRA_CHOICES[name].scorer(scene) for name in names]
+        self._late = [scorer for scorer in self._scorers if isinstance(scorer, LateScorer)]
+
+    def __call__(self, reference: Frame, decoded: Frame) -> Scores:
+        """The columns of the next frame; those of a `LateScorer` are ``None``."""
         scores: Scores = {}
-        for scorer in scorers:
+        for scorer in self._scorers:
             scores |= scorer(reference, decoded)
         return scores
 
-    return score
+    def finish(self, given: Sequence[Scores]) -> None:
+        """Put the late figures into what was given, at the end of the video."""
+        for scorer in self._late:
+            for scores, late in zip(given, scorer.finish(), strict=True):
+                scores |= late
+
+    def __enter__(self) -> ExtraScorer:
+        """The scorer."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Free what is held."""
+        with ExitStack() as stack:
+            for scorer in self._late:
+                stack.callback(scorer.close)
 
 
 def strred(frames: Sequence[Mapping[str, float | None]]) -> float | None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import zip_longest
 
 from colorvid.errors import InputError
-from colorvid.evaluation.score.extra import EXTRA_CHOICES, Scene, check_extra, extra_scorer
+from colorvid.evaluation.score.extra import EXTRA_CHOICES, ExtraScorer, Scene, Scores, check_extra
 from colorvid.frame import Frame
 from colorvid.quality.color import ColorSpec
 from colorvid.quality.metrics import METRICS
@@ -93,7 +93,8 @@ def score_frames(
 ) -> Iterator[ScoredFrame]:
     """Score decoded frames against their references, as they come.
 
-    One frame of each side is held at a time.
+    One frame of each side is held at a time. Figures of a `LateScorer` are ``None`` until the
+    iterator has ended; then they are in all frames that it gave.
 
     Args:
         reference, decoded: frames of one size, in display order.
@@ -110,15 +111,17 @@ def score_frames(
         ColorvidError: an extra metric is unknown, or cannot be computed here.
     """
     columns(extra)
-    further = extra_scorer(tuple(dict.fromkeys(extra)), Scene(spec, rate))
     first, second = iter(reference), iter(decoded)
-    count = 0
-    for one, two in zip_longest(first, second):
-        if one is None or two is None:
-            raise _counts_differ(count, one, two, first, second)
-        scores, figures = score_frame(one, two, spec), further(one, two)
-        yield ScoredFrame(count, _entry(frame_bytes, count), scores, figures)
-        count += 1
+    given: list[Scores] = []
+    with ExtraScorer(tuple(dict.fromkeys(extra)), Scene(spec, rate)) as further:
+        for count, (one, two) in enumerate(zip_longest(first, second)):
+            if one is None or two is None:
+                raise _counts_differ(count, one, two, first, second)
+            scores = score_frame(one, two, spec)
+            given.append(further(one, two))
+            yield ScoredFrame(count, _entry(frame_bytes, count), scores, given[-1])
+        further.finish(given)
+    count = len(given)
     if frame_bytes is not None and len(frame_bytes) != count:
         raise InputError(f"{len(frame_bytes)} coded sizes for {count} frames; give one for each")
 

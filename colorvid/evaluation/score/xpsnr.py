@@ -9,10 +9,10 @@ blocks at the border are one sample high or wide: such pictures come out several
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 from colorvid.errors import ColorvidError
-from colorvid.frame import Frame, Size
+from colorvid.evaluation.score.pair_filter import PairFilter, check_filter
+from colorvid.frame import Frame
 from colorvid.quality.metrics import QUALITY_CAP_DB
 
 XPSNR_MIN_SIDE_PX = 64
@@ -20,7 +20,7 @@ XPSNR_MIN_SIDE_PX = 64
 
 _FILTER = "xpsnr"
 _KEY = "lavfi.xpsnr.xpsnr."
-_USUAL_RATE = Fraction(25)  # the filter asks whether there are more than 32 frames a second
+_REMEDY = "pip install --upgrade av"
 
 
 def check_xpsnr() -> None:
@@ -29,12 +29,13 @@ def check_xpsnr() -> None:
     Raises:
         ColorvidError: PyAV, or the FFmpeg in it, is too old.
     """
-    import av.filter
+    import av
 
-    if _FILTER not in av.filter.filters_available or not hasattr(av.VideoFrame, "metadata"):
+    check_filter("xpsnr", _FILTER, _REMEDY)
+    if not hasattr(av.VideoFrame, "metadata"):
         raise ColorvidError(
-            f"xpsnr needs a PyAV that reads metadata of frames, with FFmpeg's filter {_FILTER}; "
-            f"PyAV {av.__version__} is not; pip install --upgrade av, or leave xpsnr out"
+            f"xpsnr needs a PyAV that reads metadata of frames; PyAV {av.__version__} does not; "
+            f"{_REMEDY}, or leave xpsnr out"
         )
 
 
@@ -52,47 +53,12 @@ class XpsnrScorer:
             ColorvidError: see `check_xpsnr`.
         """
         check_xpsnr()
-        self._rate = rate or _USUAL_RATE
-        self._graph: Any = None
-        self._count = 0
+        self._filter = PairFilter(_FILTER, rate, {})
 
     def __call__(self, reference: Frame, decoded: Frame) -> tuple[float, float, float] | None:
         """XPSNR of Y, U and V in dB, cut at ``QUALITY_CAP_DB``; None where a side is too small."""
-        from colorvid.io.pyav_writer import as_picture
-
         if min(reference.size) < XPSNR_MIN_SIDE_PX:
             return None
-        if self._graph is None:
-            self._open(reference.size)
-        for source, frame in zip(self._sources, (reference, decoded), strict=True):
-            picture = as_picture(frame)
-            picture.pts, picture.time_base = self._count, 1 / self._rate
-            source.push(picture)
-        self._count += 1
-        values = self._sink.pull().metadata
+        values = self._filter(reference, decoded).metadata  # the weights are those of the first
         y, u, v = (min(float(values[_KEY + plane]), QUALITY_CAP_DB) for plane in "yuv")
         return y, u, v
-
-    def _open(self, size: Size) -> None:
-        """Build the graph: the original is the first input, whose weights count."""
-        from av.filter import Graph
-
-        self._graph = Graph()
-        rate = f"{self._rate.numerator}/{self._rate.denominator}"
-        self._sources = [
-            self._graph.add(
-                "buffer",
-                name=name,
-                video_size=f"{size.width}x{size.height}",
-                pix_fmt="yuv420p",
-                time_base=f"{self._rate.denominator}/{self._rate.numerator}",
-                frame_rate=rate,
-                pixel_aspect="1/1",
-            )
-            for name in ("original", "decoded")
-        ]
-        compare, self._sink = self._graph.add(_FILTER), self._graph.add("buffersink")
-        for place, source in enumerate(self._sources):
-            source.link_to(compare, 0, place)
-        compare.link_to(self._sink)
-        self._graph.configure()

@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 
 from colorvid.errors import ConfigError, InputError, OutputError
-from colorvid.evaluation.score.extra import EXTRA_CHOICES, EXTRA_METRICS, Extra, Scene, Scorer
+from colorvid.evaluation.score.extra import (
+    EXTRA_CHOICES,
+    EXTRA_METRICS,
+    Extra,
+    Scene,
+    Scorer,
+    Scores,
+)
 from colorvid.evaluation.score.frames import ScoredFrame, columns, score_frames
+from colorvid.frame import Frame
 from colorvid.quality.color import ColorSpec, Matrix
 from colorvid.quality.log import write_log
 from colorvid.quality.metrics import METRICS, Metric
@@ -82,7 +90,44 @@ def test_a_metric_touches_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
     assert columns(["apart"])[-1] == "apart"
 
 
-@pytest.mark.parametrize("name", EXTRA_CHOICES)
+class AtTheEnd:
+    """Knows its figures at the end."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.count, self.closed = 0, 0
+
+    def __call__(self, reference: Frame, decoded: Frame) -> Scores:
+        self.count += 1
+        return {"late": None}
+
+    def finish(self) -> list[Scores]:
+        return [{"late": float(number)} for number in range(self.count)]
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_figures_that_are_known_at_the_end_are_in_all_frames(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[AtTheEnd] = []
+
+    def scorer(scene: Scene) -> Scorer:
+        made.append(AtTheEnd(scene))
+        return made[-1]
+
+    monkeypatch.setitem(EXTRA_CHOICES, "late", Extra({"late": Metric("1", "lower", "")}, scorer))
+    rows = []
+    for row in score_frames(FIRST, SECOND, SPEC, extra=["ciede_vmaf", "late"]):
+        assert row.figure("late") is None
+        rows.append(row)
+    assert [row.figure("late") for row in rows] == [0, 1, 2]
+    with pytest.raises(InputError):
+        list(score_frames(FIRST, SECOND[:1], SPEC, extra=["late"]))
+    assert [one.closed for one in made] == [1, 1], "also where the frames cannot be scored"
+
+
+@pytest.mark.parametrize("name", [name for name in EXTRA_CHOICES if name != "vmaf"])
 def test_every_metric_gives_the_columns_that_it_states(name: str) -> None:
     score = EXTRA_CHOICES[name].scorer(Scene(SPEC))
     given = [list(score(*moving_frames(2, 194, 194))) for _ in range(2)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from pathlib import Path
 
 import av.filter
 import numpy as np
@@ -12,9 +13,11 @@ import pytest
 from colorvid.errors import ColorvidError
 from colorvid.evaluation.score.extra import EXTRA_CHOICES, Scene
 from colorvid.evaluation.score.frames import columns
+from colorvid.evaluation.score.pair_filter import PairFilter
 from colorvid.evaluation.score.xpsnr import XPSNR_MIN_SIDE_PX, XpsnrScorer
 from colorvid.frame import Frame, chroma_size
 from colorvid.quality.color import ColorSpec, Matrix
+from colorvid.quality.metrics import psnr
 from tests.clips import moving_frames
 
 
@@ -82,8 +85,24 @@ def test_yuv_is_the_weighted_mean() -> None:
 
 def test_without_the_filter_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(av.filter, "filters_available", {"psnr"})
-    with pytest.raises(ColorvidError, match="with FFmpeg's filter xpsnr; PyAV .* is not; pip"):
+    with pytest.raises(
+        ColorvidError, match="xpsnr needs FFmpeg's filter xpsnr, which .* lacks; pip install --up"
+    ):
         columns(["xpsnr"])
+
+
+def test_a_filter_has_written_all_when_it_is_closed(tmp_path: Path) -> None:
+    """Shown with psnr, which every FFmpeg has; libvmaf writes at its end, too."""
+    log = tmp_path / "a b:c'd.log"
+    compare = PairFilter("psnr", Fraction(30000, 1001), {"stats_file": str(log)})
+    originals, copies = moving_frames(3, 96, 128), moving_frames(3, 96, 128, seed=4)
+    for one, two in zip(originals, copies, strict=True):
+        compare(one, two)
+    compare.close()
+    lines = log.read_text().splitlines()
+    expected = [psnr(one.y, two.y) for one, two in zip(originals, copies, strict=True)]
+    found = [float(line.split("psnr_y:")[1].split()[0]) for line in lines]
+    assert found == [pytest.approx(value, abs=0.01) for value in expected]
 
 
 def test_psnr_of_rgb_by_hand() -> None:
