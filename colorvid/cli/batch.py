@@ -19,6 +19,7 @@ from colorvid.cli.options import (
     Command,
     add_cluster,
     add_progress,
+    add_quiet,
     bframes_of,
     in_words_of_options,
     model_of,
@@ -90,7 +91,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_progress(parser)
     parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    add_quiet(parser)
 
 
 def _add_other_tasks(parser: argparse.ArgumentParser) -> None:

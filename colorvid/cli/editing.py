@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from colorvid.cli.options import Command, add_input, add_output, add_places, add_trust
+from colorvid.cli.options import (
+    Command,
+    add_input,
+    add_output,
+    add_places,
+    add_quiet,
+    add_trust,
+)
 from colorvid.cli.terminal import Signals, say
 from colorvid.files.concat import concat_files
 from colorvid.files.cut import CutOptions, CutReport, cut_file
@@ -19,7 +26,7 @@ def add_commands(command: Command) -> None:
     add_input(cut, "the .clv stream; - = stdin")
     output = cut.add_argument_group("output")
     add_output(output, "the .clv stream of the part; - = stdout")
-    output.add_argument("--quiet", action="store_true", help="print errors only")
+    add_quiet(output)
     part = cut.add_argument_group("part")
     add_places(part)
     part.add_argument(
@@ -33,7 +40,7 @@ def add_commands(command: Command) -> None:
     concat.add_argument("inputs", nargs="+", metavar="IN", help="the .clv streams; - = stdin")
     output = concat.add_argument_group("output")
     add_output(output, "the .clv stream of all; - = stdout")
-    output.add_argument("--quiet", action="store_true", help="print errors only")
+    add_quiet(output)
 
 
 def _cut(options: Namespace, signals: Signals) -> int:

@@ -122,6 +122,11 @@ def add_output(parser: Options, text: str) -> None:
     parser.add_argument("-y", "--overwrite", action="store_true", help="replace existing outputs")
 
 
+def add_quiet(parser: Options) -> None:
+    """Whether anything but errors is printed."""
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+
+
 def add_work(parser: argparse.ArgumentParser) -> None:
     """Options of everything that runs the codec, as a group of their own."""
     work = parser.add_argument_group("work")
@@ -131,7 +136,7 @@ def add_work(parser: argparse.ArgumentParser) -> None:
         "the result is the same for every number",
     )  # fmt: skip
     add_device(work)
-    work.add_argument("--quiet", action="store_true", help="print errors only")
+    add_quiet(work)
     work.add_argument("--no-progress", action="store_true", help="show no progress line")
 
 

@@ -6,7 +6,8 @@ groups follow those that are finished by then::
     frame -> group n begins -> quality from groups up to n - LAG -> workers -> packets -> note
 
 As only groups at least ``LAG`` before count, and no more than ``WORKERS`` are coded at once, the
-result is the same for any number of workers.
+result is the same for any number of workers. It is on any machine, too: `log` and `exp` are our own,
+and sums those of `math.fsum`, as `sum` rounds in another way since Python 3.12.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from itertools import chain, islice
 from colorvid.bitstream import Packet
 from colorvid.codec.encoder import GroupEncoder, Guard
 from colorvid.codec.groups import PlannedFrame
+from colorvid.codec.logarithm import exp, log
 from colorvid.codec.lookahead import KeyFrames
 from colorvid.codec.settings import EncoderSettings
 from colorvid.codec.targets import BITS, Aim
@@ -67,7 +69,7 @@ class _Group:
     @property
     def level(self) -> float:
         """Logarithm of its bits a frame, as they would be at quality 0."""
-        return math.log(self.bits / self.packets) - BITS.slope * self.quality
+        return log(self.bits / self.packets) - BITS.slope * self.quality
 
 
 class Bucket:
@@ -150,12 +152,12 @@ class Pacer:
         key, *others = (8 * item.packet.size_bytes for item in coded)
         inter = sum(others) / len(others) if others else key
         gop = self._settings.gop
-        return math.log((key + inter * (gop - 1)) / gop) - BITS.slope * quality
+        return log((key + inter * (gop - 1)) / gop) - BITS.slope * quality
 
     @staticmethod
     def _fitting(bits: float, level: float) -> int:
         """The quality at which a frame of a group takes so many bits."""
-        quality = (math.log(max(bits, 1.0)) - level) / BITS.slope
+        quality = (log(max(bits, 1.0)) - level) / BITS.slope
         return round(min(max(quality, 0), QUALITIES - 1))
 
     def _begin(self) -> Guard | None:
@@ -163,7 +165,7 @@ class Pacer:
         known = self._groups[: max(0, len(self._groups) - LAG + 1)]
         running = self._groups[len(known) :]
         recent = [group.level for group in known[-_RECENT:]]
-        level = sum(recent) / len(recent) if recent else self._level
+        level = math.fsum(recent) / len(recent) if recent else self._level
         quality = self._settings.quality
         if self._pace.goal is not None:
             quality = self._on_average(known, running, level)
@@ -186,7 +188,7 @@ class Pacer:
         """The quality that brings the mean rate back to its goal within some groups."""
         goal = self._pace.goal
         assert goal is not None
-        spent = sum(g.bits for g in known) + sum(_guess(g, level) for g in running)
+        spent = math.fsum([*(g.bits for g in known), *(_guess(g, level) for g in running)])
         frames = sum(g.frames for g in (*known, *running))
         over = (spent - goal * frames) / (self._length(known) * _CATCH_UP)
         quality = self._fitting(min(max(goal - over, goal / 3), goal * 3), level)
@@ -202,10 +204,10 @@ class Pacer:
             bucket.add(group.bits, group.frames)
         buffer = self._pace.buffer * _SAFE
         free = buffer - bucket.full
-        free -= sum(group.guard.room for group in running if group.guard is not None)
+        free -= math.fsum(g.guard.room for g in running if g.guard is not None)
         return Guard(max(free, buffer / 16) / 2, self._pace.peak)
 
 
 def _guess(group: _Group, level: float) -> float:
     """Bits of a group that is being coded."""
-    return group.frames * math.exp(level + BITS.slope * group.quality)
+    return group.frames * exp(level + BITS.slope * group.quality)

@@ -13,6 +13,7 @@ Everything follows from the figures alone, so that the result is the same for an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from colorvid.codec.targets import Aim, Figure
@@ -154,7 +155,7 @@ class Search:
         """Mean over all frames, by the model where it was not measured."""
         slope = self._slope()
         values = (c.at(q, slope) for c, q in zip(self._curves, qualities, strict=True))
-        total = sum(n * value for n, value in zip(self._frames, values, strict=True))
+        total = math.fsum(n * value for n, value in zip(self._frames, values, strict=True))
         return total / sum(self._frames)
 
     def _slope(self) -> float:
@@ -163,7 +164,7 @@ class Search:
         usual = self._aim.figure.slope
         if not slopes:
             return usual
-        mean = sum(slopes) / len(slopes)
+        mean = math.fsum(slopes) / len(slopes)
         return mean if mean * usual > 0 else usual
 
     def _solution(self) -> int:

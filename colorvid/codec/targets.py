@@ -6,10 +6,10 @@ rates and sizes that is the number of bits for a luma sample.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from colorvid.codec.logarithm import exp, log
 from colorvid.config import QUALITIES, is_whole
 from colorvid.errors import ConfigError
 from colorvid.quality.metrics import QUALITY_CAP_DB, ms_ssim_db
@@ -41,7 +41,7 @@ _FAR = 1e6
 
 
 def _log(value: float) -> float:
-    return math.log(max(value, _TINY))
+    return log(max(value, _TINY))
 
 
 def _same(value: float) -> float:
@@ -53,9 +53,9 @@ def _from_db(value: float) -> float:
     return float(1 - 10 ** (-value / 10))
 
 
-BITS = Figure(None, _log, math.exp, math.log(0.06), 0.05)
+BITS = Figure(None, _log, exp, log(0.06), 0.05)
 PSNR = Figure("psnr_yuv611_db", _same, _same, 39.5, 0.21)
-DE = Figure("de00_mean", _log, math.exp, math.log(1.5), -0.022)
+DE = Figure("de00_mean", _log, exp, log(1.5), -0.022)
 MS_SSIM = Figure("ms_ssim_y", ms_ssim_db, _from_db, 18.0, 0.2)
 FIGURES = {
     "bitrate": BITS,

@@ -26,6 +26,8 @@ SIDE = 128
 """Side of the test picture: the latents and hyper-latents of all branches fill it evenly."""
 _DECODER_NUMBERS = ("weight_int", "bias_int", "table")
 PARTS = ("analysis", "hyper analysis", "hyper synthesis", "prior", "synthesis")
+LOOP_FILTER = "loop filter"
+"""A further part of the branches of inter frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Cost:
 
     Attributes:
         branch: one of `BRANCHES`.
-        part: one of `PARTS`.
+        part: one of `PARTS`, or `LOOP_FILTER`.
         encoder_only: whether the decoder does without it.
         kmac: thousands of multiplications and additions per luma pixel of a frame.
         parameters: numbers that the model file holds for it: weights, biases, tables of quality.
@@ -125,7 +127,8 @@ def costs(model: Model) -> list[Cost]:
     """Cost of every part of every branch, counted while a picture runs through the networks.
 
     The encoder runs all parts, the decoder all that are not ``encoder_only``. Every position counts
-    as active. Entropy coding, motion compensation and motion search are not counted.
+    as active, and every area as filtered, once. Entropy coding, motion compensation and motion
+    search are not counted.
     """
     macs = _count_macs(model)
     result = []
@@ -143,7 +146,17 @@ def costs(model: Model) -> list[Cost]:
             encoder_only = "analysis" in part
             kmac = spent[part] / SIDE**2 / 1000
             result.append(Cost(branch, part, encoder_only, kmac, parameters[part]))
+        if branch.startswith("inter."):
+            result.append(_filter_cost(model, branch))
     return result
+
+
+def _filter_cost(model: Model, branch: str) -> Cost:
+    """Cost of the loop filter of a branch: a sample of its planes takes all weights of a class."""
+    filters = model.network.inter.filter
+    own, share = (filters.luma, 1.0) if branch == "inter.luma" else (filters.chroma, 0.5)
+    parameters = sum(buffer.numel() for buffer in own.buffers())
+    return Cost(branch, LOOP_FILTER, False, share * own.weights.shape[-1] / 1000, parameters)
 
 
 def _parameters(branch: nn.Module) -> dict[str, int]:

@@ -266,13 +266,12 @@ def _library() -> dict[str, Callable[..., Any]] | str:
         return f"colorvid was installed without it; {_ABSENT}"
     try:
         library = ctypes.CDLL(found.origin)
-        functions = {name: _function(library, name) for name in _FUNCTIONS}
+        interface = _function(library, "interface")()  # before functions that another one may lack
+        if interface != INTERFACE:
+            return f"it has interface {interface}, this colorvid needs {INTERFACE}; {_ABSENT}"
+        return {name: _function(library, name) for name in _FUNCTIONS}
     except (OSError, AttributeError) as error:
         return f"it cannot be loaded ({error}); {_ABSENT}"
-    interface = functions["interface"]()
-    if interface != INTERFACE:
-        return f"it has interface {interface}, this colorvid needs {INTERFACE}; {_ABSENT}"
-    return functions
 
 
 def _function(library: ctypes.CDLL, name: str) -> Callable[..., Any]:

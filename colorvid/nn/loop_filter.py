@@ -28,7 +28,8 @@ LEVELS = 7
 """Of activity, from the smoothest."""
 CLASSES = 2 * DIRECTIONS * LEVELS
 _BITS = 8
-"""A weight of one has the value 2^8."""
+ONE = 1 << _BITS
+"""The value of a weight of one."""
 
 
 def extended(plane: Tensor, block: int) -> Tensor:

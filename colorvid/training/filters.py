@@ -22,7 +22,7 @@ from colorvid.models.loading import Model, model_of
 from colorvid.models.modelfile import FORMAT, ModelFile, read_model_file
 from colorvid.motion.compensate import Planes, predict
 from colorvid.native.model import Coded
-from colorvid.nn.loop_filter import BANDS, CLASSES, CLIPS, PAIRS, LoopFilter
+from colorvid.nn.loop_filter import BANDS, CLASSES, CLIPS, ONE, PAIRS, LoopFilter
 from colorvid.training.data.sources import MovingStills, Source, find_sources
 from colorvid.training.progress import shown
 
@@ -37,7 +37,6 @@ _FRAMES = 17  # of each clip
 _STILLS = 3  # that become a clip
 _QUALITIES = 3  # that each clip is coded at
 _TAPS = CLIPS * len(PAIRS)
-_ONE = 256  # value of a weight of one
 
 Tensors = dict[str, NDArray[np.int8] | NDArray[np.int32]]
 
@@ -86,7 +85,7 @@ class Normal:
         mean = np.trace(squares, axis1=2, axis2=3) / _TAPS
         squares += np.eye(_TAPS) * (1e-4 * mean + 1)[..., None, None]
         solved = np.linalg.solve(squares, products[..., None])[..., 0]
-        rounded: NDArray[np.int8] = np.rint(_ONE * solved).clip(-128, 127).astype(np.int8)
+        rounded: NDArray[np.int8] = np.rint(ONE * solved).clip(-128, 127).astype(np.int8)
         return rounded
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from colorvid.models.complexity import PARTS, costs, describe_model, part_of
+from colorvid.models.complexity import LOOP_FILTER, PARTS, costs, describe_model, part_of
 from colorvid.models.loading import load_model
 from colorvid.models.modelfile import BRANCHES
 
@@ -23,7 +23,9 @@ def test_part_of_a_layer(name: str, part: str) -> None:
 def test_costs_agree_with_the_layers() -> None:
     model = load_model()
     rows = {(row.branch, row.part): row for row in costs(model)}
-    assert list(rows) == [(branch, part) for branch in BRANCHES for part in PARTS]
+    inter = ("inter.luma", "inter.chroma")
+    parts = {branch: (*PARTS, LOOP_FILTER) if branch in inter else PARTS for branch in BRANCHES}
+    assert list(rows) == [(branch, part) for branch in BRANCHES for part in parts[branch]]
     for (_, part), row in rows.items():
         assert row.kmac > 0
         assert row.parameters > 0 or part == "analysis", "only a fixed transform has none"
@@ -36,6 +38,12 @@ def test_costs_agree_with_the_layers() -> None:
     macs = hyper * 4 * middle / 64**2
     macs += (5 * middle**2 + 9 * middle + middle * 4 * width) / 32**2
     assert rows["intra.luma", "hyper synthesis"].kmac == pytest.approx(macs / 1000)
+
+
+def test_a_loop_filter_has_24_weights_for_each_sample_of_a_plane() -> None:
+    found = {row.branch: row for row in costs(load_model()) if row.part == LOOP_FILTER}
+    assert [row.kmac for row in found.values()] == [0.024, 0.012], "two planes of a quarter each"
+    assert found["inter.luma"].parameters == 8 * 70 * 24 + 64 * 2 + 64 * 6
 
 
 def test_default_decoder_stays_below_20_kmac_per_pixel() -> None:

@@ -77,6 +77,7 @@ def test_a_missing_core_is_reported_once(caplog: pytest.LogCaptureFixture) -> No
 def test_a_library_of_another_interface_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     monkeypatch.setattr(module, "INTERFACE", INTERFACE + 1)
+    monkeypatch.setitem(module._FUNCTIONS, "of_the_next_interface", (None, ()))
     assert f"it has interface {INTERFACE}, this colorvid needs {INTERFACE + 1}" in describe()
 
 
