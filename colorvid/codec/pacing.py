@@ -6,8 +6,8 @@ groups follow those that are finished by then::
     frame -> group n begins -> quality from groups up to n - LAG -> workers -> packets -> note
 
 As only groups at least ``LAG`` before count, and no more than ``WORKERS`` are coded at once, the
-result is the same for any number of workers. It is on any machine, too: `log` and `exp` are our own,
-and sums those of `math.fsum`, as `sum` rounds in another way since Python 3.12.
+result is the same for any number of workers. It is on any machine, too: `log` and `exp` are our
+own, and sums those of `math.fsum`, as `sum` rounds in another way since Python 3.12.
 """
 
 from __future__ import annotations
