@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from colorvid.codec.encoder import Encoder
     from colorvid.codec.settings import EncoderSettings
     from colorvid.colors import Color
+    from colorvid.errors import ColorvidError
     from colorvid.files.decode import decode_file, verify_file
     from colorvid.files.encode import encode_file
     from colorvid.files.streams import probe
@@ -35,6 +36,7 @@ __all__ = [
     "Clip",
     "ClipFrame",
     "Color",
+    "ColorvidError",
     "Decoder",
     "Encoder",
     "EncoderSettings",
@@ -55,6 +57,7 @@ _HOMES = {
     "Clip": "colorvid.api.clip",
     "ClipFrame": "colorvid.api.clip",
     "Color": "colorvid.colors",
+    "ColorvidError": "colorvid.errors",
     "Decoder": "colorvid.codec.decoder",
     "Encoder": "colorvid.codec.encoder",
     "EncoderSettings": "colorvid.codec.settings",

@@ -60,6 +60,10 @@ class Frame:
 
     def __post_init__(self) -> None:
         """Refuse planes that do not make a 4:2:0 picture."""
+        for name, plane in zip("yuv", self.planes, strict=True):
+            if not isinstance(plane, np.ndarray):
+                kind = type(plane).__name__
+                raise InputError(f"plane {name} is of type {kind}; it must be an array of uint8")
         if self.y.ndim != 2 or 0 in self.y.shape:
             raise InputError(f"luma plane has shape {self.y.shape}; it must be (height, width)")
         height, width = self.y.shape

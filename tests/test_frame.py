@@ -18,5 +18,7 @@ def test_hashes_run_over_the_rows_of_all_planes() -> None:
 
 
 def test_planes_that_make_no_picture_are_refused() -> None:
+    with pytest.raises(InputError, match="plane y is of type list; it must be an array of uint8"):
+        Frame([[1]], [[1]], [[1]])  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"4:2:0 of 3x3 \(height x width\) needs \(2, 2\)"):
         Frame(*(np.zeros(s, np.uint8) for s in ((3, 3), (2, 2), (1, 2))))

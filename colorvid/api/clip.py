@@ -11,7 +11,7 @@ from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, overload
 
-from colorvid.api.shared import SharedFile, Source
+from colorvid.api.shared import SharedFile, Source, plain
 from colorvid.bitstream import ClvReader, StreamHeader, StreamIndex
 from colorvid.colors import Color
 from colorvid.errors import ConfigError, DamagedStream, InputError
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from colorvid.models.loading import Model
 
     class OpenKeywords(TypedDict, total=False):
-        """How `open` and `decode` work: fields of `colorvid.files.decode.DecodeOptions`."""
+        """The keyword arguments of `open`."""
 
         threads: int
         device: str
@@ -309,15 +309,22 @@ class Clip(Sequence[ClipFrame]):
         self.close()
 
 
-def open(source: Source, **keywords: Unpack[OpenKeywords]) -> Clip:
+def open(
+    source: Source,
+    *,
+    threads: int = 0,
+    device: str = "cpu",
+    model: str | Model | None = None,
+    on_error: OnError = "stop",
+    max_pixels: int | None = None,
+) -> Clip:
     """Open a ``.clv`` stream for reading; nothing is decoded yet.
 
     Args:
         source: name of a file, bytes, or a binary file, from its present position. A pipe is read
             to its end first.
-        keywords: ``threads``, ``device``, ``model``, ``on_error`` and ``max_pixels``, see
-            `colorvid.files.decode.DecodeOptions`; but ``on_error`` is ``stop`` by default: damage
-            raises.
+        threads, device, model, max_pixels: see `colorvid.files.decode.DecodeOptions`.
+        on_error: likewise, but ``stop`` by default: damage raises.
 
     Raises:
         InputError: the source cannot be read.
@@ -325,8 +332,8 @@ def open(source: Source, **keywords: Unpack[OpenKeywords]) -> Clip:
         DamagedStream: it has no index, or a damaged one, with ``on_error="stop"``.
         ConfigError: an argument is not allowed.
     """
-    keywords.setdefault("on_error", "stop")
-    stream = _Stream(source, DecodeOptions(**keywords))
+    given = {"threads": threads, "device": device, "model": model, "max_pixels": max_pixels}
+    stream = _Stream(source, DecodeOptions(on_error=on_error, **plain(given)))
     return Clip(stream, range(stream.index.total_frames), whole=True)
 
 

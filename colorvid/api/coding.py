@@ -14,7 +14,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, cast, overload
 
 from colorvid.api.pictures import Pictures
-from colorvid.api.shared import BYTES, Source, Target, label_of, open_target
+from colorvid.api.shared import (
+    BYTES,
+    Source,
+    Target,
+    check_color,
+    label_of,
+    open_target,
+    plain,
+)
 from colorvid.bitstream import ClvWriter, Packet, Tune
 from colorvid.colors import Color
 from colorvid.errors import ConfigError, InputError
@@ -88,7 +96,8 @@ def encode(
         ConfigError: an argument is not allowed, or there is no native core.
         ModelMismatch: no such model.
     """
-    options = EncodeOptions(**keywords)
+    check_color(color)
+    options = EncodeOptions(**plain(keywords))
     if fps is not None:
         options = replace(options, rate=rate_of(fps, "fps"))
     check_outputs(_name(source), _name(target), options)
@@ -105,10 +114,10 @@ def encode(
 
 
 def _is_lasting(source: object) -> bool:
-    """Whether it can be read more than once: bytes, and files by name that are no pipes."""
+    """Whether it can be read more than once: bytes, files by name that are no pipes, sequences."""
     if isinstance(source, str | Path):
         return is_readable_again(source)
-    return isinstance(source, BYTES)
+    return hasattr(source, "__getitem__") and hasattr(source, "__len__")
 
 
 def _name(place: object) -> str | Path | None:
@@ -182,6 +191,7 @@ class Writer:
             OutputError: the target exists or cannot be written.
             ConfigError: an argument is not allowed.
         """
+        check_color(color)
         self._encoder, self._rate = encoder, rate_of(fps, "fps")
         self._color = color or Color()
         self._stack = ExitStack()

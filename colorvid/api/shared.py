@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import numpy as np
+
+from colorvid.colors import Color
 from colorvid.errors import ConfigError, InputError
 from colorvid.files.streams import create_stream, name_of, open_stream
 from colorvid.io.files import os_errors
@@ -20,6 +23,23 @@ Target = str | Path | BinaryIO
 """A file by name (``-`` = standard output), or a binary file that is open."""
 
 BYTES = (bytes, bytearray, memoryview)
+
+
+def plain(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Keywords with numbers of NumPy, which loops over its ranges give, as those of Python."""
+    return {k: v.item() if isinstance(v, np.generic) else v for k, v in keywords.items()}
+
+
+def check_color(color: object) -> None:
+    """Refuse what is no colour.
+
+    Raises:
+        ConfigError: it is neither None nor a `Color`.
+    """
+    if color is not None and not isinstance(color, Color):
+        raise ConfigError(
+            f"color={color!r} is not allowed; give a colorvid.Color, as in Color(matrix='bt709')"
+        )
 
 
 def label_of(source: Source) -> str:
@@ -132,7 +152,7 @@ def open_target(target: Target, *, overwrite: bool) -> Iterator[BinaryIO]:
 
     Raises:
         OutputError: see `colorvid.files.streams.create_stream`.
-        ConfigError: it is none of `Target`.
+        ConfigError: it is none of `Target`, or cannot be written to.
     """
     if isinstance(target, str | Path):
         with create_stream(target, overwrite=overwrite) as file:
@@ -142,5 +162,9 @@ def open_target(target: Target, *, overwrite: bool) -> Iterator[BinaryIO]:
             f"target is of type {type(target).__name__}; it must be the name of a file, a binary "
             "file, or None"
         )
+    elif getattr(target, "closed", False):
+        raise ConfigError(f"target is {label_of(target)}, which is closed; open it again")
+    elif hasattr(target, "writable") and not target.writable():
+        raise ConfigError(f"target is {label_of(target)}, which is open for reading only")
     else:
         yield target

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -17,6 +16,7 @@ from colorvid.batch.options import FIELDS, TASKS
 from colorvid.cli.coding import add_choices
 from colorvid.cli.options import (
     Command,
+    Options,
     add_cluster,
     add_progress,
     add_quiet,
@@ -68,14 +68,15 @@ def add_commands(command: Command) -> None:
     parser.add_argument(
         "--keep-tree", action="store_true", help="outputs keep the folders of their inputs"
     )
-    _add_running(parser)
+    _add_running(parser.add_argument_group("work"))
     add_choices(parser).add_argument(
-        "--seek", type=whole(0), default=0, metavar="N", help="skip N frames of each input first"
-    )
-    _add_other_tasks(parser)
+        "--from", "--seek", dest="seek", type=whole(0), default=0, metavar="N",
+        help="skip N frames of each input first",
+    )  # fmt: skip
+    _add_other_tasks(parser.add_argument_group("other tasks"))
 
 
-def _add_running(parser: argparse.ArgumentParser) -> None:
+def _add_running(parser: Options) -> None:
     """Who does the work, and how it is shown."""
     parser.add_argument(
         "--jobs", type=whole(1), metavar="N",
@@ -94,7 +95,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     add_quiet(parser)
 
 
-def _add_other_tasks(parser: argparse.ArgumentParser) -> None:
+def _add_other_tasks(parser: Options) -> None:
     """Options of tasks other than encode."""
     parser.add_argument("--suffix", help="decode: kind of outputs, as in .mkv (default: .y4m)")
     parser.add_argument(

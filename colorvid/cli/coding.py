@@ -84,7 +84,7 @@ def _add_encode(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     source = add_choices(parser)
     source.add_argument(
-        "--seek", default="0", metavar="PLACE",
+        "--from", "--seek", dest="seek", default="0", metavar="PLACE",
         help="first frame: a number from 0, or a time such as 10s or 1:02.5",
     )  # fmt: skip
     source.add_argument(

@@ -69,6 +69,10 @@ EXAMPLES = {
         "colorvid compare clip.mp4 --frames 32 --out results",
         "colorvid compare stills/ --anchors jpeg,x265-intra --qualities 10,20,30,40",
     ),
+    "batch": (
+        "colorvid batch clips/ -o coded -q 40",
+        "colorvid batch coded/ -o decoded --task decode --suffix .mkv",
+    ),
     "bench": ("colorvid bench", "colorvid bench --clip in.mp4 --frames 32"),
     "train": (
         "colorvid train configs/quick.toml --data photos --run runs/quick",
@@ -77,6 +81,10 @@ EXAMPLES = {
     "export": (
         "colorvid export --intra runs/quick -o model.safetensors",
         "colorvid export --intra runs/a --inter runs/b --clips clips -o model.safetensors",
+    ),
+    "fit-filters": (
+        "colorvid fit-filters plain.safetensors --clips clips -o model.safetensors",
+        "colorvid fit-filters default --clips clips -o other.safetensors --every 2",
     ),
     "manual": (
         "colorvid manual man",

@@ -24,7 +24,7 @@ Options = argparse._ActionsContainer
 _PARAMETERS = [f.name for f in (*fields(EncodeOptions), *fields(DecodeOptions))]
 _FURTHER = ("at", "cache", "cluster", "keep_tree", "reference", "rgb", "shares", "start")
 _OPTIONS = {name: f"--{name.replace('_', '-')}" for name in (*_PARAMETERS, *_FURTHER)}
-_OPTIONS |= {"rate": "--fps", "overwrite": "-y", "matrix": "--colormatrix"}
+_OPTIONS |= {"rate": "--fps", "overwrite": "-y", "matrix": "--colormatrix", "seek": "--from"}
 _PARAMETER = re.compile(rf"(?<![^\s(])({'|'.join(_OPTIONS)})=(\S+)")
 
 

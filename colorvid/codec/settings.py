@@ -70,7 +70,8 @@ class EncoderSettings:
     def __post_init__(self) -> None:
         """Refuse values out of their ranges."""
         for name, value in (("quality", self.quality), ("inter_quality", self.inter_quality)):
-            if value is not None and not is_whole(value, 0, QUALITIES - 1):
+            unset = name == "inter_quality" and value is None
+            if not unset and not is_whole(value, 0, QUALITIES - 1):
                 raise ConfigError(f"{name} {value!r} is not allowed; it must be 0..{QUALITIES - 1}")
         for name, value in (("gop", self.gop), ("min_gop", self.min_gop)):
             if not is_whole(value, 1):

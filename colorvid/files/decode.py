@@ -360,7 +360,7 @@ def _open_target(target: str | Path, video: DecodedVideo, options: DecodeOptions
             sound=sound,
         )
     if sound is not None:
-        raise ConfigError(f"{target}: pictures hold no sound; leave out with_audio")
+        raise ConfigError(f"{target}: pictures hold no sound; leave out with_audio={sound.path}")
     return PictureWriter(Path(target), info, overwrite=options.overwrite)
 
 

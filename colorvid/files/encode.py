@@ -412,7 +412,9 @@ def _in_one_pass(job: _Job, *, unasked: bool) -> EncodeReport:
         report = job.write(_noted(coded, pacer.note), options.progress, counter)
     doubts = list(job.reader.warnings)
     if unasked and options.bitrate is not None:
-        doubts.append(f"bitrate={options.bitrate} is met in one pass, as the input is a pipe")
+        doubts.append(
+            f"bitrate={options.bitrate} is met in one pass, as the input is read only once"
+        )
     return replace(
         report,
         warnings=(

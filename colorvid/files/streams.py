@@ -34,8 +34,11 @@ def open_stream(source: str | Path) -> Iterator[BinaryIO]:
 
     Raises:
         InputError: the file cannot be opened.
-        ConfigError: standard input is a terminal.
+        ConfigError: standard input is a terminal, or it is no name.
     """
+    if not isinstance(source, str | Path):
+        kind = type(source).__name__
+        raise ConfigError(f"source is of type {kind}; it must be the name of a file")
     if str(source) == PIPE:
         yield stdin_bytes()
         return

@@ -78,6 +78,10 @@ class ImageCodec(nn.Module):
         self._exact: Model | None = model_on("cpu", str(model))
         self.networks = restored_part(self._path, "intra").requires_grad_(True)
 
+    def __repr__(self) -> str:
+        """Model and quality; its networks would fill a screen."""
+        return f"ImageCodec({self._path.stem!r}, quality={self.quality})"
+
     @property
     def spec(self) -> ColorSpec:
         """What the planes inside mean."""

@@ -36,6 +36,7 @@ WRITE_SUFFIXES = (".png",)
 _OVERSHOOT = 1.0
 """What floats may lie beyond 0..1, as after a filter, and be clipped; more is another scale."""
 _SRGB_PRIMARIES, _SRGB_TRANSFER = 1, 13  # code points of ITU-T H.273
+_STRAIGHT = {"La": "LA", "RGBa": "RGBA"}  # modes whose samples are multiplied by alpha
 _WIDE_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -111,6 +112,8 @@ def _from_array(array: NDArray[Any], name: str) -> Rgb:
 
 
 def _from_tensor(tensor: Tensor, name: str) -> Rgb:
+    if tensor.is_meta or tensor.is_quantized or str(tensor.layout) != "torch.strided":
+        raise InputError(f"{name} is no plain tensor; give a dense one that holds its values")
     plain = tensor.detach().cpu()
     if plain.dim() == 4 and len(plain) == 1:
         plain = plain[0]
@@ -121,12 +124,13 @@ def _from_tensor(tensor: Tensor, name: str) -> Rgb:
             "(3, height, width) of floats 0..1 or of uint8"
         )
     if not is_bytes:
+        plain = plain.float()
         if not bool(plain.isfinite().all()):
             raise InputError(f"{name} holds values that are no numbers; they must be 0..1")
         low, high = float(plain.min()), float(plain.max())
         if low < -_OVERSHOOT or high > 1 + _OVERSHOOT:
             raise InputError(f"{name} holds floats from {low:g} to {high:g}; they must be 0..1")
-        plain = (plain.float() * 255).round().clamp(0, 255).byte()
+        plain = (plain * 255).round().clamp(0, 255).byte()
     return _from_array(np.ascontiguousarray(plain.permute(1, 2, 0).numpy()), name)
 
 
@@ -141,6 +145,8 @@ def _from_pillow(image: Image, name: str, *, convert: bool = False) -> Rgb:
         raise InputError(f"{name}: holds several pictures; give a file of one")
     if image.mode in _WIDE_MODES or _has_wide_samples(image):
         raise InputError(f"{name}: has samples of more than 8 bits; bring them to 8 bits first")
+    if image.mode in _STRAIGHT:
+        image = image.convert(_STRAIGHT[image.mode])
     if not convert and _has_alpha(image):
         raise InputError(f"{name}: has an alpha channel; pass convert=True to drop it")
     with os_errors(name, InputError):
@@ -156,7 +162,7 @@ def _has_wide_samples(image: Image) -> bool:
 
 def _has_alpha(image: Image) -> bool:
     """Whether a part of the image can be seen through."""
-    if "transparency" not in image.info and not image.mode.endswith(("A", "a")):
+    if "transparency" not in image.info and not image.mode.endswith("A"):
         return False
     lowest = image.convert("RGBA").getchannel("A").getextrema()[0]
     return float(lowest) < 255  # type: ignore[arg-type]
@@ -165,7 +171,7 @@ def _has_alpha(image: Image) -> bool:
 def _in_srgb(image: Image, name: str) -> Image:
     """The image in R'G'B', converted if it states a colour profile."""
     profile = image.info.get("icc_profile")
-    if image.mode in ("LA", "La", "PA", "P", "1"):
+    if image.mode in ("LA", "PA", "P", "1"):
         image = image.convert("RGB")
     if profile is None or image.mode not in ("RGB", "RGBA", "L", "CMYK"):
         return image.convert("RGB")

@@ -128,7 +128,8 @@ def _only_picture(video: DecodedVideo, name: str) -> Rgb:
         for frame in frames:
             if found is not None:
                 raise ConfigError(
-                    f"{name}: holds several frames, and a picture is one; decode it to a video"
+                    f"{name}: holds several frames, and a picture is one; decode it to a video, or "
+                    "to pictures with numbers such as %04d.png"
                 )
             found = frame
     if found is None:

@@ -193,7 +193,8 @@ class _OtherStreams:
         if not self._streams:
             self.close()
             raise ConfigError(
-                f"{sound.path}: has no sound that {name} can hold; leave out with_audio"
+                f"{sound.path}: has no sound that {name} can hold; leave out "
+                f"with_audio={sound.path}"
             )
         self._packets: Iterator[Any] = self._container.demux()
         self._next: Any = None

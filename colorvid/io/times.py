@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from fractions import Fraction
+from numbers import Real
 
 from colorvid.config import is_whole
 from colorvid.errors import ConfigError
@@ -72,7 +73,7 @@ def shown_at(time: float | Fraction | str, rate: Fraction, name: str) -> int:
         match = _TIME.fullmatch(time)
         if match is not None and not match[0].isdecimal():
             return math.floor(_seconds(match) * rate)
-    elif not isinstance(time, bool) and 0 <= time < math.inf:
+    elif isinstance(time, Real) and not isinstance(time, bool) and 0 <= time < math.inf:
         return math.floor(Fraction(str(time)) * rate)  # of the digits that one sees
     raise ConfigError(
         f"{name}={time!r} is not allowed; give seconds, or a time such as '3.2s' or '1:02.5'"

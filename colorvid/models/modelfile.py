@@ -162,7 +162,10 @@ def find_model(name: str) -> Path:
 
     Raises:
         ModelMismatch: there is none.
+        ConfigError: it is no name.
     """
+    if not isinstance(name, str | Path):
+        raise ConfigError(f"model is of type {type(name).__name__}; it must be a name or a file")
     if name in RELEASED:
         with resources.as_file(resources.files("colorvid") / "weights" / RELEASED[name]) as path:
             return path

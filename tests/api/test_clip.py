@@ -124,7 +124,7 @@ def test_frames_by_time(coded: CodedClip) -> None:
     ):  # fmt: skip
         assert clip.at(time).number == number, time  # type: ignore[arg-type]
     assert clip[2:].at("0.1s").number == 4
-    for wrong in ("3", "soon", -1, True, float("nan"), ""):
+    for wrong in ("3", "soon", -1, True, float("nan"), "", None):
         with pytest.raises(ConfigError, match=r"^time=.* is not allowed; give seconds, or a time"):
             clip.at(wrong)
     with pytest.raises(
@@ -196,6 +196,10 @@ def test_what_is_no_stream(tmp_path: Path) -> None:
         colorvid.open(3)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="source is of type StringIO"):
         colorvid.open(io.StringIO())  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="source is of type bytes; it must be the name of a file"):
+        colorvid.probe(b"")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="seek"):
+        colorvid.decode(b"", seek=3)  # type: ignore[call-arg]
     with pytest.raises(ConfigError, match="on_error is 'hope'"):
         colorvid.open(b"", on_error="hope")  # type: ignore[arg-type]
 

@@ -117,6 +117,27 @@ def test_targets(tmp_path: Path) -> None:
         colorvid.encode(FRAMES, 7, fps=25)  # type: ignore[call-overload]
     with pytest.raises(ConfigError, match="target is of type StringIO"):
         colorvid.encode(FRAMES, io.StringIO(), fps=25)  # type: ignore[call-overload]
+    memory.close()
+    with pytest.raises(ConfigError, match="target is stream, which is closed; open it again"):
+        colorvid.encode(FRAMES, memory, fps=25)
+    with path.open("rb") as file:
+        with pytest.raises(ConfigError, match="target is .*a.clv, which is open for reading only"):
+            colorvid.encode(FRAMES, file, fps=25)
+
+
+def test_sequences_are_read_as_often_as_a_target_needs() -> None:
+    rgb = np.stack(pictures())
+    goal = 8 * len(colorvid.encode(rgb, fps=25, quality=30)) * 25 // len(rgb)
+    found = colorvid.encode(rgb, fps=25, bitrate=goal)
+    assert found == colorvid.encode(list(rgb), fps=25, bitrate=goal)
+    with pytest.raises(ConfigError, match="takes several passes, and the input can be read only"):
+        colorvid.encode(iter(rgb), fps=25, target_psnr=35)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    data = colorvid.encode(FRAMES, fps=np.float32(25), quality=np.int64(20), gop=np.uint8(2))
+    assert data == colorvid.encode(FRAMES, fps=25, quality=20, gop=2)
+    assert len(colorvid.decode(data, threads=np.int32(1))) == len(FRAMES)
 
 
 def test_videos(coded: CodedClip, tmp_path: Path) -> None:
@@ -177,6 +198,8 @@ WRONG: dict[str, tuple[Any, str]] = {
         [as_tensor(pictures()[0]).float()],
         r"^source\[0\] holds floats from [\d.]+ to 2\d\d; they must be 0..1$",
     ),
+    "tensor without values": ([torch.zeros(3, 4, 4, device="meta")], r"^source\[0\] is no plain t"),
+    "sparse tensor": ([torch.zeros(3, 4, 4).to_sparse()], r"^source\[0\] is no plain tensor; give"),
     "no number": ([torch.full((3, 4, 4), float("nan"))], r"^source\[0\] holds values that are no"),
     "two sizes": (
         [pictures()[0], pictures()[1][:20]],
@@ -218,6 +241,10 @@ def test_arguments_that_are_missing_or_do_not_fit(tmp_path: Path) -> None:
         colorvid.encode(FRAMES, fps=25, size=(50, 34))
     with pytest.raises(ConfigError, match=r"^quality 64 is not allowed; it must be 0..63"):
         colorvid.encode(FRAMES, fps=25, quality=64)
+    with pytest.raises(ConfigError, match=r"^color='bt709' is not allowed; give a colorvid.Color"):
+        colorvid.encode(FRAMES, fps=25, color="bt709")  # type: ignore[call-overload]
+    with pytest.raises(ConfigError, match=r"^model is of type int; it must be a name or a file"):
+        colorvid.encode(FRAMES, fps=25, model=3)  # type: ignore[call-overload]
     with pytest.raises(ConfigError, match="matrix='bt999' is not allowed; use one of .*bt709"):
         Color(matrix="bt999")
 

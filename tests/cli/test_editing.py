@@ -53,7 +53,7 @@ def test_a_pipe_gives_what_a_file_gives(
     give(monkeypatch, coded.stream)
     assert main(["cut", "-", "-o", "-", "--from", "8"]) == 2
     found = capsysbinary.readouterr()
-    assert not found.out and b"stdin: --seek 8 skips all frames there are" in found.err
+    assert not found.out and b"stdin: --from 8 skips all frames there are" in found.err
 
 
 def test_streams_are_put_together(

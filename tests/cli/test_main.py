@@ -16,7 +16,8 @@ import pytest
 
 import colorvid
 from colorvid.bitstream.headers import VERSION
-from colorvid.cli.main import EXAMPLES, main, parse
+from colorvid.cli.defaults import commands_of
+from colorvid.cli.main import EXAMPLES, main, make_parser, parse
 from colorvid.files.encode import EncodeOptions
 from colorvid.files.reports import Progress
 from colorvid.models.modelfile import RELEASED, model_identity
@@ -520,6 +521,7 @@ def test_help_pages_have_two_examples_that_are_understood(
     assert run("--help") == 0
     top = capfd.readouterr().out
     assert "exit codes:" in top
+    assert set(EXAMPLES) == set(commands_of(make_parser()))
     for name, examples in EXAMPLES.items():
         assert f"    {name} " in top and len(examples) == 2
         for example in examples:

@@ -59,6 +59,7 @@ def shown(coded: CodedFrame, wanted: Frame) -> None:
         ({"inter_quality": 99}, "inter_quality 99 is not allowed; it must be 0..63"),
         ({"gop": 0}, "gop 0 is not allowed; it must be at least 1"),
         ({"gop": 2.5}, "gop 2.5 is not allowed; it must be at least 1"),
+        ({"quality": None}, "quality None is not allowed; it must be 0..63"),
         ({"quality": "9"}, "quality '9' is not allowed; it must be 0..63"),
         ({"inter_quality": True}, "inter_quality True is not allowed; it must be 0..63"),
         ({"bframes": 16}, "bframes 16 is not allowed; it must be 0..15"),

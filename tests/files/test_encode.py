@@ -442,7 +442,7 @@ def test_a_time_that_is_none(
     target = tmp_path / "a.clv"
     assert main(["encode", str(coded.source), "-o", str(target), "--seek", "soon"]) == 1
     assert capfd.readouterr().err == (
-        "colorvid [error]: --seek soon is not allowed; give a frame by its number, or a time such "
+        "colorvid [error]: --from soon is not allowed; give a frame by its number, or a time such "
         "as 10s or 1:02.5\n"
     )
     assert main(["encode", str(coded.source), "-o", str(target), "--seek", "9s"]) == 2

@@ -110,7 +110,7 @@ def piped(source: Path, folder: Path) -> Path:
 def test_a_pipe_is_read_once_and_that_is_said(source: Path, tmp_path: Path) -> None:
     wanted: dict[str, Any] = {"bitrate": 60_000, "frames": 12}
     report = encode(piped(source, tmp_path), tmp_path / "a.clv", **wanted)
-    assert "bitrate=60000 is met in one pass, as the input is a pipe" in report.warnings
+    assert "bitrate=60000 is met in one pass, as the input is read only once" in report.warnings
     encode(source, tmp_path / "b.clv", one_pass=True, **wanted)
     assert (tmp_path / "a.clv").read_bytes() == (tmp_path / "b.clv").read_bytes()
 

@@ -194,10 +194,10 @@ class _Pipe:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        ("--from 8", 2, "--seek 8 skips all frames there are; skip fewer"),
-        ("--from 99s", 2, "--seek 99s skips all frames there are"),
-        ("--from 5 --to 5", 1, "--to 5 is not after --seek 5"),
-        ("--from x", 1, "--seek x is not allowed; give a frame by its number, or a time such as"),
+        ("--from 8", 2, "--from 8 skips all frames there are; skip fewer"),
+        ("--from 99s", 2, "--from 99s skips all frames there are"),
+        ("--from 5 --to 5", 1, "--to 5 is not after --from 5"),
+        ("--from x", 1, "--from x is not allowed; give a frame by its number, or a time such as"),
         ("--to -1", 1, "--to -1 is not allowed"),
         ("--to 1m", 1, "--to 1m is not allowed"),
         ("--frames 2 --to 3", 1, "not allowed with argument"),

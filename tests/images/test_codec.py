@@ -166,6 +166,10 @@ def test_other_qualities_are_refused(codec: ImageCodec, quality: Any) -> None:
         codec(pictures(), quality)
 
 
+def test_it_is_shown_in_one_line(codec: ImageCodec) -> None:
+    assert repr(codec).startswith("ImageCodec('") and repr(codec).endswith("', quality=50)")
+
+
 def test_other_shapes_are_refused(codec: ImageCodec) -> None:
     for x in (torch.zeros(3, 16, 16), torch.zeros(1, 1, 16, 16), torch.zeros(1, 3, 0, 16)):
         with pytest.raises(InputError, match="must be"):

@@ -24,6 +24,8 @@ from colorvid.images.pictures import (
     write_picture,
 )
 
+WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+
 
 def picture(height: int = 5, width: int = 7) -> Rgb:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -74,6 +76,16 @@ def test_grey_has_three_equal_channels() -> None:
 def test_other_pictures_are_refused(given: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         to_rgb(given)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in Image.MODES if mode not in WIDE])
+def test_every_mode_of_pillow_of_8_bits(mode: str) -> None:
+    """Those with alpha are transparent black here, and dropped on request."""
+    image = Image.new(mode, (7, 5))
+    assert to_rgb(image, convert=True).shape == (5, 7, 3)
+    if mode in ("LA", "La", "PA", "RGBA", "RGBa"):
+        with pytest.raises(InputError, match="has an alpha channel"):
+            to_rgb(image)
 
 
 def test_an_unknown_kind_is_refused() -> None:
