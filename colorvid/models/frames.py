@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Protocol
 
 from colorvid.frame import Frame, Links, Motion
-from colorvid.native.model import Coded, Work
+from colorvid.native.model import Coded, Decoded, Work
 
 
 class FrameCodec(Protocol):
-    """Codes the frames of a group of pictures in decoding order; used by one thread at a time.
+    """Codes the frames of a group of pictures in decoding order.
 
     Each frame is put into a slot, and stays there to be predicted from until the slot is used
-    again.
+    again. Threads may code frames at the same time in the native core, where no frame is put into
+    a slot that another one of them needs; in PyTorch one thread at a time.
     """
 
-    def decode_key(self, quality: int, target: int, latents: bytes) -> Frame:
+    def decode_key(self, quality: int, target: int, latents: bytes) -> Decoded:
         """Decode a key frame.
 
         Args:
@@ -28,7 +29,7 @@ class FrameCodec(Protocol):
             MemoryError: the memory does not suffice.
         """
 
-    def decode_inter(self, quality: int, links: Links, motion: Motion, latents: bytes) -> Frame:
+    def decode_inter(self, quality: int, links: Links, motion: Motion, latents: bytes) -> Decoded:
         """Decode a P or B frame.
 
         Args:
@@ -47,9 +48,6 @@ class FrameCodec(Protocol):
 
     def encode_inter(self, quality: int, links: Links, motion: Motion, frame: Frame) -> Coded:
         """Encode a P or B frame; arguments and errors as for `decode_inter`."""
-
-    def decoded_bits(self) -> tuple[float, float] | None:
-        """Information of luma and of chroma in the frame decoded last, bits; None = not known."""
 
     def work(self) -> dict[str, Work]:
         """What was done so far, by stage."""

@@ -15,7 +15,7 @@ from colorvid.models.branch import Coder
 from colorvid.models.networks import Books
 from colorvid.models.planes import FrameTensors, padded
 from colorvid.models.video import References, State, VideoModel
-from colorvid.native.model import Coded, Work
+from colorvid.native.model import Coded, Decoded, Work
 
 C = TypeVar("C", bound=Coder)
 
@@ -126,13 +126,13 @@ class TorchCodec:
         self._frames: TorchFrames[AnyBranchCoder] = TorchFrames(network, self._coders, trial=trial)
         self._seconds = {"networks": 0.0, "entropy": 0.0}
 
-    def decode_key(self, quality: int, target: int, latents: bytes) -> Frame:
+    def decode_key(self, quality: int, target: int, latents: bytes) -> Decoded:
         """See `FrameCodec.decode_key`."""
         return self._decode(
             latents, lambda: self._frames.code_key(quality, target, self._size, None)
         )
 
-    def decode_inter(self, quality: int, links: Links, motion: Motion, latents: bytes) -> Frame:
+    def decode_inter(self, quality: int, links: Links, motion: Motion, latents: bytes) -> Decoded:
         """See `FrameCodec.decode_inter`."""
         return self._decode(latents, lambda: self._frames.code_inter(quality, links, motion, None))
 
@@ -144,22 +144,18 @@ class TorchCodec:
         """See `FrameCodec.encode_inter`."""
         return self._encode(lambda: self._frames.encode_inter(quality, links, motion, frame))
 
-    def decoded_bits(self) -> None:
-        """Not known: see `FrameCodec.decoded_bits`."""
-        return None
-
     def _decode(
         self,
         latents: bytes,
         code: Callable[[], tuple[tuple[AnyBranchCoder, AnyBranchCoder], State]],
-    ) -> Frame:
+    ) -> Decoded:
         start = time.perf_counter()
         most = 2 * padded(self._size.height) * padded(self._size.width)
         self._symbols = SymbolReader(latents, most)
         with exact_torch():
             coders, state = code()
         self._count(start, coders)
-        return state.picture.frame()
+        return Decoded(state.picture.frame(), None)
 
     def _encode(self, code: Callable[[], TorchStep[AnyBranchCoder]]) -> Coded:
         start = time.perf_counter()

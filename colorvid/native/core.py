@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from colorvid.errors import ConfigError
 
-INTERFACE = 6
+INTERFACE = 7
 """What `colorvid_interface` must answer; see `src/api.h`."""
 VARIABLE = "COLORVID_NATIVE"
 _ABSENT = "install a C++ compiler and then colorvid again"
@@ -79,15 +79,20 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "model_free": (None, (_HANDLE,)),
     "model_tensor": (_INT, (_HANDLE, ctypes.c_char_p, _INT, _ARRAY, _INT, _ARRAY, _SIZE)),
     "model_build": (_INT, (_HANDLE, _ARRAY, _INT, ctypes.c_char_p, _SIZE)),
-    "codec_new": (_HANDLE, (_HANDLE, _INT, _INT, _INT, _INT)),
+    "workspace_new": (_HANDLE, (_INT,)),
+    "workspace_free": (None, (_HANDLE,)),
+    "workspace_work": (None, (_HANDLE, _ARRAY, _ARRAY)),
+    "codec_new": (_HANDLE, (_HANDLE, _INT, _INT, _INT)),
     "codec_free": (None, (_HANDLE,)),
-    "codec_decode": (_INT, (_HANDLE, _INT, _ARRAY, ctypes.c_char_p, _SIZE, _ARRAY)),
-    "codec_decoded_bits": (None, (_HANDLE, _ARRAY)),
+    "codec_decode": (
+        _INT,
+        (_HANDLE, _HANDLE, _INT, _ARRAY, ctypes.c_char_p, _SIZE, _ARRAY, _ARRAY),
+    ),
     "codec_encode": (
         _INT,
-        (_HANDLE, _INT, _INT, _ARRAY, _ARRAY, _ARRAY, _PLACE, ctypes.POINTER(_SIZE), _ARRAY),
+        (_HANDLE, _HANDLE, _INT, _INT, _ARRAY, _ARRAY, _ARRAY, _PLACE)
+        + (ctypes.POINTER(_SIZE), _ARRAY),
     ),
-    "codec_work": (None, (_HANDLE, _ARRAY, _ARRAY)),
     "kernel_filter_line": (None, (_INT, _ARRAY, _STEP, _ARRAY, _ARRAY, _INT)),
     "kernel_window_errors": (
         None,

@@ -6,8 +6,10 @@ Planes are u8 Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``.
 from __future__ import annotations
 
 import ctypes
+import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,6 +152,17 @@ class NativeModel:
         )
         if status is Status.WRONG_MODEL:
             raise ModelMismatch(message.value.decode())
+        self._workspaces: weakref.ref[Workspaces] | None = None
+        self._lock = threading.Lock()
+
+    def workspaces(self) -> Workspaces:
+        """Memory for the work on frames: the same for all codecs that live at the same time."""
+        with self._lock:
+            shared = None if self._workspaces is None else self._workspaces()
+            if shared is None:
+                shared = Workspaces(self.core)
+                self._workspaces = weakref.ref(shared)
+            return shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +181,47 @@ def added_up(a: Mapping[str, Work], b: Mapping[str, Work]) -> dict[str, Work]:
         name: Work(x.seconds + y.seconds, x.multiplications + y.multiplications)
         for name, (x, y) in pairs.items()
     }
+
+
+class Workspaces:
+    """What coding frames needs on the way: as many workspaces as frames are coded at once."""
+
+    def __init__(self, core: Core) -> None:
+        """Begin without any."""
+        self._core = core
+        self._idle: list[Any] = []
+
+    @contextmanager
+    def one(self) -> Iterator[Any]:
+        """A workspace that no other thread has meanwhile.
+
+        Raises:
+            MemoryError: the memory does not suffice.
+        """
+        try:
+            space = self._idle.pop()  # the one used last, whose memory is still in the caches
+        except IndexError:
+            space = self._core.functions["workspace_new"](self._core.level)
+            if not space:
+                raise MemoryError("native core: no memory for a workspace") from None
+            weakref.finalize(self, self._core.functions["workspace_free"], space)
+        try:
+            yield space
+        finally:
+            self._idle.append(space)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded frame.
+
+    Attributes:
+        picture: as every decoder shows it.
+        bits: information of luma and of chroma, in bits; None = not known.
+    """
+
+    picture: Frame
+    bits: tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,19 +265,19 @@ class NativeCodec:
         """
         self._model, self._size, core = model, size, model.core
         self._trial = trial
-        self._functions = core.functions
-        self._handle = core.functions["codec_new"](
-            model.handle, core.level, size.height, size.width, slots
-        )
+        self._spaces = model.workspaces()
+        self._work: dict[str, Work] = {}
+        self._lock = threading.Lock()  # of the count of work
+        self._handle = core.functions["codec_new"](model.handle, size.height, size.width, slots)
         if not self._handle:
             raise MemoryError(f"native core: no memory for pictures of {size}")
         weakref.finalize(self, core.functions["codec_free"], self._handle)
 
-    def decode_key(self, quality: int, target: int, latents: bytes) -> Frame:
+    def decode_key(self, quality: int, target: int, latents: bytes) -> Decoded:
         """See `FrameCodec.decode_key`."""
         return self._decode(quality, _key(target), latents)
 
-    def decode_inter(self, quality: int, links: Links, motion: Motion, latents: bytes) -> Frame:
+    def decode_inter(self, quality: int, links: Links, motion: Motion, latents: bytes) -> Decoded:
         """See `FrameCodec.decode_inter`."""
         motion = contiguous(motion)
         return self._decode(quality, _inter(links, motion), latents)
@@ -239,39 +293,43 @@ class NativeCodec:
 
     def work(self) -> dict[str, Work]:
         """What was done in each of `STAGES` since the start."""
-        seconds, products = (np.zeros(len(STAGES)) for _ in range(2))
-        self._functions["codec_work"](
-            self._handle, pointer(seconds, np.float64), pointer(products, np.float64)
-        )
-        done = zip(seconds.tolist(), products.tolist(), strict=True)
-        return {stage: Work(*pair) for stage, pair in zip(STAGES, done, strict=True)}
+        return added_up({stage: Work() for stage in STAGES}, self._work)
 
-    def decoded_bits(self) -> tuple[float, float]:
-        """See `FrameCodec.decoded_bits`."""
-        bits = np.zeros(2)
-        self._functions["codec_decoded_bits"](self._handle, pointer(bits, np.float64))
-        return float(bits[0]), float(bits[1])
-
-    def _decode(self, quality: int, motion: _MotionStruct, latents: bytes) -> Frame:
-        planes = self._planes()
-        self._model.core.call(
-            "codec_decode", self._handle, quality, ctypes.byref(motion), latents, len(latents),
-            _places(planes),
-        )  # fmt: skip
-        return Frame(*planes)
+    def _decode(self, quality: int, motion: _MotionStruct, latents: bytes) -> Decoded:
+        planes, bits = self._planes(), (ctypes.c_double * 2)()
+        with self._spaces.one() as space:
+            self._model.core.call(
+                "codec_decode", self._handle, space, quality, ctypes.byref(motion), latents,
+                len(latents), _places(planes), bits,
+            )  # fmt: skip
+            self._count(space)
+        return Decoded(Frame(*planes), (bits[0], bits[1]))
 
     def _encode(self, quality: int, motion: _MotionStruct, frame: Frame) -> Coded:
         assert frame.size == self._size
         source = [np.ascontiguousarray(plane) for plane in frame.planes]
         planes = self._planes()
         data, size, bits = ctypes.c_void_p(), ctypes.c_size_t(), (ctypes.c_double * 4)()
-        self._model.core.call(
-            "codec_encode", self._handle, quality, self._trial, ctypes.byref(motion),
-            _places(source), _places(planes), ctypes.byref(data), ctypes.byref(size), bits,
-        )  # fmt: skip
-        latents = ctypes.string_at(data, size.value) if size.value else b""
+        with self._spaces.one() as space:
+            self._model.core.call(
+                "codec_encode", self._handle, space, quality, self._trial, ctypes.byref(motion),
+                _places(source), _places(planes), ctypes.byref(data), ctypes.byref(size), bits,
+            )  # fmt: skip
+            latents = ctypes.string_at(data, size.value) if size.value else b""
+            self._count(space)
         counted = {"luma": bits[1], "chroma": bits[3], "side": bits[0] + bits[2]}
         return Coded(Frame(*planes), latents, counted)
+
+    def _count(self, space: Any) -> None:
+        """Add the work on the frame that was coded last in a workspace."""
+        seconds, products = (np.zeros(len(STAGES)) for _ in range(2))
+        self._model.core.functions["workspace_work"](
+            space, pointer(seconds, np.float64), pointer(products, np.float64)
+        )
+        done = zip(seconds.tolist(), products.tolist(), strict=True)
+        work = {stage: Work(*pair) for stage, pair in zip(STAGES, done, strict=True)}
+        with self._lock:
+            self._work = added_up(self._work, work)
 
     def _planes(self) -> list[NDArray[np.uint8]]:
         chroma = chroma_size(*self._size.shape)

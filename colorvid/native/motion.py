@@ -65,7 +65,10 @@ class Read:
 
 
 class MotionState:
-    """What the pictures in the slots leave for later frames; used by one thread at a time."""
+    """What the pictures in the slots leave for later frames.
+
+    Threads may use it at the same time, where no frame is put into a slot that another one needs.
+    """
 
     def __init__(self, core: Core, shape: tuple[int, int], slots: int) -> None:
         """Prepare for ``(rows, columns)`` blocks, and as many pictures as there are slots.

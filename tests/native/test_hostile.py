@@ -91,15 +91,15 @@ def decode_damaged(codec: NativeCodec, path: Path, rng: Random) -> bool:
         packet = chosen[int(rng.integers(len(chosen)))]
         quality, latents = int(rng.integers(64)), damage(packet.latents, rng)
         if links is None:
-            frame = codec.decode_key(quality, 0, latents)
+            decoded = codec.decode_key(quality, 0, latents)
         else:
             try:
                 motion = coder.decode(links, damage(packet.motion, rng))
             except DamagedStream:
                 whole = False
                 motion = coder.decode(links, b"")
-            frame = codec.decode_inter(quality, links, motion, latents)
-        assert frame.size == SIZE
+            decoded = codec.decode_inter(quality, links, motion, latents)
+        assert decoded.picture.size == SIZE
     return whole
 
 

@@ -158,9 +158,10 @@ def decode(codec: FrameCodec, sections: list[bytes], size: Size) -> list[Frame]:
     shown = []
     for step, latents in zip(steps(size, len(sections)), sections, strict=True):
         if step.links is None or step.motion is None:
-            shown.append(codec.decode_key(step.quality, 0, latents))
+            shown.append(codec.decode_key(step.quality, 0, latents).picture)
         else:
-            shown.append(codec.decode_inter(step.quality, step.links, step.motion, latents))
+            decoded = codec.decode_inter(step.quality, step.links, step.motion, latents)
+            shown.append(decoded.picture)
     return shown
 
 
@@ -258,7 +259,7 @@ def test_partly_active_frames_are_coded_alike(
     for decoder in decoders:
         decoder.decode_key(50, 0, key[0].latents)
         shown = decoder.decode_inter(40, links, still(size, links), coded[0].latents)
-        assert_same(shown, coded[1].picture)
+        assert_same(shown.picture, coded[1].picture)
     assert_same(coded[0].picture, coded[1].picture)
 
 
@@ -280,7 +281,7 @@ def test_flags_that_we_never_write_are_read_alike(folder: Path) -> None:
         for codec in (native, reference):
             codec.decode_key(50, 0, b"")
         shown = [c.decode_inter(40, links, still(size, links), data) for c in (native, reference)]
-        assert_same(*shown)
+        assert_same(shown[0].picture, shown[1].picture)
 
 
 def in_core(kind: str, folder: Path, level: Level) -> NativeModel:
@@ -305,10 +306,11 @@ def test_damaged_sections_decode_to_the_same_pictures(folder: Path) -> None:
         native.decode_key(20, 0, data)
         native.decode_inter(20, p, one, data)
         native.decode_inter(20, b, two, data)
-        assert_same(native.decode_key(31, 0, b""), reference.decode_key(31, 0, b""))
+        shown = [codec.decode_key(31, 0, b"").picture for codec in (native, reference)]
+        assert_same(*shown)
         for links, motion in ((p, one), (b, two)):
-            shown = native.decode_inter(7, links, motion, b"")
-            assert_same(shown, reference.decode_inter(7, links, motion, b""))
+            shown = [c.decode_inter(7, links, motion, b"").picture for c in (native, reference)]
+            assert_same(*shown)
 
 
 def still(size: Size, links: Links) -> Motion:

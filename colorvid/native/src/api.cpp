@@ -12,7 +12,7 @@
 
 using namespace colorvid;
 
-static const int kInterface = 6;
+static const int kInterface = 7;
 static const int kMostSlots = 32;
 static const int64_t kMostWeight = int64_t{1} << 30;
 static const int kMostBlocks = 1 << 13;  // along an axis: pictures of up to 65,536 luma samples
@@ -256,15 +256,6 @@ struct ModelFile {
     std::shared_ptr<const Model> model;
 };
 
-struct FrameCodec {
-    FrameCodec(std::shared_ptr<const Model> model, int level, int height, int width, int slots)
-        : codec(std::move(model), level, height, width, slots) {}
-
-    Codec codec;
-    SymbolEncoder encoder;
-    double decoded_bits[2] = {0, 0};  // of luma and chroma of the last frame decoded
-};
-
 }  // namespace colorvid
 
 static const int kMostDimensions = 4;
@@ -311,20 +302,29 @@ int colorvid_model_build(ModelFile* model, const ModelSizes* sizes, int encoder,
     });
 }
 
-FrameCodec* colorvid_codec_new(const ModelFile* model, int level, int height, int width,
-                               int slots) {
+Workspace* colorvid_workspace_new(int level) { return new (std::nothrow) Workspace(level); }
+
+void colorvid_workspace_free(Workspace* space) { delete space; }
+
+void colorvid_workspace_work(const Workspace* space, double* seconds, double* macs) {
+    const Work& work = space->work;
+    std::copy(work.seconds, work.seconds + kStages, seconds);
+    std::copy(work.macs, work.macs + kStages, macs);
+}
+
+Codec* colorvid_codec_new(const ModelFile* model, int height, int width, int slots) {
     if (!model->model || height < 1 || height > kMostSide || width < 1 || width > kMostSide ||
         slots < 1 || slots > kMostSlots) {
         return nullptr;
     }
     try {
-        return new FrameCodec(model->model, level, height, width, slots);
+        return new Codec(model->model, height, width, slots);
     } catch (const std::bad_alloc&) {
         return nullptr;
     }
 }
 
-void colorvid_codec_free(FrameCodec* codec) { delete codec; }
+void colorvid_codec_free(Codec* codec) { delete codec; }
 
 static Prediction prediction_of(const CodecMotion& motion) {
     return {{motion.past, motion.rows, motion.columns},
@@ -353,63 +353,55 @@ static void give(const Picture& picture, uint8_t* const planes[3]) {
     std::memcpy(planes[2], picture.v.data(), picture.v.size());
 }
 
-int colorvid_codec_decode(FrameCodec* frames, int quality, const CodecMotion* motion,
-                          const uint8_t* data, size_t size, uint8_t* const planes[3]) {
-    Codec& codec = frames->codec;
-    const Status status = check_frame(codec, quality, *motion);
+int colorvid_codec_decode(Codec* codec, Workspace* space, int quality, const CodecMotion* motion,
+                          const uint8_t* data, size_t size, uint8_t* const planes[3],
+                          double bits[2]) {
+    const Status status = check_frame(*codec, quality, *motion);
     if (status != kFine) return status;
     return guarded([&] {
         SymbolDecoder decoder(data, size);
         const Links& links = motion->links;
         const double before = decoder.bits();
         const double between =
-            motion->past ? codec.decode_inter(quality, links, prediction_of(*motion), decoder)
-                         : codec.decode_key(quality, links.target, decoder);
-        frames->decoded_bits[0] = decoder.empty() ? 0 : between - before;
-        frames->decoded_bits[1] = decoder.empty() ? 0 : decoder.bits() - between;
-        give(codec.picture(links.target), planes);
+            motion->past
+                ? codec->decode_inter(*space, quality, links, prediction_of(*motion), decoder)
+                : codec->decode_key(*space, quality, links.target, decoder);
+        bits[0] = decoder.empty() ? 0 : between - before;
+        bits[1] = decoder.empty() ? 0 : decoder.bits() - between;
+        give(codec->picture(links.target), planes);
         return kFine;
     });
 }
 
-int colorvid_codec_encode(FrameCodec* frames, int quality, int trial, const CodecMotion* motion,
+int colorvid_codec_encode(Codec* codec, Workspace* space, int quality, int trial,
+                          const CodecMotion* motion,
                           const uint8_t* const source[3], uint8_t* const planes[3],
                           const uint8_t** data, size_t* size, double bits[4]) {
-    Codec& codec = frames->codec;
-    if (!codec.model().encodes) return kWrongArgument;
-    const Status status = check_frame(codec, quality, *motion);
+    if (!codec->model().encodes) return kWrongArgument;
+    const Status status = check_frame(*codec, quality, *motion);
     if (status != kFine) return status;
     return guarded([&] {
-        const int height = codec.height(), width = codec.width();
+        const int height = codec->height(), width = codec->width();
         const Plane seen[3] = {{source[0], height, width},
                                {source[1], (height + 1) / 2, (width + 1) / 2},
                                {source[2], (height + 1) / 2, (width + 1) / 2}};
         const Links& links = motion->links;
-        frames->encoder.clear();
+        space->encoder.clear();
         const FrameInformation information =
-            motion->past ? codec.encode_inter(quality, links, prediction_of(*motion), seen,
-                                              trial != 0, frames->encoder)
-                         : codec.encode_key(quality, links.target, seen, frames->encoder);
-        const std::vector<uint8_t>& bytes = frames->encoder.finish();
+            motion->past
+                ? codec->encode_inter(*space, quality, links, prediction_of(*motion), seen,
+                                      trial != 0)
+                : codec->encode_key(*space, quality, links.target, seen);
+        const std::vector<uint8_t>& bytes = space->encoder.finish();
         *data = bytes.data();
         *size = bytes.size();
         bits[0] = information.luma.hyper;
         bits[1] = information.luma.latents;
         bits[2] = information.chroma.hyper;
         bits[3] = information.chroma.latents;
-        give(codec.picture(links.target), planes);
+        give(codec->picture(links.target), planes);
         return kFine;
     });
-}
-
-void colorvid_codec_decoded_bits(const FrameCodec* codec, double bits[2]) {
-    std::copy(codec->decoded_bits, codec->decoded_bits + 2, bits);
-}
-
-void colorvid_codec_work(const FrameCodec* codec, double* seconds, double* macs) {
-    const Work& work = const_cast<FrameCodec*>(codec)->codec.work();
-    std::copy(work.seconds, work.seconds + kStages, seconds);
-    std::copy(work.macs, work.macs + kStages, macs);
 }
 
 void colorvid_kernel_filter_line(int level, const uint8_t* src, ptrdiff_t step, const int16_t* taps,

@@ -23,7 +23,8 @@ struct Reference;
 struct SearchEffort;
 class Pyramid;
 struct ModelFile;
-struct FrameCodec;
+class Codec;
+struct Workspace;
 }  // namespace colorvid
 
 enum Status : int {
@@ -50,7 +51,7 @@ COLORVID_API void colorvid_motion_free(colorvid::MotionState* state);
 COLORVID_API int colorvid_motion_start(colorvid::MotionState* state, int target);
 // Code the motion of a frame: vectors (rows, columns, 2) towards both references, and what each
 // macroblock of 2x2 blocks uses; without a later reference `future` and `uses` are null. The bytes
-// belong to `state` until its next call.
+// belong to `state` until the slot of the frame is used again.
 COLORVID_API int colorvid_motion_encode(colorvid::MotionState* state, const colorvid::Links* links,
                                         const int16_t* past, const int16_t* future,
                                         const uint8_t* uses, const uint8_t** data, size_t* size);
@@ -112,11 +113,18 @@ COLORVID_API int colorvid_model_build(colorvid::ModelFile* model,
                                       const colorvid::ModelSizes* sizes, int encoder,
                                       char* message, size_t room);
 
+// What coding a frame needs on the way: one for each thread, for any models and sizes.
+COLORVID_API colorvid::Workspace* colorvid_workspace_new(int level);
+COLORVID_API void colorvid_workspace_free(colorvid::Workspace* space);
+// Seconds and multiplications of each Stage in the frame coded last.
+COLORVID_API void colorvid_workspace_work(const colorvid::Workspace* space, double* seconds,
+                                          double* macs);
+
 // Frames of one size, 1..8192 to a side, and room for `slots` of them, 1..32. The model may be freed
-// before the codec.
-COLORVID_API colorvid::FrameCodec* colorvid_codec_new(const colorvid::ModelFile* model, int level,
-                                                      int height, int width, int slots);
-COLORVID_API void colorvid_codec_free(colorvid::FrameCodec* codec);
+// before the codec. Threads may share it as class Codec says.
+COLORVID_API colorvid::Codec* colorvid_codec_new(const colorvid::ModelFile* model, int height,
+                                                 int width, int slots);
+COLORVID_API void colorvid_codec_free(colorvid::Codec* codec);
 // Motion of a frame for the codec. A key frame has no vectors; a P frame no later reference: null.
 struct CodecMotion {
     colorvid::Links links;  // of a key frame only `target` counts
@@ -125,22 +133,18 @@ struct CodecMotion {
     const uint8_t* uses;
     int32_t rows, columns;  // of blocks
 };
-// Decode a frame. `planes`: Y, U and V without gaps.
-COLORVID_API int colorvid_codec_decode(colorvid::FrameCodec* codec, int quality,
-                                       const CodecMotion* motion, const uint8_t* data, size_t size,
-                                       uint8_t* const planes[3]);
-// Information of the symbols of luma and of chroma of the frame decoded last, in bits.
-COLORVID_API void colorvid_codec_decoded_bits(const colorvid::FrameCodec* codec, double bits[2]);
-// Encode a frame and give it as decoders show it. The bytes belong to `codec` until its next call.
+// Decode a frame. `planes`: Y, U and V without gaps. `bits`: information of the symbols of luma and
+// of chroma.
+COLORVID_API int colorvid_codec_decode(colorvid::Codec* codec, colorvid::Workspace* space,
+                                       int quality, const CodecMotion* motion, const uint8_t* data,
+                                       size_t size, uint8_t* const planes[3], double bits[2]);
+// Encode a frame and give it as decoders show it. The bytes belong to `space` until its next frame.
 // `trial`: whether symbols are chosen twice, see Branch. `bits` of hyper-latents and latents, of
 // luma and then of chroma.
-COLORVID_API int colorvid_codec_encode(colorvid::FrameCodec* codec, int quality, int trial,
-                                       const CodecMotion* motion, const uint8_t* const source[3],
-                                       uint8_t* const planes[3], const uint8_t** data,
-                                       size_t* size, double bits[4]);
-// Seconds and multiplications of each Stage so far.
-COLORVID_API void colorvid_codec_work(const colorvid::FrameCodec* codec, double* seconds,
-                                      double* macs);
+COLORVID_API int colorvid_codec_encode(colorvid::Codec* codec, colorvid::Workspace* space,
+                                       int quality, int trial, const CodecMotion* motion,
+                                       const uint8_t* const source[3], uint8_t* const planes[3],
+                                       const uint8_t** data, size_t* size, double bits[4]);
 
 // Kernels by themselves, for the tests; see kernels.h. Nothing is checked.
 COLORVID_API void colorvid_kernel_filter_line(int level, const uint8_t* src, ptrdiff_t step,

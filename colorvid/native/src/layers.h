@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -50,8 +51,12 @@ struct Work {
         Work& work_;
         Stage before_;
     };
-    // To be called where work begins again after a pause.
-    void start() { since_ = Clock::now(); }
+    // To be called where work on a frame begins; the counts are of this frame alone.
+    void start() {
+        std::fill(macs, macs + kStages, 0.0);
+        std::fill(seconds, seconds + kStages, 0.0);
+        since_ = Clock::now();
+    }
 
 private:
     using Clock = std::chrono::steady_clock;

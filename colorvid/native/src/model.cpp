@@ -41,12 +41,10 @@ static int finer(int quality, int offset) {
     return std::clamp(quality + offset, 0, kQualities - 1);
 }
 
-Codec::Codec(std::shared_ptr<const Model> model, int level, int height, int width, int slots)
+Codec::Codec(std::shared_ptr<const Model> model, int height, int width, int slots)
     : model_(std::move(model)),
-      work_(level),
       height_(height),
       width_(width),
-      prediction_(height, width),
       rows_((height + kIntraBlock - 1) / kIntraBlock),
       columns_((width + kIntraBlock - 1) / kIntraBlock),
       slots_(slots) {}
@@ -376,39 +374,40 @@ static Latents take_latents(Work& work, int rows, int columns, const Branch& bra
 }
 
 template <class Side>
-void Codec::key(int quality, int target, Side& side) {
-    work_.start();
+void Codec::key(Workspace& space, int quality, int target, Side& side) {
+    Work& work = space.work;
+    work.start();
     Slot& slot = room(target);
-    const Arena::Scope scope(work_.arena);
-    const Work::In all(work_, Stage::other);
+    const Arena::Scope scope(work.arena);
+    const Work::In all(work, Stage::other);
     const Network& network = model_->intra;
     const int fine = finer(quality, network.chroma_offset);
-    side.take_source(work_, rows_, columns_, nullptr);
-    Latents luma = take_latents(work_, rows_, columns_, network.luma);
-    side.luma(work_, network.luma, quality, nullptr, luma);
+    side.take_source(work, rows_, columns_, nullptr);
+    Latents luma = take_latents(work, rows_, columns_, network.luma);
+    side.luma(work, network.luma, quality, nullptr, luma);
     const LumaLatents condition(network.luma, luma);
-    Latents chroma = take_latents(work_, rows_, columns_, network.chroma);
-    side.chroma(work_, network.chroma, fine, network.chroma_from_luma ? &condition : nullptr,
+    Latents chroma = take_latents(work, rows_, columns_, network.chroma);
+    side.chroma(work, network.chroma, fine, network.chroma_from_luma ? &condition : nullptr,
                 chroma);
 
     const int height = rows_ * kIntraBlock, width = columns_ * kIntraBlock;
-    const Planes y = take_planes(work_, 1, height, width);
-    const Planes uv = take_planes(work_, 2, height / 2, width / 2);
+    const Planes y = take_planes(work, 1, height, width);
+    const Planes uv = take_planes(work, 2, height / 2, width / 2);
     clear(y);
     clear(uv);
     {
-        const Work::In in(work_, Stage::transform);
-        network.luma.reconstruct(work_, luma, quality, y);
-        network.chroma.reconstruct(work_, chroma, fine, uv);
+        const Work::In in(work, Stage::transform);
+        network.luma.reconstruct(work, luma, quality, y);
+        network.chroma.reconstruct(work, chroma, fine, uv);
     }
-    const Work::In in(work_, Stage::synthesis);
+    const Work::In in(work, Stage::synthesis);
     Sources seen;
     seen.add(y, kIntraBlock / 2);
-    network.luma.correct(work_, seen, quality);
+    network.luma.correct(work, seen, quality);
     Sources both;
     both.add(uv, kIntraBlock / 4);
     both.add(y, kIntraBlock / 2);
-    network.chroma.correct(work_, both, fine);
+    network.chroma.correct(work, both, fine);
     show(y.plane[0], uv, slot.picture);
     const size_t cells = size_t(4) * rows_ * columns_;
     std::fill_n(slot.luma_symbols.data(), cells * model_->inter.luma.latents(), int16_t{0});
@@ -416,15 +415,19 @@ void Codec::key(int quality, int target, Side& side) {
     slot.filled = true;
 }
 
-void Codec::predict(const Links& links, const Prediction& motion) {
-    const Work::In in(work_, Stage::prediction);
+void Codec::predict(Workspace& space, const Links& links, const Prediction& motion) const {
+    const Work::In in(space.work, Stage::prediction);
+    if (space.prediction.height != height_ || space.prediction.width != width_) {
+        space.prediction = Picture(height_, width_);
+    }
     const Picture& past = slots_[links.past].picture;
     const Picture& future = slots_[links.future < 0 ? links.past : links.future].picture;
-    compensate_luma(work_.kernels, {past.plane(0), future.plane(0)}, motion,
-                    prediction_.samples(0));
+    const Kernels& kernels = space.work.kernels;
+    compensate_luma(kernels, {past.plane(0), future.plane(0)}, motion,
+                    space.prediction.samples(0));
     for (int p = 1; p < 3; ++p) {
-        compensate_chroma(work_.kernels, {past.plane(p), future.plane(p)}, motion,
-                          prediction_.samples(p));
+        compensate_chroma(kernels, {past.plane(p), future.plane(p)}, motion,
+                          space.prediction.samples(p));
     }
 }
 
@@ -439,90 +442,92 @@ void Codec::keep_symbols(const Latents& latents, Aligned<int16_t>& symbols) {
 }
 
 template <class Side>
-void Codec::filter(int quality, Picture& picture, Side& side) {
-    const Work::In in(work_, Stage::filter);
+void Codec::filter(Workspace& space, int quality, Picture& picture, Side& side) const {
+    const Work::In in(space.work, Stage::filter);
     const Network& network = model_->inter;
     const int fine = finer(quality, network.chroma_offset);
-    side.filter(work_, {model_->luma_filter, network.luma, quality, quality, 0, 0, picture,
-                        prediction_});
-    side.filter(work_, {model_->chroma_filter, network.chroma, quality, fine, 1, 2, picture,
-                        prediction_});
+    side.filter(space.work, {model_->luma_filter, network.luma, quality, quality, 0, 0, picture,
+                             space.prediction});
+    side.filter(space.work, {model_->chroma_filter, network.chroma, quality, fine, 1, 2, picture,
+                             space.prediction});
 }
 
 template <class Side>
-void Codec::inter(int quality, const Links& links, const Prediction& motion, Side& side) {
-    work_.start();
+void Codec::inter(Workspace& space, int quality, const Links& links, const Prediction& motion,
+                  Side& side) {
+    Work& work = space.work;
+    work.start();
     const bool later = links.future >= 0 && links.future_distance < links.past_distance;
     const Slot& nearer = slots_[later ? links.future : links.past];
     Slot& slot = room(links.target);
-    const Arena::Scope scope(work_.arena);
-    const Work::In all(work_, Stage::other);
-    predict(links, motion);
+    const Arena::Scope scope(work.arena);
+    const Work::In all(work, Stage::other);
+    predict(space, links, motion);
     const Network& network = model_->inter;
     const int fine = finer(quality, network.chroma_offset);
-    const Plane planes[3] = {prediction_.plane(0), prediction_.plane(1), prediction_.plane(2)};
-    const Features prediction = features_of(work_, planes, rows_, columns_);
-    side.take_source(work_, rows_, columns_, &prediction);
+    const Picture& predicted = space.prediction;
+    const Plane planes[3] = {predicted.plane(0), predicted.plane(1), predicted.plane(2)};
+    const Features prediction = features_of(work, planes, rows_, columns_);
+    side.take_source(work, rows_, columns_, &prediction);
 
-    Latents luma = take_latents(work_, 2 * rows_, 2 * columns_, network.luma);
+    Latents luma = take_latents(work, 2 * rows_, 2 * columns_, network.luma);
     const LumaLatents decoded(network.luma, luma);
     const Known known_luma(network, prediction, nearer.luma_symbols.data(),
                            network.luma.latents(), motion, nullptr);
-    side.luma(work_, network.luma, quality, known_luma.channels() ? &known_luma : nullptr, luma);
-    Latents chroma = take_latents(work_, 2 * rows_, 2 * columns_, network.chroma);
+    side.luma(work, network.luma, quality, known_luma.channels() ? &known_luma : nullptr, luma);
+    Latents chroma = take_latents(work, 2 * rows_, 2 * columns_, network.chroma);
     const Known known_chroma(network, prediction, nearer.chroma_symbols.data(),
                              network.chroma.latents(), motion, &decoded);
-    side.chroma(work_, network.chroma, fine, known_chroma.channels() ? &known_chroma : nullptr,
+    side.chroma(work, network.chroma, fine, known_chroma.channels() ? &known_chroma : nullptr,
                 chroma);
 
-    const Planes y = copy(work_, prediction.y), uv = copy(work_, prediction.uv);
+    const Planes y = copy(work, prediction.y), uv = copy(work, prediction.uv);
     {
-        const Work::In in(work_, Stage::transform);
-        network.luma.reconstruct(work_, luma, quality, y);
-        network.chroma.reconstruct(work_, chroma, fine, uv);
+        const Work::In in(work, Stage::transform);
+        network.luma.reconstruct(work, luma, quality, y);
+        network.chroma.reconstruct(work, chroma, fine, uv);
     }
-    const Work::In in(work_, Stage::synthesis);
+    const Work::In in(work, Stage::synthesis);
     Sources seen;
     seen.add(y, kInterBlock / 2);
     seen.add(prediction.y, kInterBlock / 2);
-    network.luma.correct(work_, seen, quality);
+    network.luma.correct(work, seen, quality);
     Sources both;
     both.add(uv, kInterBlock / 4);
     both.add(prediction.uv, kInterBlock / 4);
     both.add(y, kInterBlock / 2);
-    network.chroma.correct(work_, both, fine);
+    network.chroma.correct(work, both, fine);
     show(y.plane[0], uv, slot.picture);
-    filter(quality, slot.picture, side);
+    filter(space, quality, slot.picture, side);
     keep_symbols(luma, slot.luma_symbols);
     keep_symbols(chroma, slot.chroma_symbols);
     slot.filled = true;
 }
 
-double Codec::decode_key(int quality, int target, SymbolDecoder& decoder) {
+double Codec::decode_key(Workspace& space, int quality, int target, SymbolDecoder& decoder) {
     Receiver side(decoder);
-    key(quality, target, side);
+    key(space, quality, target, side);
     return side.between();
 }
 
-double Codec::decode_inter(int quality, const Links& links, const Prediction& motion,
-                           SymbolDecoder& decoder) {
+double Codec::decode_inter(Workspace& space, int quality, const Links& links,
+                           const Prediction& motion, SymbolDecoder& decoder) {
     Receiver side(decoder);
-    inter(quality, links, motion, side);
+    inter(space, quality, links, motion, side);
     return side.between();
 }
 
-FrameInformation Codec::encode_key(int quality, int target, const Plane source[3],
-                                   SymbolEncoder& encoder) {
-    Sender side(encoder, source, false);
-    key(quality, target, side);
+FrameInformation Codec::encode_key(Workspace& space, int quality, int target,
+                                   const Plane source[3]) {
+    Sender side(space.encoder, source, false);
+    key(space, quality, target, side);
     return side.information;
 }
 
-FrameInformation Codec::encode_inter(int quality, const Links& links, const Prediction& motion,
-                                     const Plane source[3], bool trial,
-                                     SymbolEncoder& encoder) {
-    Sender side(encoder, source, trial);
-    inter(quality, links, motion, side);
+FrameInformation Codec::encode_inter(Workspace& space, int quality, const Links& links,
+                                     const Prediction& motion, const Plane source[3], bool trial) {
+    Sender side(space.encoder, source, trial);
+    inter(space, quality, links, motion, side);
     return side.information;
 }
 

@@ -74,13 +74,23 @@ struct FrameInformation {
     Information luma, chroma;
 };
 
-// Frames of one group of pictures in decoding order; used by one thread at a time. A frame is put
-// into a slot, from which later frames are predicted.
+// What coding a frame needs on the way, with memory that is kept for the next frame of any codec;
+// used by one thread at a time.
+struct Workspace {
+    explicit Workspace(int level) : work(level) {}
+
+    Work work;
+    Picture prediction{0, 0};
+    SymbolEncoder encoder;
+};
+
+// Frames of one group of pictures in decoding order. A frame is put into a slot, from which later
+// frames are predicted. Threads may code frames at the same time, each in a workspace of its own,
+// where no frame is put into a slot that another one of them needs.
 class Codec {
 public:
-    Codec(std::shared_ptr<const Model> model, int level, int height, int width, int slots);
+    Codec(std::shared_ptr<const Model> model, int height, int width, int slots);
 
-    Work& work() { return work_; }
     const Model& model() const { return *model_; }
     // The frame that was put into a slot last, as every decoder shows it.
     const Picture& picture(int slot) const { return slots_[slot].picture; }
@@ -93,14 +103,13 @@ public:
     }
 
     // Both give the `bits()` of the decoder between luma and chroma.
-    double decode_key(int quality, int target, SymbolDecoder& decoder);
-    double decode_inter(int quality, const Links& links, const Prediction& motion,
+    double decode_key(Workspace& space, int quality, int target, SymbolDecoder& decoder);
+    double decode_inter(Workspace& space, int quality, const Links& links, const Prediction& motion,
                         SymbolDecoder& decoder);
-    FrameInformation encode_key(int quality, int target, const Plane source[3],
-                                SymbolEncoder& encoder);
-    // `trial`: see Branch.
-    FrameInformation encode_inter(int quality, const Links& links, const Prediction& motion,
-                                  const Plane source[3], bool trial, SymbolEncoder& encoder);
+    // Symbols go to the encoder of the workspace. `trial`: see Branch.
+    FrameInformation encode_key(Workspace& space, int quality, int target, const Plane source[3]);
+    FrameInformation encode_inter(Workspace& space, int quality, const Links& links,
+                                  const Prediction& motion, const Plane source[3], bool trial);
 
 private:
     // A picture, and its symbols as features: (2 rows, 2 columns, channels).
@@ -111,20 +120,19 @@ private:
     };
 
     template <class Side>
-    void key(int quality, int target, Side& side);
+    void key(Workspace& space, int quality, int target, Side& side);
     template <class Side>
-    void inter(int quality, const Links& links, const Prediction& motion, Side& side);
+    void inter(Workspace& space, int quality, const Links& links, const Prediction& motion,
+               Side& side);
     Slot& room(int target);
-    void predict(const Links& links, const Prediction& motion);
+    void predict(Workspace& space, const Links& links, const Prediction& motion) const;
     template <class Side>
-    void filter(int quality, Picture& picture, Side& side);
+    void filter(Workspace& space, int quality, Picture& picture, Side& side) const;
     static void show(const FeaturePlane& y, const Planes& uv, Picture& picture);
     static void keep_symbols(const Latents& latents, Aligned<int16_t>& symbols);
 
     std::shared_ptr<const Model> model_;
-    Work work_;
     int height_, width_;
-    Picture prediction_;
     int rows_, columns_;  // of blocks of 16x16 luma samples
     std::vector<Slot> slots_;
 };

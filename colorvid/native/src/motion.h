@@ -25,6 +25,8 @@ struct Links {
     }
 };
 
+// Threads may use it at the same time, where no frame is put into a slot that another one of them
+// needs.
 class MotionState {
 public:
     MotionState(int rows, int columns, int slots)
@@ -49,12 +51,11 @@ public:
         return slots_[links.past].filled && (links.future < 0 || slots_[links.future].filled);
     }
 
-    // The bytes of a frame's motion; they stay until the next call.
+    // The bytes of a frame's motion; they stay until its slot is used again.
     const std::vector<uint8_t>& encode(const Links& links, const Prediction& motion) {
         RangeEncoder coder;
         walk(coder, links, &motion, nullptr);
-        bytes_ = coder.finish();
-        return bytes_;
+        return slots_[links.target].bytes = coder.finish();
     }
 
     // Read a frame's motion; throws VectorOutOfRange.
@@ -106,6 +107,7 @@ private:
         bool filled = false;
         Contexts contexts;
         Trace trace;
+        std::vector<uint8_t> bytes;  // of an encoded frame
     };
 
     size_t macroblocks() const {
@@ -188,7 +190,6 @@ private:
 
     const int rows_, columns_;
     std::vector<Memory> slots_;
-    std::vector<uint8_t> bytes_;
 };
 
 }  // namespace colorvid
