@@ -2,22 +2,92 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from colorvid.bitstream import DisplayOrder, Due, Packet
 from colorvid.bitstream.headers import MOST_REFERENCES, MOST_REORDER
-from colorvid.codec.slots import Slots
+from colorvid.codec.slots import Order, Slots
 from colorvid.config import MAX_SIDE, is_whole
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
 from colorvid.frame import Frame, Links, Motion, Size
 from colorvid.models.loading import Model
 from colorvid.motion.field import grid_shape
 from colorvid.motion.native import motion_coder
-from colorvid.native.model import Work
+from colorvid.native.model import Decoded, Work
 
 
 class MissingReference(DamagedStream):
     """A frame refers to one that was lost."""
+
+
+class PacketDecoder:
+    """Decodes packets of one stream: `plan` takes them in decoding order, `decode` in any threads.
+
+    A frame that cannot be decoded costs those that refer to it, and no others.
+    """
+
+    def __init__(self, model: Model, size: Size, references: int, reach: int = 1) -> None:
+        """Prepare.
+
+        Args:
+            model: as `colorvid.models.loading.load_model` gives.
+            size: of the pictures, 1..8192 luma samples to a side.
+            references: most pictures to keep, 1..16, as in the stream header.
+            reach: no frame is decoded so many places behind the first one not decoded yet, or more;
+                1 without the native core, at most 16 with it.
+        """
+        self._slots = Slots(references + reach, references)
+        self._frames = model.frames(size, self._slots.count)
+        self._motion = motion_coder(grid_shape(*size.shape), self._slots.count)
+        self._motion_seconds = 0.0
+        self._lock = threading.Lock()  # of the count of seconds
+
+    def plan(self, packet: Packet) -> Order:
+        """Take the next packet in decoding order."""
+        return self._slots.plan(packet)
+
+    def decode(self, packet: Packet, order: Order) -> Decoded:
+        """Decode a frame, once those that it refers to are decoded, or could not be.
+
+        Raises:
+            MissingReference: one of these is missing.
+            DamagedStream: the motion is broken.
+            HashMismatch: the picture is not the one that was encoded.
+        """
+        missing = order.missing()
+        with self._slots.coding(order) as target:
+            if missing is not None:
+                raise MissingReference(
+                    f"frame {packet.display_number}: frame {missing}, which it refers to, is "
+                    "missing"
+                )
+            if packet.is_key:
+                self._motion.start(target)
+                decoded = self._frames.decode_key(packet.quality, target, packet.latents)
+            else:
+                links = order.links(target)
+                motion = self._motion_of(packet, links)
+                decoded = self._frames.decode_inter(packet.quality, links, motion, packet.latents)
+            crc = decoded.picture.crc32()
+            if crc != packet.frame_crc:
+                raise HashMismatch(
+                    f"frame {packet.display_number}: the decoded picture has CRC {crc:08x}, the "
+                    f"stream says {packet.frame_crc:08x}; the stream is damaged or colorvid has a "
+                    "fault"
+                )
+        return decoded
+
+    def work(self) -> dict[str, Work]:
+        """What was done so far, by stage."""
+        return {"motion": Work(self._motion_seconds)} | self._frames.work()
+
+    def _motion_of(self, packet: Packet, links: Links) -> Motion:
+        start = time.perf_counter()
+        motion = self._motion.decode(links, packet.motion)
+        with self._lock:
+            self._motion_seconds += time.perf_counter() - start
+        return motion
 
 
 class Decoder:
@@ -51,10 +121,8 @@ class Decoder:
             if not is_whole(value, low, high):
                 raise ConfigError(f"{name} {value!r} is not allowed; it must be {low}..{high}")
         self.model, self.size = model, size
-        self._slots = Slots(references + 1, references)
-        self._frames = model.frames(size, self._slots.count)
-        self._motion = motion_coder(grid_shape(*size.shape), self._slots.count)
-        self._motion_seconds = 0.0
+        self._packets = PacketDecoder(model, size, references)
+        self._bits: tuple[float, float] | None = None
         self._order: DisplayOrder[Frame] = DisplayOrder(reorder)
         self._begun = False
 
@@ -91,47 +159,20 @@ class Decoder:
             DamagedStream: the motion is broken.
             HashMismatch: the picture is not the one that was encoded.
         """
-        if packet.is_key:
-            self._slots.reset()
-            target = self._slots.free()
-            self._motion.start(target)
-            picture = self._frames.decode_key(packet.quality, target, packet.latents)
-        else:
-            missing = self._slots.missing(packet)
-            if missing is not None:
-                raise MissingReference(
-                    f"frame {packet.display_number}: frame {missing}, which it refers to, is "
-                    "missing"
-                )
-            links = self._slots.links(packet)
-            target = links.target
-            motion = self._motion_of(packet, links)
-            picture = self._frames.decode_inter(packet.quality, links, motion, packet.latents)
-        if picture.crc32() != packet.frame_crc:
-            raise HashMismatch(
-                f"frame {packet.display_number}: the decoded picture has CRC "
-                f"{picture.crc32():08x}, the stream says {packet.frame_crc:08x}; the stream is "
-                "damaged or colorvid has a fault"
-            )
-        self._slots.follow(packet, target)
-        return picture
+        decoded = self._packets.decode(packet, self._packets.plan(packet))
+        self._bits = decoded.bits
+        return decoded.picture
 
     def decoded_bits(self) -> tuple[float, float] | None:
         """Information of luma and of chroma in the frame decoded last, in bits.
 
         Both with their hyper-latents; None without the native core.
         """
-        return self._frames.decoded_bits()
+        return self._bits
 
     def work(self) -> dict[str, Work]:
         """What was done so far, by stage."""
-        return {"motion": Work(self._motion_seconds)} | self._frames.work()
-
-    def _motion_of(self, packet: Packet, links: Links) -> Motion:
-        start = time.perf_counter()
-        motion = self._motion.decode(links, packet.motion)
-        self._motion_seconds += time.perf_counter() - start
-        return motion
+        return self._packets.work()
 
 
 def _frames(due: list[Due[Frame]]) -> list[Frame]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from colorvid.bitstream import Packet
 from colorvid.codec.attempts import Spent, squared_error
 from colorvid.codec.lookahead import KeyFrames
-from colorvid.codec.loop import ClosedLoop, CodedStep
+from colorvid.codec.loop import ClosedLoop, CodedStep, Step
 from colorvid.codec.settings import EncoderSettings
 from colorvid.config import QUALITIES
 from colorvid.errors import ConfigError
@@ -62,7 +63,14 @@ def _spent(step: CodedStep[Coded]) -> Spent:
 
 
 class GroupEncoder:
-    """Encodes the frames of one group of pictures; they come in order of display."""
+    """Encodes the frames of one group of pictures; they come in order of display.
+
+    `push` and `flush` do it at once. With `plan` and `rest` in their place, the caller has `encode`
+    do it, in any threads.
+
+    Attributes:
+        size: of the frames.
+    """
 
     def __init__(
         self,
@@ -71,6 +79,7 @@ class GroupEncoder:
         size: Size,
         first: int,
         guard: Guard | None = None,
+        reach: int = 1,
     ) -> None:
         """Prepare.
 
@@ -80,12 +89,14 @@ class GroupEncoder:
             size: of the frames.
             first: number of the key frame in the stream.
             guard: of its bits; None = they are not limited.
+            reach: see `ClosedLoop`; 1 with a guard, with attempts, and without the native core.
         """
-        self._first, self._count = first, 0
+        self._first, self.size = first, size
         self._guard, self._bits = guard, 0.0
         self._settings = settings
-        self._frames = model.frames(size, settings.slots, trial=settings.effort.trial)
-        self._loop: ClosedLoop[Coded] = ClosedLoop(self._frames, settings, size, _spent)
+        slots = settings.slots + reach - 1
+        self._frames = model.frames(size, slots, trial=settings.effort.trial)
+        self._loop: ClosedLoop[Coded] = ClosedLoop(self._frames, settings, size, _spent, reach)
 
     def push(self, frame: Frame) -> list[CodedFrame]:
         """Take the next frame; the packets that are ready then, in decoding order.
@@ -93,36 +104,50 @@ class GroupEncoder:
         Raises:
             ConfigError: there is no native core to choose motion.
         """
-        return [self._packet(step) for step in self._loop.push(frame)]
+        return [self.encode(step) for step in self.plan(frame)]
 
     def flush(self) -> list[CodedFrame]:
         """Encode the frames that wait for more: the group ends."""
-        return [self._packet(step) for step in self._loop.flush()]
+        return [self.encode(step) for step in self.rest()]
 
-    def work(self) -> dict[str, Work]:
-        """What was done so far, by stage."""
-        return {"motion": Work(self._loop.motion_seconds)} | self._frames.work()
+    def plan(self, frame: Frame) -> Iterator[Step]:
+        """Take the next frame; what can be encoded then. Read it to its end before the next."""
+        return self._loop.push(frame)
 
-    def _packet(self, step: CodedStep[Coded]) -> CodedFrame:
-        place, coded = step.place, step.coded
+    def rest(self) -> Iterator[Step]:
+        """The frames that wait for more: the group ends."""
+        return self._loop.flush()
+
+    def encode(self, step: Step) -> CodedFrame:
+        """Encode a frame, once those that it refers to are encoded.
+
+        Raises:
+            ConfigError: there is no native core to choose motion.
+        """
+        done = self._loop.code(step)
+        place, coded = done.place, done.coded
+        number = self._first + step.index
         packet = Packet(
             frame_type=place.frame_type,
-            quality=step.quality,
-            frame_number=self._first + self._count,
-            shift=place.number - self._count,
+            quality=done.quality,
+            frame_number=number,
+            shift=self._first + place.number - number,
             level=place.level,
             past=place.past,
             future=place.future,
             frame_crc=coded.picture.crc32(),
-            motion=step.motion_bytes,
+            motion=done.motion_bytes,
             latents=coded.latents,
         )
-        self._count += 1
         if self._guard is not None:
             self._bits += 8 * packet.size_bytes
-            less = self._guard.less(self._bits, self._count)
+            less = self._guard.less(self._bits, step.index + 1)
             self._loop.settings = self._settings.lowered(less)
-        return CodedFrame(packet, step.source, coded.picture, coded.bits)
+        return CodedFrame(packet, done.source, coded.picture, coded.bits)
+
+    def work(self) -> dict[str, Work]:
+        """What was done so far, by stage."""
+        return {"motion": Work(self._loop.motion_seconds)} | self._frames.work()
 
 
 class Encoder:

@@ -1,6 +1,7 @@
-"""Frames to packets and back over whole videos, group by group on several threads.
+"""Frames to packets and back over whole videos, on several threads.
 
-The same bytes and the same pictures come out for every number of workers. Nothing here opens files.
+Threads work on groups of pictures, and inside a group on frames that need nothing of each other.
+The same bytes and the same pictures come out for every number of threads. Nothing here opens files.
 """
 
 from __future__ import annotations
@@ -9,14 +10,19 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from colorvid.bitstream import ClvReader, Damage, Packet, PacketHeader, StreamHeader
 from colorvid.codec import parallel
-from colorvid.codec.decoder import Decoder, MissingReference
-from colorvid.codec.encoder import CodedFrame, GroupEncoder, Guard
+from colorvid.codec.crew import Lane, Lanes, Task
+from colorvid.codec.decoder import MissingReference, PacketDecoder
+from colorvid.codec.encoder import GroupEncoder, Guard
 from colorvid.codec.lookahead import KeyFrames
+from colorvid.codec.loop import Step
 from colorvid.codec.settings import EncoderSettings
+from colorvid.codec.slots import Order
+from colorvid.config import MOST_BFRAMES
 from colorvid.errors import DamagedStream, HashMismatch, ModelMismatch, OutOfMemory
 from colorvid.frame import Frame, Size
 from colorvid.io.files import frame_bytes
@@ -29,8 +35,11 @@ from colorvid.system.limits import most_workers
 
 Result = TypeVar("Result")
 Scorer = Callable[[Frame, Frame], FrameScores | None]
-"""Scores a decoded frame, the second one, against its source; called by the workers."""
+"""Scores a decoded frame, the second one, against its source; called by the threads."""
 
+REACH = MOST_BFRAMES + 1
+"""Frames of a group that are coded at once, at most: as long as a mini-GOP is coded, that is the
+P frame of the next one."""
 _PACKET_BYTES = 4096
 """What a packet may have above the size of a picture without counting for more than one."""
 
@@ -100,17 +109,21 @@ def enough_memory(size: Size) -> Iterator[None]:
         ) from error
 
 
-def _plan(threads: int, gop: int, size: Size, packet_bytes: int = 0) -> tuple[int, int]:
-    """Number of workers and depth of their buffers, for which there is memory.
+def _plan(threads: int, size: Size, packet_bytes: int = 0) -> tuple[int, int]:
+    """Number of threads, and of items under way, for which there is memory.
 
     Raises:
         OutOfMemory: there is not.
     """
     picture = frame_bytes(size)
-    most = most_workers(size.pixels)
-    workers, depth = parallel.plan(threads, gop, picture + packet_bytes, most)
+    workers, room = parallel.plan(threads, picture + packet_bytes, most_workers(size.pixels))
     memory.require(workers, picture)
-    return workers, depth
+    return workers, room
+
+
+def _lane(lanes: Lanes, model: Model, *, in_order: bool = False) -> Lane:
+    """A lane for the frames of a group; PyTorch codes them in order."""
+    return lanes.lane(1 if in_order or model.native is None else REACH)
 
 
 def _one_thread_each(results: Generator[Result, None, None]) -> Generator[Result, None, None]:
@@ -122,33 +135,38 @@ def _one_thread_each(results: Generator[Result, None, None]) -> Generator[Result
 class _GroupWorker:
     """Encodes the frames of one group, with lines of the log."""
 
-    def __init__(self, model: Model, settings: EncoderSettings, scorer: Scorer | None) -> None:
+    def __init__(
+        self, model: Model, settings: EncoderSettings, scorer: Scorer | None, lanes: Lanes
+    ) -> None:
         self._model, self._settings = model, settings
-        self._scorer = scorer
+        self._scorer, self._lanes = scorer, lanes
         self._encoder: GroupEncoder | None = None
-        self._start = 0.0
 
-    def push(self, item: PlannedFrame) -> list[EncodedFrame]:
-        """Take a frame; what is coded then."""
-        self._start = time.perf_counter()
+    def push(self, item: PlannedFrame) -> list[Task[EncodedFrame]]:
+        """Take a frame; submit what can be coded then."""
         size = item.frame.size
         with enough_memory(size):
             if self._encoder is None:
-                settings = replace(self._settings, quality=item.quality)
-                self._encoder = GroupEncoder(self._model, settings, size, item.number, item.guard)
-            return self._rows(self._encoder.push(item.frame))
+                settings, guard = replace(self._settings, quality=item.quality), item.guard
+                in_order = guard is not None or settings.attempts
+                self._lane = _lane(self._lanes, self._model, in_order=in_order)
+                self._encoder = GroupEncoder(
+                    self._model, settings, size, item.number, guard, self._lane.reach
+                )
+            return self._submit(self._encoder, self._encoder.plan(item.frame))
 
-    def flush(self) -> list[EncodedFrame]:
-        """Code the frames that are left."""
-        self._start = time.perf_counter()
-        return [] if self._encoder is None else self._rows(self._encoder.flush())
+    def flush(self) -> list[Task[EncodedFrame]]:
+        """Submit the frames that are left."""
+        return [] if self._encoder is None else self._submit(self._encoder, self._encoder.rest())
 
-    def _rows(self, coded: list[CodedFrame]) -> list[EncodedFrame]:
-        """With a line of the log for each; the time is shared among those coded together."""
-        seconds = (time.perf_counter() - self._start) / max(1, len(coded))
-        return [self._row(frame, seconds) for frame in coded]
+    def _submit(self, encoder: GroupEncoder, steps: Iterable[Step]) -> list[Task[EncodedFrame]]:
+        return [step.submit(self._lane, partial(self._code, encoder, step)) for step in steps]
 
-    def _row(self, coded: CodedFrame, seconds: float) -> EncodedFrame:
+    def _code(self, encoder: GroupEncoder, step: Step) -> EncodedFrame:
+        start = time.perf_counter()
+        with enough_memory(encoder.size):
+            coded = encoder.encode(step)
+        seconds = time.perf_counter() - start
         scores = None if self._scorer is None else self._scorer(coded.source, coded.picture)
         return EncodedFrame(coded.packet, FrameRow.of(coded.packet, coded.bits, scores, seconds))
 
@@ -164,7 +182,7 @@ def encode_frames(
 ) -> Generator[EncodedFrame, None, None]:
     """Encode frames that come in order of display; packets come in decoding order.
 
-    One torch thread for each worker.
+    Each thread computes with one torch thread.
 
     Close the generator (``contextlib.closing``) if it is not read to its end.
 
@@ -173,7 +191,7 @@ def encode_frames(
         settings: quality and GOP.
         frames: all of one ``size``.
         size: of the frames.
-        threads: most workers; 0 = one for each core.
+        threads: most threads; 0 = one for each core.
         scorer: compares each frame with what it decodes to; None = nothing does.
     """
     planned = plan_frames(settings, frames)
@@ -194,6 +212,7 @@ def encode_planned(
     size: Size,
     *,
     threads: int = 0,
+    most_groups: int | None = None,
     scorer: Scorer | None = None,
 ) -> Generator[EncodedFrame, None, None]:
     """Encode whole groups, each with its own quality; see `encode_frames`.
@@ -203,67 +222,102 @@ def encode_planned(
         settings: all but quality and key frames.
         planned: frames of ``size``; groups may be left out.
         size: of the frames.
-        threads: most workers; 0 = one for each core.
+        threads: most threads; 0 = one for each core.
+        most_groups: see `colorvid.codec.parallel.map_groups`.
         scorer: compares each frame with what it decodes to; None = nothing does.
     """
-    workers, depth = _plan(threads, settings.gop, size)
+    workers, room = _plan(threads, size)
     return _one_thread_each(
         parallel.map_groups(
             planned,
             lambda item: item.begins,
-            lambda: _GroupWorker(model, settings, scorer),
-            workers=workers,
-            depth=depth,
+            partial(_GroupWorker, model, settings, scorer),
+            threads=workers,
+            room=room,
+            most_groups=most_groups,
         )
     )
 
 
-class _GroupDecoder:
-    """Decodes the packets of one group.
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of a packet or of damage, seen for itself.
 
-    Where something is lost, what is wrong is told once: not again for each frame that refers to
-    what is lost.
+    Attributes:
+        record: with what is wrong.
+        loses: whether later frames may miss it.
+        follows: whether what is wrong is only that a frame before was lost.
     """
 
-    def __init__(self, model: Model, header: StreamHeader, done: Callable[[], None] | None) -> None:
+    record: DecodedRecord
+    loses: bool = False
+    follows: bool = False
+
+
+class _GroupDecoder:
+    """Decodes the packets of one group."""
+
+    def __init__(
+        self,
+        model: Model,
+        header: StreamHeader,
+        done: Callable[[], None] | None,
+        lanes: Lanes,
+    ) -> None:
+        self._size, self._done = header.size, done
+        self._lane = _lane(lanes, model)
         with enough_memory(header.size):
-            self._decoder = Decoder(
-                model, header.size, references=header.references, reorder=header.reorder
-            )
-        self._broken = False
-        self._done = done
+            self._decoder = PacketDecoder(model, header.size, header.references, self._lane.reach)
 
-    def push(self, record: Packet | Damage) -> list[DecodedRecord]:
-        """Decode a packet, or take note of damage; then tell that it is done."""
-        decoded = self._note(record) if isinstance(record, Damage) else self._decode(record)
-        if self._done is not None:
-            self._done()
-        return [decoded]
+    def push(self, record: Packet | Damage) -> list[Task[_Outcome]]:
+        """Submit a packet, or damage to be noted; both tell when they are done."""
+        if isinstance(record, Damage):
+            return [self._lane.submit(partial(self._note, record))]
+        order = self._decoder.plan(record)
+        return [order.submit(self._lane, partial(self._decode, record, order))]
 
-    def flush(self) -> list[DecodedRecord]:
+    def flush(self) -> list[Task[_Outcome]]:
         """Nothing is left: every record was answered at once."""
         return []
 
-    def _note(self, damage: Damage) -> DecodedRecord:
-        self._broken = self._broken or damage.lost is None or len(damage.lost) > 0
-        return DecodedRecord(None, None, problem=str(damage))
+    def _note(self, damage: Damage) -> _Outcome:
+        self._tell()
+        loses = damage.lost is None or len(damage.lost) > 0
+        return _Outcome(DecodedRecord(None, None, problem=str(damage)), loses)
 
-    def _decode(self, packet: Packet) -> DecodedRecord:
+    def _decode(self, packet: Packet, order: Order) -> _Outcome:
+        with enough_memory(self._size):
+            outcome = self._decoded(packet, order)
+        self._tell()
+        return outcome
+
+    def _decoded(self, packet: Packet, order: Order) -> _Outcome:
         header, size = packet.header, packet.size_bytes
         try:
-            with enough_memory(self._decoder.size):
-                frame = self._decoder.decode(packet)
-                return DecodedRecord(header, frame, size, bits=self._decoder.decoded_bits())
-        except HashMismatch as error:
-            self._broken = True
-            return DecodedRecord(header, None, size, str(error), mismatch=True)
-        except MissingReference as error:
-            problem = None if self._broken else str(error)
-            self._broken = True
-            return DecodedRecord(header, None, size, problem)
-        except DamagedStream as error:
-            self._broken = True
-            return DecodedRecord(header, None, size, str(error))
+            decoded = self._decoder.decode(packet, order)
+        except (DamagedStream, HashMismatch) as error:
+            mismatch = isinstance(error, HashMismatch)
+            record = DecodedRecord(header, None, size, str(error), mismatch)
+            return _Outcome(record, loses=True, follows=isinstance(error, MissingReference))
+        return _Outcome(DecodedRecord(header, decoded.picture, size, bits=decoded.bits))
+
+    def _tell(self) -> None:
+        if self._done is not None:
+            self._done()
+
+
+def _told_once(outcomes: Generator[_Outcome, None, None]) -> Generator[DecodedRecord, None, None]:
+    """The records, with what is wrong told once: not again for frames that miss what is lost."""
+    lost = False
+    with closing(outcomes):
+        for outcome in outcomes:
+            record = outcome.record
+            if record.header is not None and record.header.is_key:
+                lost = False
+            if outcome.follows and lost:
+                record = replace(record, problem=None)
+            lost = lost or outcome.loses
+            yield record
 
 
 def decode_records(
@@ -282,19 +336,21 @@ def decode_records(
         model: see `colorvid.models.loading.model_for`.
         records: packets and damage, as `colorvid.bitstream.ClvReader` yields them.
         header: of their stream.
-        threads: most workers; 0 = one for each core.
-        done: called by the workers after every record.
+        threads: most threads; 0 = one for each core.
+        done: called by the threads after every record.
     """
     # Packets are small beside pictures; a forged one can be as large as two, and then counts so.
     item_bytes = frame_bytes(header.size) + _PACKET_BYTES
-    workers, depth = _plan(threads, header.gop_length, header.size, _PACKET_BYTES)
-    return parallel.map_groups(
-        records,
-        lambda record: isinstance(record, Packet) and record.is_key,
-        lambda: _GroupDecoder(model, header, done),
-        workers=workers,
-        depth=depth,
-        weigh=lambda record: _weight(record, item_bytes),
+    workers, room = _plan(threads, header.size, _PACKET_BYTES)
+    return _told_once(
+        parallel.map_groups(
+            records,
+            lambda record: isinstance(record, Packet) and record.is_key,
+            partial(_GroupDecoder, model, header, done),
+            threads=workers,
+            room=room,
+            weigh=lambda record: _weight(record, item_bytes),
+        )
     )
 
 
@@ -313,7 +369,7 @@ def decode_stream(
 ) -> Generator[DecodedRecord, None, None]:
     """Load the model of a stream, and give what its records become, in order.
 
-    Every worker computes with one torch thread.
+    Each thread computes with one torch thread.
 
     Close the generator (``contextlib.closing``) if it is not read to its end.
 
@@ -322,8 +378,8 @@ def decode_stream(
         device: torch device.
         model: one that is ready, or the path of a model file; None = the released model that the
             stream names.
-        threads: most workers; 0 = one for each core.
-        done: called by the workers after every record.
+        threads: most threads; 0 = one for each core.
+        done: called by the threads after every record.
 
     Raises:
         ModelMismatch: the model that the stream needs is not available, or ``model`` is another.

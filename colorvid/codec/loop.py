@@ -11,15 +11,18 @@ networks meet in training what they will meet in use::
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from colorvid.codec.attempts import SCALES, Plan, Spent, cheapest
+from colorvid.codec.crew import Lane, Task
 from colorvid.codec.lookahead import mini_gop_length, small
-from colorvid.codec.settings import EncoderSettings
-from colorvid.codec.slots import Slots
+from colorvid.codec.settings import USUAL_SCALE, EncoderSettings
+from colorvid.codec.slots import Order, Slots
 from colorvid.codec.structure import KEY, REFRESH_PERIOD, Place, mini_gop
 from colorvid.config import quantiser_step
 from colorvid.frame import Frame, Links, Motion, Size
@@ -35,6 +38,7 @@ class HasPicture(Protocol):
         """The frame as every decoder shows it."""
 
 
+T = TypeVar("T")
 R = TypeVar("R", bound=HasPicture)
 R_co = TypeVar("R_co", bound=HasPicture, covariant=True)
 
@@ -47,6 +51,42 @@ class FrameEncoder(Protocol[R_co]):
 
     def encode_inter(self, quality: int, links: Links, motion: Motion, frame: Frame) -> R_co:
         """Code a P or B frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One frame on its way through the loop.
+
+    Attributes:
+        index: place in decoding order, from 0.
+        planned: what is to be done; None in a mini-GOP that is coded in several ways.
+        frames: of such a mini-GOP, in the step of its first frame.
+    """
+
+    index: int
+    planned: Planned | None
+    frames: tuple[Frame, ...] = ()
+
+    def submit(self, lane: Lane, code: Callable[[], T]) -> Task[T]:
+        """Have the frame coded; one without a plan in a lane that works in order."""
+        return lane.submit(code) if self.planned is None else self.planned.order.submit(lane, code)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """What is done with a frame.
+
+    Attributes:
+        place: in its group of pictures.
+        source: the frame.
+        scale: of the quality offsets of B frames.
+        order: what it needs.
+    """
+
+    place: Place
+    source: Frame
+    scale: int
+    order: Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +131,9 @@ class _Tried(Generic[R]):
 class ClosedLoop(Generic[R]):
     """Sends frames of one size through the codec, as one group of pictures.
 
+    What is done with a frame is planned ahead, from the sources alone, and `code` does it. Where
+    mini-GOPs are coded in several ways, the first frame of each does it for all of them.
+
     Attributes:
         settings: qualities may change from frame to frame.
         motion_seconds: time spent on search and coding of motion so far.
@@ -102,70 +145,88 @@ class ClosedLoop(Generic[R]):
         settings: EncoderSettings,
         size: Size,
         meter: Callable[[CodedStep[R]], Spent] | None = None,
+        reach: int = 1,
     ) -> None:
         """Prepare; the first frame becomes a key frame.
 
         Args:
-            frames: with as many slots as ``settings`` says.
+            frames: with as many slots as ``settings`` says, and ``reach - 1`` more.
             settings: qualities, B frames and effort; the loop does not end a group by itself.
             size: of the frames.
             meter: what a frame took; None = every frame is coded once.
+            reach: no frame is coded so many places behind the first one not coded yet, or more; 1
+                where mini-GOPs are coded in several ways.
         """
         self._frames, self.settings = frames, settings
-        self._slots = Slots(settings.slots, settings.references)
+        self._slots = Slots(settings.slots + reach - 1, settings.references)
         self._size = size
         self._meter = meter if settings.attempts else None
         self._spent = Spent()
         self.motion_seconds = 0.0
+        self._lock = threading.Lock()  # of these seconds
         self._motion: MotionEstimator | None = None  # as long as there are key frames alone
         self._waiting: list[Frame] = []
-        self._small: list[Pyramid] = []  # of the last coded frame, and of those that wait
-        self._count = 0  # frames of the group that are coded
+        self._small: list[Pyramid] = []  # of the last planned frame, and of those that wait
+        self._steps = 0  # that were given
+        self._count = 0  # frames of the group whose way is known
         self._refreshed = 0  # the last frame of high quality
+        self._ready: deque[CodedStep[R]] = deque()  # coded in the best way
 
-    def push(self, frame: Frame) -> Iterator[CodedStep[R]]:
-        """Take the next frame in order of display; code those that can be coded then.
+    def push(self, frame: Frame) -> Iterator[Step]:
+        """Take the next frame in order of display; plan those that can be coded then.
 
         Read the iterator to its end before the next call.
         """
         if self.settings.most_bframes:
             self._small.append(small(frame))
-        if self._count == 0:
-            yield self._key(frame)
+        if self._steps == 0:
+            if self.settings.gop > 1:
+                self._motion = MotionEstimator(
+                    self._size.shape, self._slots.count, self.settings.effort.search
+                )
+            self._count = 1
+            yield self._step(self._planned(KEY, frame))
             return
         self._waiting.append(frame)
         if len(self._waiting) > self.settings.most_bframes:
             yield from self._mini_gop()
 
-    def flush(self) -> Iterator[CodedStep[R]]:
-        """Code the frames that wait for more: the group ends."""
+    def flush(self) -> Iterator[Step]:
+        """Plan the frames that wait for more: the group ends."""
         while self._waiting:
             yield from self._mini_gop()
 
-    def _key(self, frame: Frame) -> CodedStep[R]:
-        quality = self.settings.quality_of(KEY)
-        target = self._slots.free()
-        coded = self._frames.encode_key(quality, target, frame)
-        if self.settings.gop > 1:
-            self._motion = MotionEstimator(
-                self._size.shape, self._slots.count, self.settings.effort.search
-            )
-            self._motion.start(target)
-        self._keep(KEY, target, coded.picture)
-        self._count = 1
-        return self._metered(CodedStep(KEY, frame, quality, None, b"", coded))
+    def code(self, step: Step) -> CodedStep[R]:
+        """Code a frame, once those that it refers to are coded.
 
-    def _mini_gop(self) -> Iterator[CodedStep[R]]:
-        """Code the first frames that wait, the last one of them as a P frame."""
+        Threads may code frames at the same time, within reach.
+
+        Raises:
+            ConfigError: there is no native core to choose motion.
+        """
+        if step.planned is not None:
+            return self._code(step.planned)
+        if step.frames:
+            self._ready.extend(self._cheapest(step.frames))
+        return self._ready.popleft()
+
+    def _mini_gop(self) -> Iterator[Step]:
+        """Plan the first frames that wait, the last one of them as a P frame."""
         length = mini_gop_length(self._small) if self.settings.most_bframes else 1
-        frames = self._waiting[:length]
+        frames = tuple(self._waiting[:length])
         if self._meter is None:
-            yield from self._run(frames, Plan((length,)))
+            yield from map(self._step, self._run(frames, Plan((length,))))
         else:
-            yield from self._cheapest(frames)
+            yield self._step(None, frames)
+            for _ in frames[1:]:
+                yield self._step(None)
         del self._waiting[:length], self._small[:length]
 
-    def _cheapest(self, frames: list[Frame]) -> list[CodedStep[R]]:
+    def _step(self, planned: Planned | None, frames: tuple[Frame, ...] = ()) -> Step:
+        self._steps += 1
+        return Step(self._steps - 1, planned, frames)
+
+    def _cheapest(self, frames: tuple[Frame, ...]) -> list[CodedStep[R]]:
         """Code frames in several ways, and go on from the cheapest.
 
         A slot is not used again while a picture in it may be needed: the last one before them, and
@@ -179,7 +240,7 @@ class ClosedLoop(Generic[R]):
                 barred.add(best.end.slots.place(best.end.count - 1))
             self._resume(start)
             self._slots = start.slots.onward(before, frozenset(barred))
-            steps = list(self._run(frames, plan))
+            steps = list(map(self._code, self._run(frames, plan)))
             return self._spent.cost, _Tried(steps, self._stand())
 
         scales = SCALES if self.settings.scales else ()
@@ -194,8 +255,8 @@ class ClosedLoop(Generic[R]):
         self._slots, self._count = stand.slots, stand.count
         self._refreshed, self._spent = stand.refreshed, stand.spent
 
-    def _run(self, frames: list[Frame], plan: Plan) -> Iterator[CodedStep[R]]:
-        """Code frames as planned."""
+    def _run(self, frames: tuple[Frame, ...], plan: Plan) -> Iterator[Planned]:
+        """What is done with frames in a way."""
         for length in plan.lengths:
             first = self._count - 1
             last = first + length
@@ -203,27 +264,38 @@ class ClosedLoop(Generic[R]):
             if refresh:
                 self._refreshed = last
             for place in mini_gop(first, last, refresh=refresh):
-                yield self._inter(place, frames[place.number - first - 1], plan.scale)
+                yield self._planned(place, frames[place.number - first - 1], plan.scale)
             self._count += length
             frames = frames[length:]
 
-    def _inter(self, place: Place, frame: Frame, scale: int) -> CodedStep[R]:
-        assert self._motion is not None
-        start = time.perf_counter()
-        quality = self.settings.quality_of(place, scale)
-        links = self._slots.links(place)
-        motion, data = self._motion.code(links, frame.y, quantiser_step(quality))
-        self.motion_seconds += time.perf_counter() - start
-        coded = self._frames.encode_inter(quality, links, motion, frame)
-        self._keep(place, links.target, coded.picture)
-        return self._metered(CodedStep(place, frame, quality, motion, data, coded))
+    def _planned(self, place: Place, frame: Frame, scale: int = USUAL_SCALE) -> Planned:
+        return Planned(place, frame, scale, self._slots.plan(place))
 
-    def _metered(self, step: CodedStep[R]) -> CodedStep[R]:
+    def _code(self, planned: Planned) -> CodedStep[R]:
+        place, frame = planned.place, planned.source
+        quality = self.settings.quality_of(place, planned.scale)
+        motion, data = None, b""
+        with self._slots.coding(planned.order) as target:
+            if place.is_key:
+                coded = self._frames.encode_key(quality, target, frame)
+                if self._motion is not None:
+                    self._motion.start(target)
+            else:
+                links = planned.order.links(target)
+                motion, data = self._moved(links, frame, quality)
+                coded = self._frames.encode_inter(quality, links, motion, frame)
+            if place.is_kept and self._motion is not None:
+                self._motion.keep(target, coded.picture.y)
+        step = CodedStep(place, frame, quality, motion, data, coded)
         if self._meter is not None:
             self._spent += self._meter(step)
         return step
 
-    def _keep(self, place: Place, target: int, picture: Frame) -> None:
-        self._slots.follow(place, target)
-        if place.is_kept and self._motion is not None:
-            self._motion.keep(target, picture.y)
+    def _moved(self, links: Links, frame: Frame, quality: int) -> tuple[Motion, bytes]:
+        """Choose and code the motion of a frame."""
+        assert self._motion is not None
+        start = time.perf_counter()
+        motion = self._motion.code(links, frame.y, quantiser_step(quality))
+        with self._lock:
+            self.motion_seconds += time.perf_counter() - start
+        return motion

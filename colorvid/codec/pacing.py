@@ -5,9 +5,9 @@ groups follow those that are finished by then::
 
     frame -> group n begins -> quality from groups up to n - LAG -> workers -> packets -> note
 
-As only groups at least ``LAG`` before count, and no more than ``WORKERS`` are coded at once, the
-result is the same for any number of workers. It is on any machine, too: `log` and `exp` are our
-own, and sums those of `math.fsum`, as `sum` rounds in another way since Python 3.12.
+As only groups at least ``LAG`` before count, and no more than ``MOST_GROUPS`` are under way when
+one begins, the result is the same for any number of threads. It is on any machine, too: `log` and
+`exp` are our own, and sums those of `math.fsum`, as `sum` rounds in another way since Python 3.12.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from colorvid.models.loading import Model
 
 LAG = 4
 """A group follows those at least so many before it."""
-WORKERS = LAG - 2
-"""Most workers, so that these groups are finished when it begins."""
+MOST_GROUPS = LAG - 1
+"""Most groups under way, so that these are finished when one begins."""
 REHEARSED = 17
 """Frames that are coded in the rehearsal: a key frame, and the longest mini-GOP."""
 RISE = 4

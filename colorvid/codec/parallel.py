@@ -1,66 +1,58 @@
 """Independent groups of items on several threads: results in order, memory bounded.
 
-A group is a run of items that one worker takes one after the other; groups need nothing of each
-other. The caller's thread reads the items and receives the results, so it alone touches files::
+A group is a run of items; groups need nothing of each other. The caller's thread reads the items,
+has the worker of their group make tasks of them, and receives the results, so it alone touches
+files::
 
-    items -> inputs (at most depth) -> worker -> outputs (at most depth) -> results in order
-             inputs (at most depth) -> worker -> outputs (at most depth) ->
+    items -> worker of the group -> tasks -> threads -> results in order
 
-A worker starts with the first item of its group: a group that is longer than the buffers flows
-through them. The results are the same for every number of workers.
+It reads on as long as threads may run out of work. The results are the same for every number of
+threads.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from colorvid.codec.crew import Crew, InTurn, Lanes, Task
 from colorvid.system.cores import available_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Item_contra = TypeVar("Item_contra", contravariant=True)
-Result_co = TypeVar("Result_co", covariant=True)
 
-MAX_DEPTH = 64
-"""Most items that wait in front of a worker, and results behind it."""
+MOST_OPEN = 64
+"""Most tasks of the group that is read, from the first one not done."""
 MEMORY_BYTES = 2**30
-"""What the waiting pictures of all groups together may take."""
+"""What all items and results that wait may take together."""
 
 
-def plan(
-    threads: int, group_items: int, item_bytes: int, most_workers: int | None = None
-) -> tuple[int, int]:
-    """Number of workers and depth of the buffers.
+def plan(threads: int, item_bytes: int, most_workers: int | None = None) -> tuple[int, int]:
+    """Number of threads, and how many items may be under way.
 
     Args:
-        threads: most workers wanted; 0 = one for each available core.
-        group_items: usual length of a group; 0 = not known.
+        threads: most threads wanted; 0 = one for each available core.
         item_bytes: size of an item or a result, whichever is larger.
         most_workers: what the memory of the machine allows; None = not known.
 
     Returns:
-        At least 1 worker, fewer than wanted if their buffers would exceed ``MEMORY_BYTES``; and a
-        depth that holds a usual group, from 1 to ``MAX_DEPTH``.
+        At least 1 of both; as many items as ``MEMORY_BYTES`` have room for.
     """
-    depth = min(group_items or MAX_DEPTH, MAX_DEPTH)
-    affordable = MEMORY_BYTES // (depth * item_bytes) - 1  # one more group waits than works
-    if most_workers is not None:
-        affordable = min(affordable, most_workers)
-    return max(1, min(threads or available_cores(), affordable)), depth
+    wanted = threads or available_cores()
+    most = wanted if most_workers is None else most_workers
+    return max(1, min(wanted, most)), max(1, MEMORY_BYTES // item_bytes)
 
 
-class Worker(Protocol[Item_contra, Result_co]):
-    """Works on the items of one group."""
+class Worker(Protocol[Item_contra, Result]):
+    """Makes tasks of the items of one group."""
 
-    def push(self, item: Item_contra) -> Sequence[Result_co]:
-        """Take the next item; the results that are ready then."""
+    def push(self, item: Item_contra) -> Sequence[Task[Result]]:
+        """Take the next item; submit what can be done then."""
 
-    def flush(self) -> Sequence[Result_co]:
-        """The results that are left when all items of the group have come."""
+    def flush(self) -> Sequence[Task[Result]]:
+        """Submit what is left when all items of the group have come."""
 
 
 def one_each(item: object) -> float:
@@ -68,13 +60,28 @@ def one_each(item: object) -> float:
     return 1.0
 
 
+class _Submitted(NamedTuple, Generic[Result]):
+    """A task under way.
+
+    Attributes:
+        group: number of its group.
+        task: gives the result.
+        weight: as how many items it counts.
+    """
+
+    group: int
+    task: Task[Result]
+    weight: float
+
+
 def map_groups(
     items: Iterable[Item],
     starts: Callable[[Item], bool],
-    begin: Callable[[], Worker[Item, Result]],
+    begin: Callable[[Lanes], Worker[Item, Result]],
     *,
-    workers: int,
-    depth: int = MAX_DEPTH,
+    threads: int,
+    room: int = MEMORY_BYTES,
+    most_groups: int | None = None,
     weigh: Callable[[Item], float] = one_each,
 ) -> Generator[Result, None, None]:
     """Yield the results of the groups, in the order of the groups.
@@ -86,220 +93,88 @@ def map_groups(
         items: read in the caller's thread.
         starts: whether an item is the first of a group; asked once for each item, in order. The
             very first item always is.
-        begin: called in the worker's thread for each group. A worker has given a result when it
-            has got ``depth`` items.
-        workers: threads; with 1 everything runs in the caller's thread.
-        depth: most items and most results of a group that wait.
+        begin: gives the worker of a group, which submits its tasks to a lane of its own.
+        threads: that work on tasks; with 1 everything runs in the caller's thread.
+        room: most items that are under way.
+        most_groups: most groups under way, and one more; None = one more than threads.
         weigh: as how many items one item counts, at least 1.
 
     Raises:
-        Exception: what ``begin`` or its worker raised, after the results before it; what
-            ``items`` raised, at once.
+        Exception: what ``items``, ``begin``, a worker or a task raised, after the results before.
     """
-    if workers == 1:
-        yield from _in_turn(items, starts, begin)
+    if threads == 1:
+        for submitted in _submit(items, starts, begin, InTurn(), weigh):
+            for each in submitted:
+                yield each.task.result()
         return
-    with _Crew(begin, workers, depth, weigh) as crew:
-        for item in items:
-            if starts(item) or not crew.started:
-                while crew.is_full():
-                    yield from crew.take(wait=True)
-                crew.open_group()
-            while not crew.has_room():
-                yield from crew.take(wait=True)
-            crew.put(item)
-            while due := crew.take(wait=False):
-                yield from due
-        crew.close_group()
-        while crew.unfinished():
-            yield from crew.take(wait=True)
+    groups = threads + 1 if most_groups is None else most_groups
+    with Crew(threads) as crew:
+        line = _Line[Result](crew, room, groups)
+        for submitted in _submit(items, starts, begin, crew, weigh):
+            line.add(submitted)
+            while line.has_due():
+                yield line.take()
+        while line:
+            yield line.take()
 
 
-def _in_turn(
+class _Line(Generic[Result]):
+    """The tasks under way, in the order in which their results are given."""
+
+    def __init__(self, crew: Crew, room: int, most_groups: int) -> None:
+        self._crew, self._room, self._most_groups = crew, room, most_groups
+        self._tasks: deque[_Submitted[Result]] = deque()
+        self._weight = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self._tasks)
+
+    def add(self, submitted: Sequence[_Submitted[Result]]) -> None:
+        """Put tasks at the end."""
+        self._tasks.extend(submitted)
+        self._weight += sum(each.weight for each in submitted)
+
+    def has_due(self) -> bool:
+        """Whether a result comes before the next item is read; waits until one of both can be."""
+        if not self._tasks:
+            return False
+        head, last = self._tasks[0], self._tasks[-1]
+        groups = last.group - head.group + 1
+        full = self._weight >= self._room or groups > self._most_groups
+        self._crew.wait(head.task, 0 if full else MOST_OPEN)
+        return head.task.done
+
+    def take(self) -> Result:
+        """The next result; waits for it."""
+        head = self._tasks.popleft()
+        self._weight -= head.weight
+        self._crew.wait(head.task)
+        return head.task.result()
+
+
+def _submit(
     items: Iterable[Item],
     starts: Callable[[Item], bool],
-    begin: Callable[[], Worker[Item, Result]],
-) -> Iterator[Result]:
-    """All groups in the caller's thread."""
+    begin: Callable[[Lanes], Worker[Item, Result]],
+    lanes: Lanes,
+    weigh: Callable[[Item], float],
+) -> Iterator[list[_Submitted[Result]]]:
+    """Have the workers submit tasks, as items come. An error ends it, in a task of its own."""
+    group = 0
     worker: Worker[Item, Result] | None = None
-    for item in items:
-        if starts(item) or worker is None:
-            if worker is not None:
-                yield from worker.flush()
-            worker = begin()
-        yield from worker.push(item)
-    if worker is not None:
-        yield from worker.flush()
 
+    def numbered(tasks: Sequence[Task[Result]], weight: float = 1.0) -> list[_Submitted[Result]]:
+        return [_Submitted(group, task, weight) for task in tasks]
 
-class _Group(Generic[Item, Result]):
-    """Items of one group that wait, and results that wait."""
-
-    def __init__(self) -> None:
-        self.inputs: deque[Item] = deque()
-        self.weight = 0.0  # of all inputs
-        self.outputs: deque[Result] = deque()
-        self.closed = False  # no more inputs come
-        self.done = False  # no more outputs come
-        self.error: BaseException | None = None
-
-
-class _Stopped(Exception):
-    """The results are not wanted any more."""
-
-
-class _Crew(Generic[Item, Result]):
-    """The worker threads, and the groups from opening to delivery; one lock guards them all."""
-
-    def __init__(
-        self,
-        begin: Callable[[], Worker[Item, Result]],
-        workers: int,
-        depth: int,
-        weigh: Callable[[Item], float],
-    ) -> None:
-        self.started = False
-        self._begin, self._workers, self._depth, self._weigh = begin, workers, depth, weigh
-        self._change = threading.Condition()
-        self._undelivered: deque[_Group[Item, Result]] = deque()
-        self._waiting: deque[_Group[Item, Result]] = deque()
-        self._threads: list[threading.Thread] = []
-        self._stop = False
-
-    def __enter__(self) -> _Crew[Item, Result]:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        """Stop the threads after the item they are at, and wait for them."""
-        with self._change:
-            self._stop = True
-            self._change.notify_all()
-        for thread in self._threads:
-            thread.join()
-
-    # The caller's side.
-
-    def is_full(self) -> bool:
-        """Whether a result must be taken before a group may be opened."""
-        return len(self._undelivered) > self._workers
-
-    def open_group(self) -> None:
-        """End the group before and open one; starts a thread as long as workers are missing."""
-        self.close_group()
-        self.started = True
-        with self._change:
-            group: _Group[Item, Result] = _Group()
-            self._undelivered.append(group)
-            self._waiting.append(group)
-            self._change.notify_all()
-        self._current = group
-        if len(self._threads) < self._workers:
-            thread = threading.Thread(target=self._work, name="colorvid worker", daemon=True)
-            thread.start()
-            self._threads.append(thread)
-
-    def close_group(self) -> None:
-        """Tell the worker of the present group that it has all items."""
-        if self.started:
-            with self._change:
-                self._current.closed = True
-                self._change.notify_all()
-
-    def has_room(self) -> bool:
-        """Whether the present group takes an item."""
-        return self._current.done or self._current.weight < self._depth
-
-    def put(self, item: Item) -> None:
-        """Give the present group an item; a group that failed drops it."""
-        with self._change:
-            if not self._current.done:
-                self._current.inputs.append(item)
-                self._current.weight += self._weigh(item)
-                self._change.notify_all()
-
-    def unfinished(self) -> bool:
-        """Whether results are still to come."""
-        return bool(self._undelivered)
-
-    def take(self, *, wait: bool) -> list[Result]:
-        """The next result, or none: where a group ends, or if it is not ready and not waited for.
-
-        Raises:
-            Exception: what the worker raised at this place.
-        """
-        with self._change:
-            while self._undelivered:
-                head = self._undelivered[0]
-                if head.outputs:
-                    self._change.notify_all()
-                    return [head.outputs.popleft()]
-                if head.done:
-                    if head.error is not None:
-                        raise head.error
-                    self._undelivered.popleft()
-                    return []
-                if not wait:
-                    return []
-                self._change.wait()
-        return []
-
-    # The workers' side.
-
-    def _work(self) -> None:
-        """Take one group after the other until there is no more."""
-        try:
-            while True:
-                self._work_on(self._next_group())
-        except _Stopped:
-            pass
-
-    def _work_on(self, group: _Group[Item, Result]) -> None:
-        """All items of a group; an error ends it."""
-        error: BaseException | None = None
-        try:
-            worker = self._begin()
-            while item := self._next_item(group):
-                self._deliver(group, worker.push(item[0]))
-            self._deliver(group, worker.flush())
-        except _Stopped:
-            raise
-        except BaseException as failure:  # it belongs to the caller, whatever it is
-            error = failure
-        with self._change:
-            group.error, group.done = error, True
-            group.inputs.clear()
-            self._change.notify_all()
-
-    def _wait(self, ready: Callable[[], bool]) -> None:
-        """Wait until ``ready``; raises ``_Stopped`` if nobody wants results."""
-        self._change.wait_for(lambda: self._stop or ready())
-        if self._stop:
-            raise _Stopped
-
-    def _next_group(self) -> _Group[Item, Result]:
-        with self._change:
-            self._wait(lambda: bool(self._waiting))
-            return self._waiting.popleft()
-
-    def _next_item(self, group: _Group[Item, Result]) -> tuple[Item] | None:
-        """The next item of a group; None at its end."""
-        with self._change:
-            self._wait(lambda: bool(group.inputs) or group.closed)
-            if not group.inputs:
-                return None
-            self._change.notify_all()
-            item = group.inputs.popleft()
-            group.weight -= self._weigh(item)
-            return (item,)
-
-    def _deliver(self, group: _Group[Item, Result], results: Sequence[Result]) -> None:
-        for result in results:
-            with self._change:
-                self._wait(lambda: len(group.outputs) < self._depth)
-                group.outputs.append(result)
-                self._change.notify_all()
+    try:
+        for item in items:
+            if starts(item) or worker is None:
+                if worker is not None:
+                    yield numbered(worker.flush())
+                group += 1
+                worker = begin(lanes)
+            yield numbered(worker.push(item), weigh(item))
+        if worker is not None:
+            yield numbered(worker.flush())
+    except Exception as error:
+        yield numbered([Task.failed(error)])

@@ -40,7 +40,6 @@ from colorvid.native.core import core_for_encoding
 from colorvid.quality.log import FrameLog, FrameRow, open_log
 from colorvid.quality.metrics import MS_SSIM_MIN_SIDE_PX
 from colorvid.quality.scores import MeanScores, color_spec, score_frame
-from colorvid.system.cores import available_cores
 from colorvid.system.interrupts import uninterrupted
 from colorvid.system.limits import require_folder
 
@@ -389,7 +388,7 @@ def _at_constant_quality(job: _Job) -> EncodeReport:
 def _in_one_pass(job: _Job, *, unasked: bool) -> EncodeReport:
     """Keep to a rate as far as one pass can; ``unasked`` if the source allows no second one."""
     from colorvid.codec.groups import encode_planned
-    from colorvid.codec.pacing import WORKERS, Pace, Pacer
+    from colorvid.codec.pacing import MOST_GROUPS, Pace, Pacer
 
     options, info, counter = job.options, job.reader.info, FrameCounter()
     rate = float(info.rate)
@@ -405,7 +404,8 @@ def _in_one_pass(job: _Job, *, unasked: bool) -> EncodeReport:
         options.settings(),
         pacer.plan(job.model, job.reader),
         info.size,
-        threads=min(options.threads or available_cores(), WORKERS),
+        threads=options.threads,
+        most_groups=MOST_GROUPS,
         scorer=counter.counting(job.scorer()),
     )
     with closing(coded):

@@ -233,6 +233,6 @@ def _code(
     size = frames[0].size
     watch = _Watch(model.frames(size, settings.slots), fits)
     loop: ClosedLoop[Coded] = ClosedLoop(watch, settings, size)
-    for part in itertools.chain(map(loop.push, frames), (loop.flush(),)):
-        for _ in part:
-            pass
+    for steps in itertools.chain(map(loop.push, frames), (loop.flush(),)):
+        for step in steps:
+            loop.code(step)

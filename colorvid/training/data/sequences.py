@@ -148,11 +148,13 @@ def code_clip(
         settings: qualities and B frames; the clip is one group of pictures, whatever they say.
         coders: count the symbols of all frames.
     """
-    steps = TorchFrames(model, coders.__getitem__)
     whole = replace(settings, gop=max(2, len(frames)))
-    loop = ClosedLoop(steps, whole, frames[0].size)
-    for part in itertools.chain(map(loop.push, frames), (loop.flush(),)):
-        yield from (step for step in part if not step.place.is_key)
+    loop = ClosedLoop(TorchFrames(model, coders.__getitem__), whole, frames[0].size)
+    for steps in itertools.chain(map(loop.push, frames), (loop.flush(),)):
+        for step in steps:
+            coded = loop.code(step)
+            if not coded.place.is_key:
+                yield coded
 
 
 def sample_of(model: VideoModel, step: InterStep) -> Sample:
