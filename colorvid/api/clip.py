@@ -200,7 +200,7 @@ class Clip(Sequence[ClipFrame]):
 
     It has a length, can be looped over any number of times, and gives single frames by number,
     for which only their group of pictures is decoded. A slice is a clip, too; it reads the same
-    file, which is closed with the whole clip. Looping decodes groups on several threads.
+    file, which is closed with the whole clip. Looping decodes on several threads.
 
     Attributes:
         header: the stream header.

@@ -132,7 +132,7 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     work = parser.add_argument_group("work")
     work.add_argument(
         "--threads", type=whole(0), default=0, metavar="N",
-        help="most GOPs to work on at once; 0 = one for each core (default); "
+        help="most frames to work on at once; 0 = one for each core (default); "
         "the result is the same for every number",
     )  # fmt: skip
     add_device(work)

@@ -96,7 +96,7 @@ def map_groups(
         begin: gives the worker of a group, which submits its tasks to a lane of its own.
         threads: that work on tasks; with 1 everything runs in the caller's thread.
         room: most items that are under way.
-        most_groups: most groups under way, and one more; None = one more than threads.
+        most_groups: most groups under way, and one more; None = twice as many as threads.
         weigh: as how many items one item counts, at least 1.
 
     Raises:
@@ -107,7 +107,7 @@ def map_groups(
             for each in submitted:
                 yield each.task.result()
         return
-    groups = threads + 1 if most_groups is None else most_groups
+    groups = 2 * threads if most_groups is None else most_groups
     with Crew(threads) as crew:
         line = _Line[Result](crew, room, groups)
         for submitted in _submit(items, starts, begin, crew, weigh):

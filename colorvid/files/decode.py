@@ -58,7 +58,7 @@ class DecodeOptions:
     """How to decode a stream.
 
     Attributes:
-        threads: most GOPs to work on at once; 0 = one for each core.
+        threads: most frames to work on at once; 0 = one for each core.
         device: torch device; the pictures are the same on all.
         model: a model that is loaded, or the path of a model file; None = the released model that
             the stream names.

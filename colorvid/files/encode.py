@@ -109,7 +109,7 @@ class EncodeOptions:
         size: (width, height) of a raw ``.yuv`` source.
         rate: frames per second; replaces what the source states.
         convert: convert a source that is not 8-bit 4:2:0.
-        threads: most GOPs to work on at once; 0 = one for each core. Does not change the bytes.
+        threads: most frames to work on at once; 0 = one for each core. Does not change the bytes.
         device: torch device.
         model: ``default``, ``color`` (tuned for small colour differences, CIEDE2000) or the path of
             a model file.

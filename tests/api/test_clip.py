@@ -16,7 +16,8 @@ from PIL import Image
 
 import colorvid
 from colorvid.bitstream import Packet
-from colorvid.codec.decoder import Decoder
+from colorvid.codec.decoder import PacketDecoder
+from colorvid.codec.slots import Order
 from colorvid.colors import Color
 from colorvid.errors import (
     ColorvidError,
@@ -26,7 +27,7 @@ from colorvid.errors import (
     InputError,
     ModelMismatch,
 )
-from colorvid.frame import Frame
+from colorvid.native.model import Decoded
 from colorvid.quality.color import frame_to_rgb
 from colorvid.quality.scores import color_spec
 from tests import tiny
@@ -98,13 +99,13 @@ def test_only_the_group_of_a_frame_is_decoded(
 ) -> None:
     """Key frames are 0, 3 and 6; frames one after the other are decoded once."""
     decoded: list[int] = []
-    decode = Decoder.decode
+    decode = PacketDecoder.decode
 
-    def spy(self: Decoder, packet: Packet) -> Frame:
+    def spy(self: PacketDecoder, packet: Packet, order: Order) -> Decoded:
         decoded.append(packet.display_number)
-        return decode(self, packet)
+        return decode(self, packet, order)
 
-    monkeypatch.setattr(Decoder, "decode", spy)
+    monkeypatch.setattr(PacketDecoder, "decode", spy)
     clip = colorvid.open(coded.stream.read_bytes(), threads=1)
     assert len(clip) == 8 and not decoded
     clip[4]

@@ -75,7 +75,7 @@ class Plan:
         return PYTORCH in self.against and not _missing()
 
     def jobs(self, source: Path, folder: Path) -> tuple[Job, Job]:
-        """All frames, and those for PyTorch: in two groups at least, so that two workers work."""
+        """All frames, and those for PyTorch: in two groups at least, for two workers."""
         long, short = folder / "long", folder / "short"
         long.mkdir()
         short.mkdir()
@@ -118,8 +118,6 @@ def _notes(plan: Plan) -> list[str]:
     missing = _missing()
     if PYTORCH in plan.against and missing:
         notes.append(f"no comparison with PyTorch: {' and '.join(missing)} not installed")
-    if plan.frames <= plan.settings.gop:
-        notes.append("one group of pictures: a second worker has nothing to do")
     if available_cores() < max(WORKERS):
         notes.append(f"{available_cores()} core for {max(WORKERS)} workers")
     return notes
