@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -392,6 +394,51 @@ def test_codecs_in_threads_share_a_model(folder: Path) -> None:
     for thread in threads:
         thread.join()
     assert results == [wanted] * 4
+
+
+def test_threads_share_a_codec(folder: Path) -> None:
+    """B frames between the same two frames need nothing of each other."""
+    size, count = Size(200, 120), SLOTS - 2
+    codec = native_codec(model("networks in the loop", folder), size)
+    frames = moving_frames(count + 2, *size.shape)
+    links = [b_links(0, 1, 2 + number) for number in range(count)]
+    rng = np.random.default_rng(5)
+    motions = [some_motion(size, link, rng) for link in links]
+    codec.encode_key(40, 0, frames[0])
+    codec.encode_inter(40, p_links(0, 1), still(size, p_links(0, 1)), frames[-1])
+
+    def encode(number: int) -> Coded:
+        return codec.encode_inter(30, links[number], motions[number], frames[1 + number])
+
+    def products() -> float:
+        return codec.work()["prior"].multiplications
+
+    start = products()
+    wanted = [encode(number) for number in range(count)]
+    each = products() - start
+    with ThreadPoolExecutor(count) as pool:
+        for _ in range(20):
+            for got, one in zip(pool.map(encode, range(count)), wanted, strict=True):
+                assert (got.latents, got.bits) == (one.latents, one.bits)
+                assert_same(got.picture, one.picture)
+    assert products() - start == pytest.approx(21 * each) and each > 0
+
+
+def test_workspaces_are_shared_and_go_with_the_last_codec(folder: Path) -> None:
+    native = in_core("networks in the loop", folder, Level.PLAIN)
+    first, second = native_codec(native, Size(40, 24)), native_codec(native, Size(70, 90))
+    assert native.workspaces() is native.workspaces()
+    shared = weakref.ref(native.workspaces())
+    with native.workspaces().one() as a, native.workspaces().one() as b:
+        assert a != b
+    for codec, size in ((first, Size(40, 24)), (second, Size(70, 90)), (first, Size(40, 24))):
+        [frame] = moving_frames(1, *size.shape)
+        alone = native_codec(model("networks in the loop", folder), size)
+        assert codec.encode_key(30, 0, frame).latents == alone.encode_key(30, 0, frame).latents
+    del first
+    assert shared() is not None
+    del second, codec
+    assert shared() is None
 
 
 def test_work_is_counted(folder: Path) -> None:
