@@ -20,7 +20,8 @@ SCALES = (6, 11)
 """Scales of the quality offsets of B frames that are tried besides `USUAL_SCALE`."""
 
 _LEAST_GAIN = 64
-"""What is cheaper by less than one part in so many is not taken: later frames may lose more."""
+"""Shorter mini-GOPs that are cheaper by less than one part in so many are not taken: what comes
+later may lose more."""
 
 Result = TypeVar("Result")
 
@@ -93,15 +94,11 @@ def cheapest(
     while max(plan.lengths) > 1:
         plan = plan.halved()
         cost, other = run(plan, result)
-        if not _pays(cost, lowest):
+        if cost * _LEAST_GAIN >= lowest * (_LEAST_GAIN - 1):
             break
         best, lowest, result = plan, cost, other
     for scale in scales if max(best.lengths) > 1 else ():
         cost, other = run(Plan(best.lengths, scale), result)
-        if _pays(cost, lowest):
+        if cost < lowest:
             lowest, result = cost, other
     return result
-
-
-def _pays(cost: int, lowest: int) -> bool:
-    return cost * _LEAST_GAIN < lowest * (_LEAST_GAIN - 1)
