@@ -40,6 +40,8 @@ steps; without a trial it is coded where they reach the second."""
 _LEAST_WORTH = 2 << 8
 """With a trial it is coded if that is worth more, in 1/256 bit; its hyper-latents and its flag take
 some."""
+_LEAST_PRICE, _MOST_WORTH = 1e-6, 2.0**40
+"""Bits may be free: what a symbol is worth stays a number, and so do sums."""
 
 
 class Coder(Protocol):
@@ -275,8 +277,9 @@ class Branch(nn.Module):
         column = size.clamp(max=self.symbol_bits.shape[1] - 1).to(torch.int64)
         row = index.to(torch.int64) * self.symbol_bits.shape[1]
         bits = self.symbol_bits.flatten()[row + column]
-        worth = (magnitude * magnitude - left * left) / price - bits
-        return torch.floor(256 * worth + 0.5).to(torch.int64)
+        saved = (magnitude * magnitude - left * left) / price.clamp(min=_LEAST_PRICE)
+        worth = torch.floor(256 * (saved - bits) + 0.5)
+        return worth.clamp(-_MOST_WORTH, _MOST_WORTH).to(torch.int64)
 
     def forward(
         self,

@@ -96,6 +96,24 @@ def test_symbols_that_cost_more_than_they_gain_are_left_out() -> None:
     assert branch.quantise(offset, torch.full((5,), 8), torch.tensor(9.0))[2] == 3
 
 
+def test_symbols_are_worth_the_error_that_they_save_less_their_bits() -> None:
+    branch = branch_of(tiny.network(), "inter.luma")
+    bits = torch.zeros(64, 32)
+    bits[7] = torch.arange(32) * 2.0 + 1
+    branch.set_symbol_bits(bits)
+    offset, symbols = torch.tensor([0.9, -1.5, 3.0, 0.25]), torch.tensor([1.0, -1.0, 3.0, 0.0])
+    index = torch.full((4,), 7)
+    saved = [0.8, 2.0, 9.0, 0.0]
+    for price in (0.5, 2.0):
+        worth = branch.worth_of(offset, symbols, index, torch.tensor(price))
+        wanted = [s / price - 2 * abs(k) - 1 for s, k in zip(saved, symbols.tolist(), strict=True)]
+        assert worth.tolist() == pytest.approx([256 * w for w in wanted], abs=1)
+    free = branch.worth_of(
+        torch.tensor([1e9, 0.0]), torch.tensor([2047.0, 0.0]), index[:2] - 7, torch.tensor(0.0)
+    )
+    assert free.tolist() == [2**40, 0]
+
+
 def test_price_of_a_bit_is_in_squared_steps() -> None:
     branch = Branch(replace(tiny.INTRA.luma(), rate_weight=1.0, sample_weight=0.5))
     price = branch.bit_price(torch.tensor([0]), torch.full((1, 1, 1, 1), 51.0))

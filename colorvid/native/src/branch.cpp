@@ -10,6 +10,7 @@
 namespace colorvid {
 
 static const int kCosted = 32;       // magnitudes whose cost in bits the quantiser knows
+static const float kLeastPrice = 1e-6f, kMostWorth = 0x1p40f;  // bits may be free
 static const int kMostChannels = 1 << 12;
 static const int kMostBlocks = 64;   // in a row of a network
 
@@ -237,9 +238,11 @@ private:
     static int64_t worth_of(float offset, int symbol, const float* costs, float price) {
         const float magnitude = std::fabs(offset);
         const float size = static_cast<float>(std::abs(symbol)), left = magnitude - size;
-        const float saved = (magnitude * magnitude - left * left) / price;
+        const float saved =
+            (magnitude * magnitude - left * left) / std::max(price, kLeastPrice);
         const float bits = saved - costs[std::min(std::abs(symbol), kCosted - 1)];
-        return static_cast<int64_t>(std::floor(256 * bits + 0.5f));
+        return static_cast<int64_t>(
+            std::clamp(std::floor(256 * bits + 0.5f), -kMostWorth, kMostWorth));
     }
 
     void write(const SymbolTables& tables, int row, int symbol, double& bits) {
