@@ -38,6 +38,12 @@ class Parser(argparse.ArgumentParser):
         """Refuse the command line."""
         raise ConfigError(f"{message}; see {self.prog} --help")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help, of which ``head`` may have read enough."""
+        from colorvid.cli.terminal import show_to_reader
+
+        show_to_reader(message.rstrip("\n"))
+
 
 EXAMPLES = {
     "encode": (
@@ -124,7 +130,7 @@ class _Version(argparse.Action):
         """Print and leave."""
         from colorvid.cli.version import version_lines
 
-        print(*version_lines(), sep="\n")
+        parser._print_message("\n".join(version_lines()))
         parser.exit()
 
 

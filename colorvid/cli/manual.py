@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from colorvid.cli.defaults import commands_of
 from colorvid.cli.options import Command
-from colorvid.cli.terminal import Signals, show
+from colorvid.cli.terminal import Signals, show_to_reader
 from colorvid.config import PACKAGE_VERSION
 
 
@@ -20,7 +20,7 @@ def add_commands(command: Command) -> None:
 
 
 def _manual(options: Namespace, signals: Signals) -> int:
-    show("\n".join(_KINDS[options.kind](options.root)))
+    show_to_reader("\n".join(_KINDS[options.kind](options.root)))
     return 0
 
 

@@ -362,6 +362,21 @@ def test_closed_pipe_is_one_line(coded: CodedClip) -> None:
     assert "stdout: Broken pipe" in one_error_line(result.stderr)
 
 
+@pytest.mark.parametrize("arguments", ["--help", "--version", "encode --help", "manual man"])
+def test_who_has_read_enough_of_a_page_hears_no_error(arguments: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    for unbuffered in ("", "1"):
+        result = subprocess.run(
+            command(*arguments.split()),
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        )
+        assert (result.returncode, result.stderr) == (0, b"")
+    os.close(writing)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"), [("info CLV", 2), ("decode CLV -o -", 2), ("info - ", 2), ("--help", 0)]
 )
