@@ -41,8 +41,8 @@ from colorvid.system.text import plural
 
 OUT = Path(__file__).resolve().parents[1] / "docs" / "results" / "presets"
 OTHERS = {
-    "x264": ("ultrafast", "medium", "veryslow"),
-    "x265": ("ultrafast", "medium", "slower"),
+    "x264": ("veryfast", "medium", "veryslow"),
+    "x265": ("veryfast", "medium", "slower"),
     "svtav1": ("12", "8", "4"),
 }
 """Presets of the other encoders: a fast, a medium and a slow one."""
@@ -90,6 +90,8 @@ def table(points: Sequence[Point]) -> list[Row]:
 
 def plot(path: Path, rows: Sequence[Row]) -> None:
     """Speed against BD-rate, a line for each codec, a panel for each figure."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     with figure(path, 1, len(SHOWN), (4.5, 4)) as axes:
         for panel, (metric, title) in zip(axes[0], SHOWN.items(), strict=True):
             for name in distinct(row["codec"].split(" ")[0] for row in rows):
@@ -99,8 +101,12 @@ def plot(path: Path, rows: Sequence[Row]) -> None:
                 rates = [row[f"bd_{metric}"] for row in there]
                 panel.plot(speeds, rates, "o-", linewidth=2 if name == OWN else 1, label=name)
                 for row, at in zip(there, zip(speeds, rates, strict=True), strict=True):
-                    panel.annotate(row["codec"].split(" ")[1], at, fontsize=7)
+                    text = row["codec"].split(" ")[1]
+                    panel.annotate(text, at, (2, 3), textcoords="offset points", rotation=45)
             panel.set_xscale("log")
+            panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            panel.xaxis.set_major_formatter("{x:g}")
+            panel.xaxis.set_minor_formatter(NullFormatter())
             panel.set_xlabel("encoding, million luma samples a second")
             panel.set_ylabel(f"BD-rate of {title} against {MEDIUM} [%]")
         axes[0][0].legend()
