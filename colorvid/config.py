@@ -61,6 +61,23 @@ def is_whole(value: object, low: int, high: int | None = None) -> bool:
     return low <= value and (high is None or value <= high)
 
 
+def check_type(name: str, value: object, kind: type, remedy: str) -> None:
+    """Refuse an argument of another type.
+
+    Args:
+        name: of the argument.
+        value: that was given.
+        kind: that it must be.
+        remedy: how to get one, or what to use instead.
+
+    Raises:
+        ConfigError: ``value`` is of another type.
+    """
+    if not isinstance(value, kind):
+        found = type(value).__name__
+        raise ConfigError(f"{name} is of type {found}; it must be a {kind.__name__} ({remedy})")
+
+
 def lambda_of_quality(quality: Number) -> Number:
     """Weight of the unit-range squared error against bits per pixel; 40 to 16000, geometric.
 

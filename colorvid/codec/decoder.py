@@ -8,7 +8,7 @@ import time
 from colorvid.bitstream import DisplayOrder, Due, Packet
 from colorvid.bitstream.headers import MOST_REFERENCES, MOST_REORDER
 from colorvid.codec.slots import Order, Slots
-from colorvid.config import MAX_SIDE, is_whole
+from colorvid.config import MAX_SIDE, check_type, is_whole
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
 from colorvid.frame import Frame, Links, Motion, Size
 from colorvid.models.loading import Model
@@ -96,7 +96,7 @@ class Decoder:
     def __init__(
         self,
         model: Model,
-        size: Size,
+        size: tuple[int, int],
         *,
         references: int = MOST_REFERENCES,
         reorder: int = MOST_REORDER,
@@ -105,13 +105,16 @@ class Decoder:
 
         Args:
             model: as `colorvid.models.loading.load_model` gives.
-            size: of the pictures, 1..8192 luma samples to a side.
+            size: width and height of the pictures, 1..8192 luma samples.
             references: most pictures to keep, 1..16, as in the stream header.
             reorder: most packets that `push` waits for, 0..15, as in the stream header.
 
         Raises:
-            ConfigError: a value is out of its range.
+            ConfigError: a value is out of its range, or of another type.
         """
+        if not isinstance(size, tuple) or len(size) != 2:
+            raise ConfigError(f"size {size!r} is not allowed; it must be (width, height)")
+        size = Size(*size)
         for name, value, low, high in (
             ("width", size.width, 1, MAX_SIDE),
             ("height", size.height, 1, MAX_SIDE),
@@ -158,7 +161,9 @@ class Decoder:
             MissingReference: a frame that it refers to is missing.
             DamagedStream: the motion is broken.
             HashMismatch: the picture is not the one that was encoded.
+            ConfigError: this is no `Packet`.
         """
+        check_type("packet", packet, Packet, "colorvid.open and colorvid.decode read streams")
         decoded = self._packets.decode(packet, self._packets.plan(packet))
         self._bits = decoded.bits
         return decoded.picture

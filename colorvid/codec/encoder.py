@@ -11,7 +11,7 @@ from colorvid.codec.attempts import Spent, squared_error
 from colorvid.codec.lookahead import KeyFrames
 from colorvid.codec.loop import ClosedLoop, CodedStep, Step
 from colorvid.codec.settings import EncoderSettings
-from colorvid.config import QUALITIES
+from colorvid.config import QUALITIES, check_type
 from colorvid.errors import ConfigError
 from colorvid.frame import Frame, Size
 from colorvid.models.loading import Model
@@ -168,6 +168,11 @@ class Encoder:
         self._group: GroupEncoder | None = None
         self._done: dict[str, Work] = {}  # by groups before the present one
 
+    def __repr__(self) -> str:
+        """What it encodes."""
+        size = "" if self._size is None else f" {self._size}"
+        return f"<Encoder{size} quality={self.settings.quality} at frame {self._number}>"
+
     @property
     def size(self) -> Size | None:
         """Of the frames; None before the first."""
@@ -180,9 +185,10 @@ class Encoder:
         frame, at once.
 
         Raises:
-            ConfigError: the frame has another size than the frame before, or there is no native
-                core to choose motion.
+            ConfigError: this is no `Frame`, it has another size than the frame before, or there is
+                no native core to choose motion.
         """
+        check_type("frame", frame, Frame, "colorvid.Frame(y, u, v)")
         if self._size is None:
             self._size = frame.size
         if self._size != frame.size:

@@ -287,6 +287,22 @@ def test_another_size_is_refused(settings: EncoderSettings) -> None:
         encoder.push(moving_frames(1, 8, 16)[0])
 
 
+def test_arguments_of_other_types_are_refused() -> None:
+    encoder, plane = Encoder(tiny.model(), LOW_DELAY), np.zeros((8, 8), np.uint8)
+    with pytest.raises(ConfigError, match=r"frame is of type ndarray; it must be a Frame \("):
+        encoder.push(plane)  # type: ignore[arg-type]
+    assert repr(encoder) == f"<Encoder quality={LOW_DELAY.quality} at frame 0>"
+    (coded,) = encoder.push(moving_frames(1, *SIZE)[0])
+    assert repr(encoder) == f"<Encoder 50x35 quality={LOW_DELAY.quality} at frame 1>"
+    reader = Decoder(tiny.model(), (50, 35))
+    assert reader.size == Size(50, 35)
+    with pytest.raises(ConfigError, match=r"packet is of type bytes; it must be a Packet \("):
+        reader.push(b"")  # type: ignore[arg-type]
+    assert reader.push(coded.packet)[0] == coded.picture
+    with pytest.raises(ConfigError, match=r"size 50 is not allowed; it must be \(width, height\)"):
+        Decoder(tiny.model(), 50)  # type: ignore[arg-type]
+
+
 def test_encoding_without_the_core_is_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch, clip: list[CodedFrame]
 ) -> None:
