@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from colorvid.codec.crew import Crew, InTurn, Lanes, Task
 from colorvid.system.cores import available_cores
@@ -60,7 +61,8 @@ def one_each(item: object) -> float:
     return 1.0
 
 
-class _Submitted(NamedTuple, Generic[Result]):
+@dataclass(frozen=True, slots=True)
+class _Submitted(Generic[Result]):
     """A task under way.
 
     Attributes:
