@@ -95,7 +95,8 @@ def with_packets_changed(data: bytes, byte: int) -> bytes:
     for packet in reader:
         assert isinstance(packet, Packet)
         latents = bytearray(packet.latents)
-        latents[byte] ^= 255
+        if latents:
+            latents[min(byte, len(latents) - 1)] ^= 255
         writer.write_packet(replace(packet, latents=bytes(latents)))
     writer.finish()
     return file.getvalue()
@@ -114,7 +115,7 @@ def test_shares_of_damaged_streams(
 ) -> None:
     """What is left is shared, and damage is told as without ``--shares``."""
     data, frames = coded.stream.read_bytes(), colorvid.probe(coded.stream).frames
-    payloads = [frame.offset + 30 for frame in frames]
+    payloads = [frame.offset + frame.packet_bytes - 1 for frame in frames]
     keys = [place for place, frame in zip(payloads, frames, strict=True) if frame.is_key]
     for name, damaged, decodable in (
         ("a group lost", with_bytes_flipped(data, keys[:1]), True),

@@ -130,7 +130,7 @@ def test_progress_counts_each_pass_anew(source: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"bitrate": 1000}, r"bitrate=1000 is out of reach; the nearest is [\d.]+ kbit/s, with "
+        ({"bitrate": 100}, r"bitrate=100 is out of reach; the nearest is [\d.]+ kbit/s, with "
          "quality 0, the lowest"),
         ({"target_size": 10**7}, r"the nearest is [\d.]+ kB, with quality 63, the highest"),
         ({"target_psnr": 99.0}, r"the nearest is \d\d\.\d\d dB, with quality 63, the highest"),

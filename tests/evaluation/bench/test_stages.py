@@ -69,7 +69,7 @@ def test_b_frames_count_where_they_are_coded(coded: CodedClip, tmp_path: Path) -
     products = [row["prior"].multiplications for row in encoding]
     # Frames 1 and 2 wait for the P frame 3; the last one, 5, is coded at the end.
     assert [count > 0 for count in products] == [True, False, False, True, True, True]
-    assert all(row["prior"].multiplications > 0 for row in decoding)
+    assert decoding[0]["prior"].multiplications > 0  # of others nothing may be coded
     assert sum(products) > sum(row["prior"].multiplications for row in decoding)
     assert len(read_clip(job.decoded)) == 6
 
