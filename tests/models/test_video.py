@@ -72,7 +72,7 @@ def test_untrained_networks_are_a_closed_loop_without_decay() -> None:
             for s, f in zip(states, frames, strict=True)
         ]
         assert np.mean(values[-8:]) > np.mean(values[1:4]) - 2.0, f"{plane}: {values}"
-        assert np.mean(values[-8:]) > np.mean(values[24:32]) - 0.3, f"{plane}: {values}"
+        assert np.mean(values[-8:]) > np.mean(values[24:32]) - 0.5, f"{plane}: {values}"
         assert min(values[1:]) > 33
 
 
@@ -93,7 +93,11 @@ def test_the_untrained_codec_is_the_dead_zone_transform() -> None:
     coefficients = luma.transform.analyse(source - predicted).float() / 8
     step = luma.gains.table[QUALITY][None, :, None, None] / 64
     level = coefficients.sign() * torch.floor(coefficients.abs() / step + ROUNDING)
-    assert torch.equal(states[1].luma, level.clamp(-2047, 2047) + 0.0)
+    # Areas that are not worth their bits are left out.
+    coded = luma.occupied(states[1].luma != 0).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    assert 0.5 < float((level != 0)[:, :, coded[0, 0, :10, :12]].float().sum() / (level != 0).sum())
+    level = torch.where(coded[:, :, :10, :12], level.clamp(-2047, 2047), 0.0)
+    assert torch.equal(states[1].luma, level + 0.0)
     assert 0 < float((level != 0).float().mean()) < 0.2
     change = luma.transform.basis.T @ (level * step).flatten(2)[0]
     change = torch.nn.functional.pixel_shuffle(change.reshape(1, 64, 10, 12), 8)[0, 0]

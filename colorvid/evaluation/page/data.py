@@ -17,7 +17,7 @@ from colorvid.evaluation.score.pictures import SCALE_DE, heat_map
 
 BITS = "bits"
 """Column of the bits of a frame."""
-MOST_ROWS = 40_000
+MOST_ROWS = 39_000
 """Frames whose figures a page has; of longer videos it has every second, every third, ..."""
 _HEAT_STEPS = 11
 

@@ -107,7 +107,8 @@ def test_frames_decode_as_in_the_closed_loop(square: SequenceStore) -> None:
         before = Decoded(*decoded, output.luma.symbols, output.chroma.symbols)
         wanted = decoded_before(after)
         for got, stored in zip(vars_of(before), vars_of(wanted), strict=True):
-            assert (got - stored).abs().mean() < max(0.02 * stored.abs().mean(), 0.005)
+            # Training codes the areas too that the encoder finds not worth their bits.
+            assert (got - stored).abs().mean() < max(0.05 * stored.abs().mean(), 0.01)
     assert before.luma.abs().sum() > 10
 
 
