@@ -372,12 +372,13 @@ class RansReader:
     """The symbols of one frame."""
 
     def __init__(self, data: bytes) -> None:
-        """Start at the first byte."""
-        self.data, self.at = data, 8
-        self.x = int.from_bytes(data[:8], "little")
+        """Start with the state."""
+        self.data = data
+        self.at = len(data) if len(data) <= 8 else 5 + (len(data) - 5) % 4
+        self.x = int.from_bytes(data[: self.at], "little")
 
     def _refill(self) -> None:
-        if self.x < 2**31:
+        if self.x < 2**31 and self.at < len(self.data):
             word = int.from_bytes(self.data[self.at : self.at + 4], "little")
             self.x, self.at = self.x << 32 | word, self.at + 4
 

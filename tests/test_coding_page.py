@@ -210,12 +210,12 @@ def test_symbols() -> None:
     for number, row in enumerate(v["tables"]):
         cdf[number, : len(row)] = row
     tables = Tables(cdf, np.array([len(row) for row in v["tables"]], np.int32))
-    book, pairs = CodeBook(tables, tables), np.array(v["symbols"], np.int32)
+    pairs = np.array(v["symbols"], np.int32)
     writer = SymbolWriter()
-    writer.write(book, tables, pairs[:, 1], pairs[:, 0])
+    writer.write(tables, pairs[:, 1], pairs[:, 0])
     data = writer.finish()
     assert data.hex() == v["bytes"]
-    read = SymbolReader(data, len(pairs)).read(book, tables, pairs[:, 0])
+    read = SymbolReader(data).read(tables, pairs[:, 0])
     assert read.tolist() == pairs[:, 1].tolist()
     reader = second.RansReader(data)
     assert [[t, reader.symbol(v["tables"][t])] for t, _ in v["symbols"]] == v["symbols"]
@@ -224,7 +224,7 @@ def test_symbols() -> None:
 def read_flags(data: bytes, grid: tuple[int, int]) -> list[list[int]]:
     """Flags at the start of a stream, which both decoders must see alike."""
     tables = loaded("tiny").books["inter.luma"]
-    ours = SymbolReader(data, 4000).branch(tables).flags(None, grid).int().tolist()
+    ours = SymbolReader(data).branch(tables).flags(None, grid).int().tolist()
     assert second.flags_of(second.RansReader(data), *grid).tolist() == ours
     return ours  # type: ignore[no-any-return]
 
@@ -251,7 +251,7 @@ def test_the_second_decoder_reads_any_flags() -> None:
     assert tables == set(range(8))
     writer = SymbolWriter()  # symbols that no encoder of ours writes
     symbols, rows = np.array([-11, 2, 0, -1, -40], np.int32), np.array([0, 9, 9, 9, 9], np.int32)
-    writer.write(book, FLAG_TABLES, symbols, rows)
+    writer.write(FLAG_TABLES, symbols, rows)
     assert read_flags(writer.finish(), (1, 4)) == [[1, 0, 1, 1]]
 
 
@@ -367,7 +367,7 @@ def test_model() -> None:
     assert read.identity == ours.identity == bytes.fromhex(v["identity"])
     gains = ours.network.inter.luma.gains.table[[0, 44, 63], 0]
     assert gains.tolist() == v["gains"]
-    assert ours.books["inter.luma"].latents.rows()[2] == v["row"]
+    assert ours.books["inter.luma"].latents.rows[2] == v["row"]
     assert read.rows["inter.luma.latents"][2] == v["row"]
 
 

@@ -1,7 +1,7 @@
-"""The native core as the coder of PyTorch's path, where compressai's cannot be installed.
+"""The native core as the coder of PyTorch's path.
 
-Both write and read the same streams. The core codes a whole stream at once, so a writer keeps the
-symbols until the end, and a reader begins at the start each time: a frame has few parts.
+It codes a whole stream at once, so a writer keeps the symbols until the end, and a reader begins at
+the start each time: a frame has few parts.
 """
 
 from __future__ import annotations

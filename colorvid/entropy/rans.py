@@ -1,21 +1,15 @@
-"""Writing and reading symbols for PyTorch's path, with compressai's rANS coder.
-
-Where compressai is not installed, the native core takes its place: the streams are the same.
+"""Writing and reading symbols for PyTorch's path: the reference of the entropy coder.
 
 `SymbolWriter` and `SymbolReader` have the same two methods, so one traversal of a model serves
 both directions. All symbols of a frame share one rANS stream: no symbols, no bytes; a frame whose
-symbols are all zero is the empty stream.
+symbols are all zero is the empty stream. Where the native core is there it codes, which is much
+faster; the streams are the same.
 """
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import time
-from functools import lru_cache
-from pathlib import Path
-from types import ModuleType
-from typing import Any
+from bisect import bisect_right
 
 import numpy as np
 import torch
@@ -25,76 +19,109 @@ from torch import Tensor
 from colorvid.entropy.core_rans import CoreReader, CoreWriter
 from colorvid.entropy.flags import TABLES as FLAG_TABLES
 from colorvid.entropy.flags import code_flags
-from colorvid.entropy.tables import MAX_SYMBOL, TOTAL, Tables
-from colorvid.errors import ConfigError
-from colorvid.native.core import Core, core, describe
-from colorvid.system.packages import install_hint
+from colorvid.entropy.tables import MAX_SYMBOL, PRECISION, Tables
+from colorvid.native.core import core
 
-_FEWEST = 4
-"""compressai's encoder has room for one word a symbol; with fewer symbols it would overrun."""
+_LOWEST = 1 << 31
+"""Below this the decoder takes the next word, as long as there is one."""
+_WORD = 32
+_NIBBLE = 4
+_MOST_NIBBLES = 3
+"""Of the value of an escape, as `MAX_SYMBOL` limits it; what comes above means only that it is larger."""
 
 
-def _slack(stream: int, symbols: int) -> int:
-    """Zero bytes to put behind a stream, so that no damaged stream makes the coder overrun.
+class PlainWriter:
+    """Writes the symbols of one stream, in Python; see ``docs/coding.md``, "rANS decoder".
 
-    compressai's coder does not look where the stream ends. A symbol takes at most one word of four
-    bytes. An escape counts the nibbles of its value in nibbles of up to 15, so half a byte of
-    stream can ask for 15 nibbles: at most 15 bytes for each byte of the stream. Behind the stream
-    are zeros, which end every count; the 63 bits of state left there can start few escapes, of
-    at most 74 bytes each, and the last term is room for more than they can start.
+    After J. Duda, "Asymmetric numeral systems" (arXiv 1311.2540): the decoder walks from the first
+    symbol to the last, so the encoder walks back, from a state of 0.
     """
-    return 16 * stream + 4 * symbols + 4096
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._steps: list[tuple[int, int, int]] = []  # start, share, and the bits of their whole
+
+    def write(self, tables: Tables, symbols: NDArray[np.int32], index: NDArray[np.int32]) -> None:
+        """Append symbols within +-2047, each with a table of ``tables``."""
+        for symbol, row in zip(symbols.tolist(), index.tolist(), strict=True):
+            cdf = tables.rows[row]
+            escape = len(cdf) - 2
+            value = symbol + (escape - 1) // 2
+            place = value if 0 <= value < escape else escape
+            self._steps.append((cdf[place], cdf[place + 1] - cdf[place], PRECISION))
+            if place == escape:
+                self._escape(-2 * value - 1 if value < 0 else 2 * (value - escape))
+
+    def _escape(self, raw: int) -> None:
+        """Append how many nibbles a value has, and these, the lowest first."""
+        count = -(-raw.bit_length() // _NIBBLE)
+        for nibble in (count, *(raw >> _NIBBLE * i & 15 for i in range(count))):
+            self._steps.append((nibble, 1, _NIBBLE))
+
+    def finish(self) -> bytes:
+        """The stream; there must be a symbol."""
+        state, words = 0, []
+        for start, share, bits in reversed(self._steps):
+            if state >= share * (_LOWEST << _WORD - bits):
+                words.append((state & (1 << _WORD) - 1).to_bytes(4, "little"))
+                state >>= _WORD
+            state = (state // share << bits) + state % share + start
+        size = max(5 if words else 1, -(-state.bit_length() // 8))
+        return state.to_bytes(size, "little") + b"".join(reversed(words))
 
 
-@lru_cache(maxsize=1)
-def _ans() -> Any:
-    """compressai's coder alone, as importing all of compressai takes seconds; None without it."""
-    package = importlib.util.find_spec("compressai")
-    for folder in (package.submodule_search_locations or []) if package else []:
-        for suffix in importlib.machinery.EXTENSION_SUFFIXES:
-            path = Path(folder) / f"ans{suffix}"
-            if path.exists():
-                return _load(path)
-    return None
+class PlainReader:
+    """Reads the symbols of one stream, whatever its bytes are, in Python."""
 
+    def __init__(self, data: bytes) -> None:
+        """Begin with the first symbol of ``data``."""
+        size = len(data) if len(data) <= 8 else 5 + (len(data) - 5) % 4
+        self._state = int.from_bytes(data[:size], "little")
+        self._words: list[int] = np.frombuffer(data[size:], "<u4")[::-1].tolist()
 
-def _core() -> Core:
-    """The native core, in the place of compressai.
+    def read(self, tables: Tables, index: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The next symbols within +-2047; each with a table of ``tables``."""
+        return np.array([self._symbol(tables.rows[row]) for row in index.tolist()], np.int32)
 
-    Raises:
-        ConfigError: it is not there either, or switched off.
-    """
-    found = core()
-    if found is None:
-        raise ConfigError(
-            f"PyTorch's path needs compressai's rANS coder or the native core; compressai is "
-            f"missing, {describe()}; {install_hint('compressai')}"
-        )
-    return found
+    def _symbol(self, cdf: list[int]) -> int:
+        place = bisect_right(cdf, self._state % (1 << PRECISION)) - 1
+        self._take(cdf[place], cdf[place + 1] - cdf[place], PRECISION)
+        escape = len(cdf) - 2
+        if place == escape:
+            place = self._escaped(escape)
+        return min(max(place - (escape - 1) // 2, -MAX_SYMBOL), MAX_SYMBOL)
 
+    def _escaped(self, escape: int) -> int:
+        """The value behind an escape; damaged bytes may ask for more nibbles than there can be."""
+        count = part = self._nibble()
+        while part == 15:
+            part = self._nibble()
+            count += part
+        raw, number = 0, 0
+        while number < count and (self._state or self._words):  # behind the end are zeros
+            nibble = self._nibble()
+            raw |= nibble << _NIBBLE * min(number, _MOST_NIBBLES)
+            number += 1
+        return -(raw >> 1) - 1 if raw % 2 else (raw >> 1) + escape
 
-def _load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("compressai.ans", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    def _nibble(self) -> int:
+        nibble = self._state % 16
+        self._take(nibble, 1, _NIBBLE)
+        return nibble
+
+    def _take(self, start: int, share: int, bits: int) -> None:
+        """Undo what the encoder did with a symbol."""
+        self._state = share * (self._state >> bits) + self._state % (1 << bits) - start
+        if self._state < _LOWEST and self._words:
+            self._state = self._state << _WORD | self._words.pop()
 
 
 class CodeBook:
-    """Tables of one branch as the coder takes them: hyper-latents by channel, latents by scale."""
+    """Tables of one branch: hyper-latents by channel, latents by scale."""
 
     def __init__(self, hyper: Tables, latents: Tables) -> None:
-        """Convert the tables once."""
+        """Keep both."""
         self.hyper, self.latents = hyper, latents
-        self.lists = {
-            id(t): (t.rows(), t.sizes.tolist(), (-t.reach).tolist())
-            for t in (hyper, latents, FLAG_TABLES)
-        }
-
-    def lists_of(self, tables: Tables) -> tuple[list[list[int]], list[int], list[int]]:
-        """Rows, sizes and offsets of ``tables``: one of this book's two sets, or of flags."""
-        return self.lists[id(tables)]
 
 
 def _integers(values: Tensor) -> NDArray[np.int32]:
@@ -117,45 +144,22 @@ class SymbolWriter:
 
     def __init__(self) -> None:
         """Start empty."""
-        ans = _ans()
-        self._encoder: Any = ans and ans.BufferedRansEncoder()
-        self._core = CoreWriter(_core()) if ans is None else None
+        native = core()
+        self._coder = PlainWriter() if native is None else CoreWriter(native)
         self.any = False
-        self._count = 0
 
     def branch(self, book: CodeBook) -> BranchWriter:
         """A coder that writes with the tables of ``book``."""
         return BranchWriter(self, book)
 
-    def write(
-        self,
-        book: CodeBook,
-        tables: Tables,
-        symbols: NDArray[np.int32],
-        index: NDArray[np.int32],
-    ) -> None:
+    def write(self, tables: Tables, symbols: NDArray[np.int32], index: NDArray[np.int32]) -> None:
         """Append symbols, each with a table of ``tables``."""
-        if self._core is not None:
-            self._core.write(tables, symbols, index)
-        else:
-            rows, sizes, offsets = book.lists_of(tables)
-            self._encoder.encode_with_indexes(
-                symbols.tolist(), index.tolist(), rows, sizes, offsets
-            )
+        self._coder.write(tables, symbols, index)
         self.any = self.any or bool(symbols.any())
-        self._count += len(symbols)
 
     def finish(self) -> bytes:
         """The stream; empty if every symbol is zero."""
-        if not self.any:
-            return b""
-        if self._core is not None:
-            return self._core.finish()
-        if self._count < _FEWEST:
-            zeros = [0] * _FEWEST
-            self._encoder.encode_with_indexes(zeros, zeros, [[0, TOTAL - 1, TOTAL]], [3], [0])
-        data: bytes = self._encoder.flush()
-        return data
+        return self._coder.finish() if self.any else b""
 
 
 class BranchWriter:
@@ -201,7 +205,7 @@ class BranchWriter:
     def _write(self, tables: Tables, values: NDArray[np.int32], index: NDArray[np.int32]) -> float:
         """Write and return the information, in bits."""
         start = time.perf_counter()
-        self._writer.write(self._book, tables, values, index)
+        self._writer.write(tables, values, index)
         bits = tables.bits(values, index)
         self.seconds += time.perf_counter() - start
         return bits
@@ -210,28 +214,21 @@ class BranchWriter:
 class SymbolReader:
     """Reads the symbols of one frame in the order in which they were written."""
 
-    def __init__(self, data: bytes, most_symbols: int) -> None:
-        """Read ``data``; a frame holds ``most_symbols`` symbols at the most."""
-        ans = _ans()
-        self._decoder: Any = ans and ans.RansDecoder()
-        self._core = CoreReader(_core(), data) if ans is None else None
+    def __init__(self, data: bytes) -> None:
+        """Begin with the first symbol of ``data``."""
+        native = core()
+        self._coder = PlainReader(data) if native is None else CoreReader(native, data)
         self._empty = not data
-        if data and self._core is None:
-            self._decoder.set_stream(data + bytes(_slack(len(data), most_symbols)))
 
     def branch(self, book: CodeBook) -> BranchReader:
         """A coder that reads with the tables of ``book``."""
         return BranchReader(self, book)
 
-    def read(self, book: CodeBook, tables: Tables, index: NDArray[np.int32]) -> NDArray[np.int32]:
+    def read(self, tables: Tables, index: NDArray[np.int32]) -> NDArray[np.int32]:
         """The next symbols, one with each table of ``index``."""
         if self._empty or not len(index):
             return np.zeros(len(index), np.int32)
-        if self._core is not None:
-            return self._core.read(tables, index)
-        rows, sizes, offsets = book.lists_of(tables)
-        symbols = self._decoder.decode_stream(index.tolist(), rows, sizes, offsets)
-        return np.asarray(symbols, np.int64).clip(-MAX_SYMBOL, MAX_SYMBOL).astype(np.int32)
+        return self._coder.read(tables, index)
 
 
 class BranchReader:
@@ -269,6 +266,6 @@ class BranchReader:
 
     def _read(self, tables: Tables, index: NDArray[np.int32]) -> NDArray[np.int32]:
         start = time.perf_counter()
-        values = self._reader.read(self._book, tables, index)
+        values = self._reader.read(tables, index)
         self.seconds += time.perf_counter() - start
         return values

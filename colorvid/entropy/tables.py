@@ -1,13 +1,13 @@
 """Integer frequency tables: made once at export, stored in the model file, never recomputed.
 
 A table is a cumulative distribution over ``-reach..reach`` plus one escape symbol, scaled to
-2^16, every frequency at least 1: what compressai's rANS coder takes.
+2^16, every frequency at least 1.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -60,8 +60,9 @@ class Tables:
         """Largest magnitude of each table without an escape, ``(N,)``."""
         return (self.sizes - 3) // 2
 
+    @cached_property
     def rows(self) -> list[list[int]]:
-        """The tables as the coder takes them."""
+        """The tables as lists of their own lengths."""
         return [row[:size].tolist() for row, size in zip(self.cdf, self.sizes, strict=True)]
 
     def costs(self, count: int) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from colorvid.entropy.rans import CodeBook, SymbolReader
+from colorvid.entropy.rans import SymbolReader
 from colorvid.entropy.tables import Tables
 from colorvid.errors import ColorvidError, HashMismatch
 from colorvid.exact.guard import exact_torch, prove
@@ -143,10 +143,8 @@ def _arithmetic(device: str) -> Iterator[str]:
 
 def _symbols() -> list[int]:
     """What the rANS decoder makes of `RANS_WORDS`."""
-    tables = Tables(CDF, SIZES)
-    book = CodeBook(tables, tables)
-    reader = SymbolReader(bytes.fromhex(RANS_WORDS), len(INDEX))
-    values: list[int] = reader.read(book, tables, INDEX).tolist()
+    reader = SymbolReader(bytes.fromhex(RANS_WORDS))
+    values: list[int] = reader.read(Tables(CDF, SIZES), INDEX).tolist()
     return values
 
 

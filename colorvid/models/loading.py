@@ -231,13 +231,10 @@ def model_on(device: str, name: str, carrier: torch.dtype | None = None) -> Mode
 
 
 def _warm_up(model: Model) -> None:
-    """Prove PyTorch's arithmetic and load its range coder: here, once, not in several threads."""
-    from colorvid.entropy.rans import SymbolWriter
+    """Prove PyTorch's arithmetic: here, once, not in several threads."""
     from colorvid.exact.guard import prove
 
     prove(str(model.network.device), model.network.carrier)
-    with uninterrupted():
-        SymbolWriter()
 
 
 def model_for(model_id: bytes, device: str, name: str | None) -> Model:

@@ -150,8 +150,7 @@ class TorchCodec:
         code: Callable[[], tuple[tuple[AnyBranchCoder, AnyBranchCoder], State]],
     ) -> Decoded:
         start = time.perf_counter()
-        most = 2 * padded(self._size.height) * padded(self._size.width)
-        self._symbols = SymbolReader(latents, most)
+        self._symbols = SymbolReader(latents)
         with exact_torch():
             coders, state = code()
         self._count(start, coders)

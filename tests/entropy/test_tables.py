@@ -34,7 +34,7 @@ def test_golden_frequencies(pmf: list[float], cdf: list[int]) -> None:
 
 def test_golden_tables() -> None:
     tables = tables_of([np.array([1.0, 2, 1]), np.array([1.0, 4, 10, 4, 1]), np.array([1.0])])
-    assert tables.rows() == [
+    assert tables.rows == [
         [0, 16384, 49151, 65535, 65536],
         [0, 3278, 16385, 49151, 62258, 65535, 65536],
         [0, 65535, 65536],

@@ -91,7 +91,7 @@ def test_loading_gives_what_was_saved(tmp_path: Path, intra: IntraConfig) -> Non
         [coded] = Encoder(loaded, EncoderSettings(quality=quality)).push(frame)
         assert Decoder(loaded, Size(64, 48)).decode(coded.packet).crc32() == coded.picture.crc32()
     book, saved = loaded.pair("inter")[1], tables["inter.chroma"]
-    assert book.latents.rows() == saved[1].rows() and book.hyper.rows() == saved[0].rows()
+    assert book.latents.rows == saved[1].rows and book.hyper.rows == saved[0].rows
 
 
 def test_the_decoder_has_no_float_weights(path: Path) -> None:

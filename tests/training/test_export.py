@@ -177,7 +177,7 @@ def test_latent_tables_follow_the_family(means: bool) -> None:
     assert (np.diff(tables.reach) >= 0).all() and tables.reach[-1] <= 255
     index = 30
     deviation = float(scale_of(torch.tensor(float(index))))
-    row = np.diff(tables.rows()[index][:-1]) / 65536
+    row = np.diff(tables.rows[index][:-1]) / 65536
     values = np.arange(len(row)) - len(row) // 2
     assert (row * values**2).sum() == pytest.approx(deviation**2 + 1 / 12, rel=0.03)
     kurtosis = (row * values**4).sum() / (row * values**2).sum() ** 2
@@ -193,7 +193,7 @@ def test_counted_symbols_move_the_tables() -> None:
     for symbol in (-3, 3):
         assert counted.bits(np.full(1, symbol, np.int32), index) == pytest.approx(1, abs=0.02)
     assert counted.bits(np.zeros(1, np.int32), index) > plain.bits(np.zeros(1, np.int32), index)
-    assert counted.rows()[21] == plain.rows()[21]
+    assert counted.rows[21] == plain.rows[21]
 
 
 def test_symbols_are_counted_by_index_and_magnitude() -> None:

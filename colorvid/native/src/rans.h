@@ -1,5 +1,6 @@
-// The entropy coder of hyper-latents and latents: docs/coding.md, "rANS decoder"; the streams are
-// those of compressai's coder (J. Duda, "Asymmetric numeral systems", arXiv 1311.2540).
+// The entropy coder of hyper-latents and latents: docs/coding.md, "rANS decoder" (J. Duda, "Asymmetric
+// numeral systems", arXiv 1311.2540). The encoder begins at state 0, so that few symbols take few
+// bytes; the decoder also reads what compressai's coder writes, which begins at 2^31.
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
@@ -84,16 +85,16 @@ private:
 
 class SymbolDecoder {
 public:
-    SymbolDecoder(const uint8_t* data, size_t size) : data_(data), size_(size), empty_(size == 0) {
-        const uint64_t low = word();
-        state_ = low | uint64_t{word()} << 32;
+    SymbolDecoder(const uint8_t* data, size_t size)
+        : data_(data), size_(size), at_(state_bytes(size)), empty_(size == 0) {
+        for (size_t i = 0; i < at_; ++i) state_ |= uint64_t{data[i]} << (8 * i);
     }
 
     // Whether every symbol is 0, as nothing was written.
     bool empty() const { return empty_; }
 
     // Information of what was read, in bits; differences count.
-    double bits() const { return 8.0 * static_cast<double>(at_) - std::log2(double(state_)); }
+    double bits() const { return 8.0 * static_cast<double>(at_) - std::log2(static_cast<double>(state_) + 1); }
 
     // The next symbol, within +-2047 whatever the bytes are.
     int read(const SymbolTables& tables, int row) {
@@ -133,19 +134,19 @@ private:
         return value;
     }
 
+    // Behind the last word the state goes down to where the encoder began.
     void refill() {
-        if (state_ < kLowest) state_ = state_ << 32 | word();
+        if (state_ >= kLowest || at_ == size_) return;
+        uint32_t word = 0;
+        for (int i = 0; i < 4; ++i) word |= uint32_t{data_[at_++]} << (8 * i);
+        state_ = state_ << 32 | word;
     }
 
-    // Bytes behind the end count as 0.
-    uint32_t word() {
-        uint32_t value = 0;
-        for (int i = 0; i < 4 && at_ < size_; ++i) value |= uint32_t{data_[at_++]} << (8 * i);
-        return value;
-    }
+    // The first bytes are the state: 8 at most, and so many that whole words follow.
+    static size_t state_bytes(size_t size) { return size <= 8 ? size : 5 + (size - 5) % 4; }
 
     const uint8_t* data_;
-    size_t size_, at_ = 0;
+    size_t size_, at_;
     bool empty_;
     uint64_t state_ = 0;
 };
@@ -156,7 +157,6 @@ public:
     void clear() {
         steps_.clear();
         any_ = false;
-        count_ = 0;
     }
 
     // Adds a symbol within +-2047 and returns its information in bits.
@@ -168,17 +168,14 @@ public:
         push(tables.start(row, place), tables.share(row, place));
         if (!inside) push_escaped(value < 0 ? -2 * value - 1 : 2 * (value - escape));
         any_ = any_ || symbol != 0;
-        ++count_;
     }
 
     // The bytes; none if every symbol was 0. They stay until the next call.
     const std::vector<uint8_t>& finish() {
         bytes_.clear();
         if (!any_) return bytes_;
-        // compressai's coder was fed so, lest it had no room; the format keeps the bytes.
-        for (int i = count_; count_ < kFewest && i < count_ + kFewest; ++i) push(0, 0xffff);
         words_.clear();
-        uint64_t state = kLowest;
+        uint64_t state = 0;
         for (size_t i = steps_.size(); i-- > 0;) {
             const Step step = steps_[i];
             const uint64_t part = step.share ? step.share : uint64_t{1} << (kPrecision - 4);
@@ -189,15 +186,16 @@ public:
             state = step.share ? (state / part << kPrecision) + state % part + step.start
                                : state << 4 | step.start;
         }
-        put(static_cast<uint32_t>(state));
-        put(static_cast<uint32_t>(state >> 32));
+        // With words behind it the state is 2^31 or more, and takes five bytes or more.
+        const int least = words_.empty() ? 1 : 5;
+        for (int i = 0; i < least || state; ++i, state >>= 8) {
+            bytes_.push_back(static_cast<uint8_t>(state));
+        }
         for (size_t i = words_.size(); i-- > 0;) put(words_[i]);
         return bytes_;
     }
 
 private:
-    static constexpr int kFewest = 4;
-
     // Of a distribution; or four plain bits, where `share` is 0.
     struct Step {
         uint16_t start, share;
@@ -223,7 +221,6 @@ private:
     std::vector<uint32_t> words_;
     std::vector<uint8_t> bytes_;
     bool any_ = false;
-    int count_ = 0;
 };
 
 }  // namespace colorvid
