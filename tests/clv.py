@@ -33,8 +33,8 @@ def packet(number: int, **changes: Any) -> Packet:
     )[number % 3]
     values: dict[str, Any] = dict(
         **place, quality=10 + number, frame_number=number,
-        frame_crc=0x01020304 * number, motion=b"" if key else b"mv",
-        latents=b"latent" + b"s" * number,
+        frame_crc=0x0102 * number % 65536, motion=b"" if key else b"mv",
+        latents=b"ten latent" + b"s" * number,
     )  # fmt: skip
     return Packet(**{**values, **changes})
 

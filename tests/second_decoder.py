@@ -484,7 +484,7 @@ class SecondDecoder:
         if packet.frame_type == 0:
             self.buffer.clear()
         frame = self._key(packet) if packet.frame_type == 0 else self._inter(packet)
-        if zlib.crc32(b"".join(p.tobytes() for p in frame.picture)) != packet.frame_crc:
+        if zlib.crc32(b"".join(p.tobytes() for p in frame.picture)) % 65536 != packet.frame_crc:
             raise Refused("CRC-32 of the picture")
         if packet.frame_type != 3:
             self.buffer[packet.frame_number + packet.shift] = frame

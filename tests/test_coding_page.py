@@ -26,7 +26,7 @@ from colorvid.codec.structure import Place
 from colorvid.entropy.binary import BinaryEncoder, new_states
 from colorvid.entropy.flags import TABLES as FLAG_TABLES
 from colorvid.entropy.flags import class_of
-from colorvid.entropy.rans import CodeBook, SymbolReader, SymbolWriter
+from colorvid.entropy.rans import SymbolReader, SymbolWriter
 from colorvid.entropy.tables import Tables
 from colorvid.errors import DamagedStream
 from colorvid.exact.arithmetic import ExactArithmetic

@@ -19,6 +19,7 @@ Kind = Literal["u2", "u3", "u4", "u5", "u6", "u8", "u16", "u32", "u64", "varint"
 Value = int | bytes
 Buffer = bytes | bytearray | memoryview
 
+U16_MAX = 2**16 - 1
 U32_MAX = 2**32 - 1
 _BITS: Mapping[str, int] = {"u2": 2, "u3": 3, "u4": 4, "u5": 5, "u6": 6}
 _SIZES: Mapping[str, int] = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from colorvid.bitstream.fields import (
+    U16_MAX,
     U32_MAX,
     Buffer,
     Field,
@@ -28,7 +29,16 @@ LEAST_SHIFT, MOST_SHIFT = -8, 16
 MOST_LEVEL = 7
 MOST_DISTANCE = 16
 SECTIONS = ("motion", "latents")
-_CRC_START = 6  # the packet CRC covers everything behind itself
+_CRC_START = 4  # the packet CRC covers everything behind itself
+
+
+def short_crc(crc: int) -> int:
+    """The half of a CRC-32 that packets keep, 0..65535.
+
+    A packet has two of them, of its bytes and of its picture, so that damage passes both once in
+    2^32. Frames of small pictures have few bytes more than their header.
+    """
+    return crc & U16_MAX
 
 
 class FrameType(IntEnum):
@@ -107,7 +117,9 @@ class PacketHeader(Ordered):
     future: int = bits(
         "u4", "frames to the later reference; stored less 1", 1, MOST_DISTANCE, bit=4, bias=-1
     )
-    frame_crc: int = item("u32", "CRC-32 of the decoded rows of Y, U and V")
+    frame_crc: int = item(
+        "u16", "low half of the CRC-32 of the decoded rows of Y, U and V", 0, U16_MAX
+    )
     frame_number: int = item("varint", "packets since the start of the stream", 0, MAX_FRAME_NUMBER)
     motion_bytes: int = item("varint", "size of the motion section, bytes", 0, MAX_PAYLOAD_BYTES)
     latents_bytes: int = item("varint", "size of the latents section, bytes", 0, MAX_PAYLOAD_BYTES)
@@ -123,11 +135,12 @@ class PacketHeader(Ordered):
         return sum(self.section_bytes)
 
 
+_CRC_MEANING = "low half of the CRC-32 of all bytes of the packet after this field"
 PACKET_HEADER = FieldTable(
     "packet header",
     (
         constant("packet_marker", "bytes", PACKET_MARKER, "start of a packet"),
-        Field("packet_crc", "u32", "CRC-32 of all bytes of the packet after this field"),
+        Field("packet_crc", "u16", _CRC_MEANING, high=U16_MAX),
         *fields_of(PacketHeader),
     ),
 )
@@ -161,7 +174,7 @@ class Packet(Ordered):
         level: temporal level; 0 in key and P frames, 1..7 in B frames.
         past: frames from the earlier reference, in display order, 1..16; 0 in a key frame.
         future: frames to the later reference, likewise; 0 in key and P frames.
-        frame_crc: ``Frame.crc32()`` of the decoded picture.
+        frame_crc: `short_crc` of ``Frame.crc32()`` of the decoded picture.
         motion: coded motion. Empty in a key frame; empty elsewhere means that every vector is
             zero.
         latents: hyper-latents and the symbols of luma and chroma, one entropy-coded stream. Empty
@@ -231,7 +244,8 @@ class Packet(Ordered):
     def to_bytes(self) -> bytes:
         """The packet as it lies in the file."""
         covered = b"".join((self._head()[_CRC_START:], *self.sections))
-        return PACKET_MARKER + zlib.crc32(covered).to_bytes(4, "little") + covered
+        crc = short_crc(zlib.crc32(covered))
+        return PACKET_MARKER + crc.to_bytes(2, "little") + covered
 
     def _head(self) -> bytes:
         """The packed header, still without its CRC."""
@@ -297,7 +311,7 @@ class ParsedHeader:
 
     Attributes:
         header: its values, within their limits.
-        packet_crc: CRC-32 that the packet must have.
+        packet_crc: that the packet must have, see `short_crc`.
         size: bytes of the header; the payload follows.
     """
 
@@ -336,10 +350,10 @@ def parse_packet(data: Buffer, parsed: ParsedHeader) -> Packet:
         DamagedStream: the CRC of the bytes differs from that in the header.
     """
     with memoryview(data)[: parsed.packet_bytes] as view:
-        crc = zlib.crc32(view[_CRC_START:])
+        crc = short_crc(zlib.crc32(view[_CRC_START:]))
         if crc != parsed.packet_crc:
             raise DamagedStream(
-                f"packet is corrupt: its CRC is {parsed.packet_crc:08x}, its bytes give {crc:08x}"
+                f"packet is corrupt: its CRC is {parsed.packet_crc:04x}, its bytes give {crc:04x}"
             )
         header = parsed.header
         split = parsed.size + header.motion_bytes

@@ -169,7 +169,7 @@ def _frame(frame: FrameSummary) -> dict[str, Any]:
         "bytes_motion": header.motion_bytes,
         "bytes_latents": header.latents_bytes,
         "bytes_header": frame.packet_bytes - header.payload_bytes,
-        "crc": f"{header.frame_crc:08x}",
+        "crc": f"{header.frame_crc:04x}",
     }
 
 

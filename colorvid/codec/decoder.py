@@ -7,6 +7,7 @@ import time
 
 from colorvid.bitstream import DisplayOrder, Due, Packet
 from colorvid.bitstream.headers import MOST_REFERENCES, MOST_REORDER
+from colorvid.bitstream.packets import short_crc
 from colorvid.codec.slots import Order, Slots
 from colorvid.config import MAX_SIDE, check_type, is_whole
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
@@ -69,11 +70,11 @@ class PacketDecoder:
                 links = order.links(target)
                 motion = self._motion_of(packet, links)
                 decoded = self._frames.decode_inter(packet.quality, links, motion, packet.latents)
-            crc = decoded.picture.crc32()
+            crc = short_crc(decoded.picture.crc32())
             if crc != packet.frame_crc:
                 raise HashMismatch(
-                    f"frame {packet.display_number}: the decoded picture has CRC {crc:08x}, the "
-                    f"stream says {packet.frame_crc:08x}; the stream is damaged or colorvid has a "
+                    f"frame {packet.display_number}: the decoded picture has CRC {crc:04x}, the "
+                    f"stream says {packet.frame_crc:04x}; the stream is damaged or colorvid has a "
                     "fault"
                 )
         return decoded

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from colorvid.bitstream import Packet
+from colorvid.bitstream.packets import short_crc
 from colorvid.codec.attempts import Spent, squared_error
 from colorvid.codec.lookahead import KeyFrames
 from colorvid.codec.loop import ClosedLoop, CodedStep, Step
@@ -135,7 +136,7 @@ class GroupEncoder:
             level=place.level,
             past=place.past,
             future=place.future,
-            frame_crc=coded.picture.crc32(),
+            frame_crc=short_crc(coded.picture.crc32()),
             motion=done.motion_bytes,
             latents=coded.latents,
         )

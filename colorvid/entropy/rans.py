@@ -27,7 +27,7 @@ _LOWEST = 1 << 31
 _WORD = 32
 _NIBBLE = 4
 _MOST_NIBBLES = 3
-"""Of the value of an escape, as `MAX_SYMBOL` limits it; what comes above means only that it is larger."""
+"""Of the value of an escape, as `MAX_SYMBOL` limits it; more only say that it is larger."""
 
 
 class PlainWriter:

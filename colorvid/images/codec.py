@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _PARTS = ("luma", "chroma")
-_HEAD_BYTES = 5  # of a string of `compress`: quality, CRC-32 of the decoded planes
+_HEAD_BYTES = 3  # of a string of `compress`: quality, CRC of the decoded planes as in packets
 
 
 class ImageCodec(nn.Module):
@@ -205,7 +205,7 @@ class ImageCodec(nn.Module):
             frame = rgb_to_frame(to_rgb(picture, "x"), self.spec)
             [coded] = Encoder(self.model, settings).push(frame)
             packet = coded.packet
-            head = bytes((packet.quality,)) + packet.frame_crc.to_bytes(4, "little")
+            head = bytes((packet.quality,)) + packet.frame_crc.to_bytes(2, "little")
             strings.append(head + packet.latents)
         return {"strings": [strings], "shape": tuple(x.shape[-2:])}
 

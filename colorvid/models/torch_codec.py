@@ -13,7 +13,7 @@ from colorvid.exact.guard import exact_torch, prove
 from colorvid.frame import Frame, Links, Motion, Size
 from colorvid.models.branch import Coder
 from colorvid.models.networks import Books
-from colorvid.models.planes import FrameTensors, padded
+from colorvid.models.planes import FrameTensors
 from colorvid.models.video import References, State, VideoModel
 from colorvid.native.model import Coded, Decoded, Work
 

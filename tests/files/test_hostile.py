@@ -58,7 +58,7 @@ def stream_with(others: dict[int, Packet]) -> bytes:
 
 def packet_start(body: bytes) -> bytes:
     """A stream whose first packet begins with the fixed fields and goes on with ``body``."""
-    return HEAD + b"\xf5P0000\x00\x40\x00" + bytes(4) + body
+    return HEAD + b"\xf5P00\x00\x40\x00" + bytes(2) + body
 
 
 PADDED_INDEX = forged(6, [(0, 62)], 1, 99)
@@ -85,12 +85,12 @@ WRONG: dict[str, tuple[Callable[[], object], type[ColorvidError]]] = {
     "no model": (lambda: model_for(bytes(16), "cpu", None), ModelMismatch),
     "marker": (lambda: read(HEAD + b"what"), DamagedStream),
     "cut marker": (lambda: read(HEAD + b"\xf5CV"), DamagedStream),
-    "cut packet header": (lambda: read(HEAD + PARTS[1][:9]), DamagedStream),
+    "cut packet header": (lambda: read(HEAD + PARTS[1][:8]), DamagedStream),
     "long varint": (lambda: read(packet_start(b"\x80\0\0\0")), DamagedStream),
-    "level": (lambda: read(HEAD + b"\xf5P0000\x00\x41" + bytes(9)), DamagedStream),
-    "shift": (lambda: read(HEAD + b"\xf5P0000\x40\xc8" + bytes(9)), DamagedStream),
-    "order": (lambda: read(HEAD + b"\xf5P0000\x80\x31" + bytes(5) + b"\4\0\0"), DamagedStream),
-    "number": (lambda: read(HEAD + b"\xf5P0000\x80\x39" + bytes(8)), DamagedStream),
+    "level": (lambda: read(HEAD + b"\xf5P00\x00\x41" + bytes(7)), DamagedStream),
+    "shift": (lambda: read(HEAD + b"\xf5P00\x40\xc8" + bytes(7)), DamagedStream),
+    "order": (lambda: read(HEAD + b"\xf5P00\x80\x31" + bytes(3) + b"\4\0\0"), DamagedStream),
+    "number": (lambda: read(HEAD + b"\xf5P00\x80\x39" + bytes(6)), DamagedStream),
     "section 2^26 + 1": (lambda: read(packet_start(b"\0\0\x81\x80\x80\x20")), DamagedStream),
     "payload": (lambda: read(packet_start(b"\0\0\x80\x80\x80\x20")), DamagedStream),
     "key motion": (lambda: read(packet_start(b"\0\1\0?")), DamagedStream),
@@ -120,7 +120,7 @@ WRONG: dict[str, tuple[Callable[[], object], type[ColorvidError]]] = {
     ),
     "seek: size": (lambda: seek(with_index(forged(6, KEYS, 2, 2**32 - 1))), DamagedStream),
     "seek: entries": (lambda: seek(with_index(PADDED_INDEX)), DamagedStream),
-    "seek: count": (lambda: seek(with_index(forged(99, KEYS, 11, 22))), DamagedStream),
+    "seek: count": (lambda: seek(with_index(forged(99, KEYS, 14, 22))), DamagedStream),
     "seek: behind": (lambda: seek(with_index(forged(6, [(0, 62), (3, 999)], 2, 23))),
                      DamagedStream),
     "seek: header": (lambda: seek(with_index(forged(6, [(0, 61)], 1, 20))), DamagedStream),
@@ -175,8 +175,8 @@ MESSAGES: dict[str, str] = {
         "this picture size"
     ),
     "key motion": "byte 62: packet header: motion_bytes is 1 in a key frame; allowed is 0",
-    "cut payload": "byte 62: stream is cut inside the packet of frame 0: 16 of 143 bytes are there",
-    "packet CRC": "byte 62: packet is corrupt: its CRC is 30303030, its bytes give 3d186b71",
+    "cut payload": "byte 62: stream is cut inside the packet of frame 0: 12 of 139 bytes are there",
+    "packet CRC": "byte 62: packet is corrupt: its CRC is 3030, its bytes give aa10",
     "packet gone": "byte 84: frame 2 comes where frame 1 is due; frame 1 is lost",
     "packets gone": "byte 84: frame 3 comes where frame 1 is due; frames 1 to 2 are lost",
     "packet twice": "byte 109: frame 1 is repeated or out of order; frame 2 is due",
@@ -191,7 +191,7 @@ MESSAGES: dict[str, str] = {
     "index cut": "byte 217: index tail: end_marker is cut: the data end here",
     "index counts": "byte 217: index lists 0 key frames for 7 frames",
     "index CRC": "byte 217: index is corrupt: its CRC is 3f3f3f3f, its bytes give a27d077d",
-    "index entry": "byte 217: index entry: offset_step is 0; allowed is 16..9223372036854775807",
+    "index entry": "byte 217: index entry: offset_step is 0; allowed is 12..9223372036854775807",
     "index tail": "byte 217: index tail: end_marker is f543563f; allowed is F5 43 56 45",
     "index size": "byte 217: index should have 36 bytes; its entries end after 22",
     "too few frames": "byte 217: index is wrong: it says 5 frames, 6 were read",
@@ -202,7 +202,7 @@ MESSAGES: dict[str, str] = {
     "key places": "byte 217: index is wrong: its key frames are not where the packets are",
     "seek: size": "index tail: index_size is 4294967295; the stream has 239 bytes",
     "seek: entries": "index should have 99 bytes; 1 key frames fill at most 40",
-    "seek: count": "index is wrong: 11 key frames do not fit into the 217 bytes before it",
+    "seek: count": "index is wrong: 14 key frames do not fit into the 217 bytes before it",
     "seek: behind": "index is wrong: key frame 3 starts at byte 999, behind the packets",
     "seek: header": "index is wrong: key frame 0 starts at byte 61, inside the stream header",
     "seek: last": "index lists key frame 6 of 6 frames",
@@ -254,7 +254,7 @@ def test_packets_swapped(number: int) -> None:
 
 
 def test_an_empty_packet_is_the_smallest() -> None:
-    assert len(packet(0, motion=b"", latents=b"").to_bytes()) == 16
+    assert len(packet(0, motion=b"", latents=b"").to_bytes()) == 12
     data = b"".join([HEAD, *(packet(0, latents=b"", frame_number=n).to_bytes() for n in range(9))])
     numbers = [r.frame_number for r in ClvReader(io.BytesIO(data), "resync") if
                isinstance(r, Packet)]  # fmt: skip
@@ -274,7 +274,7 @@ def test_a_stream_of_many_empty_packets_is_read_packet_by_packet() -> None:
 
 def test_promised_packet_sizes_are_checked_against_the_picture() -> None:
     limit = header(width=1, height=1).payload_limit
-    start = b"\xf5P0000\x00\x40\x00" + bytes(4) + b"\0\0"
+    start = b"\xf5P00\x00\x40\x00" + bytes(2) + b"\0\0"
     assert limit == 2 * 3 + 4096
     assert parse_header(start + b"\x86\x20", limit, 0).header.latents_bytes == limit
     with pytest.raises(DamagedStream, match="payload has 4103 bytes; at most 4102 are allowed"):

@@ -84,17 +84,18 @@ def repair(data: bytes) -> bytes:
 def _repair_at(out: bytearray, at: int) -> int:
     """Make the CRC of what may start at ``at`` right; gives its size, at least 1."""
     if out.startswith(INDEX_MARKER, at):
-        covered, end = at + INDEX_CRC_START, len(out)
+        covered, size, end = at + INDEX_CRC_START, 4, len(out)
     elif out.startswith(PACKET_MARKER, at):
         try:
             parsed = parse_header(bytes(out[at : at + 64]), len(out), MOST_REORDER)
             end = at + parsed.packet_bytes
         except DamagedStream:
             return 1
-        covered = at + _CRC_AT + 4
+        covered, size = at + _CRC_AT + 2, 2
     else:
         return 1
     if end > len(out) or covered > end:
         return 1
-    out[covered - 4 : covered] = zlib.crc32(out[covered:end]).to_bytes(4, "little")
+    crc = zlib.crc32(out[covered:end]).to_bytes(4, "little")
+    out[covered - size : covered] = crc[:size]
     return end - at

@@ -112,7 +112,7 @@ def sample_packet(number: int) -> Packet:
         **place,
         quality=number % 64,
         frame_number=number,
-        frame_crc=0x01020304 * number % 2**32,
+        frame_crc=0x0102 * number % 2**16,
         motion=b"motion" * (number % 3),
         latents=bytes(range(7)) * 7 * (number % 4),
     )

@@ -40,7 +40,7 @@ from colorvid.system.cores import available_cores, one_torch_thread
 
 WORKERS = (1, 2)
 """Numbers of workers whose speed is measured."""
-_LIBRARIES = ("numpy", "av", "torch", "compressai")
+_LIBRARIES = ("numpy", "av", "torch")
 _ROOF_SECONDS = 0.2
 
 Progress = Callable[[int, int, str], None]
@@ -72,7 +72,7 @@ class Plan:
     @property
     def pytorch(self) -> bool:
         """Whether the native core is compared with PyTorch."""
-        return PYTORCH in self.against and not _missing()
+        return PYTORCH in self.against and _has_torch()
 
     def jobs(self, source: Path, folder: Path) -> tuple[Job, Job]:
         """All frames, and those for PyTorch: in two groups at least, for two workers."""
@@ -85,9 +85,9 @@ class Plan:
         return Job(source, self.frames, self.settings, long), Job(source, fewer, shorter, short)
 
 
-def _missing() -> list[str]:
-    """Packages that the PyTorch path needs and that are not installed."""
-    return [name for name in ("torch", "compressai") if find_spec(name) is None]
+def _has_torch() -> bool:
+    """Whether the PyTorch path can be measured."""
+    return find_spec("torch") is not None
 
 
 def _version(name: str) -> str | None:
@@ -115,9 +115,8 @@ def machine(plan: Plan, model: Model) -> Machine:
 
 def _notes(plan: Plan) -> list[str]:
     notes = []
-    missing = _missing()
-    if PYTORCH in plan.against and missing:
-        notes.append(f"no comparison with PyTorch: {' and '.join(missing)} not installed")
+    if PYTORCH in plan.against and not _has_torch():
+        notes.append("no comparison with PyTorch: it is not installed")
     if available_cores() < max(WORKERS):
         notes.append(f"{available_cores()} core for {max(WORKERS)} workers")
     return notes
