@@ -16,10 +16,10 @@ from colorvid.motion.native import NativeMotionCoder
 from colorvid.native.core import core_for_encoding
 from colorvid.native.motion import Reference
 
-BIT_WEIGHT = 0.18
+BIT_WEIGHT = 0.36
 """Price of a bit of a P frame's motion in absolute differences, over the quantiser step."""
-PAIR_WEIGHT = 0.36
-"""That of a B frame's: its quality is lower, and fewer frames inherit what it gets right."""
+PAIR_WEIGHT = 0.28
+"""That of a B frame's, of which fewer blocks have a residual to mend what motion leaves."""
 _WEIGHT_UNIT = 1 << 16
 
 

@@ -14,7 +14,7 @@ def test_summary_of_a_whole_stream() -> None:
     assert summary.damage == ()
     assert (summary.total_frames, summary.key_frames, summary.index_bytes) == (6, 2, 22)
     assert summary.section_bytes == {"motion": 8, "latents": 75}
-    assert summary.overhead_bytes == 62 + 6 * 16 + 22
+    assert summary.overhead_bytes == 62 + 6 * 12 + 22
     assert summary.total_bytes == len(data)
 
 
