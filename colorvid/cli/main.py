@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from colorvid.cli import batch, bench, coding, compare, editing, evaluate, info, manual, train
 from colorvid.cli.defaults import check_tables, commands_of, with_defaults
 from colorvid.cli.options import in_words_of_options
 from colorvid.config import VARIABLES
@@ -27,8 +27,18 @@ from colorvid.system.limits import require_folder
 if TYPE_CHECKING:
     from colorvid.cli.terminal import Signals
 
-FAMILIES = (coding, editing, info, evaluate, compare, batch, bench, train, manual)
-"""Modules that add commands, in the order in which the help lists them."""
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "coding": ("encode", "decode", "play", "verify"),
+    "editing": ("cut", "concat"),
+    "info": ("info", "selftest", "model"),
+    "evaluate": ("eval",),
+    "compare": ("compare",),
+    "batch": ("batch",),
+    "bench": ("bench",),
+    "train": ("train", "export", "fit-filters", "curves"),
+    "manual": ("manual",),
+}
+"""Modules and the commands that they add, in the order in which the help lists them."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -134,8 +144,8 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+def make_parser(families: Sequence[str] = tuple(FAMILIES)) -> argparse.ArgumentParser:
+    """The parser of all commands, or of those of some of `FAMILIES`."""
     parser = Parser(
         prog="colorvid",
         description="A learned video codec that decodes to the same bits everywhere.",
@@ -161,10 +171,17 @@ def make_parser() -> argparse.ArgumentParser:
         )
         return added
 
-    for family in FAMILIES:
-        family.add_commands(command)
-    commands.choices["manual"].set_defaults(root=parser)
+    for family in families:
+        importlib.import_module(f"colorvid.cli.{family}").add_commands(command)
+    if "manual" in families:
+        commands.choices["manual"].set_defaults(root=parser)
     return parser
+
+
+def _families_for(words: Sequence[str]) -> list[str]:
+    """What a command line needs: the other families would make it start later."""
+    found = [family for family, names in FAMILIES.items() if words and words[0] in names]
+    return list(FAMILIES) if found in ([], ["manual"]) else found
 
 
 def _place_of_command(words: Sequence[str]) -> int:
@@ -182,8 +199,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         ConfigError: an option is wrong.
         SystemExit: after ``--help`` and ``--version``.
     """
-    parser = make_parser()
     words = list(sys.argv[1:] if argv is None else argv)
+    parser = make_parser(_families_for(words))
     options = parser.parse_args(words)
     if options.defaults is not None:
         commands, name = commands_of(parser), options.command

@@ -27,7 +27,7 @@ RISE_PERIOD = 5
 RISE = 6
 """Of these, those next to their reference get one index finer every five frames, six in all: the
 first live on the key frame."""
-ANCHOR_OFFSET = 8
+ANCHOR_OFFSET = 6
 """Refreshing P frames behind B frames, at qualities up to 40; from there to `REFRESH_OFFSET` at 63:
 the B frames between inherit from the key frame too."""
 LEVEL_OFFSETS = (0, 12, 18, 24, 28)
@@ -49,7 +49,7 @@ class EncoderSettings:
         min_gop: frames from a key frame to one of a new scene, at least.
         bframes: most B frames between two P frames, 0..15; fewer where motion is fast. 0 = none,
             and then every frame can be decoded as soon as it is coded.
-        inter_quality: 0..63 of all P and B frames. By default ``quality - 2`` to ``quality - 8``
+        inter_quality: 0..63 of all P and B frames. By default ``quality - 2`` to ``quality - 6``
             for P frames at least eight frames behind the last of that quality, ``quality - 8`` to
             ``quality - 20`` for those between, and ``quality - 12`` to ``quality - 28`` for B
             frames by their level. Not below 0.

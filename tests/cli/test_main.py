@@ -17,7 +17,7 @@ import pytest
 import colorvid
 from colorvid.bitstream.headers import VERSION
 from colorvid.cli.defaults import commands_of
-from colorvid.cli.main import EXAMPLES, main, make_parser, parse
+from colorvid.cli.main import EXAMPLES, FAMILIES, main, make_parser, parse
 from colorvid.files.encode import EncodeOptions
 from colorvid.files.reports import Progress
 from colorvid.models.modelfile import RELEASED, model_identity
@@ -31,7 +31,7 @@ from tests.conftest import CodedClip, read_clip, write_clip
 LAUNCHER = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from colorvid.cli.main import EXAMPLES, main, parse
+from colorvid.cli.main import EXAMPLES, FAMILIES, main, parse
 sys.exit(main())
 """
 
@@ -537,6 +537,8 @@ def test_help_pages_have_two_examples_that_are_understood(
     top = capfd.readouterr().out
     assert "exit codes:" in top
     assert set(EXAMPLES) == set(commands_of(make_parser()))
+    for family, names in FAMILIES.items():
+        assert tuple(commands_of(make_parser([family]))) == names
     for name, examples in EXAMPLES.items():
         assert f"    {name} " in top and len(examples) == 2
         for example in examples:
