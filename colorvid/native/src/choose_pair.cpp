@@ -77,15 +77,16 @@ private:
         column_ = column;
         lowest_ = kMost;
         means_.start();
-        const PairChoice near = walk.spatial(row, column), old = walk.temporal(row, column);
-        hints_.assign(old.past.begin(), old.past.end());
+        near_ = walk.spatial(row, column);
+        old_ = walk.temporal(row, column);
+        hints_.assign(old_.past.begin(), old_.past.end());
         const Quad past = past_.macroblock(walk.past, row, column, hints_);
-        hints_.assign(old.future.begin(), old.future.end());
+        hints_.assign(old_.future.begin(), old_.future.end());
         const Quad future = future_.macroblock(walk.future, row, column, hints_);
-        consider(near);
-        consider(old);
+        consider(near_);
+        consider(old_);
         pair(best_of_one(kPast, past), best_of_one(kFuture, future));
-        walk.macroblock(adapter_, row, column, best_);
+        walk.macroblock(adapter_, row, column, best_, near_, old_);
     }
 
     int32_t error_of(const PairChoice& choice) {
@@ -103,7 +104,7 @@ private:
         const Cost error = cost_of_error(error_of(choice));
         if (error >= limit) return kMost;
         BitMeter meter;
-        walk.macroblock(meter, row_, column_, choice);
+        walk.macroblock(meter, row_, column_, choice, near_, old_);
         return error + weight_ * meter.bits;
     }
 
@@ -173,6 +174,7 @@ private:
     std::vector<Vector> hints_;
     int row_ = 0, column_ = 0;
     Cost lowest_ = 0;
+    PairChoice near_{}, old_{};  // the direct choices of the macroblock
     PairChoice best_{};
 };
 
