@@ -453,11 +453,20 @@ Map Branch::hyper_latents(Work& work, const float* y, const uint8_t* flags,
     const Work::In in(work, Stage::analysis);
     const int channels = latents();
     Map scaled = take_map(work, like.rows, like.columns, channels);
-    for (ptrdiff_t first = 0; first < like.rows * scaled.row_size(); first += channels) {
-        for (int c = 0; c < channels; ++c) {
-            const float product = y[first + c] * (16 * scale_[c]);
-            scaled.data[first + c] = static_cast<int16_t>(round_even(
-                std::clamp(product, -float{kFeatureLimit}, float{kFeatureLimit})));
+    const HyperSize size = hyper_size(like);
+    const Active active = Active::of(work, grown(work, flags, size.rows, size.columns), like.rows,
+                                     like.columns, kHyperStride);
+    for (int row = 0; row < like.rows; ++row) {
+        for (const Span& span : Spans{active, row}) {
+            const ptrdiff_t begin = row * scaled.row_size() + span.first * channels;
+            const ptrdiff_t end = begin + static_cast<ptrdiff_t>(span.count) * channels;
+            for (ptrdiff_t first = begin; first < end; first += channels) {
+                for (int c = 0; c < channels; ++c) {
+                    const float product = y[first + c] * (16 * scale_[c]);
+                    scaled.data[first + c] = static_cast<int16_t>(round_even(
+                        std::clamp(product, -float{kFeatureLimit}, float{kFeatureLimit})));
+                }
+            }
         }
     }
     return hyper_analysis_.run(work, scaled, flags);

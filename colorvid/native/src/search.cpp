@@ -42,12 +42,6 @@ static int golomb_bits(Vector a, Vector b) {
     return golomb_bits(a.y - b.y) + golomb_bits(a.x - b.x);
 }
 
-Errors::Errors(const Kernels& kernels, Plane current, const Upsampled& reference)
-    : kernels_(kernels),
-      current_(current, kReach, rounded_up(current.height, kSide) + 2 * kReach,
-               rounded_up(current.width, kSide) + 2 * kReach),
-      reference_(reference) {}
-
 Errors::Entry Errors::of(Vector vector) {
     int& first = first_[(31u * static_cast<unsigned>(vector.y) + vector.x) % first_.size()];
     for (int at = first; at >= 0; at = next_[at]) {
@@ -195,15 +189,15 @@ private:
     Cost lowest_ = 0;
 };
 
-Search::Search(const Kernels& kernels, Plane current, const Reference& reference, int64_t weight,
-               const SearchEffort& effort)
+Search::Search(const Kernels& kernels, const Current& current, const Reference& reference,
+               int64_t weight, const SearchEffort& effort)
     : errors(kernels, current, reference.fine),
       weight_(weight),
       effort_(effort),
-      tall_(rounded_up(current.height, kSide) / kSide),
-      wide_(rounded_up(current.width, kSide) / kSide),
+      tall_(current.tall),
+      wide_(current.wide),
       coarse_(static_cast<size_t>(tall_) * wide_, kZero) {
-    coarse(kernels, Pyramid(current), reference.coarse);
+    coarse(kernels, current.pyramid, reference.coarse);
 }
 
 // From the smallest level to that of half the size, whose cells are macroblocks.
