@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,11 @@ def size_of(path: Path) -> int:
         return 0
 
 
+def none_runs(processes: Sequence[int]) -> bool:
+    """Whether all of these processes have ended."""
+    return not any(is_running(pid) for pid in processes)
+
+
 def names(out: Path) -> list[str]:
     """Outputs under final names."""
     return sorted(p.name for p in out.glob("*.clv"))
@@ -245,7 +251,7 @@ def test_ended_again_and_again(
         workers = [int(pid) for pid in children.read_text().split()]
         batch.send_signal(number)
         batch.wait(200)
-        wait_for(lambda pids=workers: not any(is_running(pid) for pid in pids))
+        wait_for(partial(none_runs, workers))
         # Their folders are left, empty, where it was killed before they began.
         assert not [path for path in temporary.rglob("*") if path.is_file()]
         assert number == signal.SIGKILL or not list(temporary.iterdir())
