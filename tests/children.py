@@ -91,6 +91,7 @@ class Child:
             spare_memory: bytes that it may ask for beyond what it starts with.
         """
         self._stderr = folder / f"stderr{os.urandom(4).hex()}"
+        self._stderr.touch()  # it may be ended before it opens that
         given = [str(a) for a in arguments], str(stdin), str(stdout), str(self._stderr)
         self._process = SERVER.Process(target=_main, args=(*given, file_size, spare_memory))
         self._process.start()

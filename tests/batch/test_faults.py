@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,11 @@ def size_of(path: Path) -> int:
         return 0
 
 
+def none_runs(processes: Sequence[int]) -> bool:
+    """Whether all of these processes have ended."""
+    return not any(is_running(pid) for pid in processes)
+
+
 def names(out: Path) -> list[str]:
     """Outputs under final names."""
     return sorted(p.name for p in out.glob("*.clv"))
@@ -219,6 +226,43 @@ def test_client_with_a_pool_killed(
     wait_for(lambda: not any(is_running(int(c)) for c in children))
     assert names(out) == []
     goes_on(film, out, tmp_path, processes, "--jobs", "1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_ended_again_and_again(
+    seed: int,
+    film: Film,
+    out: Path,
+    tmp_path: Path,
+    processes: ExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ten times at random moments: outputs are whole or not there, and nothing piles up."""
+    chance = random.Random(seed)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    for _ in range(10):
+        number = chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+        batch = start(film.command(out, "--jobs", "2"), processes)
+        time.sleep(chance.uniform(0, 4))
+        children = Path(f"/proc/{batch.pid}/task/{batch.pid}/children")
+        workers = [int(pid) for pid in children.read_text().split()]
+        batch.send_signal(number)
+        batch.wait(200)
+        wait_for(partial(none_runs, workers))
+        # Their folders are left, empty, where it was killed before they began.
+        assert not [path for path in temporary.rglob("*") if path.is_file()]
+        assert number == signal.SIGKILL or not list(temporary.iterdir())
+        shutil.rmtree(temporary)
+        temporary.mkdir()
+        # Of each worker a part, and a file of the state: the next start removes the parts.
+        assert len(list(out.rglob(".*.part"))) <= 3
+        if names(out):
+            assert (out / "film.clv").read_bytes() == film.bytes
+            shutil.rmtree(out)
+    goes_on(film, out, tmp_path, processes, "--jobs", "2")
 
 
 @pytest.mark.slow

@@ -117,6 +117,42 @@ def test_stopped_at_many_moments(seed: int, coded: CodedClip, tmp_path: Path) ->
     assert names(outputs) == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(200, 230))
+def test_killed_at_many_moments(seed: int, coded: CodedClip, tmp_path: Path) -> None:
+    """Nobody can clean up then: of each output its temporary file is left."""
+    outputs = tmp_path / "outputs"
+    outputs.mkdir()
+    direction = ("encode", ".y4m", ".yuv", ".mkv", ".mp4")[seed % 5]
+    assert stop(direction, signal.SIGKILL, seed, coded, tmp_path) == -signal.SIGKILL
+    left = names(outputs)
+    assert 1 <= len(left) <= (2 if direction == "encode" else 1)
+    assert all(name.startswith(".a.") and name.endswith(".part") for name in left)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(300, 330))
+def test_ended_anywhere(seed: int, coded: CodedClip, tmp_path: Path) -> None:
+    """From before the first frame to behind the last one: an output is whole or not there."""
+    outputs = tmp_path / "outputs"
+    outputs.mkdir()
+    chance = random.Random(seed)
+    direction = ("encode", ".y4m")[seed % 2]
+    number = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[seed % 3]
+    data, arguments = work(direction, coded, outputs)
+    (tmp_path / "all").write_bytes(data)
+    with Child(*arguments, folder=tmp_path, stdin=tmp_path / "all") as child:
+        time.sleep(chance.uniform(0, 0.5))
+        os.kill(child.pid, number)
+        code, _ = child.wait()
+    hidden = [name for name in names(outputs) if name.startswith(".")]
+    assert not hidden or number == signal.SIGKILL
+    whole = {"a.clv": coded.stream, "a.y4m": coded.stream.with_name("decoded.y4m")}
+    for name in set(names(outputs)) & set(whole):
+        assert (outputs / name).read_bytes() == whole[name].read_bytes()
+    assert code != 0 or not hidden and set(names(outputs)) & set(whole)
+
+
 @pytest.mark.parametrize(
     ("direction", "size"),
     [

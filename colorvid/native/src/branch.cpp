@@ -14,6 +14,16 @@ static const float kLeastPrice = 1e-6f, kMostWorth = 0x1p40f;  // bits may be fr
 static const int kMostChannels = 1 << 12;
 static const int kMostBlocks = 64;   // in a row of a network
 
+// The error that a symbol saves over its price, less its bits: in 1/256 bit.
+static int64_t worth_of(float offset, int symbol, const float* costs, float price) {
+    const float magnitude = std::fabs(offset);
+    const float size = static_cast<float>(std::abs(symbol)), left = magnitude - size;
+    const float saved = (magnitude * magnitude - left * left) / std::max(price, kLeastPrice);
+    const float bits = saved - costs[std::min(std::abs(symbol), kCosted - 1)];
+    return static_cast<int64_t>(
+        std::clamp(std::floor(256 * bits + 0.5f), -kMostWorth, kMostWorth));
+}
+
 // Building
 
 static void check(const std::string& name, const BranchSizes& s) {
@@ -91,6 +101,9 @@ Branch::Branch(const Tensors& tensors, const std::string& name, const BranchSize
     const float* costs =
         tensors.get(name + ".costs", Type::float32, {kScales, kCosted}).data<float>();
     costs_.assign(costs, costs + kScales * kCosted);
+    for (int scale = 0; scale < kScales; ++scale) {
+        zero_worth_.push_back(worth_of(0, 0, &costs_[scale * kCosted], 1));
+    }
     const PathSizes down{s.analysis_fine_width, s.analysis_coarse_width, s.analysis_blocks,
                          s.analysis_fine,       s.analysis_side,         s.attention};
     analyses_ = down.there();
@@ -103,6 +116,16 @@ Branch::Branch(const Tensors& tensors, const std::string& name, const BranchSize
 }
 
 // Passes: what happens where symbols arise
+
+// The next column of the step that is coded; most are not, so eight are looked at together.
+static int next_coded(const uint8_t* index, int x, int columns, int by) {
+    while (x < columns && !index[x]) {
+        uint64_t eight = 1;
+        if (x + 8 <= columns) std::memcpy(&eight, index + x, 8);
+        x += eight ? by : 8;
+    }
+    return x;
+}
 
 class Reading {
 public:
@@ -155,16 +178,6 @@ private:
             if (index[x]) value += 16 * decoder_.read(branch_.latent_tables_, index[x]);
             out[static_cast<ptrdiff_t>(x) * y.channels] = value;
         }
-    }
-
-    // The next column of the step that is coded; most are not, so eight are looked at together.
-    static int next_coded(const uint8_t* index, int x, int columns, int by) {
-        while (x < columns && !index[x]) {
-            uint64_t eight = 1;
-            if (x + 8 <= columns) std::memcpy(&eight, index + x, 8);
-            x += eight ? by : 8;
-        }
-        return x;
     }
 
     const Branch& branch_;
@@ -234,17 +247,6 @@ private:
         float price;
     };
 
-    // The error that a symbol saves over its price, less its bits: in 1/256 bit.
-    static int64_t worth_of(float offset, int symbol, const float* costs, float price) {
-        const float magnitude = std::fabs(offset);
-        const float size = static_cast<float>(std::abs(symbol)), left = magnitude - size;
-        const float saved =
-            (magnitude * magnitude - left * left) / std::max(price, kLeastPrice);
-        const float bits = saved - costs[std::min(std::abs(symbol), kCosted - 1)];
-        return static_cast<int64_t>(
-            std::clamp(std::floor(256 * bits + 0.5f), -kMostWorth, kMostWorth));
-    }
-
     void write(const SymbolTables& tables, int row, int symbol, double& bits) {
         if (!encoder_) return;
         encoder_->write(tables, row, symbol);
@@ -256,8 +258,12 @@ private:
         const ptrdiff_t first = static_cast<ptrdiff_t>(place.row) * y.columns * y.channels;
         const float* wanted = y_ + first + place.channel;
         int32_t* out = y.data + first + place.channel;
-        for (int x = step.first_column(place.channel, place.row); x < y.columns;
-             x += step.column_step()) {
+        const int by = step.column_step();
+        for (int x = step.first_column(place.channel, place.row); x < y.columns; x += by) {
+            if (!mean) {  // what is not coded is 0 already
+                x = next_coded(index, x, y.columns, by);
+                if (x >= y.columns) break;
+            }
             const ptrdiff_t at = static_cast<ptrdiff_t>(x) * y.channels;
             const int middle = mean ? mean[x] : 0;
             int symbol = 0;
@@ -271,7 +277,9 @@ private:
                 if (worth) {
                     const int across = (y.columns + kHyperStride - 1) / kHyperStride;
                     worth[place.row / kHyperStride * across + x / kHyperStride] +=
-                        worth_of(offset, symbol, &branch_.costs_[index[x] * kCosted], place.price);
+                        symbol ? worth_of(offset, symbol, &branch_.costs_[index[x] * kCosted],
+                                          place.price)
+                               : branch_.zero_worth_[index[x]];
                 }
             }
             out[at] = 16 * symbol + middle;
@@ -445,11 +453,20 @@ Map Branch::hyper_latents(Work& work, const float* y, const uint8_t* flags,
     const Work::In in(work, Stage::analysis);
     const int channels = latents();
     Map scaled = take_map(work, like.rows, like.columns, channels);
-    for (ptrdiff_t first = 0; first < like.rows * scaled.row_size(); first += channels) {
-        for (int c = 0; c < channels; ++c) {
-            const float product = y[first + c] * (16 * scale_[c]);
-            scaled.data[first + c] = static_cast<int16_t>(round_even(
-                std::clamp(product, -float{kFeatureLimit}, float{kFeatureLimit})));
+    const HyperSize size = hyper_size(like);
+    const Active active = Active::of(work, grown(work, flags, size.rows, size.columns), like.rows,
+                                     like.columns, kHyperStride);
+    for (int row = 0; row < like.rows; ++row) {
+        for (const Span& span : Spans{active, row}) {
+            const ptrdiff_t begin = row * scaled.row_size() + span.first * channels;
+            const ptrdiff_t end = begin + static_cast<ptrdiff_t>(span.count) * channels;
+            for (ptrdiff_t first = begin; first < end; first += channels) {
+                for (int c = 0; c < channels; ++c) {
+                    const float product = y[first + c] * (16 * scale_[c]);
+                    scaled.data[first + c] = static_cast<int16_t>(round_even(
+                        std::clamp(product, -float{kFeatureLimit}, float{kFeatureLimit})));
+                }
+            }
         }
     }
     return hyper_analysis_.run(work, scaled, flags);

@@ -90,6 +90,7 @@ private:
     // Of the encoder alone.
     std::vector<float> worth_;  // see worth()
     std::vector<float> costs_;  // (64, 32): bits by table and magnitude
+    std::vector<int64_t> zero_worth_;  // (64): what a zero is worth, in 1/256 bit
     Analysis analysis_;
     HyperAnalysis hyper_analysis_;
 };

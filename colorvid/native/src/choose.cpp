@@ -69,7 +69,8 @@ public:
           state_(state),
           links_(links),
           weight_(task.weight),
-          search_(kernels, task.current, task.past, task.weight, task.effort) {}
+          current_(task.current),
+          search_(kernels, current_, task.past, task.weight, task.effort) {}
 
     void run() {
         for (int row = 0; row < walk.tall; ++row) {
@@ -135,6 +136,7 @@ private:
     const MotionState& state_;
     const Links links_;
     const int64_t weight_;
+    const Current current_;
     Search search_;
     Candidates candidates_;
     StateAdapter adapter_;

@@ -13,12 +13,16 @@ public:
     MeanErrors(const Errors& past, const Errors& future) : past_(past), future_(future) {}
 
     // Forget the macroblock before.
-    void start() { known_.clear(); }
+    void start() {
+        known_.clear();
+        keys_.clear();
+    }
 
     const int32_t* of(Vector past, Vector future) {
-        for (const Entry& entry : known_) {
-            if (entry.past == past && entry.future == future) return entry.blocks;
-        }
+        const uint64_t key = key_of(past) << 32 | key_of(future);
+        const auto found = std::find(keys_.begin(), keys_.end(), key);
+        if (found != keys_.end()) return known_[found - keys_.begin()].data();
+        keys_.push_back(key);
         uint8_t mean[kWindow * kWindow];
         const uint8_t *a = past_.predicted(past), *b = future_.predicted(future);
         for (int y = 0; y < kWindow; ++y) {
@@ -28,19 +32,20 @@ public:
             a += past_.predicted_stride();
             b += future_.predicted_stride();
         }
-        known_.push_back({past, future, {}});
-        past_.compare(mean, kWindow, known_.back().blocks);
-        return known_.back().blocks;
+        known_.emplace_back();
+        past_.compare(mean, kWindow, known_.back().data());
+        return known_.back().data();
     }
 
 private:
-    struct Entry {
-        Vector past, future;
-        int32_t blocks[4];
-    };
+    // Of a vector within kVectorLimit.
+    static uint64_t key_of(Vector vector) {
+        return static_cast<uint64_t>((vector.y + kVectorLimit) << 16 | (vector.x + kVectorLimit));
+    }
 
     const Errors &past_, &future_;
-    std::vector<Entry> known_;
+    std::vector<std::array<int32_t, 4>> known_;  // of the blocks
+    std::vector<uint64_t> keys_;                 // the vectors of each
 };
 
 Quad all(Vector v) { return {v, v, v, v}; }
@@ -55,8 +60,9 @@ public:
           links_(links),
           weight_(task.weight),
           rounds_(task.effort.rounds),
-          past_(kernels, task.current, task.past, task.weight, task.effort),
-          future_(kernels, task.current, *task.future, task.weight, task.effort),
+          current_(task.current),
+          past_(kernels, current_, task.past, task.weight, task.effort),
+          future_(kernels, current_, *task.future, task.weight, task.effort),
           means_(past_.errors, future_.errors) {}
 
     void run() {
@@ -77,15 +83,16 @@ private:
         column_ = column;
         lowest_ = kMost;
         means_.start();
-        const PairChoice near = walk.spatial(row, column), old = walk.temporal(row, column);
-        hints_.assign(old.past.begin(), old.past.end());
+        near_ = walk.spatial(row, column);
+        old_ = walk.temporal(row, column);
+        hints_.assign(old_.past.begin(), old_.past.end());
         const Quad past = past_.macroblock(walk.past, row, column, hints_);
-        hints_.assign(old.future.begin(), old.future.end());
+        hints_.assign(old_.future.begin(), old_.future.end());
         const Quad future = future_.macroblock(walk.future, row, column, hints_);
-        consider(near);
-        consider(old);
+        consider(near_);
+        consider(old_);
         pair(best_of_one(kPast, past), best_of_one(kFuture, future));
-        walk.macroblock(adapter_, row, column, best_);
+        walk.macroblock(adapter_, row, column, best_, near_, old_);
     }
 
     int32_t error_of(const PairChoice& choice) {
@@ -103,7 +110,7 @@ private:
         const Cost error = cost_of_error(error_of(choice));
         if (error >= limit) return kMost;
         BitMeter meter;
-        walk.macroblock(meter, row_, column_, choice);
+        walk.macroblock(meter, row_, column_, choice, near_, old_);
         return error + weight_ * meter.bits;
     }
 
@@ -166,6 +173,7 @@ private:
     const Links links_;
     const int64_t weight_;
     const int rounds_;
+    const Current current_;
     Search past_, future_;
     MeanErrors means_;
     Candidates candidates_;
@@ -173,6 +181,7 @@ private:
     std::vector<Vector> hints_;
     int row_ = 0, column_ = 0;
     Cost lowest_ = 0;
+    PairChoice near_{}, old_{};  // the direct choices of the macroblock
     PairChoice best_{};
 };
 

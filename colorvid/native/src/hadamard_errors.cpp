@@ -48,9 +48,9 @@ COLORVID_AVX2 static inline __m256i differences(const uint8_t* a, const uint8_t*
     return _mm256_sub_epi16(_mm256_cvtepu8_epi16(from), _mm256_cvtepu8_epi16(to));
 }
 
-// transform() of the columns.
-COLORVID_AVX2 static inline void butterflies(__m256i rows[kPoints]) {
-    for (int half = 1; half < kPoints; half *= 2) {
+// The stages of transform() up to `last` of the columns.
+COLORVID_AVX2 static inline void butterflies(__m256i rows[kPoints], int last) {
+    for (int half = 1; half <= last; half *= 2) {
         for (int i = 0; i < kPoints; ++i) {
             if (i & half) continue;
             const __m256i first = rows[i], second = rows[i + half];
@@ -80,33 +80,39 @@ COLORVID_AVX2 static inline void transpose(__m256i rows[kPoints]) {
     }
 }
 
-COLORVID_AVX2 static inline int32_t sum_of_half(__m128i lanes) {
-    lanes = _mm_add_epi32(lanes, _mm_shuffle_epi32(lanes, 0x4E));
-    lanes = _mm_add_epi32(lanes, _mm_shuffle_epi32(lanes, 0xB1));
-    return _mm_cvtsi128_si32(lanes);
+// Half of the sums of absolute values of two blocks side by side, in four parts each. The last stage
+// is not done, as |a + b| + |a - b| = 2 max(|a|, |b|); four maxima of at most 32 * 255 fit 16 bits.
+COLORVID_AVX2 static inline __m256i half_errors(const uint8_t* a, ptrdiff_t a_stride,
+                                                const uint8_t* b, ptrdiff_t b_stride) {
+    __m256i rows[kPoints];
+    for (int y = 0; y < kPoints; ++y) {
+        rows[y] = differences(a, b);
+        a += a_stride;
+        b += b_stride;
+    }
+    butterflies(rows, kPoints / 2);
+    transpose(rows);
+    butterflies(rows, kPoints / 4);
+    __m256i total = _mm256_setzero_si256();
+    for (int i = 0; i < kPoints / 2; ++i) {
+        const __m256i larger =
+            _mm256_max_epi16(_mm256_abs_epi16(rows[i]), _mm256_abs_epi16(rows[i + kPoints / 2]));
+        total = _mm256_add_epi16(total, larger);
+    }
+    return _mm256_madd_epi16(total, _mm256_set1_epi16(1));
 }
 
-// The left block lies in the lower half, the right one in the upper; a result is at most 64 * 255.
+// The left blocks lie in the lower half, the right ones in the upper.
 COLORVID_AVX2 void hadamard_errors_avx2(const uint8_t* a, ptrdiff_t a_stride, const uint8_t* b,
                                         ptrdiff_t b_stride, int32_t errors[4]) {
-    const __m256i ones = _mm256_set1_epi16(1);
-    for (int part = 0; part < 2; ++part) {
-        __m256i rows[kPoints];
-        for (int y = 0; y < kPoints; ++y) {
-            rows[y] = differences(a, b);
-            a += a_stride;
-            b += b_stride;
-        }
-        butterflies(rows);
-        transpose(rows);
-        butterflies(rows);
-        __m256i total = _mm256_setzero_si256();
-        for (const __m256i& row : rows) {
-            total = _mm256_add_epi32(total, _mm256_madd_epi16(_mm256_abs_epi16(row), ones));
-        }
-        errors[2 * part] = sum_of_half(_mm256_castsi256_si128(total));
-        errors[2 * part + 1] = sum_of_half(_mm256_extracti128_si256(total, 1));
-    }
+    const __m256i upper = half_errors(a, a_stride, b, b_stride);
+    const __m256i lower =
+        half_errors(a + kPoints * a_stride, a_stride, b + kPoints * b_stride, b_stride);
+    const __m256i pairs = _mm256_hadd_epi32(upper, lower);
+    const __m256i sums = _mm256_slli_epi32(_mm256_hadd_epi32(pairs, pairs), 1);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(errors),
+                     _mm_unpacklo_epi32(_mm256_castsi256_si128(sums),
+                                        _mm256_extracti128_si256(sums, 1)));
 }
 
 #endif

@@ -108,8 +108,14 @@ public:
     // Code the macroblock at `row`, `column`; a decoder ignores `wanted`.
     template <class Coder>
     void macroblock(Coder& coder, int row, int column, const PairChoice& wanted) {
+        macroblock(coder, row, column, wanted, spatial(row, column), temporal(row, column));
+    }
+
+    // The same where both direct choices are known.
+    template <class Coder>
+    void macroblock(Coder& coder, int row, int column, const PairChoice& wanted,
+                    const PairChoice& near, const PairChoice& old) {
         const size_t here = place(row, column), left = here - 1, above = here - wide - 1;
-        const PairChoice near = spatial(row, column), old = temporal(row, column);
         const bool is_near = same(wanted, near), is_old = same(wanted, old);
         const int directs = (kinds_[left] != kCoded) + (kinds_[above] != kCoded);
         if (coder.code(is_near || is_old, states_.direct[directs])) {

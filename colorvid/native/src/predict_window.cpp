@@ -59,23 +59,35 @@ COLORVID_AVX2 static inline void add_to(int32_t* sums, __m256i more) {
     _mm256_storeu_si256(place, _mm256_add_epi32(_mm256_loadu_si256(place), more));
 }
 
-// First pass: |sums| of samples are at most 255 * 112, so 16 bits hold them. Second pass: pairs of
+// 16 sums of samples with taps, pairs of which are in the lanes of `taps`: at most 255 * 112, so 16
+// bits hold them. Reads 23 samples: 0-15 into the lower half, 7-22 into the upper one.
+COLORVID_AVX2 static inline __m256i line_sums(const uint8_t* src, const __m256i taps[4]) {
+    const __m256i samples = _mm256_inserti128_si256(
+        _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(src))),
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(src + 7)), 1);
+    __m256i places = _mm256_setr_epi8(0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 1, 2, 2, 3, 3,
+                                      4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9);
+    __m256i sum = _mm256_setzero_si256();
+    for (int t = 0; t < 4; ++t) {
+        const __m256i pairs = _mm256_shuffle_epi8(samples, places);
+        sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(pairs, taps[t]));
+        places = _mm256_add_epi8(places, _mm256_set1_epi8(2));
+    }
+    return sum;
+}
+
+// First pass: sums along lines. Second pass: pairs of
 // lines are multiplied and added in 32 bits; the rounded result fits 16 bits again, and is
 // multiplied by a weight whose upper half is zero.
 COLORVID_AVX2 void predict_luma_avx2(const uint8_t* src, ptrdiff_t stride, const int16_t* down,
                                      const int16_t* across, int32_t* sums, ptrdiff_t sums_stride) {
-    __m256i lines[23], tap[8], pairs[4];
-    for (int t = 0; t < 8; ++t) tap[t] = _mm256_set1_epi16(across[t]);
-    for (int t = 0; t < 4; ++t) pairs[t] = _mm256_set1_epi32(pair(down[2 * t], down[2 * t + 1]));
-    for (int y = 0; y < 23; ++y) {
-        __m256i sum = _mm256_setzero_si256();
-        for (int t = 0; t < 8; ++t) {
-            const __m128i bytes =
-                _mm_loadu_si128(reinterpret_cast<const __m128i*>(src + y * stride + t));
-            sum = _mm256_add_epi16(sum, _mm256_mullo_epi16(_mm256_cvtepu8_epi16(bytes), tap[t]));
-        }
-        lines[y] = sum;
+    __m256i lines[23], taps[4], pairs[4];
+    for (int t = 0; t < 4; ++t) {
+        const int both = (across[2 * t] & 0xFF) | across[2 * t + 1] * 256;
+        taps[t] = _mm256_set1_epi16(static_cast<int16_t>(both));
+        pairs[t] = _mm256_set1_epi32(pair(down[2 * t], down[2 * t + 1]));
     }
+    for (int y = 0; y < 23; ++y) lines[y] = line_sums(src + y * stride, taps);
     const __m256i rising = _mm256_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15);
     const __m256i falling = _mm256_setr_epi32(15, 13, 11, 9, 7, 5, 3, 1);
     const __m256i half = _mm256_set1_epi32(128);

@@ -47,6 +47,7 @@ public:
                 first_[static_cast<size_t>(row) * kBuckets + bucket] =
                     static_cast<uint16_t>(symbol);
             }
+            zero_bits_.push_back(kPrecision - std::log2(double(share(row, reach(row)))));
         }
     }
 
@@ -64,6 +65,7 @@ public:
     }
     // What a symbol costs, in bits; the nibbles of an escape count as 8.
     double bits(int row, int symbol) const {
+        if (symbol == 0) return zero_bits_[row];
         const int far = reach(row);
         const bool inside = std::abs(symbol) <= far;
         const double part = share(row, inside ? symbol + far : 2 * far + 1);
@@ -80,6 +82,7 @@ private:
 
     int longest_ = 0;
     std::vector<int32_t> cdf_, sizes_;
+    std::vector<double> zero_bits_;  // of a zero, which most symbols are
     std::vector<uint16_t> first_;  // the symbol at the start of each 256th of the range
 };
 

@@ -9,20 +9,26 @@ constexpr int kTaps = 8;
 constexpr int kMostLevels = 5;
 constexpr int kSmallest = 16;  // side of a level of the pyramid
 
+// A row of a plane, or the nearest one, with `before` copies of its first sample and as many of its
+// last one as make `width` samples.
+static void pad_line(Plane plane, int row, int before, uint8_t* to, int width) {
+    const int inside = std::min(plane.width, width - before);
+    const uint8_t* from = plane.samples +
+                          static_cast<ptrdiff_t>(std::clamp(row, 0, plane.height - 1)) * plane.width;
+    std::memset(to, from[0], before);
+    std::memcpy(to + before, from, inside);
+    std::memset(to + before + inside, from[inside - 1], width - before - inside);
+}
+
 Padded::Padded(Plane plane, int before, int height, int width)
     : height(height), width(width), samples_(static_cast<size_t>(height) * width) {
-    const int inside = std::min(plane.width, width - before);
     for (int y = 0; y < height; ++y) {
-        const int row = std::clamp(y - before, 0, plane.height - 1);
-        const uint8_t* from = plane.samples + static_cast<ptrdiff_t>(row) * plane.width;
-        uint8_t* to = &samples_[static_cast<size_t>(y) * width];
-        std::memset(to, from[0], before);
-        std::memcpy(to + before, from, inside);
-        std::memset(to + before + inside, from[inside - 1], width - before - inside);
+        pad_line(plane, y - before, before, &samples_[static_cast<size_t>(y) * width], width);
     }
 }
 
 void Upsampled::fill(const Kernels& kernels, Plane plane) {
+    static_assert(2 * kMargin % kSide == 0, "whole bands");
     tall = rounded_up(plane.height, kSide) + 2 * kMargin;
     wide = rounded_up(plane.width, kSide) + 2 * kMargin;
     const size_t needed = static_cast<size_t>(16) * tall * wide;
@@ -31,27 +37,37 @@ void Upsampled::fill(const Kernels& kernels, Plane plane) {
         samples_.reset(new uint8_t[needed]);
         room_ = needed;
     }
-    const int before = kTaps / 2 - 1;
-    const Padded base(plane, kMargin + before, tall + kTaps - 1, wide + kTaps - 1);
-    std::vector<uint8_t> lines(static_cast<size_t>(base.height) * wide);
-    for (int x = 0; x < 4; ++x) {
-        for (int row = 0; row < base.height; ++row) {
-            uint8_t* to = &lines[static_cast<size_t>(row) * wide];
-            if (x == 0) {
-                std::memcpy(to, base.at(row, before), wide);
-            } else {
-                kernels.filter_line(base.at(row, 0), 1, kLumaTaps[x], to, wide);
+    // In bands, so that the lines that are filtered across stay in the cache: of each phase along
+    // a line those of a band, and what the filter needs of the next one.
+    constexpr int kBefore = kTaps / 2 - 1, kBand = kSide, kLines = kBand + kTaps - 1;
+    const size_t phase = static_cast<size_t>(kLines) * wide;
+    std::vector<uint8_t> lines(4 * phase), padded(wide + kTaps - 1);
+    int ready = 0;  // lines of this band
+    for (int top = 0; top < tall; top += kBand) {
+        for (; ready < kLines; ++ready) {
+            pad_line(plane, top + ready - kBefore - kMargin, kMargin + kBefore, padded.data(),
+                     wide + kTaps - 1);
+            uint8_t* to = &lines[static_cast<size_t>(ready) * wide];
+            std::memcpy(to, &padded[kBefore], wide);
+            for (int x = 1; x < 4; ++x) {
+                kernels.filter_line(padded.data(), 1, kLumaTaps[x], to + x * phase, wide);
             }
         }
-        std::memcpy(&samples_[place(x, 0)], &lines[static_cast<size_t>(before) * wide],
-                    static_cast<size_t>(tall) * wide);
-        for (int row = 0; row < tall; ++row) {
-            const uint8_t* from = &lines[static_cast<size_t>(row) * wide];
-            for (int y = 1; y < 4; ++y) {
-                kernels.filter_line(from, wide, kLumaTaps[y], &samples_[place(4 * y + x, row)],
-                                    wide);
+        for (int x = 0; x < 4; ++x) {
+            uint8_t* first = &lines[x * phase];
+            std::memcpy(&samples_[place(x, top)], first + static_cast<size_t>(kBefore) * wide,
+                        static_cast<size_t>(kBand) * wide);
+            for (int row = 0; row < kBand; ++row) {
+                for (int y = 1; y < 4; ++y) {
+                    kernels.filter_line(first + static_cast<size_t>(row) * wide, wide,
+                                        kLumaTaps[y], &samples_[place(4 * y + x, top + row)],
+                                        wide);
+                }
             }
+            std::memmove(first, first + static_cast<size_t>(kBand) * wide,
+                         static_cast<size_t>(kLines - kBand) * wide);
         }
+        ready = kLines - kBand;
     }
 }
 

@@ -12,22 +12,35 @@ constexpr Vector kAround[] = {{-1, 0},  {0, -1}, {0, 1},  {1, 0},
 static Vector operator+(Vector a, Vector b) { return {a.y + b.y, a.x + b.x}; }
 static Vector operator*(int factor, Vector v) { return {factor * v.y, factor * v.x}; }
 
+// Bits of the Exp-Golomb code of short numbers.
+constexpr int kShort = 256;
+
+struct GolombBits {
+    uint8_t bits[kShort];
+};
+
+constexpr GolombBits make_golomb_bits() {
+    GolombBits table{};
+    for (int i = 0; i < kShort; ++i) {
+        table.bits[i] = static_cast<uint8_t>(i > 1 ? table.bits[i / 2] + 2 : 1);
+    }
+    return table;
+}
+
+constexpr GolombBits kGolombBits = make_golomb_bits();
+
 // Bits of a signed number in the Exp-Golomb code.
 static int golomb_bits(int value) {
+    const unsigned rest = 2 * static_cast<unsigned>(std::abs(value));
+    if (rest < kShort) return kGolombBits.bits[rest];
     int bits = 1;
-    for (int rest = 2 * std::abs(value); rest > 1; rest >>= 1) bits += 2;
+    for (unsigned left = rest; left > 1; left >>= 1) bits += 2;
     return bits;
 }
 
 static int golomb_bits(Vector a, Vector b) {
     return golomb_bits(a.y - b.y) + golomb_bits(a.x - b.x);
 }
-
-Errors::Errors(const Kernels& kernels, Plane current, const Upsampled& reference)
-    : kernels_(kernels),
-      current_(current, kReach, rounded_up(current.height, kSide) + 2 * kReach,
-               rounded_up(current.width, kSide) + 2 * kReach),
-      reference_(reference) {}
 
 Errors::Entry Errors::of(Vector vector) {
     int& first = first_[(31u * static_cast<unsigned>(vector.y) + vector.x) % first_.size()];
@@ -128,31 +141,41 @@ private:
                 for (int dx = -kFull; dx <= kFull; ++dx) attempt({dy, dx});
             }
         }
+        Vector before = kNone;
         for (int step = 0; step < kSteps; ++step) {
             const Vector centre = best_;
-            for (Vector move : kAround) attempt(centre + move);
+            for (Vector move : kAround) {
+                // What lies around the centre before has been tried.
+                if (!beside(centre + move, before)) attempt(centre + move);
+            }
             if (best_ == centre) break;
+            before = centre;
         }
         vectors_[static_cast<size_t>(row) * wide + column] = best_;
     }
 
     void attempt(Vector vector) {
         if (vector == best_ && lowest_ != kMost) return;
-        int32_t error = 0;
+        Cost cost = weight_ * golomb_bits(vector, guess_);
         for (int y = -reach_; y < kCell + reach_; y += kCell) {
             for (int x = -reach_; x < kCell + reach_; x += kCell) {
-                error += kernels_.block_error(
+                if (cost >= lowest_) return;
+                const int32_t error = kernels_.block_error(
                     current_.at(top_ + y, left_ + x), current_.width,
                     reference_.nearest(top_ + y + vector.y, left_ + x + vector.x, kCell),
                     reference_.width);
+                cost += static_cast<Cost>(error) << 16;
             }
         }
-        const Cost cost =
-            (static_cast<Cost>(error) << 16) + weight_ * golomb_bits(vector, guess_);
         if (cost < lowest_) {
             lowest_ = cost;
             best_ = vector;
         }
+    }
+
+    // Whether two vectors are a sample or less apart along each axis.
+    static bool beside(Vector a, Vector b) {
+        return std::abs(a.y - b.y) <= 1 && std::abs(a.x - b.x) <= 1;
     }
 
     const Kernels& kernels_;
@@ -166,15 +189,15 @@ private:
     Cost lowest_ = 0;
 };
 
-Search::Search(const Kernels& kernels, Plane current, const Reference& reference, int64_t weight,
-               const SearchEffort& effort)
+Search::Search(const Kernels& kernels, const Current& current, const Reference& reference,
+               int64_t weight, const SearchEffort& effort)
     : errors(kernels, current, reference.fine),
       weight_(weight),
       effort_(effort),
-      tall_(rounded_up(current.height, kSide) / kSide),
-      wide_(rounded_up(current.width, kSide) / kSide),
+      tall_(current.tall),
+      wide_(current.wide),
       coarse_(static_cast<size_t>(tall_) * wide_, kZero) {
-    coarse(kernels, Pyramid(current), reference.coarse);
+    coarse(kernels, current.pyramid, reference.coarse);
 }
 
 // From the smallest level to that of half the size, whose cells are macroblocks.

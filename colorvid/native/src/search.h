@@ -26,6 +26,20 @@ inline bool in_range(Vector v) {
 }
 inline bool uniform(const Quad& q) { return q[0] == q[1] && q[1] == q[2] && q[2] == q[3]; }
 
+// The luma of the frame that is coded, as all its searches see it.
+struct Current {
+    explicit Current(Plane plane)
+        : padded(plane, kReach, rounded_up(plane.height, kSide) + 2 * kReach,
+                 rounded_up(plane.width, kSide) + 2 * kReach),
+          pyramid(plane),
+          tall(rounded_up(plane.height, kSide) / kSide),
+          wide(rounded_up(plane.width, kSide) / kSide) {}
+
+    const Padded padded;
+    const Pyramid pyramid;
+    const int tall, wide;  // macroblocks
+};
+
 // Errors of the blocks of one macroblock by vector, looked up or computed.
 class Errors {
 public:
@@ -35,7 +49,8 @@ public:
         int32_t whole() const { return blocks[0] + blocks[1] + blocks[2] + blocks[3]; }
     };
 
-    Errors(const Kernels& kernels, Plane current, const Upsampled& reference);
+    Errors(const Kernels& kernels, const Current& current, const Upsampled& reference)
+        : kernels_(kernels), current_(current.padded), reference_(reference) {}
 
     // Forget the macroblock before and take the one at `row`, `column`.
     void start(int row, int column) {
@@ -62,7 +77,7 @@ public:
 
 private:
     const Kernels& kernels_;
-    const Padded current_;
+    const Padded& current_;
     const Upsampled& reference_;
     int top_ = 0, left_ = 0;
     std::vector<Entry> known_;
@@ -96,8 +111,8 @@ struct SearchEffort {
 class Search {
 public:
     // `weight`: price of a bit in 1/65536 of an absolute difference.
-    Search(const Kernels& kernels, Plane current, const Reference& reference, int64_t weight,
-           const SearchEffort& effort);
+    Search(const Kernels& kernels, const Current& current, const Reference& reference,
+           int64_t weight, const SearchEffort& effort);
 
     // Good vectors for the macroblock at `row`, `column`, those before it having been coded; `hints`:
     // vectors to try too. Its errors are those of this macroblock until the next call.
@@ -115,7 +130,7 @@ private:
 
     const int64_t weight_;
     const SearchEffort effort_;
-    int tall_, wide_;
+    const int tall_, wide_;
     std::vector<Vector> coarse_;  // of each macroblock, quarter samples
     std::vector<Vector> candidates_;
     Neighbours near_{};

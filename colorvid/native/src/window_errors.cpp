@@ -35,36 +35,36 @@ COLORVID_AVX2 static inline __m256i two_windows(const uint8_t* line) {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(left), right, 1);
 }
 
-COLORVID_AVX2 static inline int32_t sum_of(__m128i lanes) {
-    lanes = _mm_add_epi32(lanes, _mm_shuffle_epi32(lanes, 0x4E));
-    lanes = _mm_add_epi32(lanes, _mm_shuffle_epi32(lanes, 0xB1));
-    return _mm_cvtsi128_si32(lanes);
-}
-
-// The left window lies in the lower lane, the right one in the upper; a pair of products of a line
-// is at most 2 * 255 * 15, so 16 bits hold it.
-COLORVID_AVX2 void window_errors_avx2(const uint8_t* a, ptrdiff_t a_stride, const uint8_t* b,
-                                      ptrdiff_t b_stride, int32_t errors[4]) {
+// Weighted differences of a line, in pairs: at most 2 * 255 * 15. The left window lies in the lower
+// half, the right one in the upper.
+COLORVID_AVX2 static inline __m256i line_errors(const uint8_t* a, const uint8_t* b) {
     const __m256i across = _mm256_setr_epi8(1, 3, 5, 7, 9, 11, 13, 15, 15, 13, 11, 9, 7, 5, 3, 1, 1,
                                             3, 5, 7, 9, 11, 13, 15, 15, 13, 11, 9, 7, 5, 3, 1);
-    __m256i upper = _mm256_setzero_si256(), lower = upper;
-    for (int y = 0; y < kWindow; ++y) {
-        const __m256i from = two_windows(a + y * a_stride), to = two_windows(b + y * b_stride);
-        const __m256i off = _mm256_or_si256(_mm256_subs_epu8(from, to), _mm256_subs_epu8(to, from));
-        const __m256i line = _mm256_maddubs_epi16(off, across);
-        if (y < 16) {
-            const __m256i weight = _mm256_set1_epi16(static_cast<int16_t>(ramp(y)));
-            upper = _mm256_add_epi32(upper, _mm256_madd_epi16(line, weight));
-        }
-        if (y >= 8) {
-            const __m256i weight = _mm256_set1_epi16(static_cast<int16_t>(ramp(y - 8)));
-            lower = _mm256_add_epi32(lower, _mm256_madd_epi16(line, weight));
-        }
+    const __m256i from = two_windows(a), to = two_windows(b);
+    const __m256i off = _mm256_or_si256(_mm256_subs_epu8(from, to), _mm256_subs_epu8(to, from));
+    return _mm256_maddubs_epi16(off, across);
+}
+
+// Two lines of a window have the same weight and are added first: 16 bits hold them.
+COLORVID_AVX2 void window_errors_avx2(const uint8_t* a, ptrdiff_t a_stride, const uint8_t* b,
+                                      ptrdiff_t b_stride, int32_t errors[4]) {
+    const auto line = [&](int y) COLORVID_AVX2 {
+        return line_errors(a + y * a_stride, b + y * b_stride);
+    };
+    __m256i middle[8], upper = _mm256_setzero_si256(), lower = upper;
+    for (int y = 0; y < 8; ++y) middle[y] = line(8 + y);
+    for (int y = 0; y < 8; ++y) {
+        const __m256i weight = _mm256_set1_epi16(kRamp[y]);
+        const __m256i above = _mm256_add_epi16(line(y), middle[7 - y]);
+        const __m256i below = _mm256_add_epi16(line(23 - y), middle[y]);
+        upper = _mm256_add_epi32(upper, _mm256_madd_epi16(above, weight));
+        lower = _mm256_add_epi32(lower, _mm256_madd_epi16(below, weight));
     }
-    errors[0] = sum_of(_mm256_castsi256_si128(upper));
-    errors[1] = sum_of(_mm256_extracti128_si256(upper, 1));
-    errors[2] = sum_of(_mm256_castsi256_si128(lower));
-    errors[3] = sum_of(_mm256_extracti128_si256(lower, 1));
+    const __m256i pairs = _mm256_hadd_epi32(upper, lower);
+    const __m256i sums = _mm256_hadd_epi32(pairs, pairs);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(errors),
+                     _mm_unpacklo_epi32(_mm256_castsi256_si128(sums),
+                                        _mm256_extracti128_si256(sums, 1)));
 }
 
 #endif
