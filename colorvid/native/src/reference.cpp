@@ -6,7 +6,6 @@
 namespace colorvid {
 
 constexpr int kTaps = 8;
-constexpr int kMostLevels = 5;
 constexpr int kSmallest = 16;  // side of a level of the pyramid
 
 Padded::Padded(Plane plane, int before, int height, int width)
