@@ -59,7 +59,7 @@ class Effort:
 MEDIUM = Effort()
 PRESETS = {
     "fast": Effort(
-        LookAhead(halvings=3, lengths=(8, 2)),
+        LookAhead(halvings=3),
         SearchEffort(around=False, split_bits=40, rounds=0),
         trials=0,
     ),
