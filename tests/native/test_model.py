@@ -369,6 +369,13 @@ def test_key_frames_in_slots_that_are_not_there_are_refused(target: int, folder:
         codec.decode_key(40, target, b"")
 
 
+@pytest.mark.parametrize("trials", [-1, 17])
+def test_numbers_of_trials_out_of_range_are_refused(trials: int, folder: Path) -> None:
+    codec = native_codec(model("as released", folder), Size(20, 20), trials=trials)
+    with pytest.raises(ConfigError, match="native core: codec_encode refuses its arguments"):
+        codec.encode_key(40, 0, moving_frames(1, 20, 20)[0])
+
+
 def test_a_model_without_its_encoder_decodes_only(folder: Path) -> None:
     file = read_model_file(str(model("as released", folder).file.path))
     tensors = {name: array for name, array in file.tensors.items() if not is_encoder(name)}
