@@ -23,29 +23,53 @@ class SearchEffort:
 
 
 @dataclass(frozen=True, slots=True)
+class LookAhead:
+    """How the encoder finds out how far apart P frames may be.
+
+    Attributes:
+        halvings: of the sides of pictures before they are compared, 1..5.
+        lengths: of mini-GOPs that are tried, falling, besides the longest one and 1.
+        patience: a P frame counts as too far from its reference where that misses so many times
+            more of it than usual.
+    """
+
+    halvings: int = 2
+    lengths: tuple[int, ...] = (8, 4, 2)
+    patience: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Effort:
     """What the encoder takes on for better choices.
 
     Attributes:
+        look_ahead: for the length of mini-GOPs.
         search: for motion.
-        trial: whether inter frames are coded twice, the second time without what was not worth its
-            bits.
+        trials: of inter frames before they are coded, 0..16. With one, areas that are not worth
+            their bits are left out; further ones find cheaper hyper-latents.
         attempts: whether the same frames are coded in mini-GOPs of other lengths.
-        scales: whether also with finer and coarser B frames.
     """
 
+    look_ahead: LookAhead = LookAhead()
     search: SearchEffort = SearchEffort()
-    trial: bool = True
+    trials: int = 1
     attempts: bool = False
-    scales: bool = False
 
 
 MEDIUM = Effort()
 PRESETS = {
-    "fast": Effort(SearchEffort(around=False, split_bits=40, rounds=0), trial=False),
+    "fast": Effort(
+        LookAhead(halvings=3),
+        SearchEffort(around=False, split_bits=40, rounds=0),
+        trials=0,
+    ),
     "medium": MEDIUM,
-    "slow": Effort(SearchEffort(rounds=2), attempts=True),
-    "best": Effort(SearchEffort(rounds=4), attempts=True, scales=True),
+    "slow": Effort(
+        LookAhead(halvings=1, lengths=(12, 8, 6, 4, 3, 2), patience=1.5),
+        SearchEffort(rounds=2),
+        trials=2,
+        attempts=True,
+    ),
 }
 """Efforts by name, the fastest first."""
 DEFAULT_PRESET = "medium"

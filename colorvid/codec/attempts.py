@@ -1,23 +1,19 @@
 """Ways to code the next frames of a group, of which the encoder keeps the cheapest.
 
-How far apart P frames should be, and how coarse the B frames between, depends on what moves. A
-slow encoder codes the same frames in several ways and looks at what came out. Streams do not say
-that there was a choice: every frame has its distances and its quality.
+How far apart P frames should be depends on what moves. A slow encoder codes the same frames in
+several ways and looks at what came out. Streams do not say that there was a choice: every frame has
+its distances.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from colorvid.codec.settings import USUAL_SCALE
 from colorvid.frame import Frame
-
-SCALES = (6, 11)
-"""Scales of the quality offsets of B frames that are tried besides `USUAL_SCALE`."""
 
 _LEAST_GAIN = 64
 """Shorter mini-GOPs that are cheaper by less than one part in so many are not taken: what comes
@@ -26,22 +22,14 @@ later may lose more."""
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A way to code frames.
+Lengths = tuple[int, ...]
+"""A way to code frames: how many of them each mini-GOP has."""
 
-    Attributes:
-        lengths: frames of each mini-GOP.
-        scale: of the quality offsets of B frames, see `EncoderSettings.quality_of`.
-    """
 
-    lengths: tuple[int, ...]
-    scale: int = USUAL_SCALE
-
-    def halved(self) -> Plan:
-        """The same frames in mini-GOPs of half the length."""
-        halves = [(length // 2, length - length // 2) for length in self.lengths]
-        return Plan(tuple(part for pair in halves for part in pair if part), self.scale)
+def halved(lengths: Lengths) -> Lengths:
+    """The same frames in mini-GOPs of half the length."""
+    halves = [(length // 2, length - length // 2) for length in lengths]
+    return tuple(part for pair in halves for part in pair if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,29 +64,22 @@ def squared_error(a: Frame, b: Frame) -> int:
     return sum(int(np.square(p.astype(np.int32) - q).sum(dtype=np.int64)) for p, q in planes)
 
 
-def cheapest(
-    length: int, scales: Sequence[int], run: Callable[[Plan, Result | None], tuple[int, Result]]
-) -> Result:
-    """The best of what plans for the same frames give.
+def cheapest(length: int, run: Callable[[Lengths, Result | None], tuple[int, Result]]) -> Result:
+    """The best of what ways to code the same frames give.
 
-    Mini-GOPs are halved as long as that pays; then come the scales.
+    Mini-GOPs are halved as long as that pays.
 
     Args:
         length: of the mini-GOP that comes first.
-        scales: to try, besides the usual one.
-        run: carries out a plan, given the best result so far, which must stay whole; its cost and
-            what it gives.
+        run: codes in a way, given the best result so far, which must stay whole; its cost and what
+            it gives.
     """
-    best = plan = Plan((length,))
-    lowest, result = run(plan, None)
-    while max(plan.lengths) > 1:
-        plan = plan.halved()
-        cost, other = run(plan, result)
+    lengths: Lengths = (length,)
+    lowest, best = run(lengths, None)
+    while max(lengths) > 1:
+        lengths = halved(lengths)
+        cost, other = run(lengths, best)
         if cost * _LEAST_GAIN >= lowest * (_LEAST_GAIN - 1):
             break
-        best, lowest, result = plan, cost, other
-    for scale in scales if max(best.lengths) > 1 else ():
-        cost, other = run(Plan(best.lengths, scale), result)
-        if cost < lowest:
-            lowest, result = cost, other
-    return result
+        lowest, best = cost, other
+    return best

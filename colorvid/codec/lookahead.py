@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from colorvid.codec.settings import EncoderSettings
+from colorvid.effort import MEDIUM, LookAhead
 from colorvid.frame import Frame
 from colorvid.native.core import core_for_encoding
 from colorvid.native.motion import Pyramid
@@ -53,15 +54,16 @@ class KeyFrames:
         return begins
 
 
-def mini_gop_length(frames: Sequence[Pyramid]) -> int:
+def mini_gop_length(frames: Sequence[Pyramid], look: LookAhead = MEDIUM.look_ahead) -> int:
     """How many frames the next mini-GOP has: as many as there are, unless motion is too fast.
 
     Args:
         frames: the last frame that is coded, then those that wait, at least one.
+        look: how to find out.
     """
     waiting = len(frames) - 1
-    for length in (waiting, *(length for length in FAR if length < waiting)):
-        most = FAR[min(distance for distance in FAR if distance >= length)]
-        if length > 1 and frames[length].novelty(frames[0]) <= most:
+    for length in (waiting, *(length for length in look.lengths if length < waiting)):
+        most = look.patience * FAR[min(distance for distance in FAR if distance >= length)]
+        if length > 1 and frames[length].novelty(frames[0], look.halvings) <= most:
             return length
     return 1

@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from colorvid.codec.attempts import SCALES, Plan, Spent, cheapest
+from colorvid.codec.attempts import Lengths, Spent, cheapest
 from colorvid.codec.crew import Lane, Task
 from colorvid.codec.lookahead import mini_gop_length, small
-from colorvid.codec.settings import USUAL_SCALE, EncoderSettings
+from colorvid.codec.settings import EncoderSettings
 from colorvid.codec.slots import Order, Slots
 from colorvid.codec.structure import KEY, REFRESH_PERIOD, Place, mini_gop
 from colorvid.config import quantiser_step
@@ -79,13 +79,11 @@ class Planned:
     Attributes:
         place: in its group of pictures.
         source: the frame.
-        scale: of the quality offsets of B frames.
         order: what it needs.
     """
 
     place: Place
     source: Frame
-    scale: int
     order: Order
 
 
@@ -212,10 +210,12 @@ class ClosedLoop(Generic[R]):
 
     def _mini_gop(self) -> Iterator[Step]:
         """Plan the first frames that wait, the last one of them as a P frame."""
-        length = mini_gop_length(self._small) if self.settings.most_bframes else 1
+        length = 1
+        if self.settings.most_bframes:
+            length = mini_gop_length(self._small, self.settings.effort.look_ahead)
         frames = tuple(self._waiting[:length])
         if self._meter is None:
-            yield from map(self._step, self._run(frames, Plan((length,))))
+            yield from map(self._step, self._run(frames, (length,)))
         else:
             yield self._step(None, frames)
             for _ in frames[1:]:
@@ -234,17 +234,16 @@ class ClosedLoop(Generic[R]):
         """
         start, before = self._stand(), self._count - 1
 
-        def run(plan: Plan, best: _Tried[R] | None) -> tuple[int, _Tried[R]]:
+        def run(lengths: Lengths, best: _Tried[R] | None) -> tuple[int, _Tried[R]]:
             barred = {start.slots.place(before)}
             if best is not None:
                 barred.add(best.end.slots.place(best.end.count - 1))
             self._resume(start)
             self._slots = start.slots.onward(before, frozenset(barred))
-            steps = list(map(self._code, self._run(frames, plan)))
+            steps = list(map(self._code, self._run(frames, lengths)))
             return self._spent.cost, _Tried(steps, self._stand())
 
-        scales = SCALES if self.settings.scales else ()
-        best = cheapest(len(frames), scales, run)
+        best = cheapest(len(frames), run)
         self._resume(best.end)
         return best.steps
 
@@ -255,25 +254,25 @@ class ClosedLoop(Generic[R]):
         self._slots, self._count = stand.slots, stand.count
         self._refreshed, self._spent = stand.refreshed, stand.spent
 
-    def _run(self, frames: tuple[Frame, ...], plan: Plan) -> Iterator[Planned]:
-        """What is done with frames in a way."""
-        for length in plan.lengths:
+    def _run(self, frames: tuple[Frame, ...], lengths: Lengths) -> Iterator[Planned]:
+        """What is done with frames in mini-GOPs of these lengths."""
+        for length in lengths:
             first = self._count - 1
             last = first + length
             refresh = last - self._refreshed >= REFRESH_PERIOD
             if refresh:
                 self._refreshed = last
             for place in mini_gop(first, last, refresh=refresh):
-                yield self._planned(place, frames[place.number - first - 1], plan.scale)
+                yield self._planned(place, frames[place.number - first - 1])
             self._count += length
             frames = frames[length:]
 
-    def _planned(self, place: Place, frame: Frame, scale: int = USUAL_SCALE) -> Planned:
-        return Planned(place, frame, scale, self._slots.plan(place))
+    def _planned(self, place: Place, frame: Frame) -> Planned:
+        return Planned(place, frame, self._slots.plan(place))
 
     def _code(self, planned: Planned) -> CodedStep[R]:
         place, frame = planned.place, planned.source
-        quality = self.settings.quality_of(place, planned.scale)
+        quality = self.settings.quality_of(place)
         motion, data = None, b""
         with self._slots.coding(planned.order) as target:
             if place.is_key:

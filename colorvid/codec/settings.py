@@ -32,8 +32,6 @@ ANCHOR_OFFSET = 6
 the B frames between inherit from the key frame too."""
 LEVEL_OFFSETS = (0, 12, 18, 24, 28)
 """B frames by their temporal level."""
-USUAL_SCALE = 8
-"""That of the offsets of B frames: eighths."""
 _LOST_PICTURES = 2
 """Kept while the same frames are coded in several ways: what all begin with, and the best end."""
 
@@ -53,7 +51,7 @@ class EncoderSettings:
             for P frames at least eight frames behind the last of that quality, ``quality - 8`` to
             ``quality - 20`` for those between, and ``quality - 12`` to ``quality - 28`` for B
             frames by their level. Not below 0.
-        preset: ``fast``, ``medium``, ``slow`` or ``best``: the time that the encoder takes.
+        preset: ``fast``, ``medium`` or ``slow``: the time that the encoder takes.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -112,11 +110,6 @@ class EncoderSettings:
         """Whether frames are coded in several ways, see `colorvid.codec.attempts`."""
         return self.effort.attempts and self.most_bframes > 0
 
-    @property
-    def scales(self) -> bool:
-        """Whether other offsets of B frames are among the ways."""
-        return self.effort.scales and self.inter_quality is None
-
     def _anchor_offset(self) -> int:
         above = max(0, self.quality - 40)
         return ANCHOR_OFFSET - above * (ANCHOR_OFFSET - REFRESH_OFFSET) // 23
@@ -126,19 +119,14 @@ class EncoderSettings:
         inter = None if self.inter_quality is None else max(0, self.inter_quality - by)
         return replace(self, quality=max(0, self.quality - by), inter_quality=inter)
 
-    def quality_of(self, place: Place, scale: int = USUAL_SCALE) -> int:
-        """Quality of a frame at a place in its group of pictures.
-
-        Args:
-            place: of the frame.
-            scale: of the offsets of B frames, in eighths.
-        """
+    def quality_of(self, place: Place) -> int:
+        """Quality of a frame at a place in its group of pictures."""
         if place.is_key:
             return self.quality
         if self.inter_quality is not None:
             return self.inter_quality
         if place.level:
-            below = LEVEL_OFFSETS[min(place.level, len(LEVEL_OFFSETS) - 1)] * scale // USUAL_SCALE
+            below = LEVEL_OFFSETS[min(place.level, len(LEVEL_OFFSETS) - 1)]
         elif place.refresh:
             below = REFRESH_OFFSET if place.past == 1 else self._anchor_offset()
         else:

@@ -6,7 +6,8 @@ a coder that writes symbols or reads them. Both walk through the latents by the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -36,9 +37,9 @@ _STEPS_OF_FEATURE = UNIT * STEP_STEPS / FEATURE.steps
 """Units of the table of quantiser steps in a feature."""
 _DOUBTFUL, _CLEAR = 1.45, 1.8
 """An area of a sparse branch is tried where a latent and the rounding reach the first of these, in
-steps; without a trial it is coded where they reach the second."""
+steps; without trials it is coded where they reach the second."""
 _LEAST_WORTH = 2 << 8
-"""With a trial it is coded if that is worth more, in 1/256 bit; its hyper-latents and its flag take
+"""With trials it is coded if that is worth more, in 1/256 bit; its hyper-latents and its flag take
 some."""
 _LEAST_PRICE, _MOST_WORTH = 1e-6, 2.0**40
 """Bits may be free: what a symbol is worth stays a number, and so do sums."""
@@ -166,6 +167,7 @@ class Branch(nn.Module):
 
     symbol_bits: Tensor
     bit_worth: Tensor
+    hyper_costs: Tensor
 
     def __init__(self, config: BranchConfig) -> None:
         """Make the networks that ``config`` describes."""
@@ -173,6 +175,9 @@ class Branch(nn.Module):
         c = config
         self.config = c
         self.register_buffer("symbol_bits", torch.zeros(SCALES, COSTED), persistent=False)
+        values = 2 * HYPER.limit + 1
+        costs = torch.zeros(c.hyper, values, dtype=torch.int64)
+        self.register_buffer("hyper_costs", costs, persistent=False)
         worth = torch.tensor(c.bit_worth(), dtype=torch.float32)
         self.register_buffer("bit_worth", worth, persistent=False)
         self.transform = BlockTransform(c.block, c.planes, dct=c.dct)
@@ -215,6 +220,10 @@ class Branch(nn.Module):
         larger magnitudes.
         """
         self.symbol_bits = bits.to(self.symbol_bits)
+
+    def set_hyper_costs(self, costs: Tensor) -> None:
+        """Set what hyper-latents cost, for the encoder's trials: 1/256 bits, int ``(Z, 255)``."""
+        self.hyper_costs = costs.to(self.hyper_costs)
 
     def bit_price(self, quality: Tensor, step: Tensor) -> Tensor:
         """What a bit is worth in squared steps, ``(B, C, 1, 1)``; ``step`` in sample values."""
@@ -385,7 +394,7 @@ class Branch(nn.Module):
         quality: Tensor,
         prior_condition: Tensor | None = None,
         *,
-        trial: bool = True,
+        trials: int = 1,
     ) -> Tensor:
         """Write the latents ``y``, or read them if ``y`` is None; exact arithmetic.
 
@@ -395,7 +404,8 @@ class Branch(nn.Module):
             shape: ``(1, C, H, W)``.
             quality: ``(1,)`` int64.
             prior_condition: features at the resolution of the latents.
-            trial: of a sparse branch, code twice, to leave out areas that are not worth their bits.
+            trials: of a sparse branch, without writing: to leave out areas that are not worth their
+                bits and, from the second on, to find cheaper hyper-latents.
 
         Returns:
             Decoded latents in 1/16 steps, integers, ``shape``.
@@ -408,14 +418,48 @@ class Branch(nn.Module):
                 return torch.zeros(shape, dtype=work.dtype, device=quality.device)
             return self._traverse(work, shape, quality, prior_condition)
 
-        active = None
+        def attempt(wanted: _Wanted) -> Tensor:
+            work = _Coding(self, Trial(), wanted, price)
+            run(work)
+            return work.worth
+
+        wanted = None
         if y is not None:
-            active = self._may_hold(y, _DOUBTFUL if trial else _CLEAR)
-            if self.sparse and trial:
-                first = _Coding(self, Trial(), y, active, price)
-                run(first)
-                active = first.worth > _LEAST_WORTH
-        return run(_Coding(self, coder, y, active, price))
+            active = self._may_hold(y, _DOUBTFUL if trials else _CLEAR)
+            wanted = _Wanted(y, self._hyper_latents(y), active)
+            if self.sparse and trials:
+                wanted = self._tried(wanted, trials, attempt)
+        return run(_Coding(self, coder, wanted, price))
+
+    def _hyper_latents(self, y: Tensor) -> Tensor:
+        """Hyper-latents of real latents in steps: integers ``(1, Z, h, w)``."""
+        arithmetic = self.prior.hyper_analysis.arithmetic
+        assert isinstance(arithmetic, ExactArithmetic)
+        scaled = arithmetic.requantise(y, self.scale.scale * FEATURE.steps, FEATURE.limit)
+        z = torch.round(self.prior.hyper_analysis(scaled) / FEATURE.steps)
+        return z.clamp(-HYPER.limit, HYPER.limit)
+
+    def _tried(self, wanted: _Wanted, trials: int, attempt: Callable[[_Wanted], Tensor]) -> _Wanted:
+        """What to write after trials; each area keeps what is worth most.
+
+        The first trial codes with the hyper-latents that the analysis gives, each further one with
+        the best so far, all nearer to zero by one. Hyper-latents are paid for.
+        """
+        worth = attempt(wanted)
+        for _ in range(1, trials):
+            other = replace(wanted, z=wanted.z - torch.sign(wanted.z))
+            others = attempt(other)
+            gain = others - self._cost_of(other.z) - (worth - self._cost_of(wanted.z))
+            better = wanted.active & (gain > 0)
+            wanted = replace(wanted, z=torch.where(better, other.z, wanted.z))
+            worth = torch.where(better, others, worth)
+        return replace(wanted, active=worth > _LEAST_WORTH)
+
+    def _cost_of(self, z: Tensor) -> Tensor:
+        """Bits of hyper-latents at each place, 1/256: int64 ``(1, 1, h, w)``."""
+        channel = torch.arange(z.shape[1], device=z.device)[:, None, None]
+        bits = self.hyper_costs[channel, z.to(torch.int64) + HYPER.limit]
+        return bits.sum(dim=1, keepdim=True)
 
     def reconstruct(self, y_hat: Tensor, quality: Tensor) -> Tensor:
         """Planes of the linear path as exact features, from decoded latents in 1/16 steps."""
@@ -486,6 +530,21 @@ class _Training:
         return BranchOutput(planes, y_hat, offsets, self._symbols, parameters, self._z, active)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What an encoder writes.
+
+    Attributes:
+        y: latents in steps, float32, ``(1, C, H, W)``.
+        z: hyper-latents, integers, ``(1, Z, h, w)``.
+        active: where to write: bool ``(1, 1, h, w)``.
+    """
+
+    y: Tensor
+    z: Tensor
+    active: Tensor
+
+
 class _Coding:
     """A pass that writes symbols, or reads them; integers in exact arithmetic.
 
@@ -494,20 +553,15 @@ class _Coding:
             symbols saved over their price, less their bits; int64, as ``active``.
     """
 
-    def __init__(
-        self, branch: Branch, coder: Coder, y: Tensor | None, active: Tensor | None, price: Tensor
-    ) -> None:
-        """Take what `Branch.code` is given, and the price of a bit for each latent.
-
-        ``active`` is the encoder's choice.
-        """
+    def __init__(self, branch: Branch, coder: Coder, wanted: _Wanted | None, price: Tensor) -> None:
+        """Take what the encoder wants, or None to read, and the price of a bit for each latent."""
         arithmetic = branch.prior.arithmetic
         assert isinstance(arithmetic, ExactArithmetic)
-        self._branch, self._coder, self._y, self._price = branch, coder, y, price
+        self._branch, self._coder, self._wanted, self._price = branch, coder, wanted, price
         self._shape = branch.prior.hyper_shape(price.shape)
         self.dtype = arithmetic.carrier
         if branch.sparse:
-            flags = None if active is None else active[0, 0]
+            flags = None if wanted is None else wanted.active[0, 0]
             found = coder.flags(flags, (self._shape[2], self._shape[3]))
         else:
             found = torch.ones(self._shape[2:], dtype=torch.bool, device=price.device)
@@ -516,15 +570,7 @@ class _Coding:
 
     def hyper(self) -> Tensor:
         """See `_Pass.hyper`."""
-        z, prior = None, self._branch.prior
-        if self._y is not None:
-            arithmetic = prior.hyper_analysis.arithmetic
-            assert isinstance(arithmetic, ExactArithmetic)
-            factor = self._branch.scale.scale * FEATURE.steps
-            scaled = arithmetic.requantise(self._y, factor, FEATURE.limit)
-            z = torch.round(prior.hyper_analysis(scaled) / FEATURE.steps)
-            z = z.clamp(-HYPER.limit, HYPER.limit)
-            z = z * self.active
+        z = None if self._wanted is None else self._wanted.z * self.active
         z_hat = self._coder.hyper(z, self._shape, self.active[0, 0])
         return z_hat.to(self._price.device, self.dtype).clamp(-HYPER.limit, HYPER.limit)
 
@@ -539,8 +585,8 @@ class _Coding:
         index = pick(parameters.index, within).clamp_(0, SCALES - 1) * pick(mask, overall)
         mean = None if parameters.mean is None else pick(parameters.mean, within)
         symbols = None
-        if self._y is not None:
-            offset = pick(self._y, overall)
+        if self._wanted is not None:
+            offset = pick(self._wanted.y, overall)
             if mean is not None:  # float32 whatever carries the mean
                 offset = offset - mean.to(torch.float32) / SYMBOL_STEPS
             price = pick(self._price, overall)

@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from colorvid.entropy.rans import CodeBook
-from colorvid.entropy.tables import COSTED, MAX_SYMBOL, Tables
+from colorvid.entropy.tables import COSTED, HYPER_LIMIT, MAX_SYMBOL, Tables
 from colorvid.errors import ColorvidError, ConfigError, ModelMismatch
 from colorvid.exact.arithmetic import FEATURE
 from colorvid.exact.layers import (
@@ -124,6 +124,7 @@ def load_networks(
     for branch, book in books.items():
         part = branch_of(network, branch)
         part.set_symbol_bits(torch.from_numpy(book.latents.costs(COSTED)))
+        part.set_hyper_costs(torch.from_numpy(book.hyper.fine_costs(HYPER_LIMIT)))
     return network, books
 
 

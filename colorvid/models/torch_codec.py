@@ -41,7 +41,7 @@ class TorchFrames(Generic[C]):
     """Sends frames through the networks, with any coders of symbols; keeps them in slots."""
 
     def __init__(
-        self, network: VideoModel, coders: Callable[[str], tuple[C, C]], *, trial: bool = True
+        self, network: VideoModel, coders: Callable[[str], tuple[C, C]], *, trials: int = 1
     ) -> None:
         """Prepare.
 
@@ -49,9 +49,9 @@ class TorchFrames(Generic[C]):
             network: in exact arithmetic.
             coders: gives the coders of luma and of chroma for a frame of kind ``intra`` or
                 ``inter``; called once a frame.
-            trial: see `colorvid.effort.Effort`.
+            trials: see `colorvid.effort.Effort`.
         """
-        self._network, self._coders, self._trial = network, coders, trial
+        self._network, self._coders, self._trials = network, coders, trials
         self._slots: dict[int, State] = {}
 
     def encode_key(self, quality: int, target: int, frame: Frame) -> TorchStep[C]:
@@ -93,7 +93,7 @@ class TorchFrames(Generic[C]):
         references = self._references(links)
         coders = self._coders("inter")
         state = self._network.code_inter(
-            coders, source, motion, references, quality, trial=self._trial
+            coders, source, motion, references, quality, trials=self._trials
         )
         self._slots[links.target] = state
         return coders, state
@@ -112,10 +112,8 @@ AnyBranchCoder = BranchWriter | BranchReader
 class TorchCodec:
     """Codes the frames of a group of pictures; see `colorvid.models.frames.FrameCodec`."""
 
-    def __init__(
-        self, network: VideoModel, books: Books, size: Size, *, trial: bool = True
-    ) -> None:
-        """Prepare for pictures of ``size``; ``trial``: see `colorvid.effort.Effort`.
+    def __init__(self, network: VideoModel, books: Books, size: Size, *, trials: int = 1) -> None:
+        """Prepare for pictures of ``size``; ``trials``: see `colorvid.effort.Effort`.
 
         Raises:
             ColorvidError: this machine's torch does not compute exactly.
@@ -123,7 +121,9 @@ class TorchCodec:
         prove(str(network.device), network.carrier)
         self._books, self._size = books, size
         self._symbols: SymbolWriter | SymbolReader = SymbolWriter()
-        self._frames: TorchFrames[AnyBranchCoder] = TorchFrames(network, self._coders, trial=trial)
+        self._frames: TorchFrames[AnyBranchCoder] = TorchFrames(
+            network, self._coders, trials=trials
+        )
         self._seconds = {"networks": 0.0, "entropy": 0.0}
 
     def decode_key(self, quality: int, target: int, latents: bytes) -> Decoded:

@@ -114,17 +114,17 @@ class VideoModel(nn.Module):
         states: References,
         quality: int,
         *,
-        trial: bool = True,
+        trials: int = 1,
     ) -> State:
         """Write a P or B frame, or read one if ``picture`` is None.
 
-        ``states`` is what its references left; ``trial``: see `Branch.code`.
+        ``states`` is what its references left; ``trials``: see `Branch.code`.
         """
         prediction, context = self.predict(motion, states)
         source = None
         if picture is not None:
             source = (picture.features(torch.float64), prediction.features(torch.float64))
-        y, uv, luma, chroma = self.inter.code(coder, source, context, quality, trial=trial)
+        y, uv, luma, chroma = self.inter.code(coder, source, context, quality, trials=trials)
         height, width = (int(s) for s in prediction.y.shape)
         decoded = from_features(y, uv, height, width)
         shown = self.inter.filtered(coder, Pictures(decoded, prediction, picture), quality)

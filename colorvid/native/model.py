@@ -255,16 +255,16 @@ class _MotionStruct(ctypes.Structure):
 class NativeCodec:
     """Codes frames of one size; see `colorvid.models.frames.FrameCodec`."""
 
-    def __init__(self, model: NativeModel, size: Size, slots: int, *, trial: bool = True) -> None:
+    def __init__(self, model: NativeModel, size: Size, slots: int, *, trials: int = 1) -> None:
         """Prepare for pictures of ``size``, 1..8192 luma samples to a side, in 1..32 slots.
 
-        ``trial``: see `colorvid.effort.Effort`.
+        ``trials``: see `colorvid.effort.Effort`.
 
         Raises:
             MemoryError: the memory does not suffice.
         """
         self._model, self._size, core = model, size, model.core
-        self._trial = trial
+        self._trials = trials
         self._spaces = model.workspaces()
         self._work: dict[str, Work] = {}
         self._lock = threading.Lock()  # of the count of work
@@ -312,7 +312,7 @@ class NativeCodec:
         data, size, bits = ctypes.c_void_p(), ctypes.c_size_t(), (ctypes.c_double * 4)()
         with self._spaces.one() as space:
             self._model.core.call(
-                "codec_encode", self._handle, space, quality, self._trial, ctypes.byref(motion),
+                "codec_encode", self._handle, space, quality, self._trials, ctypes.byref(motion),
                 _places(source), _places(planes), ctypes.byref(data), ctypes.byref(size), bits,
             )  # fmt: skip
             latents = ctypes.string_at(data, size.value) if size.value else b""

@@ -238,16 +238,23 @@ class Pyramid:
         self.handle = place
         weakref.finalize(self, core.functions["pyramid_free"], place)
 
-    def novelty(self, reference: Pyramid) -> float:
+    def novelty(self, reference: Pyramid, halvings: int = MEDIUM.look_ahead.halvings) -> float:
         """Share of the picture that ``reference`` does not predict, moved or not, 0..1.
 
+        ``halvings``: of the sizes of both before they are compared, 1..5.
+
         Raises:
-            ConfigError: the pictures have different sizes.
+            ConfigError: the pictures have different sizes, or they cannot be halved so often.
             MemoryError: the memory does not suffice.
         """
         counts = np.zeros(2, np.int32)
         self._core.call(
-            "novelty", self._core.level, self.handle, reference.handle, pointer(counts, np.int32)
+            "novelty",
+            self._core.level,
+            self.handle,
+            reference.handle,
+            halvings,
+            pointer(counts, np.int32),
         )
         cells, fresh = counts.tolist()
         return fresh / cells if cells else 0.0

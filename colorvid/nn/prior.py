@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from colorvid.config import BranchConfig
-from colorvid.entropy.tables import SCALES
+from colorvid.entropy.tables import HYPER_LIMIT, SCALES
 from colorvid.exact.arithmetic import Grid
 from colorvid.exact.layers import Conv, ExactLayer, QualityBias
 from colorvid.nn.blocks import blocks
@@ -30,7 +30,7 @@ HYPER_STRIDE = 4
 
 MEAN = Grid(steps=SYMBOL_STEPS, limit=2**13 - 1)
 INDEX = Grid(steps=8, limit=2047)
-HYPER = Grid(steps=1, limit=127)
+HYPER = Grid(steps=1, limit=HYPER_LIMIT)
 
 
 def scale_of(index: Tensor) -> Tensor:

@@ -67,7 +67,7 @@ def shown(coded: CodedFrame, wanted: Frame) -> None:
         ({"bframes": -1}, "bframes -1 is not allowed; it must be 0..15"),
         ({"bframes": True}, "bframes True is not allowed; it must be 0..15"),
         ({"bframes": 2.0}, "bframes 2.0 is not allowed; it must be 0..15"),
-        ({"preset": "x"}, "preset 'x' is unknown; use fast, medium, slow or best"),
+        ({"preset": "x"}, "preset 'x' is unknown; use fast, medium or slow"),
     ],
 )
 def test_settings_out_of_range_are_refused(values: dict[str, int], message: str) -> None:

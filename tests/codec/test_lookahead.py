@@ -8,6 +8,7 @@ import pytest
 from colorvid.codec.encoder import Encoder
 from colorvid.codec.lookahead import CUT, KeyFrames, mini_gop_length, small
 from colorvid.codec.settings import EncoderSettings
+from colorvid.effort import PRESETS, LookAhead
 from colorvid.errors import ConfigError
 from colorvid.frame import Frame
 from colorvid.native.core import at_level, levels
@@ -85,6 +86,30 @@ def test_mini_gops_are_as_long_as_frames_predict_each_other() -> None:
     cut = [*slow[:6], *(small(frame) for frame in scene(11, 8))]
     assert mini_gop_length(cut) == 4
     assert mini_gop_length([slow[0], *cut[6:]]) == 1
+
+
+def test_presets_look_at_other_sizes_and_lengths() -> None:
+    slow = [small(frame) for frame in scene(17, 7)]
+    cut = [*slow[:7], *(small(frame) for frame in scene(10, 8))]
+    lengths = {name: mini_gop_length(cut, effort.look_ahead) for name, effort in PRESETS.items()}
+    assert lengths == {"fast": 4, "medium": 4, "slow": 6}
+    assert PRESETS["fast"].look_ahead.halvings > PRESETS["medium"].look_ahead.halvings
+    every = LookAhead(lengths=(8, 4, 2), patience=1000)
+    assert mini_gop_length(cut, every) == 16
+
+
+def test_pictures_are_compared_at_the_size_that_is_wanted() -> None:
+    size = (384, 512)
+    noise = np.random.default_rng(9).integers(-90, 91, size)
+    coarse = texture(*size, 10)
+    core = at_level("1")
+    a = Pyramid(core, coarse)
+    b = Pyramid(core, np.clip(coarse + noise, 0, 255).astype(np.uint8))
+    found = [b.novelty(a, halvings) for halvings in (1, 2, 3)]
+    assert found[0] > found[1] > found[2] >= 0, (found, "noise goes where pictures shrink")
+    for halvings in (0, 6):
+        with pytest.raises(ConfigError, match="novelty refuses its arguments"):
+            a.novelty(b, halvings)
 
 
 def test_the_encoder_follows() -> None:

@@ -12,7 +12,7 @@
 
 using namespace colorvid;
 
-static const int kInterface = 7;
+static const int kInterface = 8;
 static const int kMostSlots = 32;
 static const int64_t kMostWeight = int64_t{1} << 30;
 static const int kMostBlocks = 1 << 13;  // along an axis: pictures of up to 65,536 luma samples
@@ -154,15 +154,16 @@ int colorvid_pyramid_new(const uint8_t* luma, int height, int width, Pyramid** p
 
 void colorvid_pyramid_free(Pyramid* pyramid) { delete pyramid; }
 
-int colorvid_novelty(int level, const Pyramid* current, const Pyramid* reference,
+int colorvid_novelty(int level, const Pyramid* current, const Pyramid* reference, int halvings,
                      int32_t counts[2]) {
     if (current->levels() != reference->levels()) return kWrongArgument;
+    if (halvings < 1 || halvings > kMostLevels) return kWrongArgument;
     for (int number = 1; number <= current->levels(); ++number) {
         const Padded &a = current->level(number), &b = reference->level(number);
         if (a.height != b.height || a.width != b.width) return kWrongArgument;
     }
     return guarded([&] {
-        const Novelty found = novelty(kernels(level), *current, *reference);
+        const Novelty found = novelty(kernels(level), *current, *reference, halvings);
         counts[0] = found.cells;
         counts[1] = found.fresh;
         return kFine;
@@ -373,11 +374,13 @@ int colorvid_codec_decode(Codec* codec, Workspace* space, int quality, const Cod
     });
 }
 
-int colorvid_codec_encode(Codec* codec, Workspace* space, int quality, int trial,
+int colorvid_codec_encode(Codec* codec, Workspace* space, int quality, int trials,
                           const CodecMotion* motion,
                           const uint8_t* const source[3], uint8_t* const planes[3],
                           const uint8_t** data, size_t* size, double bits[4]) {
-    if (!codec->model().encodes) return kWrongArgument;
+    if (!codec->model().encodes || trials < 0 || trials > Branch::kMostTrials) {
+        return kWrongArgument;
+    }
     const Status status = check_frame(*codec, quality, *motion);
     if (status != kFine) return status;
     return guarded([&] {
@@ -390,7 +393,7 @@ int colorvid_codec_encode(Codec* codec, Workspace* space, int quality, int trial
         const FrameInformation information =
             motion->past
                 ? codec->encode_inter(*space, quality, links, prediction_of(*motion), seen,
-                                      trial != 0)
+                                      trials)
                 : codec->encode_key(*space, quality, links.target, seen);
         const std::vector<uint8_t>& bytes = space->encoder.finish();
         *data = bytes.data();

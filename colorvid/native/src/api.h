@@ -70,9 +70,11 @@ COLORVID_API void colorvid_reference_free(colorvid::Reference* reference);
 COLORVID_API int colorvid_pyramid_new(const uint8_t* luma, int height, int width,
                                       colorvid::Pyramid** pyramid);
 COLORVID_API void colorvid_pyramid_free(colorvid::Pyramid* pyramid);
-// Compare two pictures of one size; see novelty(). `counts`: of cells, and of fresh ones.
+// Compare two pictures of one size, halved 1..5 times; see novelty(). `counts`: of cells, and of
+// fresh ones.
 COLORVID_API int colorvid_novelty(int level, const colorvid::Pyramid* current,
-                                  const colorvid::Pyramid* reference, int32_t counts[2]);
+                                  const colorvid::Pyramid* reference, int halvings,
+                                  int32_t counts[2]);
 // Search and choose the motion of a frame for coding it with `state`, which stays as it is.
 // `current`: its luma; `future` and its results are null for a P frame. `weight`: price of a bit in
 // 1/65536 of an absolute difference, 0 .. 2^30. `effort`: see search.h.
@@ -139,10 +141,10 @@ COLORVID_API int colorvid_codec_decode(colorvid::Codec* codec, colorvid::Workspa
                                        int quality, const CodecMotion* motion, const uint8_t* data,
                                        size_t size, uint8_t* const planes[3], double bits[2]);
 // Encode a frame and give it as decoders show it. The bytes belong to `space` until its next frame.
-// `trial`: whether symbols are chosen twice, see Branch. `bits` of hyper-latents and latents, of
+// `trials` of inter frames: see Branch. `bits` of hyper-latents and latents, of
 // luma and then of chroma.
 COLORVID_API int colorvid_codec_encode(colorvid::Codec* codec, colorvid::Workspace* space,
-                                       int quality, int trial, const CodecMotion* motion,
+                                       int quality, int trials, const CodecMotion* motion,
                                        const uint8_t* const source[3], uint8_t* const planes[3],
                                        const uint8_t** data, size_t* size, double bits[4]);
 

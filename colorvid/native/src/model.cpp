@@ -298,8 +298,8 @@ private:
 // An encoder chooses them.
 class Sender {
 public:
-    Sender(SymbolEncoder& encoder, const Plane source[3], bool trial)
-        : encoder_(encoder), source_(source), trial_(trial) {}
+    Sender(SymbolEncoder& encoder, const Plane source[3], int trials)
+        : encoder_(encoder), source_(source), trials_(trials) {}
 
     FrameInformation information;
 
@@ -357,12 +357,12 @@ private:
         Sources sources;
         sources.add(planes.seen, side);
         if (planes.predicted.count) sources.add(planes.predicted, side);
-        return branch.encode(work, encoder_, quality, sources, condition, trial_, y);
+        return branch.encode(work, encoder_, quality, sources, condition, trials_, y);
     }
 
     SymbolEncoder& encoder_;
     const Plane* source_;
-    const bool trial_;
+    const int trials_;
     Features seen_{}, predicted_{};
 };
 
@@ -519,14 +519,14 @@ double Codec::decode_inter(Workspace& space, int quality, const Links& links,
 
 FrameInformation Codec::encode_key(Workspace& space, int quality, int target,
                                    const Plane source[3]) {
-    Sender side(space.encoder, source, false);
+    Sender side(space.encoder, source, 0);
     key(space, quality, target, side);
     return side.information;
 }
 
 FrameInformation Codec::encode_inter(Workspace& space, int quality, const Links& links,
-                                     const Prediction& motion, const Plane source[3], bool trial) {
-    Sender side(space.encoder, source, trial);
+                                     const Prediction& motion, const Plane source[3], int trials) {
+    Sender side(space.encoder, source, trials);
     inter(space, quality, links, motion, side);
     return side.information;
 }

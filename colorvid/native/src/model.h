@@ -106,10 +106,10 @@ public:
     double decode_key(Workspace& space, int quality, int target, SymbolDecoder& decoder);
     double decode_inter(Workspace& space, int quality, const Links& links, const Prediction& motion,
                         SymbolDecoder& decoder);
-    // Symbols go to the encoder of the workspace. `trial`: see Branch.
+    // Symbols go to the encoder of the workspace. `trials`: see Branch.
     FrameInformation encode_key(Workspace& space, int quality, int target, const Plane source[3]);
     FrameInformation encode_inter(Workspace& space, int quality, const Links& links,
-                                  const Prediction& motion, const Plane source[3], bool trial);
+                                  const Prediction& motion, const Plane source[3], int trials);
 
 private:
     // A picture, and its symbols as features: (2 rows, 2 columns, channels).

@@ -6,7 +6,6 @@
 namespace colorvid {
 
 constexpr int kTaps = 8;
-constexpr int kMostLevels = 5;
 constexpr int kSmallest = 16;  // side of a level of the pyramid
 
 // A row of a plane, or the nearest one, with `before` copies of its first sample and as many of its

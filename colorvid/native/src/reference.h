@@ -13,6 +13,7 @@
 namespace colorvid {
 
 constexpr int kReach = 4;    // a block's vector predicts so many samples beyond each of its edges
+constexpr int kMostLevels = 5;  // of a pyramid
 constexpr int kMargin = 32;  // samples kept around a picture; farther vectors see the margin
 
 inline int rounded_up(int size, int unit) { return (size + unit - 1) / unit * unit; }

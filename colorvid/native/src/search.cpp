@@ -239,13 +239,14 @@ static int32_t flat_error(const uint8_t* cell, ptrdiff_t stride) {
     return error;
 }
 
-Novelty novelty(const Kernels& kernels, const Pyramid& current, const Pyramid& reference) {
+Novelty novelty(const Kernels& kernels, const Pyramid& current, const Pyramid& reference,
+                int halvings) {
     constexpr int64_t kWeight = 2 << 16;  // of a bit: fields shall be smooth
     const auto cells = [&](int level) {
         const Padded& plane = current.level(level);
         return (plane.height - 2 * kMargin) / kCell * ((plane.width - 2 * kMargin) / kCell);
     };
-    int last = std::min(2, current.levels());
+    int last = std::min(halvings, current.levels());
     while (last > 0 && cells(last) < kFewestCells) --last;
     std::vector<LevelSearch> done;
     done.reserve(current.levels());

@@ -86,14 +86,15 @@ private:
     std::vector<int> next_;
 };
 
-// How many cells of a picture at a quarter of its size there are, and how many of them another
-// picture does not predict better than their mean does. Small pictures are compared at half their
-// size; the smallest have no cells.
+// How many cells of a picture there are, its size halved so many times, and how many of them
+// another picture does not predict better than their mean does. Small pictures are halved less
+// often; the smallest have no cells.
 struct Novelty {
     int cells, fresh;
 };
 
-Novelty novelty(const Kernels& kernels, const Pyramid& current, const Pyramid& reference);
+Novelty novelty(const Kernels& kernels, const Pyramid& current, const Pyramid& reference,
+                int halvings);
 
 // How hard to search. C layout: Python fills it.
 struct SearchEffort {
