@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from colorvid.bitstream import FrameSummary, FrameType, StreamHeader, StreamSummary
-from colorvid.bitstream.headers import STREAM_HEADER, STREAM_HEADER_BYTES
+from colorvid.bitstream.headers import STREAM_HEADER
 from colorvid.cli.options import Command, add_device, add_input
 from colorvid.cli.terminal import Signals, say, show, show_to_reader
 from colorvid.config import PACKAGE_VERSION, TUNES
@@ -251,7 +251,7 @@ def _rate(summary: StreamSummary) -> str:
 def _shares(summary: StreamSummary, by_kind: dict[str, int]) -> str:
     """Shares of all bytes: of key and inter frames, and of what they hold."""
     total = summary.total_bytes
-    assert total >= STREAM_HEADER_BYTES
+    assert total >= summary.header.size_bytes
     key = sum(frame.packet_bytes for frame in summary.frames if frame.is_key)
     inter = sum(frame.packet_bytes for frame in summary.frames) - key
     frames = {"key frames": key, "inter frames": inter}

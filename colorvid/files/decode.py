@@ -141,7 +141,7 @@ class DecodedVideo:
             self.header: StreamHeader = self._reader.header
             self.info: VideoInfo = info_of(self.header)
             check_picture(self.header.size, options.max_pixels)
-        self._account = Concealment(self.header.reorder, strict=strict)
+        self._account = Concealment(self.header, strict=strict)
         self._start: float | None = None
         self._skipped = 0
         self._ended = False

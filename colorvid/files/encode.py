@@ -377,6 +377,7 @@ def _at_constant_quality(job: _Job) -> EncodeReport:
         options.settings(),
         reader,
         reader.info.size,
+        depth=reader.info.depth,
         threads=options.threads,
         scorer=counter.counting(job.scorer()),
     )
@@ -404,6 +405,7 @@ def _in_one_pass(job: _Job, *, unasked: bool) -> EncodeReport:
         options.settings(),
         pacer.plan(job.model, job.reader),
         info.size,
+        depth=info.depth,
         threads=options.threads,
         most_groups=MOST_GROUPS,
         scorer=counter.counting(job.scorer()),

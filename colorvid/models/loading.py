@@ -64,22 +64,23 @@ class Model:
         worker = "PyTorch" if self.native is None else "native core"
         return f"Model({self.identity.hex()}, {self.device}, {worker})"
 
-    def frames(self, size: Size, slots: int, *, trial: bool = True) -> FrameCodec:
+    def frames(self, size: Size, slots: int, *, depth: int = 8, trial: bool = True) -> FrameCodec:
         """What codes the frames of a group of pictures.
 
         Args:
             size: of the frames.
             slots: room for so many pictures, 1..32.
+            depth: bits of a sample, 8 or 10.
             trial: whether inter frames are encoded twice, see `colorvid.effort.Effort`.
 
         Raises:
             MemoryError: the memory does not suffice.
         """
         if self.native is not None:
-            return NativeCodec(self.native, size, slots, trial=trial)
+            return NativeCodec(self.native, size, slots, depth, trial=trial)
         from colorvid.models.torch_codec import TorchCodec
 
-        return TorchCodec(self.network, self.books, size, trial=trial)
+        return TorchCodec(self.network, self.books, size, depth, trial=trial)
 
     @property
     def network(self) -> VideoModel:
