@@ -1,4 +1,4 @@
-"""Planar 4:2:0 frames of 8 or 10 bits, the one formula for the size of a chroma plane, and motion."""
+"""Planar 4:2:0 frames of 8 or 10 bits, the one formula for the size of chroma, and motion."""
 
 from __future__ import annotations
 
@@ -139,7 +139,8 @@ class Frame:
             return self
         if depth == 8:
             return Frame(*map(rounded, self.planes))
-        return Frame(*(plane.astype(np.uint16) << 2 for plane in self.planes))
+        y, u, v = (plane.astype(np.uint16) << np.uint16(2) for plane in self.planes)
+        return Frame(y, u, v)
 
     def search_luma(self) -> BytePlane:
         """Luma as the motion search sees it, 8 bits."""

@@ -197,7 +197,7 @@ LIGHT = FieldTable(
     "stream header",
     (
         *(
-            Field(f"{name}_{axis}", "u16", f"of the display's {what}, {axis} in 0.00002", high=50000)
+            Field(f"{name}_{axis}", "u16", f"display's {what}, {axis} in 0.00002", high=50000)
             for name, what in (
                 ("red", "red"), ("green", "green"), ("blue", "blue"), ("white", "white point"),
             )

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from colorvid.bitstream import DisplayOrder, Due
-from colorvid.bitstream.headers import STREAM_HEADER_BYTES
+from colorvid.bitstream.headers import StreamHeader
 from colorvid.bitstream.summary import DAMAGE_LINES
 from colorvid.errors import ColorvidError, DamagedStream, HashMismatch, InputError
 from colorvid.files.reports import DecodeReport
@@ -49,7 +49,7 @@ class Concealment:
             strict: whether the first damage raises instead.
         """
         self._order: DisplayOrder[Frame | _Gone] = DisplayOrder(header.reorder)
-        self._strict = strict
+        self._strict, self._depth = strict, header.depth
         self._last: Frame | None = None
         self._waiting = self._gaps = 0
         self._good = self._lost = self._concealed = self._mismatches = self._damages = 0
@@ -149,4 +149,5 @@ class Concealment:
             size_bytes=self.size_bytes + index_bytes,
             rate=rate,
             seconds=seconds,
+            depth=self._depth,
         )

@@ -125,8 +125,9 @@ class Sound:
 class FrameReader(Protocol):
     """A video source, read once from front to back; also a context manager.
 
-    Iteration yields frames of size and depth in ``info`` and raises ``InputError`` where the source is
-    cut, damaged or holds no frame. One frame is held at a time, whatever the length of the video.
+    Iteration yields frames of the size and depth in ``info`` and raises ``InputError`` where the
+    source is cut, damaged or holds no frame. One frame is held at a time, whatever the length of
+    the video.
     """
 
     info: VideoInfo

@@ -1,4 +1,4 @@
-"""Decoded pictures of FFmpeg as 4:2:0 frames: planes, conversion, and what colours mean afterwards."""
+"""Decoded pictures of FFmpeg as 4:2:0 frames: planes, conversion, and meaning of colours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from colorvid.frame import Frame, Plane, chroma_size
 from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL, RANGE_LIMITED, RANGE_UNKNOWN, UNSPECIFIED
 
-FORMATS_420 = {
+FORMATS_420: dict[str, np.dtype[Any]] = {
     "yuv420p": np.dtype("u1"),
     "yuvj420p": np.dtype("u1"),
     "yuv420p10le": np.dtype("<u2"),

@@ -65,7 +65,7 @@ class FrameTensors:
         return y, uv
 
     def units(self) -> tuple[Tensor, Tensor]:
-        """Padded planes in units of 32 sample values of 8 bits around 128, for networks in floats."""
+        """Padded planes as networks in floats see them: 32 sample values of 8 bits are a unit."""
         y, uv = (p / (1 << self.depth - 8) for p in self.padded())
         return (y - 128) / UNIT, (uv - 128) / UNIT
 
