@@ -249,8 +249,6 @@ def format_header(info: VideoInfo) -> bytes:
         "A0:0",
         f"C{_TEN_BITS if deep else _SAMPLING.get(info.chroma_location, '420')}",
     ]
-    if deep:  # for programs that do not know the C token
-        needed.append("XYSCSS=420P10")
     more = [f"XCOLORRANGE={word}" for word, code in _RANGES.items() if code == info.color_range]
     codes = [getattr(info, field) for field in _OWN_FIELDS]
     if info.chroma_location in _SAMPLING and not deep:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from colorvid.config import INTRA_BLOCK
 from colorvid.exact.arithmetic import FEATURE
-from colorvid.frame import Frame, chroma_size
+from colorvid.frame import Frame, Plane, chroma_size
 from colorvid.nn.transforms import UNIT
 
 FEATURES_PER_SAMPLE = FEATURE.steps // UNIT
@@ -53,8 +53,7 @@ class FrameTensors:
 
     def frame(self) -> Frame:
         """Copy to a frame."""
-        kind = np.uint8 if self.depth == 8 else np.uint16
-        y, u, v = (p.cpu().numpy().astype(kind, copy=False) for p in self.planes)
+        y, u, v = map(_samples, self.planes)
         return Frame(y, u, v)
 
     def padded(self) -> tuple[Tensor, Tensor]:
@@ -78,6 +77,12 @@ class FrameTensors:
         middle, steps = 128 << more, FEATURES_PER_SAMPLE >> more
         y, uv = ((p - middle) * steps for p in self.padded())
         return y.to(carrier), uv.to(carrier)
+
+
+def _samples(plane: Tensor) -> Plane:
+    """A copy of a plane as a frame has it."""
+    samples: Plane = plane.cpu().numpy()
+    return samples if depth_of(plane) == 8 else samples.astype(np.uint16)
 
 
 def depth_of(plane: Tensor) -> int:

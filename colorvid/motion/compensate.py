@@ -5,8 +5,8 @@ the coefficients of ITU-T H.265 8.5.3.3.3. Of 8 bits, samples keep full precisio
 pass, and are rounded to 1/16 after the second; of 10 bits, to 1/16 and to 1/8. Each block's vector
 predicts the block and half a block around it; where the predictions of neighbours overlap they are
 blended with integer weights (overlapped block motion compensation, as in ITU-T H.263 Annex F but
-with a linear window). Outside of the picture the nearest sample counts. No partial sum reaches 2^24, so float32 and float64 give the same bytes on
-every device, in any order of summation.
+with a linear window). Outside of the picture the nearest sample counts. No partial sum reaches
+2^24, so float32 and float64 give the same bytes on every device, in any order of summation.
 """
 
 from __future__ import annotations

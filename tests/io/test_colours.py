@@ -83,7 +83,7 @@ def test_black_and_white_is_full_range(pixel_format: str, white: int) -> None:
 
 
 @pytest.mark.parametrize("matrix", range(18))
-@pytest.mark.parametrize("pixel_format", ["yuv444p", "yuv422p10le", "yuv420p10le", "nv12"])
+@pytest.mark.parametrize("pixel_format", ["yuv444p", "yuv422p10le", "yuv420p12le", "nv12"])
 def test_every_matrix_is_carried_through(pixel_format: str, matrix: int) -> None:
     """Between luma and chroma of one kind the matrix does not matter."""
     plain: Any = av.VideoFrame(32, 16, "yuv420p")

@@ -96,7 +96,7 @@ class Sweep:
         """
         reader = ClvReader(io.BytesIO(data), "resync")
         shown: list[int] = []
-        output = Concealment(reader.header.reorder, strict=False)
+        output = Concealment(reader.header, strict=False)
         wrong = 0
         for group in groups(reader):
             for item in self._decode(reader.header, group):
