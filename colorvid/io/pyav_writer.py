@@ -37,7 +37,8 @@ class PyAvWriter(FrameWriter):
 
     H.264 is of the High profile, which browsers, telephones and hardware play, at a quality at
     which nobody sees a loss, with the index in front; with ``lossless`` it has QP 0, which few of
-    them play. H.265 is of the Main 10 profile, likewise, and carries what is known of the light.
+    them play. H.265 is of the Main 10 profile, likewise, and carries what is known of the light, if the
+    display is.
 
     Size, rate and colour description are kept, with these exceptions. avi has no place for the
     colour description. mkv stores the frame duration in nanoseconds and no chroma location below
@@ -272,14 +273,17 @@ def _coding(suffix: str, info: VideoInfo, lossless: bool) -> tuple[str, dict[str
 
 
 def _light(light: Light) -> str:
-    """What x265 writes of the display and of the content."""
-    text = ""
-    if replace(light, max_cll=0, max_fall=0) != Light():
-        text += (
-            f":master-display=G({light.green_x},{light.green_y})B({light.blue_x},{light.blue_y})"
-            f"R({light.red_x},{light.red_y})WP({light.white_x},{light.white_y})"
-            f"L({light.brightest},{light.darkest})"
-        )
+    """What x265 writes of the display and of the content.
+
+    Without a display it writes nothing: FFmpeg would read one all the same, from wild memory.
+    """
+    if replace(light, max_cll=0, max_fall=0) == Light():
+        return ""
+    text = (
+        f":master-display=G({light.green_x},{light.green_y})B({light.blue_x},{light.blue_y})"
+        f"R({light.red_x},{light.red_y})WP({light.white_x},{light.white_y})"
+        f"L({light.brightest},{light.darkest})"
+    )
     if light.max_cll or light.max_fall:
         text += f":max-cll={light.max_cll},{light.max_fall}"
     return text

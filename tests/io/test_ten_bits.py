@@ -51,7 +51,7 @@ def test_every_sample_survives(tmp_path: Path, suffix: str) -> None:
 def test_light_that_is_stated_in_part(tmp_path: Path, light: Light) -> None:
     write_clip(tmp_path / "a.mp4", FRAMES[:1], replace(INFO, light=light))
     with open_reader(tmp_path / "a.mp4") as reader:
-        assert reader.info.light == light
+        assert reader.info.light == (light if light.brightest else Light())
 
 
 def test_mp4_is_nearly_the_same(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_other_bits_are_asked_for(tmp_path: Path) -> None:
         open_reader(tmp_path / "b.y4m", depth=9)
 
 
-@pytest.mark.parametrize("name", ["yuv420p12le", "yuv422p10le", "yuv444p10le", "p010le"])
+@pytest.mark.parametrize("name", ["yuv420p12le", "yuv422p10le", "yuv444p10le", "yuv410p"])
 def test_what_is_not_taken_as_it_is(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.nut"
     with av.open(str(path), "w") as container:
