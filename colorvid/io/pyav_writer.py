@@ -37,8 +37,8 @@ class PyAvWriter(FrameWriter):
 
     H.264 is of the High profile, which browsers, telephones and hardware play, at a quality at
     which nobody sees a loss, with the index in front; with ``lossless`` it has QP 0, which few of
-    them play. H.265 is of the Main 10 profile, likewise, and carries what is known of the light, if the
-    display is.
+    them play. H.265 is of the Main 10 profile, likewise, and carries what is known of the light,
+    if the display is.
 
     Size, rate and colour description are kept, with these exceptions. avi has no place for the
     colour description. mkv stores the frame duration in nanoseconds and no chroma location below

@@ -153,7 +153,8 @@ class HeaderTarget(Target):
         """See `Target.make_corpus`."""
         light = Light(red_x=50000, brightest=2**32 - 1, max_fall=400)
         kinds: tuple[dict[str, Any], ...] = (
-            {}, {"width": 8192, "height": 1}, {"pixel_format": 1}, {"pixel_format": 1, "light": light},
+            {}, {"width": 8192, "height": 1}, {"pixel_format": 1},
+            {"pixel_format": 1, "light": light},
         )  # fmt: skip
         return [sample_header(**changes).to_bytes() for changes in kinds]
 

@@ -323,8 +323,8 @@ void colorvid_workspace_work(const Workspace* space, double* seconds, double* ma
 }
 
 Codec* colorvid_codec_new(const ModelFile* model, int height, int width, int slots, int depth) {
-    if (!model->model || !is_depth(depth) || height < 1 || height > kMostSide || width < 1 || width > kMostSide ||
-        slots < 1 || slots > kMostSlots) {
+    if (!model->model || !is_depth(depth) || height < 1 || height > kMostSide || width < 1 ||
+        width > kMostSide || slots < 1 || slots > kMostSlots) {
         return nullptr;
     }
     try {

@@ -119,8 +119,10 @@ COLORVID_AVX2 static inline void luma_lines(const uint16_t* src, ptrdiff_t strid
             const uint16_t* from = src + y * stride + 2 * t;
             const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
             const __m256i second = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + 1));
-            a = _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_unpacklo_epi16(first, second), taps[t]));
-            b = _mm256_add_epi32(b, _mm256_madd_epi16(_mm256_unpackhi_epi16(first, second), taps[t]));
+            const __m256i low = _mm256_unpacklo_epi16(first, second);
+            const __m256i high = _mm256_unpackhi_epi16(first, second);
+            a = _mm256_add_epi32(a, _mm256_madd_epi16(low, taps[t]));
+            b = _mm256_add_epi32(b, _mm256_madd_epi16(high, taps[t]));
         }
         lines[y] = _mm256_packs_epi32(_mm256_srai_epi32(a, kFirstShift<uint16_t>),
                                       _mm256_srai_epi32(b, kFirstShift<uint16_t>));
