@@ -41,7 +41,7 @@ def moving_clip(
     count: int, height: int = 72, width: int = 96, name: str = "moving", depth: int = 8
 ) -> Clip:
     """The same as a clip at 25 frames per second, BT.601 limited range."""
-    frames = moving_frames(count, height, width, depth=depth)
+    frames = [frame.at_depth(depth) for frame in moving_frames(count, height, width)]
     return Clip(name, frames, Fraction(25), ColorSpec(Matrix.BT601))
 
 
