@@ -107,3 +107,28 @@ def _code(field: str, name: object) -> int:
     if isinstance(name, str) and name.isdecimal() and int(name) <= most:
         return int(name)
     raise ConfigError(f"{field}={name!r} is not allowed; use one of {', '.join(known)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """The display that a video was made on, and how light its content is; 0 = not stated.
+
+    Attributes:
+        red_x, red_y, green_x, green_y, blue_x, blue_y, white_x, white_y: chromaticities of the
+            display (SMPTE ST 2086) in 0.00002, 0..50000.
+        brightest, darkest: its luminances in 0.0001 cd/m2.
+        max_cll, max_fall: most light of a pixel, and most of a frame's mean (CTA-861.3), cd/m2.
+    """
+
+    red_x: int = 0
+    red_y: int = 0
+    green_x: int = 0
+    green_y: int = 0
+    blue_x: int = 0
+    blue_y: int = 0
+    white_x: int = 0
+    white_y: int = 0
+    brightest: int = 0
+    darkest: int = 0
+    max_cll: int = 0
+    max_fall: int = 0

@@ -1,18 +1,23 @@
-"""Planar 8-bit 4:2:0 frames, the one formula for the size of a chroma plane, and motion."""
+"""Planar 4:2:0 frames of 8 or 10 bits, the one formula for the size of chroma, and motion."""
 
 from __future__ import annotations
 
 import hashlib
 import zlib
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colorvid.errors import InputError
 
-Plane = NDArray[np.uint8]
+Plane = NDArray[np.uint8 | np.uint16]
+"""Samples of 8 bits as uint8, of 10 bits as uint16."""
+BytePlane = NDArray[np.uint8]
+"""Samples of 8 bits alone, as the motion search sees them."""
+DEPTHS = (8, 10)
+"""Bits of a sample that are coded."""
 Vectors = NDArray[np.int16]
 
 
@@ -44,7 +49,9 @@ def chroma_size(height: int, width: int) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture: three C-contiguous u8 planes, 0..255. Equal are frames of equal samples.
+    """One picture: three C-contiguous planes of one type. Equal are frames of equal samples.
+
+    Planes are uint8, 0..255, for 8 bits a sample, and uint16, 0..1023, for 10 bits.
 
     Attributes:
         y: luma, shape ``(H, W)``.
@@ -63,29 +70,38 @@ class Frame:
         for name, plane in zip("yuv", self.planes, strict=True):
             if not isinstance(plane, np.ndarray):
                 kind = type(plane).__name__
-                raise InputError(f"plane {name} is of type {kind}; it must be an array of uint8")
+                raise InputError(
+                    f"plane {name} is of type {kind}; it must be an array of uint8 or uint16"
+                )
         if self.y.ndim != 2 or 0 in self.y.shape:
             raise InputError(f"luma plane has shape {self.y.shape}; it must be (height, width)")
         height, width = self.y.shape
         expected = chroma_size(height, width)
+        if self.y.dtype not in (np.uint8, np.uint16):
+            raise InputError(f"plane y is {self.y.dtype}; it must be uint8, or uint16 for 10 bits")
         for name, plane in zip("yuv", self.planes, strict=True):
-            if plane.dtype != np.uint8:
-                raise InputError(f"plane {name} is {plane.dtype}; it must be uint8")
+            if plane.dtype != self.y.dtype:
+                raise InputError(f"plane {name} is {plane.dtype}; it must be {self.y.dtype} as y")
             if name != "y" and plane.shape != expected:
                 raise InputError(
                     f"plane {name} has shape {plane.shape}; 4:2:0 of {height}x{width} "
                     f"(height x width) needs {expected}"
+                )
+            if self.depth > 8 and plane.max() > self.peak:
+                raise InputError(
+                    f"plane {name} has the sample {plane.max()}; samples of 10 bits are 0..1023"
                 )
 
     def __eq__(self, other: object) -> bool:
         """Whether all samples are the same."""
         if not isinstance(other, Frame):
             return NotImplemented
-        return all(map(np.array_equal, self.planes, other.planes))
+        return self.depth == other.depth and all(map(np.array_equal, self.planes, other.planes))
 
     def __repr__(self) -> str:
         """Its size; samples would fill a screen."""
-        return f"{type(self).__name__}({self.size})"
+        depth = "" if self.depth == 8 else f", {self.depth} bits"
+        return f"{type(self).__name__}({self.size}{depth})"
 
     @property
     def planes(self) -> tuple[Plane, Plane, Plane]:
@@ -107,19 +123,53 @@ class Frame:
         """Luma columns and rows."""
         return Size(self.width, self.height)
 
+    @property
+    def depth(self) -> int:
+        """Bits of a sample, 8 or 10."""
+        return 8 if self.y.dtype == np.uint8 else 10
+
+    @property
+    def peak(self) -> int:
+        """The largest sample, 255 or 1023."""
+        return (1 << self.depth) - 1
+
+    def at_depth(self, depth: int) -> Frame:
+        """The same picture with samples of 8 or 10 bits; to 8 bits they are rounded."""
+        if depth == self.depth:
+            return self
+        if depth == 8:
+            return Frame(*map(rounded, self.planes))
+        y, u, v = (plane.astype(np.uint16) << np.uint16(2) for plane in self.planes)
+        return Frame(y, u, v)
+
+    def search_luma(self) -> BytePlane:
+        """Luma as the motion search sees it, 8 bits."""
+        return rounded(self.y)
+
+    def packed(self) -> list[NDArray[Any]]:
+        """Contiguous planes as files have them: two bytes of 10 bits, the lower one first."""
+        return [np.ascontiguousarray(p, p.dtype.newbyteorder("<")) for p in self.planes]
+
     def crc32(self) -> int:
-        """CRC-32 (ISO 3309, as zlib) of the rows of Y, U and V, in this order, without padding."""
+        """CRC-32 (ISO 3309, as zlib) of the bytes of `packed`."""
         crc = 0
-        for plane in self.planes:
-            crc = zlib.crc32(np.ascontiguousarray(plane).data, crc)
+        for plane in self.packed():
+            crc = zlib.crc32(plane.data, crc)
         return crc
 
     def sha256(self) -> str:
-        """SHA-256 (FIPS 180-4) of the same rows, as 64 hexadecimal digits."""
+        """SHA-256 (FIPS 180-4) of the same bytes, as 64 hexadecimal digits."""
         digest = hashlib.sha256()
-        for plane in self.planes:
-            digest.update(np.ascontiguousarray(plane).data)
+        for plane in self.packed():
+            digest.update(plane.data)
         return digest.hexdigest()
+
+
+def rounded(plane: Plane) -> BytePlane:
+    """Samples of 10 bits rounded to 8, half up; those of 8 bits are returned as they are."""
+    if plane.dtype == np.uint8:
+        return plane.view(np.uint8)
+    return np.asarray(((plane + np.uint16(2)) >> np.uint16(2)).clip(0, 255), np.uint8)
 
 
 MOST_DISTANCE = 16

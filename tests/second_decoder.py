@@ -247,12 +247,12 @@ class ModelFile:
             inside = np.s_[top : min(top + b, h), left : min(left + b, w)]
             coded = bool((decoded[inside] != predicted[inside]).any())
             block = p[top : top + b + 6, left : left + b + 6]
-            f = self.filtered_block(name, block, coded, q)
+            f = self.filtered_block(name, block, coded, q, 0 if decoded.dtype == np.uint8 else 2)
             result[inside] = f[: result[inside].shape[0], : result[inside].shape[1]]
         return result
 
-    def filtered_block(self, name: str, p: Array, coded: bool, q: int) -> Array:
-        """A block by the samples in it and three more at each side."""
+    def filtered_block(self, name: str, p: Array, coded: bool, q: int, m: int = 0) -> Array:
+        """A block by the samples in it and three more at each side, of ``m`` bits more than 8."""
         weights, clips, activity = (
             self.tensors[f"{name}.{part}"].astype(np.int64)
             for part in ("weights", "clips", "activity")
@@ -268,14 +268,14 @@ class ModelFile:
 
         down, across = bend(1, 0), bend(0, 1)
         direction = direction_of(down, across, bend(1, 1), bend(1, -1))
-        level = int((activity[q] <= down + across).sum())
+        level = int((activity[q] * 2**m <= down + across).sum())
         of_class = weights[q >> 3][35 * coded + 7 * direction + level]
         total = np.full(middle.shape, 128)
         for t, (dy, dx) in enumerate(PAIRS):
-            for i, clip in enumerate(clips[q].tolist()):
+            for i, clip in enumerate((clips[q] * 2**m).tolist()):
                 pair = limit(at(dy, dx) - middle, clip) + limit(at(-dy, -dx) - middle, clip)
                 total += of_class[2 * t + i] * pair
-        return np.clip(middle + (total >> 8), 0, 255).astype(np.uint8)
+        return np.clip(middle + (total >> 8), 0, 2 ** (8 + m) - 1).astype(p.dtype)
 
     def _check_bounds(self) -> None:
         for kind in ("luma", "chroma"):
@@ -468,8 +468,11 @@ class Kept:
 class SecondDecoder:
     """Decodes the packets of one stream, in decoding order."""
 
-    def __init__(self, model: ModelFile, height: int, width: int, references: int) -> None:
+    def __init__(
+        self, model: ModelFile, height: int, width: int, references: int, depth: int = 8
+    ) -> None:
         """For pictures of ``height`` x ``width``, of which so many are kept."""
+        self.m = depth - 8
         self.model, self.size, self.references = model, (height, width), references
         self.padded = up(height, 16) * 16, up(width, 16) * 16
         self.motion = MotionReader(up(height, 8), up(width, 8))
@@ -566,10 +569,10 @@ class SecondDecoder:
         """The prediction, padded, as features."""
         features = []
         for number, planes in enumerate(zip(*pictures, strict=True)):
-            p = predict(planes, moved, number > 0)
+            p = predict(planes, moved, number > 0, self.m)
             tall, wide = (s // (2 if number else 1) for s in self.padded)
             margins = ((0, tall - p.shape[0]), (0, wide - p.shape[1]))
-            features.append(8 * (np.pad(p, margins, mode="edge") - 128))
+            features.append(2 ** (3 - self.m) * np.pad(p, margins, mode="edge") - 1024)
         return features[0][None], np.stack(features[1:])
 
     def _latents(self, reader: RansReader, branch: str, q: int, condition: Array | None) -> Array:
@@ -627,4 +630,6 @@ class SecondDecoder:
         """The decoded picture."""
         h, w = self.size
         parts = (y[0, :h, :w], *uv[:, : up(h, 2), : up(w, 2)])
-        return [np.clip(np.rint(p / 8) + 128, 0, 255).astype(np.uint8) for p in parts]
+        kind, steps = np.dtype("<u2" if self.m else "u1"), 2 ** (3 - self.m)
+        peak = 2 ** (8 + self.m) - 1
+        return [np.clip(np.rint((p + 1024) / steps), 0, peak).astype(kind) for p in parts]

@@ -462,8 +462,8 @@ LUMA_WEIGHTS = [1, 3, 5, 7, 9, 11, 13, 15, 15, 13, 11, 9, 7, 5, 3, 1]
 CHROMA_WEIGHTS = [1, 3, 5, 7, 7, 5, 3, 1]
 
 
-def predict(references: Sequence[Array], moved: Moved, chroma: bool) -> Array:
-    """Prediction of a plane from the same plane of each reference."""
+def predict(references: Sequence[Array], moved: Moved, chroma: bool, m: int = 0) -> Array:
+    """Prediction of a plane from the same plane of each reference, of ``m`` bits more than 8."""
     taps, weights = (CHROMA_TAPS, CHROMA_WEIGHTS) if chroma else (LUMA_TAPS, LUMA_WEIGHTS)
     size, bits, shift = (4, 3, 3) if chroma else (8, 4, 2)
     count, window = len(taps[0]), np.array(weights)
@@ -484,14 +484,16 @@ def predict(references: Sequence[Array], moved: Moved, chroma: bool) -> Array:
             at_column = np.clip(x + (dx >> shift) + reach, 0, columns - 1)
             s = references[number][np.ix_(at_row, at_column)].astype(np.int64)
             fy, fx = taps[dy & (1 << shift) - 1], taps[dx & (1 << shift) - 1]
-            across = sum(fx[t] * s[:, t : t + 2 * size] for t in range(count))
-            own = sum(fy[t] * across[t : t + 2 * size] for t in range(count)) + 128 >> 8
+            across = sum(fx[t] * s[:, t : t + 2 * size] for t in range(count)) + m >> m
+            own = sum(fy[t] * across[t : t + 2 * size] for t in range(count))
+            own = own + 2 ** (7 - m // 2) >> 8 - m // 2
             own = own if uses[r, c] == BOTH else 2 * own
             oy, ox = y + 3 * size // 2, x + 3 * size // 2
             total[oy : oy + 2 * size, ox : ox + 2 * size] += window[:, None] * window * own
     begin = 3 * size // 2
     inner = total[begin : begin + rows, begin : begin + columns]
-    blended: Array = np.clip(inner + 2 ** (4 + 2 * bits) >> 5 + 2 * bits, 0, 255)
+    shift = 5 - m // 2 + 2 * bits
+    blended: Array = np.clip(inner + 2 ** (shift - 1) >> shift, 0, 2 ** (8 + m) - 1)
     return blended
 
 

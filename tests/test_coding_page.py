@@ -51,6 +51,7 @@ from tests.conformance.cases import (
     TINY,
     Case,
     cut,
+    deep,
     expected,
     loaded,
     moving,
@@ -176,11 +177,12 @@ def test_vectors_over_frames() -> None:
         assert list(second_motion.over((y, x), to, span)) == result
 
 
-def check_prediction(v: Values, motion: Motion, prefixes: tuple[str, ...]) -> None:
+def check_prediction(v: Values, motion: Motion, prefixes: tuple[str, ...], depth: int = 8) -> None:
     """Both decoders predict what the page says; ``prefixes`` name the planes of the references."""
+    kind = torch.uint8 if depth == 8 else torch.int16
     references = []
     for prefix in prefixes:
-        y, u = (tensor(v[prefix + name], torch.uint8) for name in ("luma", "chroma"))
+        y, u = (tensor(v[prefix + name], kind) for name in ("luma", "chroma"))
         references.append((y, u, u))
     wanted = [v[f"predicted_{name}"] for name in ("luma", "chroma", "chroma")]
     for ours in (predict, predict_in_torch):
@@ -188,7 +190,7 @@ def check_prediction(v: Values, motion: Motion, prefixes: tuple[str, ...]) -> No
     moved = second_motion.Moved(motion.past, motion.future, motion.uses)
     for name in ("luma", "chroma"):
         planes = [np.array(v[prefix + name]) for prefix in prefixes]
-        got = second_motion.predict(planes, moved, name == "chroma")
+        got = second_motion.predict(planes, moved, name == "chroma", depth - 8)
         assert got.tolist() == v[f"predicted_{name}"]
 
 
@@ -202,6 +204,14 @@ def test_compensation_from_both_references() -> None:
     fields = np.array((v["past"], v["future"]), np.int16)
     motion = Motion(fields[0], fields[1], np.array(v["uses"], np.uint8))
     check_prediction(v, motion, ("past_", "future_"))
+
+
+def test_compensation_of_10_bits() -> None:
+    """One block that uses both references and one that uses the past."""
+    v = values("Compensation of 10 bits")
+    fields = np.array((v["past"], v["future"]), np.int16)
+    motion = Motion(fields[0], fields[1], np.array(v["uses"], np.uint8))
+    check_prediction(v, motion, ("past_", "future_"), 10)
 
 
 def test_symbols() -> None:
@@ -337,13 +347,15 @@ def test_the_models_have_the_dct(name: str) -> None:
         assert basis.tolist() == dct_by_the_formula(block)
 
 
-def test_loop_filter() -> None:
-    v = values("Loop filter")
-    plane = np.array(v["plane"], np.uint8)
+@pytest.mark.parametrize("heading", ["Loop filter", "Loop filter of 10 bits"])
+def test_loop_filter(heading: str) -> None:
+    v = values("Loop filter") | values(heading)
+    more, kind = (0, np.uint8) if heading == "Loop filter" else (2, np.int16)
+    plane = np.array(v["plane"], kind)
     made = LoopFilter(8)
     for name in ("weights", "clips", "activity"):
         getattr(made, name).copy_(torch.tensor(v[name]))
-    seen = torch.from_numpy(plane), torch.from_numpy(plane + np.eye(8, dtype=np.uint8))
+    seen = torch.from_numpy(plane), torch.from_numpy(plane + np.eye(8, dtype=kind))
     found, _ = made.blocks(*seen, 40)
     assert numbers(found) == [[v["class"]]]
     assert numbers(made(*seen, 40)[[0, 7]]) == v["filtered"]
@@ -351,14 +363,15 @@ def test_loop_filter() -> None:
     tensors = {f"inter.filter.luma.{n}": t.numpy() for n, t in made.state_dict().items()}
     other.tensors = other.tensors | tensors
     block = np.pad(plane.astype(int), 3, mode="edge")
-    theirs = other.filtered_block("inter.filter.luma", block, True, 40)
+    theirs = other.filtered_block("inter.filter.luma", block, True, 40, more)
     assert theirs[[0, 7]].tolist() == v["filtered"]
 
 
-def test_samples() -> None:
-    v = values("Samples")
+@pytest.mark.parametrize("depth", [8, 10])
+def test_samples(depth: int) -> None:
+    v = values("Samples" if depth == 8 else "Samples of 10 bits")
     chroma = torch.zeros(1, 2, 1, 5)
-    picture = from_features(tensor(v["features"])[None, None, None], chroma, 1, 9)
+    picture = from_features(tensor(v["features"])[None, None, None], chroma, 1, 9, depth)
     assert numbers(picture.y[0]) == v["samples"]
 
 
@@ -377,7 +390,9 @@ def decode(path: Path, coder: second.ModelFile) -> int:
         reader = ClvReader(file)
         header = reader.header
         assert header.model_id == coder.identity
-        decoder = second.SecondDecoder(coder, header.height, header.width, header.references)
+        decoder = second.SecondDecoder(
+            coder, header.height, header.width, header.references, header.depth
+        )
         packets = [record for record in reader if isinstance(record, Packet)]
     for packet in packets:
         decoder.push(packet)
@@ -406,7 +421,8 @@ def encoded(case: Case, name: str = "tiny") -> list[Packet]:
 def second_decoder(case: Case, name: str = "tiny") -> second.SecondDecoder:
     """With a model, at the start of such a stream."""
     _, height, width = case.size
-    return second.SecondDecoder(second_model(name), height, width, case.settings.references)
+    depth = case.source(1, height, width)[0].depth
+    return second.SecondDecoder(second_model(name), height, width, case.settings.references, depth)
 
 
 PAIRS = {
@@ -416,6 +432,7 @@ PAIRS = {
     "cut": Case(cut, (8, 32, 48), EncoderSettings(quality=38, gop=16, bframes=6)),
     "still": Case(still, (5, 24, 40), EncoderSettings(quality=44, gop=8, bframes=3)),
     "noise": Case(noise, (4, 33, 17), EncoderSettings(quality=63, gop=4, bframes=2)),
+    "deep": Case(deep, (6, 35, 51), EncoderSettings(quality=48, gop=6, bframes=3)),
 }
 """Streams with B frames."""
 
@@ -518,20 +535,27 @@ def test_the_second_decoder_reads_any_two_fields(
     motions.check(replace(links, past=4, future=9, inherits=9, target=10), motion)
 
 
+@pytest.mark.parametrize("depth", [8, 10])
 @pytest.mark.parametrize("size", [(1, 1), (17, 9), (24, 41)])
-def test_the_second_decoder_predicts_alike(size: tuple[int, int]) -> None:
+def test_the_second_decoder_predicts_alike(size: tuple[int, int], depth: int) -> None:
+    kind = np.uint8 if depth == 8 else np.int16
     random, half, grid = np.random.default_rng(5), chroma_size(*size), grid_shape(*size)
     planes = [
-        [random.integers(0, 256, s).astype(np.uint8) for s in (size, half, half)] for _ in range(2)
+        [random.integers(0, 1 << depth, s).astype(kind) for s in (size, half, half)]
+        for _ in range(2)
     ]
     fields = random.integers(-2047, 2048, (2, *grid, 2)) >> random.integers(0, 9)
     one, other = fields.astype(np.int16)
     for motion in (Motion(one), Motion(one, other, uses_of(grid, 2))):
         references = planes if motion.future is not None else planes[:1]
-        ours = predict(motion, *(tuple(torch.from_numpy(p) for p in r) for r in references))
+        tensors = [tuple(torch.from_numpy(p) for p in r) for r in references]
+        ours = predict(motion, *tensors)
+        slow = predict_in_torch(motion, *tensors)
+        assert all(torch.equal(a, b) for a, b in zip(ours, slow, strict=True))
         moved = second_motion.Moved(motion.past, motion.future, motion.uses)
         for number, wanted in enumerate(ours):
-            got = second_motion.predict([r[number] for r in references], moved, number > 0)
+            planes_of = [r[number] for r in references]
+            got = second_motion.predict(planes_of, moved, number > 0, depth - 8)
             assert got.tolist() == wanted.tolist()
 
 

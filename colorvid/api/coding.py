@@ -30,7 +30,7 @@ from colorvid.files.encode import EncodeOptions, check_outputs, encode_video, op
 from colorvid.files.reports import EncodeReport
 from colorvid.files.streams import header_of, released_model
 from colorvid.io import FrameReader, VideoInfo
-from colorvid.io.opening import Section
+from colorvid.io.opening import AtDepth, Section
 from colorvid.io.places import is_readable_again
 from colorvid.io.sources import ByteSource
 from colorvid.io.times import frame_number, rate_of
@@ -151,7 +151,9 @@ def _reader(
         )
     if options.size is not None:
         raise ConfigError(f"size={options.size} is for raw video; pictures have theirs, so drop it")
-    pictures = Pictures(source, options.rate, color, convert=options.convert)
+    pictures: FrameReader = Pictures(source, options.rate, color, convert=options.convert)
+    if options.bit_depth not in (None, pictures.info.depth):
+        pictures = AtDepth(pictures, options.bit_depth)
     first = frame_number(options.seek, pictures.info.rate, "seek")
     if not first and options.frames is None:
         return pictures
@@ -216,7 +218,7 @@ class Writer:
         encoder, size = self._encoder, self._encoder.size
         if size is None:
             raise ConfigError("encoder has made no packet yet; push a frame first")
-        info = VideoInfo(*size, self._rate).with_color(self._color)
+        info = VideoInfo(*size, self._rate, depth=encoder.depth).with_color(self._color)
         identity = encoder.model.identity
         tune = Tune.COLOR if released_model(identity) == "color" else Tune.DEFAULT
         self._writer.write_header(header_of(info, encoder.settings, identity, tune))

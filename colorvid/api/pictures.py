@@ -96,7 +96,7 @@ class Pictures(FrameReader):
         if isinstance(first, ClipFrame):
             info = first.info
         else:
-            info = VideoInfo(planes.width, planes.height, Fraction(1))
+            info = VideoInfo(planes.width, planes.height, Fraction(1), depth=planes.depth)
         return planes, info if self._color is None else info.with_color(self._color)
 
     def __next__(self) -> Frame:
@@ -114,6 +114,11 @@ class Pictures(FrameReader):
         if frame.size != self.info.size:
             raise InputError(
                 f"source[{self._count}] is {frame.size}; all must be {self.info.size}, as source[0]"
+            )
+        if frame.depth != self.info.depth:
+            raise InputError(
+                f"source[{self._count}] has {frame.depth} bits a sample; all must have "
+                f"{self.info.depth}, as source[0]"
             )
         self._count += 1
         return frame

@@ -72,6 +72,7 @@ FIELDS: dict[str, dict[str, Parser]] = {
         "size": _size,
         "rate": _rate,
         "convert": _switch,
+        "bit_depth": _whole,
         "model": _model,
         "device": str,
         "scores": _switch,

@@ -45,7 +45,7 @@ def _survey_video(known: Survey, source: str, options: Options) -> None:
     """Size and number of the frames that an encoding would take; the first one is decoded."""
     keywords = encode_keywords(options)
     how = {key: keywords[key] for key in ("size", "rate", "convert") if key in keywords}
-    with open_reader(source, **how) as reader:
+    with open_reader(source, depth=keywords.get("bit_depth"), **how) as reader:
         next(reader)
         total = reader.info.frames
         known["pixels"] = reader.info.size.pixels

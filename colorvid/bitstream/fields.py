@@ -172,6 +172,13 @@ class FieldTable:
             pos = None if pos is None or f.size is None else pos + f.size
         return offsets
 
+    def offset_of(self, name: str) -> int:
+        """Byte offset of a field before which no varint lies."""
+        names = [f.name for f in self.fields]
+        offset = self.offsets()[names.index(name)]
+        assert offset is not None
+        return offset
+
     def check(self, values: Mapping[str, Value], error: type[ColorvidError]) -> None:
         """Raise ``error``, naming the field, the value and what is allowed, if a value is not."""
         for f in self.fields:

@@ -12,20 +12,24 @@ from enum import IntEnum
 from fractions import Fraction
 from typing import Any
 
-from colorvid.bitstream.fields import Field, FieldTable, constant, fields_of, item
-from colorvid.colors import Color
+from colorvid.bitstream.fields import Buffer, Field, FieldTable, constant, fields_of, item
+from colorvid.colors import Color, Light
 from colorvid.config import MAX_SIDE
 from colorvid.errors import HeaderError, UnsupportedVersion
-from colorvid.frame import Size, chroma_size
+from colorvid.frame import DEPTHS, Size, chroma_size
 
 MAGIC = b"\x89CLV\r\n\x1a\n"
 VERSION = 2
 STREAM_HEADER_BYTES = 62
+"""Of a stream of 8 bits, which no header is shorter than."""
+LIGHT_BYTES = 28
+"""How much longer the header of a stream of 10 bits is."""
 MOST_REORDER = 15
 MOST_REFERENCES = 16
 MAX_PAYLOAD_BYTES = 2**26
 MODEL_ID_BYTES = 16
 
+_PIXEL_FORMATS = {0: "8-bit 4:2:0", 1: "10-bit 4:2:0"}
 _UNSPECIFIED = {2: "unspecified"}
 _COLOR_RANGES = {0: "unspecified", 1: "limited", 2: "full"}
 _MATRICES = _UNSPECIFIED | {
@@ -73,7 +77,7 @@ class StreamHeader:
     )
     references: int = item("u8", "pictures that a decoder keeps", 1, MOST_REFERENCES, default=1)
     pixel_format: int = item(
-        "u8", "0 = 8-bit 4:2:0 planes", 0, 0, labels={0: "8-bit 4:2:0"}, default=0
+        "u8", "4:2:0 planes of 8 or 10 bits", 0, 1, labels=_PIXEL_FORMATS, default=0
     )
     color_range: int = item("u8", "colour range, FFmpeg", 0, 2, labels=_COLOR_RANGES, default=0)
     matrix: int = item("u8", "matrix coefficients, H.273", 0, 255, labels=_MATRICES, default=2)
@@ -86,6 +90,17 @@ class StreamHeader:
         "u8", "encoder tuning", 0, 1, labels={0: "default", 1: "color"}, default=Tune.DEFAULT
     )
     model_id: bytes = item("bytes", "start of the model's SHA-256", high=MODEL_ID_BYTES)
+    light: Light = Light()
+
+    @property
+    def depth(self) -> int:
+        """Bits of a sample, 8 or 10."""
+        return DEPTHS[self.pixel_format]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the header itself."""
+        return header_bytes(self.depth)
 
     @property
     def size(self) -> Size:
@@ -117,32 +132,40 @@ class StreamHeader:
                 f"stream header: sample aspect ratio is 0/{self.sar_den}; "
                 "an unknown ratio is written 0/1"
             )
+        if self.light != Light():
+            if self.depth == 8:
+                raise HeaderError(
+                    "stream header: a stream of 8 bits has no place for the light of its display"
+                )
+            LIGHT.check(_values(self.light), HeaderError)
 
     @property
     def payload_limit(self) -> int:
-        """Most payload bytes of one packet: twice the raw picture plus 4096, at most 2^26."""
+        """Most payload bytes of one packet: twice its samples plus 4096, at most 2^26."""
         rows, columns = chroma_size(*self.size.shape)
         raw = self.size.pixels + 2 * rows * columns
         return min(2 * raw + 4096, MAX_PAYLOAD_BYTES)
 
     def to_bytes(self) -> bytes:
-        """The 62 bytes of the header, CRC included."""
+        """The bytes of the header, CRC included: 62, or 90 for 10 bits."""
         body = STREAM_HEADER.pack({**_values(self), "header_crc": 0}, HeaderError)[:-4]
+        if self.depth > 8:
+            body += LIGHT.pack(_values(self.light), HeaderError)
         return body + zlib.crc32(body).to_bytes(4, "little")
 
     @classmethod
     def from_bytes(cls, data: bytes) -> StreamHeader:
-        """Read a header from its 62 bytes; fewer if the file is shorter.
+        """Read a header from as many bytes as `header_size` says; fewer if the file is shorter.
 
         Raises:
             HeaderError: not a ``.clv`` stream, cut, damaged, or a field out of its limits.
             UnsupportedVersion: the stream has another format version.
         """
         _check_start(data)
-        if len(data) < STREAM_HEADER_BYTES:
+        size = header_size(data)
+        if len(data) < size:
             raise HeaderError(
-                f"stream header is cut: {len(data)} of {STREAM_HEADER_BYTES} bytes are there; "
-                "get the whole file"
+                f"stream header is cut: {len(data)} of {size} bytes are there; get the whole file"
             )
         stored = int.from_bytes(data[-4:], "little")
         computed = zlib.crc32(data[:-4])
@@ -151,10 +174,42 @@ class StreamHeader:
                 f"stream header is damaged: its CRC is {stored:08x}, its bytes give "
                 f"{computed:08x}; get the file again"
             )
-        values, _ = STREAM_HEADER.unpack(data, 0, HeaderError)
+        values, end = STREAM_HEADER.unpack(data, 0, HeaderError)
         del values["header_crc"]
+        if size > STREAM_HEADER_BYTES:
+            light, _ = LIGHT.unpack(data, end - 4, HeaderError)
+            values["light"] = Light(**light)
         return cls(**values)
 
+
+def header_bytes(depth: int) -> int:
+    """Size of the header of a stream of 8 or 10 bits."""
+    return STREAM_HEADER_BYTES if depth == 8 else STREAM_HEADER_BYTES + LIGHT_BYTES
+
+
+def header_size(data: Buffer) -> int:
+    """Size of the header that begins with these bytes, as far as they say."""
+    wide = data[_PIXEL_FORMAT_AT : _PIXEL_FORMAT_AT + 1] == b"\x01"
+    return header_bytes(10 if wide else 8)
+
+
+LIGHT = FieldTable(
+    "stream header",
+    (
+        *(
+            Field(f"{name}_{axis}", "u16", f"display's {what}, {axis} in 0.00002", high=50000)
+            for name, what in (
+                ("red", "red"), ("green", "green"), ("blue", "blue"), ("white", "white point"),
+            )
+            for axis in "xy"
+        ),
+        Field("brightest", "u32", "most luminance of the display, 0.0001 cd/m2"),
+        Field("darkest", "u32", "least luminance of the display, 0.0001 cd/m2"),
+        Field("max_cll", "u16", "content light level, most of a pixel, cd/m2", high=65535),
+        Field("max_fall", "u16", "content light level, most of a frame's mean, cd/m2", high=65535),
+    ),
+)  # fmt: skip
+"""What stands before the CRC in the header of a stream of 10 bits."""
 
 STREAM_HEADER = FieldTable(
     "stream header",
@@ -167,9 +222,15 @@ STREAM_HEADER = FieldTable(
 )
 
 
+_PIXEL_FORMAT_AT = STREAM_HEADER.offset_of("pixel_format")
+
+
 def describe(header: StreamHeader) -> str:
     """The header as text: one line per field with name, value and meaning."""
-    return STREAM_HEADER.describe(_values(header))
+    text = STREAM_HEADER.describe(_values(header))
+    if header.light == Light():
+        return text
+    return f"{text}\n{LIGHT.describe(_values(header.light))}"
 
 
 def _check_start(data: bytes) -> None:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from colorvid.bitstream import index as idx
 from colorvid.bitstream.fields import FieldTable
-from colorvid.bitstream.headers import STREAM_HEADER_BYTES, StreamHeader
+from colorvid.bitstream.headers import STREAM_HEADER_BYTES, StreamHeader, header_size
 from colorvid.bitstream.index import KeyFrame, StreamIndex
 from colorvid.bitstream.packets import (
     PACKET_MARKER,
@@ -128,8 +128,10 @@ class Scanner:
         """
         self._window = ByteWindow(file)
         self._window.fill(STREAM_HEADER_BYTES)
-        self.header = StreamHeader.from_bytes(bytes(self._window.data[:STREAM_HEADER_BYTES]))
-        self._window.drop(STREAM_HEADER_BYTES)
+        size = header_size(self._window.data)
+        self._window.fill(size)
+        self.header = StreamHeader.from_bytes(bytes(self._window.data[:size]))
+        self._window.drop(size)
         self.packet_offset = 0
         self.packet_bytes = 0
         self._effort = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from colorvid.bitstream.headers import STREAM_HEADER_BYTES, StreamHeader
+from colorvid.bitstream.headers import StreamHeader
 from colorvid.bitstream.packets import SECTIONS, PacketHeader
 from colorvid.bitstream.reader import ClvReader, Damage
 
@@ -72,7 +72,7 @@ class StreamSummary:
     def overhead_bytes(self) -> int:
         """Bytes of the headers and the index: all readable bytes that are not payload."""
         packet_headers = sum(f.packet_bytes - f.header.payload_bytes for f in self.frames)
-        return STREAM_HEADER_BYTES + packet_headers + self.index_bytes
+        return self.header.size_bytes + packet_headers + self.index_bytes
 
     @property
     def total_bytes(self) -> int:

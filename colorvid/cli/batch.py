@@ -135,6 +135,7 @@ def _options(options: Namespace) -> dict[str, Any]:
         "size": (None if options.size is None else list(options.size), None),
         "rate": (None if options.fps is None else str(options.fps), None),
         "convert": (options.convert, False),
+        "bit_depth": (options.bit_depth, None),
         "model": (model, TUNES[0]),
         "device": (options.device, "cpu"),
         "scores": (options.psnr, False),

@@ -51,6 +51,7 @@ from colorvid.files.decode import DecodeOptions, decode_file, output_kind, verif
 from colorvid.files.encode import EncodeOptions, encode_file
 from colorvid.files.reports import DecodeReport, EncodeReport, Share
 from colorvid.files.streams import name_of
+from colorvid.frame import DEPTHS
 from colorvid.images.pictures import is_picture, is_written_as_picture
 from colorvid.io.places import PIPE
 from colorvid.quality.scores import FrameScores
@@ -114,8 +115,13 @@ def add_choices(parser: argparse.ArgumentParser) -> Options:
         "--fps", type=frame_rate, metavar="N/D", help="frame rate; replaces that of the input"
     )
     source.add_argument(
-        "--convert", action="store_true", help="convert an input that is not 8-bit 4:2:0"
-    )
+        "--convert", action="store_true",
+        help="convert an input that is not 4:2:0 of 8 or 10 bits",
+    )  # fmt: skip
+    source.add_argument(
+        "--bit-depth", type=int, choices=DEPTHS, metavar="N",
+        help="8 or 10 bits a sample; of a raw .yuv input, what it has (default: as the input)",
+    )  # fmt: skip
     return source
 
 
@@ -160,8 +166,8 @@ def _add_decode(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
     add_output(
         output,
-        ".mp4, .mov (H.264), .mkv, .avi (lossless FFV1), .y4m, .yuv, or numbered pictures such as "
-        "frames/%%04d.png or .jpg, .png of a single frame; - = y4m on stdout",
+        ".mp4, .mov (H.264; of 10 bits H.265), .mkv, .avi (lossless FFV1), .y4m, .yuv, or numbered "
+        "pictures such as frames/%%04d.png or .jpg, .png of a single frame; - = y4m on stdout",
     )
     output.add_argument(
         "--lossless", action="store_true",
@@ -228,6 +234,7 @@ def _encode(options: Namespace, signals: Signals) -> int:
                 size=options.size,
                 rate=options.fps,
                 convert=options.convert,
+                bit_depth=options.bit_depth,
                 threads=options.threads,
                 device=options.device,
                 model=model_of(options),
@@ -315,7 +322,17 @@ def _encode_picture(options: Namespace) -> int:
     """Encode a file that holds one picture in R'G'B'."""
     from colorvid.images.stills import PictureOptions, encode_picture_file
 
-    names = ("size", "fps", "csv", "psnr", "inter_quality", "bframes", "frames", "seek")
+    names = (
+        "size",
+        "fps",
+        "csv",
+        "psnr",
+        "inter_quality",
+        "bframes",
+        "frames",
+        "seek",
+        "bit_depth",
+    )
     for name in (*names, "summary", *FIGURES, *LIMITS):
         if getattr(options, name) not in (None, False, "0"):
             option = f"--{name.replace('_', '-')}"
@@ -389,7 +406,7 @@ def _decode(options: Namespace, signals: Signals) -> int:
             ),
         )
     _tell_end(options, report)
-    kind = output_kind(options.output, lossless=options.lossless)
+    kind = output_kind(options.output, lossless=options.lossless, depth=report.depth)
     return _closing(report, options.output, options.quiet, kind=kind)
 
 

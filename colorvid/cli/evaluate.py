@@ -103,8 +103,9 @@ def _add_samples(parser: argparse.ArgumentParser) -> None:
         "--fps", type=frame_rate, metavar="N/D", help="frame rate, for kbit/s; replaces the stated"
     )
     samples.add_argument(
-        "--convert", action="store_true", help="convert inputs that are not 8-bit 4:2:0"
-    )
+        "--convert", action="store_true",
+        help="convert inputs that are not 4:2:0 of 8 or 10 bits",
+    )  # fmt: skip
     for option, known, text in (
         ("--colormatrix", MATRICES, "matrix of both videos"),
         ("--range", RANGES, "range of the samples of both videos"),

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from colorvid.bitstream import FrameSummary, FrameType, StreamHeader, StreamSummary
-from colorvid.bitstream.headers import STREAM_HEADER, STREAM_HEADER_BYTES
+from colorvid.bitstream.headers import STREAM_HEADER
 from colorvid.cli.options import Command, add_device, add_input
 from colorvid.cli.terminal import Signals, say, show, show_to_reader
+from colorvid.colors import Light
 from colorvid.config import PACKAGE_VERSION, TUNES
 from colorvid.errors import DamagedStream
 from colorvid.files.streams import name_of, probe, released_model
@@ -122,6 +123,8 @@ def as_json(summary: StreamSummary, kinds: dict[str, int], *, frames: bool) -> d
     """
     header = dataclasses.asdict(summary.header)
     header["model_id"] = summary.header.model_id.hex()
+    if summary.header.light == Light():
+        del header["light"]
     count = len(summary.frames)
     rate = summary.header.fps
     result: dict[str, Any] = {
@@ -179,6 +182,7 @@ def as_text(summary: StreamSummary, kinds: dict[str, int], *, name: str, frames:
         "stream": f"{printable(name)}, {file_size(summary.total_bytes)}",
         "video": _video(summary),
         "colours": _colours(summary.header),
+        "light": _light(summary.header.light),
         "coding": _coding(summary),
         "rate": _rate(summary),
         "bytes": _shares(summary, kinds),
@@ -196,6 +200,8 @@ def _video(summary: StreamSummary) -> str:
     header, count = summary.header, len(summary.frames)
     rate = header.fps
     parts = [f"{header.size}", f"{frame_rate(rate)} fps", plural(count, "frame")]
+    if header.depth > 8:
+        parts.insert(1, f"{header.depth} bits")
     parts.append(duration(float(count / rate)))
     if header.sar_num and header.sar_num != header.sar_den:
         parts.append(f"samples of {header.sar_num}:{header.sar_den}")
@@ -215,6 +221,23 @@ def _colours(header: StreamHeader) -> str:
     if matrix == primaries == transfer:
         colour = "not stated" if header.matrix == UNSPECIFIED else matrix
     return f"{colour}; range {names['color_range']}; chroma {names['chroma_location']}"
+
+
+def _light(light: Light) -> str:
+    """What is stated of the display and of the content; empty if nothing is."""
+    parts = []
+    if light.brightest or light.darkest:
+        parts.append(f"display {light.darkest / 10000:g} to {light.brightest / 10000:g} cd/m2")
+    places = {
+        name: (getattr(light, f"{name}_x"), getattr(light, f"{name}_y"))
+        for name in ("red", "green", "blue", "white")
+    }
+    if any(map(any, places.values())):
+        shown = (f"{name} {x / 50000:g} {y / 50000:g}" for name, (x, y) in places.items())
+        parts.append(", ".join(shown))
+    if light.max_cll or light.max_fall:
+        parts.append(f"content {light.max_cll} cd/m2 at most, {light.max_fall} on average")
+    return "; ".join(parts)
 
 
 def _coding(summary: StreamSummary) -> str:
@@ -251,7 +274,7 @@ def _rate(summary: StreamSummary) -> str:
 def _shares(summary: StreamSummary, by_kind: dict[str, int]) -> str:
     """Shares of all bytes: of key and inter frames, and of what they hold."""
     total = summary.total_bytes
-    assert total >= STREAM_HEADER_BYTES
+    assert total >= summary.header.size_bytes
     key = sum(frame.packet_bytes for frame in summary.frames if frame.is_key)
     inter = sum(frame.packet_bytes for frame in summary.frames) - key
     frames = {"key frames": key, "inter frames": inter}

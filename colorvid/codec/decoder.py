@@ -11,7 +11,7 @@ from colorvid.bitstream.packets import short_crc
 from colorvid.codec.slots import Order, Slots
 from colorvid.config import MAX_SIDE, check_type, is_whole
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
-from colorvid.frame import Frame, Links, Motion, Size
+from colorvid.frame import DEPTHS, Frame, Links, Motion, Size
 from colorvid.models.loading import Model
 from colorvid.motion.field import grid_shape
 from colorvid.motion.native import motion_coder
@@ -28,7 +28,9 @@ class PacketDecoder:
     A frame that cannot be decoded costs those that refer to it, and no others.
     """
 
-    def __init__(self, model: Model, size: Size, references: int, reach: int = 1) -> None:
+    def __init__(
+        self, model: Model, size: Size, references: int, reach: int = 1, *, depth: int = 8
+    ) -> None:
         """Prepare.
 
         Args:
@@ -37,9 +39,10 @@ class PacketDecoder:
             references: most pictures to keep, 1..16, as in the stream header.
             reach: no frame is decoded so many places behind the first one not decoded yet, or more;
                 1 without the native core, at most 16 with it.
+            depth: bits of a sample, 8 or 10.
         """
         self._slots = Slots(references + reach, references)
-        self._frames = model.frames(size, self._slots.count)
+        self._frames = model.frames(size, self._slots.count, depth=depth)
         self._motion = motion_coder(grid_shape(*size.shape), self._slots.count)
         self._motion_seconds = 0.0
         self._lock = threading.Lock()  # of the count of seconds
@@ -101,6 +104,7 @@ class Decoder:
         *,
         references: int = MOST_REFERENCES,
         reorder: int = MOST_REORDER,
+        depth: int = 8,
     ) -> None:
         """Prepare.
 
@@ -109,6 +113,7 @@ class Decoder:
             size: width and height of the pictures, 1..8192 luma samples.
             references: most pictures to keep, 1..16, as in the stream header.
             reorder: most packets that `push` waits for, 0..15, as in the stream header.
+            depth: bits of a sample, 8 or 10, as in the stream header.
 
         Raises:
             ConfigError: a value is out of its range, or of another type.
@@ -124,8 +129,10 @@ class Decoder:
         ):
             if not is_whole(value, low, high):
                 raise ConfigError(f"{name} {value!r} is not allowed; it must be {low}..{high}")
+        if depth not in DEPTHS:
+            raise ConfigError(f"depth {depth!r} is not allowed; it must be 8 or 10")
         self.model, self.size = model, size
-        self._packets = PacketDecoder(model, size, references)
+        self._packets = PacketDecoder(model, size, references, depth=depth)
         self._bits: tuple[float, float] | None = None
         self._order: DisplayOrder[Frame] = DisplayOrder(reorder)
         self._begun = False

@@ -81,6 +81,8 @@ class GroupEncoder:
         first: int,
         guard: Guard | None = None,
         reach: int = 1,
+        *,
+        depth: int = 8,
     ) -> None:
         """Prepare.
 
@@ -91,12 +93,13 @@ class GroupEncoder:
             first: number of the key frame in the stream.
             guard: of its bits; None = they are not limited.
             reach: see `ClosedLoop`; 1 with a guard, with attempts, and without the native core.
+            depth: bits of a sample, 8 or 10.
         """
         self._first, self.size = first, size
         self._guard, self._bits = guard, 0.0
         self._settings = settings
         slots = settings.slots + reach - 1
-        self._frames = model.frames(size, slots, trials=settings.effort.trials)
+        self._frames = model.frames(size, slots, depth=depth, trials=settings.effort.trials)
         self._loop: ClosedLoop[Coded] = ClosedLoop(self._frames, settings, size, _spent, reach)
 
     def push(self, frame: Frame) -> list[CodedFrame]:
@@ -152,7 +155,7 @@ class GroupEncoder:
 
 
 class Encoder:
-    """Encodes frames of one size, which come in order of display, to packets in decoding order."""
+    """Encodes frames of one size and depth, in order of display, to packets in decoding order."""
 
     def __init__(self, model: Model, settings: EncoderSettings, first: int = 0) -> None:
         """Prepare.
@@ -166,6 +169,7 @@ class Encoder:
         self._number = first
         self._keys = KeyFrames(settings)
         self._size: Size | None = None
+        self._depth = 8
         self._group: GroupEncoder | None = None
         self._done: dict[str, Work] = {}  # by groups before the present one
 
@@ -179,6 +183,11 @@ class Encoder:
         """Of the frames; None before the first."""
         return self._size
 
+    @property
+    def depth(self) -> int:
+        """Bits of a sample of the frames, 8 before the first."""
+        return self._depth
+
     def push(self, frame: Frame) -> list[CodedFrame]:
         """Take the next frame; the packets that are ready then, in decoding order.
 
@@ -186,12 +195,17 @@ class Encoder:
         frame, at once.
 
         Raises:
-            ConfigError: this is no `Frame`, it has another size than the frame before, or there is
-                no native core to choose motion.
+            ConfigError: this is no `Frame`, it has another size or depth than the frame before, or
+                there is no native core to choose motion.
         """
         check_type("frame", frame, Frame, "colorvid.Frame(y, u, v)")
         if self._size is None:
-            self._size = frame.size
+            self._size, self._depth = frame.size, frame.depth
+        if self._depth != frame.depth:
+            raise ConfigError(
+                f"frame {self._number} has {frame.depth} bits a sample; "
+                f"all frames must have {self._depth} as the first"
+            )
         if self._size != frame.size:
             raise ConfigError(
                 f"frame {self._number} is {frame.size}; "
@@ -200,7 +214,9 @@ class Encoder:
         ready: list[CodedFrame] = []
         if self._keys.begins(frame) or self._group is None:
             ready = self.flush()
-            self._group = GroupEncoder(self.model, self.settings, frame.size, self._number)
+            self._group = GroupEncoder(
+                self.model, self.settings, frame.size, self._number, depth=frame.depth
+            )
         self._number += 1
         return ready + self._group.push(frame)
 

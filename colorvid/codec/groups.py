@@ -109,13 +109,13 @@ def enough_memory(size: Size) -> Iterator[None]:
         ) from error
 
 
-def _plan(threads: int, size: Size, packet_bytes: int = 0) -> tuple[int, int]:
+def _plan(threads: int, size: Size, depth: int, packet_bytes: int = 0) -> tuple[int, int]:
     """Number of threads, and of items under way, for which there is memory.
 
     Raises:
         OutOfMemory: there is not.
     """
-    picture = frame_bytes(size)
+    picture = frame_bytes(size, depth)
     workers, room = parallel.plan(threads, picture + packet_bytes, most_workers(size.pixels))
     memory.require(workers, picture)
     return workers, room
@@ -151,7 +151,13 @@ class _GroupWorker:
                 in_order = guard is not None or settings.attempts
                 self._lane = _lane(self._lanes, self._model, in_order=in_order)
                 self._encoder = GroupEncoder(
-                    self._model, settings, size, item.number, guard, self._lane.reach
+                    self._model,
+                    settings,
+                    size,
+                    item.number,
+                    guard,
+                    self._lane.reach,
+                    depth=item.frame.depth,
                 )
             return self._submit(self._encoder, self._encoder.plan(item.frame))
 
@@ -177,6 +183,7 @@ def encode_frames(
     frames: Iterable[Frame],
     size: Size,
     *,
+    depth: int = 8,
     threads: int = 0,
     scorer: Scorer | None = None,
 ) -> Generator[EncodedFrame, None, None]:
@@ -189,13 +196,16 @@ def encode_frames(
     Args:
         model: see `colorvid.models.loading.model_on`.
         settings: quality and GOP.
-        frames: all of one ``size``.
+        frames: all of one ``size`` and ``depth``.
         size: of the frames.
+        depth: bits of a sample, 8 or 10.
         threads: most threads; 0 = one for each core.
         scorer: compares each frame with what it decodes to; None = nothing does.
     """
     planned = plan_frames(settings, frames)
-    return encode_planned(model, settings, planned, size, threads=threads, scorer=scorer)
+    return encode_planned(
+        model, settings, planned, size, depth=depth, threads=threads, scorer=scorer
+    )
 
 
 def plan_frames(settings: EncoderSettings, frames: Iterable[Frame]) -> Iterator[PlannedFrame]:
@@ -211,6 +221,7 @@ def encode_planned(
     planned: Iterable[PlannedFrame],
     size: Size,
     *,
+    depth: int = 8,
     threads: int = 0,
     most_groups: int | None = None,
     scorer: Scorer | None = None,
@@ -220,13 +231,14 @@ def encode_planned(
     Args:
         model: see `colorvid.models.loading.model_on`.
         settings: all but quality and key frames.
-        planned: frames of ``size``; groups may be left out.
+        planned: frames of ``size`` and ``depth``; groups may be left out.
         size: of the frames.
+        depth: bits of a sample, 8 or 10.
         threads: most threads; 0 = one for each core.
         most_groups: see `colorvid.codec.parallel.map_groups`.
         scorer: compares each frame with what it decodes to; None = nothing does.
     """
-    workers, room = _plan(threads, size)
+    workers, room = _plan(threads, size, depth)
     return _one_thread_each(
         parallel.map_groups(
             planned,
@@ -267,7 +279,9 @@ class _GroupDecoder:
         self._size, self._done = header.size, done
         self._lane = _lane(lanes, model)
         with enough_memory(header.size):
-            self._decoder = PacketDecoder(model, header.size, header.references, self._lane.reach)
+            self._decoder = PacketDecoder(
+                model, header.size, header.references, self._lane.reach, depth=header.depth
+            )
 
     def push(self, record: Packet | Damage) -> list[Task[_Outcome]]:
         """Submit a packet, or damage to be noted; both tell when they are done."""
@@ -340,8 +354,8 @@ def decode_records(
         done: called by the threads after every record.
     """
     # Packets are small beside pictures; a forged one can be as large as two, and then counts so.
-    item_bytes = frame_bytes(header.size) + _PACKET_BYTES
-    workers, room = _plan(threads, header.size, _PACKET_BYTES)
+    item_bytes = frame_bytes(header.size, header.depth) + _PACKET_BYTES
+    workers, room = _plan(threads, header.size, header.depth, _PACKET_BYTES)
     return _told_once(
         parallel.map_groups(
             records,

@@ -22,7 +22,7 @@ Found on the training clips: where motion is that fast, shorter mini-GOPs take f
 
 def small(frame: Frame) -> Pyramid:
     """A frame as the look-ahead sees it."""
-    return Pyramid(core_for_encoding(), frame.y)
+    return Pyramid(core_for_encoding(), frame.search_luma())
 
 
 class KeyFrames:

@@ -284,7 +284,7 @@ class ClosedLoop(Generic[R]):
                 motion, data = self._moved(links, frame, quality)
                 coded = self._frames.encode_inter(quality, links, motion, frame)
             if place.is_kept and self._motion is not None:
-                self._motion.keep(target, coded.picture.y)
+                self._motion.keep(target, coded.picture.search_luma())
         step = CodedStep(place, frame, quality, motion, data, coded)
         if self._meter is not None:
             self._spent += self._meter(step)
@@ -294,7 +294,7 @@ class ClosedLoop(Generic[R]):
         """Choose and code the motion of a frame."""
         assert self._motion is not None
         start = time.perf_counter()
-        motion = self._motion.code(links, frame.y, quantiser_step(quality))
+        motion = self._motion.code(links, frame.search_luma(), quantiser_step(quality))
         with self._lock:
             self.motion_seconds += time.perf_counter() - start
         return motion

@@ -147,7 +147,7 @@ class Pacer:
     def _try(self, model: Model, frames: Sequence[Frame], quality: int) -> float:
         """Level of a whole group that goes on as these frames do at a quality."""
         settings = replace(self._settings, quality=quality)
-        encoder = GroupEncoder(model, settings, frames[0].size, 0)
+        encoder = GroupEncoder(model, settings, frames[0].size, 0, depth=frames[0].depth)
         coded = [*chain.from_iterable(encoder.push(frame) for frame in frames), *encoder.flush()]
         key, *others = (8 * item.packet.size_bytes for item in coded)
         inter = sum(others) / len(others) if others else key

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from colorvid.bitstream import DisplayOrder, Due
-from colorvid.bitstream.headers import STREAM_HEADER_BYTES
+from colorvid.bitstream.headers import StreamHeader
 from colorvid.bitstream.summary import DAMAGE_LINES
 from colorvid.errors import ColorvidError, DamagedStream, HashMismatch, InputError
 from colorvid.files.reports import DecodeReport
@@ -41,20 +41,20 @@ class Concealment:
         size_bytes: of the stream so far, without its index.
     """
 
-    def __init__(self, reorder: int, *, strict: bool) -> None:
+    def __init__(self, header: StreamHeader, *, strict: bool) -> None:
         """Prepare.
 
         Args:
-            reorder: of the stream header.
+            header: of the stream.
             strict: whether the first damage raises instead.
         """
-        self._order: DisplayOrder[Frame | _Gone] = DisplayOrder(reorder)
-        self._strict = strict
+        self._order: DisplayOrder[Frame | _Gone] = DisplayOrder(header.reorder)
+        self._strict, self._depth = strict, header.depth
         self._last: Frame | None = None
         self._waiting = self._gaps = 0
         self._good = self._lost = self._concealed = self._mismatches = self._damages = 0
         self._lines: list[str] = []
-        self.size_bytes = STREAM_HEADER_BYTES
+        self.size_bytes = header.size_bytes
 
     def start(self, number: int) -> None:
         """Begin at a key frame, given by its number, before anything was decoded."""
@@ -149,4 +149,5 @@ class Concealment:
             size_bytes=self.size_bytes + index_bytes,
             rate=rate,
             seconds=seconds,
+            depth=self._depth,
         )

@@ -189,9 +189,19 @@ class _Edges:
             check_picture(header.size, self._options.max_pixels)
             self._model = model_for(header.model_id, "cpu", self._options.model)
         decoder = Decoder(
-            self._model, header.size, references=header.references, reorder=header.reorder
+            self._model,
+            header.size,
+            references=header.references,
+            reorder=header.reorder,
+            depth=header.depth,
         )
-        encoder = GroupEncoder(self._model, self._settings(group), header.size, group.kept.start)
+        encoder = GroupEncoder(
+            self._model,
+            self._settings(group),
+            header.size,
+            group.kept.start,
+            depth=header.depth,
+        )
         number = group.packets[0].frame_number
         frames = chain(chain.from_iterable(map(decoder.push, group.packets)), _rest(decoder))
         for frame in islice(frames, group.kept.start - number, group.kept.stop - number):

@@ -141,7 +141,7 @@ class DecodedVideo:
             self.header: StreamHeader = self._reader.header
             self.info: VideoInfo = info_of(self.header)
             check_picture(self.header.size, options.max_pixels)
-        self._account = Concealment(self.header.reorder, strict=strict)
+        self._account = Concealment(self.header, strict=strict)
         self._start: float | None = None
         self._skipped = 0
         self._ended = False
@@ -336,11 +336,13 @@ def decode_file(
         return video.report()
 
 
-def output_kind(target: str | Path, *, lossless: bool) -> str:
-    """What `decode_file` makes of frames, in a few words for people."""
+def output_kind(target: str | Path, *, lossless: bool, depth: int = 8) -> str:
+    """What `decode_file` makes of frames of 8 or 10 bits, in a few words for people."""
     if is_picture_name(target):
         return "RGB pictures"
     suffix = Path(target).suffix.lower()
+    if suffix in H264_SUFFIXES and depth > 8:
+        return "lossless H.265, 10 bits" if lossless else "H.265 Main 10, visually lossless"
     if suffix in H264_SUFFIXES:
         return "lossless H.264, High 4:4:4" if lossless else "H.264 High, visually lossless"
     return "lossless FFV1" if suffix in FFV1_SUFFIXES else "uncompressed"

@@ -31,6 +31,7 @@ from colorvid.errors import ConfigError
 from colorvid.files.decode import ProgressCallback, check_threads
 from colorvid.files.reports import EncodeReport, FrameCounter, Progress, Scorer, Shares
 from colorvid.files.streams import create_stream, header_of
+from colorvid.frame import DEPTHS
 from colorvid.io import FrameReader, VideoInfo, open_reader
 from colorvid.io.opening import check_section
 from colorvid.io.places import check_apart, is_readable_again
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         size: tuple[int, int] | None
         rate: Fraction | None
         convert: bool
+        bit_depth: int | None
         threads: int
         device: str
         model: str
@@ -108,7 +110,9 @@ class EncodeOptions:
         seek: the first frame of the source, a number from 0 or a time such as ``10s``.
         size: (width, height) of a raw ``.yuv`` source.
         rate: frames per second; replaces what the source states.
-        convert: convert a source that is not 8-bit 4:2:0.
+        convert: convert a source that is not 4:2:0 of 8 or 10 bits.
+        bit_depth: 8 or 10 bits a sample in the stream; None = as the source has them. Of a raw
+            ``.yuv`` source it is what the source has, 8 if None.
         threads: most frames to work on at once; 0 = one for each core. Does not change the bytes.
         device: torch device.
         model: ``default``, ``color`` (tuned for small colour differences, CIEDE2000) or the path of
@@ -142,6 +146,7 @@ class EncodeOptions:
     size: tuple[int, int] | None = None
     rate: Fraction | None = None
     convert: bool = False
+    bit_depth: int | None = None
     threads: int = 0
     device: str = "cpu"
     model: str = "default"
@@ -154,6 +159,8 @@ class EncodeOptions:
         """Refuse values out of their ranges."""
         check_threads(self.threads)
         check_section(frame_number(self.seek, Fraction(1), "seek"), self.frames)
+        if self.bit_depth not in (None, *DEPTHS):
+            raise ConfigError(f"bit_depth={self.bit_depth!r} is not allowed; it must be 8 or 10")
         self.settings()
         self._check_limits()
         if self.target is not None and self.inter_quality is not None:
@@ -276,6 +283,7 @@ def open_source(source: str | Path | ByteSource, options: EncodeOptions) -> Fram
         convert=options.convert,
         frames=options.frames,
         seek=options.seek,
+        depth=options.bit_depth,
     )
 
 
@@ -377,6 +385,7 @@ def _at_constant_quality(job: _Job) -> EncodeReport:
         options.settings(),
         reader,
         reader.info.size,
+        depth=reader.info.depth,
         threads=options.threads,
         scorer=counter.counting(job.scorer()),
     )
@@ -404,6 +413,7 @@ def _in_one_pass(job: _Job, *, unasked: bool) -> EncodeReport:
         options.settings(),
         pacer.plan(job.model, job.reader),
         info.size,
+        depth=info.depth,
         threads=options.threads,
         most_groups=MOST_GROUPS,
         scorer=counter.counting(job.scorer()),

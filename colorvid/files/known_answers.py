@@ -47,6 +47,7 @@ B_VECTORS = (
 )
 B_SHA256 = "c76aad2d33e55c71a007b8e8eae9e503dac7c6aee164450a3a6df2bf9522ecfe"
 MOTION_SHA256 = "6dbbb40afe1676cae84ddc47ed506995364637bbff0873d8489d8370224abb54"
+MOTION10_SHA256 = "35fdf538047ef27fe188fd8226517f71e40c83dba1e7e8790224d8a4dc0b7d9f"
 
 
 def made_up(count: int, low: int, high: int, first: int = 0) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from colorvid.bitstream.headers import STREAM_HEADER_BYTES
+from colorvid.bitstream.headers import header_bytes
 from colorvid.bitstream.index import MIN_INDEX_BYTES
 from colorvid.codec.groups import EncodedFrame, PlannedFrame, encode_planned, plan_frames
 from colorvid.codec.rate import Search
@@ -153,7 +153,8 @@ class Passes:
         self._count += 1
         work, counter = self._work, FrameCounter()
         coded = encode_planned(
-            work.model, work.settings, planned, info.size, threads=work.threads,
+            work.model, work.settings, planned, info.size, depth=info.depth,
+            threads=work.threads,
             scorer=counter.counting(work.score),
         )  # fmt: skip
         start = time.perf_counter()
@@ -223,7 +224,7 @@ class Passes:
     def _aim(self, info: VideoInfo) -> Aim:
         """What the packets must come to, now that the number of frames and groups is known."""
         frames = sum(count for _, count in self._groups)
-        overhead = STREAM_HEADER_BYTES + MIN_INDEX_BYTES
+        overhead = header_bytes(info.depth) + MIN_INDEX_BYTES
         overhead += _INDEX_ENTRY_BYTES * len(self._groups)
         return self._target.aim(self._bits_a_sample(info, frames, overhead))
 

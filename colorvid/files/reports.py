@@ -227,6 +227,7 @@ class DecodeReport:
         size_bytes: bytes of the header, the packets and the index that were read.
         rate: frames per second of the video.
         seconds: from the first packet to the last.
+        depth: bits of a sample, 8 or 10.
     """
 
     frames: int
@@ -238,6 +239,7 @@ class DecodeReport:
     size_bytes: int
     rate: Fraction
     seconds: float
+    depth: int = 8
 
     @property
     def ok(self) -> bool:

@@ -14,6 +14,7 @@ from colorvid.files.known_answers import (
     B_SHA256,
     CDF,
     INDEX,
+    MOTION10_SHA256,
     MOTION_SHA256,
     RANS_WORDS,
     SIZE,
@@ -27,7 +28,7 @@ from colorvid.files.known_answers import (
     stream,
     vectors,
 )
-from colorvid.frame import Frame, Motion
+from colorvid.frame import DEPTHS, Frame, Motion
 from colorvid.models.loading import check_device, load_model, need_torch
 from colorvid.models.modelfile import RELEASED
 from colorvid.motion.field import grid_shape
@@ -75,8 +76,11 @@ def _native(native: Core) -> Iterator[str]:
     moved = Motion(vectors(grid_shape(*SIZE.shape)))
     yield check(
         "motion compensation: a picture by fixed vectors",
-        lambda: Frame(*compensate(native, moved, picture().planes)).sha256(),
-        MOTION_SHA256,
+        lambda: [
+            Frame(*compensate(native, moved, picture().at_depth(depth).planes)).sha256()
+            for depth in DEPTHS
+        ],
+        [MOTION_SHA256, MOTION10_SHA256],
     )
     for name in RELEASED:
         model = load_model(name)

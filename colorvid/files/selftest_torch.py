@@ -19,6 +19,7 @@ from colorvid.files.known_answers import (
     B_SHA256,
     CDF,
     INDEX,
+    MOTION10_SHA256,
     MOTION_SHA256,
     RANS_WORDS,
     SIZE,
@@ -33,7 +34,7 @@ from colorvid.files.known_answers import (
     stream,
     vectors,
 )
-from colorvid.frame import Motion
+from colorvid.frame import DEPTHS, Motion
 from colorvid.models.loading import Model, load_model
 from colorvid.models.modelfile import RELEASED
 from colorvid.models.networks import prove_model
@@ -69,16 +70,20 @@ def checks(device: str) -> Iterator[str]:
     title = "motion decoder: vectors from fixed bytes"
     yield check(title, lambda: read_vectors(MotionCoder(VECTORS_SHAPE)), known)
     title = "motion compensation: a picture by fixed vectors"
-    yield check(title, partial(motion_sha256, device), MOTION_SHA256)
+    found = partial(motion_sha256, device)
+    known = [MOTION_SHA256, MOTION10_SHA256]
+    yield check(title, lambda: [found(depth=depth) for depth in DEPTHS], known)
     for name in RELEASED:
         yield from _released(name, device)
 
 
 def motion_sha256(
-    device: str, predict: Callable[[Planes, Tensor], Planes] = compensate_in_torch
+    device: str,
+    predict: Callable[[Planes, Tensor], Planes] = compensate_in_torch,
+    depth: int = 8,
 ) -> str:
     """SHA-256 of a prediction from `picture` by `vectors`, in hexadecimal digits."""
-    start = FrameTensors.of(picture(), device)
+    start = FrameTensors.of(picture().at_depth(depth), device)
     field = torch.from_numpy(vectors(grid_shape(*SIZE.shape))).to(device)
     with exact_torch():
         predicted = FrameTensors(*predict((start.y, start.u, start.v), field))

@@ -21,6 +21,7 @@ from colorvid.errors import (
     InputError,
     OutputError,
 )
+from colorvid.frame import DEPTHS
 from colorvid.io import OUTPUT_SUFFIXES, VideoInfo
 from colorvid.io.files import OutputFile, os_errors
 from colorvid.io.places import PIPE, stdin_bytes, stdout_bytes
@@ -122,6 +123,8 @@ def header_of(
         primaries=info.primaries,
         transfer=info.transfer,
         chroma_location=info.chroma_location,
+        pixel_format=DEPTHS.index(info.depth),
+        light=info.light,
         model_id=model_id,
     )
 
@@ -143,6 +146,8 @@ def info_of(header: StreamHeader) -> VideoInfo:
             primaries=header.primaries,
             transfer=header.transfer,
             chroma_location=header.chroma_location,
+            depth=header.depth,
+            light=header.light,
         )
     except InputError as error:
         raise HeaderError(f"stream header: {error}") from error

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from colorvid.colors import Color
+from colorvid.colors import Color, Light
 from colorvid.config import MAX_SIDE, is_whole
 from colorvid.errors import InputError, OutputError
-from colorvid.frame import Frame, Size
+from colorvid.frame import DEPTHS, Frame, Size
 
 MAX_RATIO_TERM = 2**31 - 1
 """Largest numerator and denominator of a frame rate or an aspect ratio (FFmpeg's AVRational)."""
@@ -42,6 +42,8 @@ class VideoInfo:
         matrix, primaries, transfer: code points of ITU-T H.273, 0..255; 2 = unspecified.
         chroma_location: FFmpeg's AVCHROMA_LOC, 0..6, an index into ``CHROMA_LOCATIONS``.
         frames: number of frames as the source states it; None = unknown.
+        depth: bits of a sample, 8 or 10.
+        light: of the display and the content, of 10 bits.
 
     Raises:
         InputError: a value is out of its range.
@@ -57,6 +59,8 @@ class VideoInfo:
     transfer: int = UNSPECIFIED
     chroma_location: int = 0
     frames: int | None = None
+    depth: int = 8
+    light: Light = Light()
 
     def __post_init__(self) -> None:
         """Check every field against its range."""
@@ -70,6 +74,8 @@ class VideoInfo:
         for name in ("matrix", "primaries", "transfer"):
             _check_int(name, getattr(self, name), 0, 255)
         _check_int("chroma location", self.chroma_location, 0, len(CHROMA_LOCATIONS) - 1)
+        if self.depth not in DEPTHS:
+            raise InputError(f"depth is {self.depth!r}; it must be 8 or 10")
         if self.frames is not None:
             _check_int("number of frames", self.frames, 0, 2**63 - 1)
 
@@ -119,8 +125,9 @@ class Sound:
 class FrameReader(Protocol):
     """A video source, read once from front to back; also a context manager.
 
-    Iteration yields frames of the size in ``info`` and raises ``InputError`` where the source is
-    cut, damaged or holds no frame. One frame is held at a time, whatever the length of the video.
+    Iteration yields frames of the size and depth in ``info`` and raises ``InputError`` where the
+    source is cut, damaged or holds no frame. One frame is held at a time, whatever the length of
+    the video.
     """
 
     info: VideoInfo
@@ -200,10 +207,14 @@ class FrameWriter(Protocol):
 
 
 def check_frame_size(name: str, info: VideoInfo, frame: Frame, index: int) -> None:
-    """Refuse frame number ``index`` unless it has the size of the output called ``name``.
+    """Refuse frame number ``index`` unless it has size and depth of the output called ``name``.
 
     Raises:
-        OutputError: the sizes differ.
+        OutputError: they differ.
     """
+    if frame.depth != info.depth:
+        raise OutputError(
+            f"{name}: frame {index} has {frame.depth} bits a sample; all must have {info.depth}"
+        )
     if frame.size != info.size:
         raise OutputError(f"{name}: frame {index} is {frame.size}; all frames must be {info.size}")

@@ -42,10 +42,13 @@ def os_errors(name: str, kind: type[InputError]) -> Iterator[None]:
         raise kind(f"{name!r}: a file name cannot hold a NUL") from error
 
 
-def frame_bytes(size: Size) -> int:
-    """Bytes of a packed 8-bit 4:2:0 frame: Y, then U, then V, rows without padding."""
+def frame_bytes(size: Size, depth: int = 8) -> int:
+    """Bytes of a packed 4:2:0 frame: Y, then U, then V, rows without padding.
+
+    Samples of 10 bits take two bytes each, the lower one first.
+    """
     rows, columns = chroma_size(*size.shape)
-    return size.pixels + 2 * rows * columns
+    return (size.pixels + 2 * rows * columns) * (1 if depth == 8 else 2)
 
 
 class Readable(Protocol):
@@ -56,17 +59,21 @@ class Readable(Protocol):
         ...
 
 
-def read_packed_frame(stream: Readable, size: Size) -> tuple[Frame | None, int]:
-    """Read one packed frame.
+def read_packed_frame(stream: Readable, size: Size, depth: int = 8) -> tuple[Frame | None, int]:
+    """Read one packed frame, see `frame_bytes`.
 
     Returns:
         The frame, or None if fewer bytes than a frame were left, and the number of bytes read.
+
+    Raises:
+        InputError: a sample is above 1023.
     """
-    data = np.empty(frame_bytes(size), np.uint8)
+    data = np.empty(frame_bytes(size, depth), np.uint8)
     count = _read_into(stream, data.data)
     if count < data.size:
         return None, count
-    return _unpack(data, size), count
+    samples = data if depth == 8 else data.view("<u2").astype(np.uint16, copy=False)
+    return _unpack(samples, size), count
 
 
 def _read_into(stream: Readable, target: memoryview) -> int:
@@ -82,7 +89,7 @@ def _read_into(stream: Readable, target: memoryview) -> int:
 
 
 def _unpack(data: Plane, size: Size) -> Frame:
-    """Cut packed bytes into planes that share their memory."""
+    """Cut packed samples into planes that share their memory."""
     chroma = chroma_size(*size.shape)
     luma_end = size.pixels
     chroma_end = luma_end + chroma[0] * chroma[1]
@@ -95,8 +102,8 @@ def _unpack(data: Plane, size: Size) -> Frame:
 
 def write_packed_frame(stream: BinaryIO, frame: Frame) -> None:
     """Write the planes Y, U, V without padding."""
-    for plane in frame.planes:
-        stream.write(np.ascontiguousarray(plane).data)
+    for plane in frame.packed():
+        stream.write(plane.data)
 
 
 _unfinished: dict[Path, int] = {}

@@ -9,9 +9,10 @@ from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
+from colorvid.colors import Light
 from colorvid.config import STREAM_SIGN, is_whole
 from colorvid.errors import ConfigError, InputError, OutputError
-from colorvid.frame import Frame, Size
+from colorvid.frame import DEPTHS, Frame, Size
 from colorvid.io.base import (
     FFV1_SUFFIXES,
     H264_SUFFIXES,
@@ -48,6 +49,7 @@ def open_reader(
     convert: bool = False,
     frames: int | None = None,
     seek: Place = 0,
+    depth: int | None = None,
 ) -> FrameReader:
     """Open a video for reading.
 
@@ -57,10 +59,12 @@ def open_reader(
             ``.yuv`` means raw video, which needs ``size`` and ``rate``.
         size: of the pictures, a `Size` or (width, height); for raw video only.
         rate: frames per second; replaces what the source states.
-        convert: convert what is not 8-bit 4:2:0 instead of refusing it; see
+        convert: convert what is not 4:2:0 of 8 or 10 bits instead of refusing it; see
             `colorvid.io.pyav_pictures.to_frame`.
         frames: most frames to read, 1 or more; None = all.
         seek: the first frame, a number from 0 or a time such as ``10s``.
+        depth: bits of a sample that frames get, 8 or 10; None = as the source has them. Of raw
+            video it is what the source has, 8 if None.
 
     Raises:
         InputError: the source cannot be opened or holds what colorvid does not take.
@@ -68,13 +72,20 @@ def open_reader(
     """
     if rate is not None and rate <= 0:
         raise ConfigError(f"rate={rate} is not allowed; it must be more than 0, as 30000/1001 is")
+    if depth is not None and depth not in DEPTHS:
+        raise ConfigError(f"depth={depth!r} is not allowed; it must be 8 or 10")
     whole = size if size is None or isinstance(size, Size) else Size(*size)
     source = path if isinstance(path, ByteSource) else open_source(path)
     try:
-        reader = _open_whole(source, whole, rate, convert)
+        if is_raw(source):
+            reader = _open_raw(source, whole, rate, depth or 8)
+        else:
+            reader = _open_whole(source, whole, rate, convert)
     except BaseException:
         source.close()
         raise
+    if depth is not None and depth != reader.info.depth:
+        reader = AtDepth(reader, depth)
     try:
         first = frame_number(seek, reader.info.rate, "seek")
         if frames is None and first == 0:
@@ -93,12 +104,9 @@ def is_raw(source: ByteSource) -> bool:
 def _open_whole(
     source: ByteSource, size: Size | None, rate: Fraction | None, convert: bool
 ) -> FrameReader:
-    """Open the source without cutting it."""
-    raw = is_raw(source)
-    if size is not None and not raw:
+    """Open a source that is not raw without cutting it."""
+    if size is not None:
         raise ConfigError(f"{source.label}: size={size} is for raw video (.yuv) only; leave it out")
-    if raw:
-        return _open_raw(source, size, rate)
     if is_y4m(source.start):
         return _open_y4m(source, rate, convert)
     if not source.start:
@@ -110,12 +118,14 @@ def _open_whole(
     return PyAvReader(source, rate=rate, convert=convert)
 
 
-def _open_raw(source: ByteSource, size: Size | None, rate: Fraction | None) -> FrameReader:
+def _open_raw(
+    source: ByteSource, size: Size | None, rate: Fraction | None, depth: int
+) -> FrameReader:
     if size is None:
         raise InputError(f"{source.label}: size unknown for raw video; pass size=1920x1080")
     if rate is None:
         raise InputError(f"{source.label}: frame rate unknown for raw video; pass rate=30")
-    return RawReader(source, size, rate)
+    return RawReader(source, size, rate, depth)
 
 
 def _open_y4m(source: ByteSource, rate: Fraction | None, convert: bool) -> FrameReader:
@@ -123,15 +133,15 @@ def _open_y4m(source: ByteSource, rate: Fraction | None, convert: bool) -> Frame
     name = source.label
     header = Y4mHeader(read_header_line(source, name), name)
     info = header.info(rate)
-    if header.is_420:
+    if header.depth is not None:
         total = None
         if source.seekable() and source.file_bytes is not None:
             total = count_frames(info, source, source.file_bytes)
         return Y4mReader(source, name, replace(info, frames=total))
     if not convert:
         raise InputError(
-            f"{name}: sampling C{header.sampling} is not 8-bit 4:2:0 (C420, C420jpeg, C420mpeg2 "
-            "or C420paldv); pass convert=True to convert it"
+            f"{name}: sampling C{header.sampling} is not 4:2:0 of 8 or 10 bits (C420, C420jpeg, "
+            "C420mpeg2, C420paldv or C420p10); pass convert=True to convert it"
         )
     from colorvid.io.pyav_reader import Y4M_FORMAT, PyAvReader
 
@@ -251,6 +261,33 @@ class Section(FrameReader):
         if not self._started:
             raise PastEnd(f"{self._name}: seek={self._seek} skips all frames there are; skip fewer")
         raise StopIteration
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of the reader."""
+        return self._reader.warnings
+
+    def close(self) -> None:
+        """Close the reader."""
+        self._reader.close()
+
+
+class AtDepth(FrameReader):
+    """The frames of another reader, which it owns, with samples of other bits."""
+
+    def __init__(self, reader: FrameReader, depth: int) -> None:
+        """Give frames of ``depth`` bits, 8 or 10; see `colorvid.frame.Frame.at_depth`."""
+        self._reader, self._depth = reader, depth
+        light = reader.info.light if depth > 8 else Light()
+        self.info = replace(reader.info, depth=depth, light=light)
+
+    def __next__(self) -> Frame:
+        """Return the next frame."""
+        return next(self._reader).at_depth(self._depth)
+
+    def skip(self, count: int) -> None:
+        """Leave out frames; see ``FrameReader.skip``."""
+        self._reader.skip(count)
 
     @property
     def warnings(self) -> tuple[str, ...]:

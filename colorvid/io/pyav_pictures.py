@@ -1,5 +1,4 @@
-"""Decoded pictures of FFmpeg as 4:2:0 frames of 8 bits: planes, conversion, and what colours mean
-afterwards."""
+"""Decoded pictures of FFmpeg as 4:2:0 frames: planes, conversion, and meaning of colours."""
 
 from __future__ import annotations
 
@@ -13,8 +12,14 @@ from numpy.typing import NDArray
 from colorvid.frame import Frame, Plane, chroma_size
 from colorvid.io.base import CHROMA_LOCATIONS, RANGE_FULL, RANGE_LIMITED, RANGE_UNKNOWN, UNSPECIFIED
 
-FORMATS_420 = ("yuv420p", "yuvj420p")
-"""FFmpeg's names of 8-bit planar 4:2:0; the second one is its old name for full range."""
+FORMATS_420: dict[str, np.dtype[Any]] = {
+    "yuv420p": np.dtype("u1"),
+    "yuvj420p": np.dtype("u1"),
+    "yuv420p10le": np.dtype("<u2"),
+    "yuv420p10be": np.dtype(">u2"),
+}
+"""FFmpeg's names of planar 4:2:0 of 8 and 10 bits, and the type of a sample; the second one is its
+old name for full range."""
 
 _GREY = re.compile(r"(?P<channels>gray|ya)(?P<float>f?)(?P<bits>\d*)(?P<order>le|be)?")
 _MONO = ("monob", "monow")
@@ -105,7 +110,7 @@ def _is_grey(frame: Any) -> bool:
 
 
 def to_frame(frame: Any) -> Frame:
-    """Copy a decoded picture into a frame; anything but 8-bit 4:2:0 is converted.
+    """Copy a decoded picture into a frame; all but 4:2:0 of 8 or 10 bits is converted to 8.
 
     RGB becomes limited-range BT.709 from 720 rows up, else BT.601; all else keeps its range and
     matrix. Alpha is dropped.
@@ -117,7 +122,7 @@ def to_frame(frame: Any) -> Frame:
 
 
 def _to_420(frame: Any) -> Any:
-    """Convert to ``yuv420p``; a frame that is 8-bit 4:2:0 already is returned as it is."""
+    """Convert to ``yuv420p``; a frame of `FORMATS_420` is returned as it is."""
     if frame.format.name in FORMATS_420:
         return frame
     matrix, own, new = _ANY_MATRIX, RANGE_LIMITED, RANGE_LIMITED
@@ -137,15 +142,21 @@ def _to_420(frame: Any) -> Any:
 
 
 def _planes(frame: Any) -> Frame:
-    """Copy the planes out of a ``yuv420p`` frame, whose rows are padded to ``line_size`` bytes."""
+    """Copy the planes out of a frame of `FORMATS_420`, whose rows have ``line_size`` bytes."""
+    kind = FORMATS_420[frame.format.name]
     chroma = chroma_size(frame.height, frame.width)
     sizes = ((frame.height, frame.width), chroma, chroma)
-    y, u, v = (_plane(plane, *size) for plane, size in zip(frame.planes, sizes, strict=True))
+    y, u, v = (
+        _rows(plane, height, kind)[:, :width].astype(kind.newbyteorder("="))
+        for plane, (height, width) in zip(frame.planes, sizes, strict=True)
+    )
     return Frame(y, u, v)
 
 
-def _plane(plane: Any, height: int, width: int) -> Plane:
-    return _rows(plane, height, np.dtype(np.uint8))[:, :width].copy()
+def depth_of(frame: Any) -> int:
+    """Bits of a sample of what `to_frame` gives."""
+    kind = FORMATS_420.get(frame.format.name)
+    return 8 if kind is None or kind.itemsize == 1 else 10
 
 
 def _rows(plane: Any, height: int, kind: np.dtype[Any]) -> NDArray[Any]:

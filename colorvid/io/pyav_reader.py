@@ -56,7 +56,7 @@ class PyAvReader(FrameReader):
         Args:
             source: a file or a pipe; `close` closes it.
             rate: frames per second, in place of what the container states.
-            convert: whether other pixel formats are converted to 8-bit 4:2:0, see
+            convert: whether pixel formats but 4:2:0 of 8 or 10 bits are converted to 8, see
                 `colorvid.io.pyav_pictures.to_frame`.
             container_format: FFmpeg's name of the container; None = find out.
 
@@ -173,8 +173,8 @@ class PyAvReader(FrameReader):
             )
         if not self._convert and name not in FORMATS_420:
             raise InputError(
-                f"{self._name}: pixel format {name} is not 8-bit 4:2:0 (yuv420p); "
-                "pass convert=True to convert it"
+                f"{self._name}: pixel format {name} is not 4:2:0 of 8 or 10 bits (yuv420p, "
+                "yuv420p10le); pass convert=True to convert it"
             )
         if frame.is_corrupt:
             raise InputError(f"{self._name}: frame {self._index} is damaged in the source")

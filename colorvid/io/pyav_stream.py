@@ -18,9 +18,11 @@ import av.filter
 import av.logging
 from av.stream import Disposition
 
+from colorvid.colors import Light
 from colorvid.errors import InputError
 from colorvid.io.base import CHROMA_LOCATIONS, MAX_RATIO_TERM, VideoInfo
-from colorvid.io.pyav_pictures import meaning
+from colorvid.io.pyav_light import light_of
+from colorvid.io.pyav_pictures import depth_of, meaning
 from colorvid.io.sources import ByteSource
 
 
@@ -172,6 +174,8 @@ def describe(stream: Any, frame: Any, times: Times, *, rate: Fraction | None) ->
         transfer=colours.transfer,
         chroma_location=colours.chroma_location,
         frames=stated_frames(stream, own or rate),
+        depth=depth_of(frame),
+        light=light_of(frame) if depth_of(frame) > 8 else Light(),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 
+from colorvid.colors import Light
 from colorvid.errors import ConfigError, OutputError
 from colorvid.frame import Frame
 from colorvid.io.base import H264_SUFFIXES, FrameWriter, Sound, VideoInfo, check_frame_size
@@ -20,16 +22,23 @@ from colorvid.io.sources import ByteSource, open_source
 _FFV1 = ("ffv1", {"level": "3", "slicecrc": "1"})
 _EXACT = ("libx264", {"qp": "0", "preset": "veryfast"})
 _PLAYABLE = ("libx264", {"crf": "12", "preset": "fast", "profile": "high"})
+_DEEP_X265 = "log-level=none:pools=none:frame-threads=1:wpp=0"
+_DEEP = ("libx265", {"crf": "8", "preset": "fast", "profile": "main10"})
 _CONTAINERS = {".mkv": "matroska", ".avi": "avi", ".mp4": "mp4", ".mov": "mov"}
-_PLAIN = "yuv420p"
+
+
+def picture_format(depth: int) -> str:
+    """FFmpeg's name of 4:2:0 pictures of 8 or 10 bits."""
+    return "yuv420p" if depth == 8 else "yuv420p10le"
 
 
 class PyAvWriter(FrameWriter):
-    """Writes FFV1 level 3 (RFC 9043) to mkv and avi, H.264 to mp4 and mov.
+    """Writes FFV1 level 3 (RFC 9043) to mkv and avi, H.264, or H.265 of 10 bits, to mp4 and mov.
 
     H.264 is of the High profile, which browsers, telephones and hardware play, at a quality at
     which nobody sees a loss, with the index in front; with ``lossless`` it has QP 0, which few of
-    them play.
+    them play. H.265 is of the Main 10 profile, likewise, and carries what is known of the light,
+    if the display is.
 
     Size, rate and colour description are kept, with these exceptions. avi has no place for the
     colour description. mkv stores the frame duration in nanoseconds and no chroma location below
@@ -53,11 +62,11 @@ class PyAvWriter(FrameWriter):
             path: of the file.
             info: of the video.
             overwrite: whether an existing file is replaced.
-            lossless: whether H.264 keeps every sample.
+            lossless: whether H.264 and H.265 keep every sample.
             sound: what streams besides the video are copied; None = none.
 
         Raises:
-            OutputError: see ``OutputFile``; or H.264 and an odd size; or no such encoder.
+            OutputError: see ``OutputFile``; or H.264, H.265 and an odd size; or no such encoder.
             InputError: ``sound`` cannot be read.
         """
         self.info = info
@@ -65,12 +74,11 @@ class PyAvWriter(FrameWriter):
         self._count = 0
         self._closed = False
         suffix = path.suffix.lower()
-        codec, options = _FFV1
-        if suffix in H264_SUFFIXES:
-            codec, options = _EXACT if lossless else _PLAYABLE
-        if codec == "libx264" and (info.width % 2 or info.height % 2):
+        codec, options = _coding(suffix, info, lossless)
+        if codec != "ffv1" and (info.width % 2 or info.height % 2):
+            name = "H.264" if codec == "libx264" else "H.265"
             raise OutputError(
-                f"{path}: {info.size} is odd, which H.264 cannot hold; write .mkv, .y4m or .yuv"
+                f"{path}: {info.size} is odd, which {name} cannot hold; write .mkv, .y4m or .yuv"
             )
         self._file = OutputFile(path, overwrite=overwrite)
         self._sound: _OtherStreams | None = None
@@ -97,8 +105,11 @@ class PyAvWriter(FrameWriter):
         location = {"chroma_sample_location": str(info.chroma_location)}
         options = options | location | _slices(codec, info)
         stream = self._container.add_stream(codec, rate=info.rate, options=options)
-        stream.width, stream.height, stream.pix_fmt = info.width, info.height, _PLAIN
+        stream.width, stream.height = info.width, info.height
+        stream.pix_fmt = picture_format(info.depth)
         context = stream.codec_context
+        if codec == "libx265":
+            context.codec_tag = "hvc1"  # what players on Apple's systems ask for
         context.thread_count = 1
         context.time_base = 1 / info.rate
         context.color_range = info.color_range
@@ -248,6 +259,36 @@ def _fits(target: Any, stream: Any) -> bool:
     return context is not None and context.name in target.supported_codecs
 
 
+def _coding(suffix: str, info: VideoInfo, lossless: bool) -> tuple[str, dict[str, str]]:
+    """The encoder for a file and its options."""
+    if suffix not in H264_SUFFIXES:
+        return _FFV1
+    if info.depth == 8:
+        return _EXACT if lossless else _PLAYABLE
+    codec, options = _DEEP
+    if lossless:
+        options = {key: value for key, value in options.items() if key != "crf"}
+    more = ":lossless=1" if lossless else ""
+    return codec, options | {"x265-params": f"{_DEEP_X265}{more}{_light(info.light)}"}
+
+
+def _light(light: Light) -> str:
+    """What x265 writes of the display and of the content.
+
+    Without a display it writes nothing: FFmpeg would read one all the same, from wild memory.
+    """
+    if replace(light, max_cll=0, max_fall=0) == Light():
+        return ""
+    text = (
+        f":master-display=G({light.green_x},{light.green_y})B({light.blue_x},{light.blue_y})"
+        f"R({light.red_x},{light.red_y})WP({light.white_x},{light.white_y})"
+        f"L({light.brightest},{light.darkest})"
+    )
+    if light.max_cll or light.max_fall:
+        text += f":max-cll={light.max_cll},{light.max_fall}"
+    return text
+
+
 def _slices(codec: str, info: VideoInfo) -> dict[str, str]:
     """Return the number of FFV1 slices: its encoder refuses to cut small pictures."""
     return {"slices": "1" if min(info.width, info.height) < 64 else "4"} if codec == "ffv1" else {}
@@ -255,9 +296,10 @@ def _slices(codec: str, info: VideoInfo) -> dict[str, str]:
 
 def as_picture(frame: Frame) -> Any:
     """Copy the planes into an ``av.VideoFrame``, whose rows have padding."""
-    picture: Any = av.VideoFrame(frame.width, frame.height, "yuv420p")
-    for source, target in zip(frame.planes, picture.planes, strict=True):
+    picture: Any = av.VideoFrame(frame.width, frame.height, picture_format(frame.depth))
+    for source, target in zip(frame.packed(), picture.planes, strict=True):
         height, width = source.shape
-        rows = np.frombuffer(target, np.uint8, count=height * target.line_size)
-        rows.reshape(height, target.line_size)[:, :width] = source
+        step = target.line_size // source.itemsize
+        rows = np.frombuffer(target, source.dtype, count=height * step)
+        rows.reshape(height, step)[:, :width] = source
     return picture

@@ -1,4 +1,4 @@
-"""Raw ``.yuv`` files: packed 8-bit 4:2:0 frames one after another, without any header."""
+"""Raw ``.yuv`` files: packed 4:2:0 frames one after another, without any header."""
 
 from __future__ import annotations
 
@@ -22,15 +22,17 @@ from colorvid.io.sources import ByteSource
 class RawReader(FrameReader):
     """Frames of a raw file."""
 
-    def __init__(self, source: ByteSource, size: Size, rate: Fraction) -> None:
+    def __init__(self, source: ByteSource, size: Size, rate: Fraction, depth: int = 8) -> None:
         """Read pictures of ``size`` at ``rate`` frames per second; `close` closes the source.
+
+        ``depth`` is the bits of a sample; see `colorvid.io.files.frame_bytes`.
 
         Raises:
             InputError: the file cannot be read, is empty or does not hold whole frames.
         """
         self._name = source.label
         try:
-            self.info = VideoInfo(size.width, size.height, rate)
+            self.info = VideoInfo(size.width, size.height, rate, depth=depth)
         except InputError as error:
             raise InputError(f"{self._name}: {error}") from None
         self._stream = source
@@ -42,7 +44,7 @@ class RawReader(FrameReader):
         length = self._stream.file_bytes
         if length is None:
             return None
-        step = frame_bytes(self.info.size)
+        step = frame_bytes(self.info.size, self.info.depth)
         if length == 0:
             raise InputError(f"{self._name}: holds no frame")
         if length % step:
@@ -55,7 +57,7 @@ class RawReader(FrameReader):
     def __next__(self) -> Frame:
         """Return the next frame; raises ``InputError`` if the last one is cut or there is none."""
         with os_errors(self._name, InputError):
-            frame, count = read_packed_frame(self._stream, self.info.size)
+            frame, count = self._read_frame()
         if frame is None:
             if count:
                 raise InputError(f"{self._name}: the last frame is cut after {count} bytes")
@@ -65,12 +67,18 @@ class RawReader(FrameReader):
         self._empty = False
         return frame
 
+    def _read_frame(self) -> tuple[Frame | None, int]:
+        try:
+            return read_packed_frame(self._stream, self.info.size, self.info.depth)
+        except InputError as error:
+            raise InputError(f"{self._name}: {error}; the bit depth is another") from None
+
     def skip(self, count: int) -> None:
         """Leave out frames without reading them; see ``FrameReader.skip``."""
         if self.info.frames is None:
             super().skip(count)
             return
-        step = frame_bytes(self.info.size)
+        step = frame_bytes(self.info.size, self.info.depth)
         end = self.info.frames * step
         with os_errors(self._name, InputError):
             self._stream.seek(min(self._stream.tell() + count * step, end))

@@ -1,4 +1,6 @@
-"""YUV4MPEG2 streams (``yuv4mpeg(5)`` of MJPEG tools) of 8-bit 4:2:0 frames, both directions.
+"""YUV4MPEG2 streams (``yuv4mpeg(5)`` of MJPEG tools) of 4:2:0 frames, both directions.
+
+Frames have 8 bits, or 10 as FFmpeg writes them (``C420p10``).
 
 The stream header is one line of ASCII tokens: ``YUV4MPEG2 W<width> H<height> F<n>:<d>
 I<interlacing> A<n>:<d> C<sampling> X<comment>``. Used comments::
@@ -48,6 +50,7 @@ LINE_LIMIT = 1024
 
 _SITING = {"420": 0, "420mpeg2": 1, "420jpeg": 2, "420paldv": 3}
 _SAMPLING = {location: token for token, location in _SITING.items()}
+_TEN_BITS = "420p10"
 _RANGES = {"LIMITED": RANGE_LIMITED, "FULL": RANGE_FULL}
 _OWN = "XCLV"
 _OWN_FIELDS = ("matrix", "primaries", "transfer", "chroma_location")
@@ -131,9 +134,11 @@ class Y4mHeader:
             )
 
     @property
-    def is_420(self) -> bool:
-        """Whether the frames are 8-bit 4:2:0."""
-        return self.sampling in _SITING
+    def depth(self) -> int | None:
+        """Bits of a sample, 8 or 10; None if the frames are not 4:2:0 of these."""
+        if self.sampling == _TEN_BITS:
+            return 10
+        return 8 if self.sampling in _SITING else None
 
     def info(self, rate: Fraction | None = None, frames: int | None = None) -> VideoInfo:
         """Describe the video; ``rate`` replaces the stream's own frame rate.
@@ -154,6 +159,7 @@ class Y4mHeader:
                 transfer=transfer,
                 chroma_location=_SITING.get(self.sampling) or location,
                 frames=frames,
+                depth=self.depth or 8,
             )
         except InputError as error:
             raise InputError(f"{self._name}: {error}") from None
@@ -232,7 +238,7 @@ def format_header(info: VideoInfo) -> bytes:
     colorvid, then the range, then the sample aspect ratio. Only frame rates and aspect ratios of
     many digits come to that.
     """
-    aspect = info.sample_aspect
+    aspect, deep = info.sample_aspect, info.depth > 8
     ratio = f"A{aspect.numerator}:{aspect.denominator if aspect else 0}"
     needed = [
         MAGIC,
@@ -241,11 +247,11 @@ def format_header(info: VideoInfo) -> bytes:
         f"F{info.rate.numerator}:{info.rate.denominator}",
         "Ip",
         "A0:0",
-        f"C{_SAMPLING.get(info.chroma_location, '420')}",
+        f"C{_TEN_BITS if deep else _SAMPLING.get(info.chroma_location, '420')}",
     ]
     more = [f"XCOLORRANGE={word}" for word, code in _RANGES.items() if code == info.color_range]
     codes = [getattr(info, field) for field in _OWN_FIELDS]
-    if info.chroma_location in _SAMPLING:
+    if info.chroma_location in _SAMPLING and not deep:
         codes[-1] = 0  # the C token names it
     while codes and codes[-1] == _UNKNOWN[len(codes) - 1]:
         codes.pop()
@@ -274,7 +280,7 @@ def count_frames(info: VideoInfo, stream: Seekable, file_bytes: int) -> int | No
     `COUNTED` frames are left alone.
     """
     start = stream.tell()
-    step = frame_bytes(info.size) + len(FRAME_LINE)
+    step = frame_bytes(info.size, info.depth) + len(FRAME_LINE)
     count, rest = divmod(file_bytes - start, step)
     if rest or count > COUNTED:
         return None
@@ -311,14 +317,20 @@ class Y4mReader(FrameReader):
         with os_errors(self._name, InputError):
             if not self._next_frame_line():
                 raise StopIteration
-            frame, count = read_packed_frame(self._stream, self.info.size)
+            frame, count = self._read_frame()
         if frame is None:
-            expected = frame_bytes(self.info.size)
+            expected = frame_bytes(self.info.size, self.info.depth)
             raise InputError(
                 f"{self._name}: frame {self._index} is cut: {count} of {expected} bytes"
             )
         self._index += 1
         return frame
+
+    def _read_frame(self) -> tuple[Frame | None, int]:
+        try:
+            return read_packed_frame(self._stream, self.info.size, self.info.depth)
+        except InputError as error:
+            raise InputError(f"{self._name}: frame {self._index}: {error}") from None
 
     def _next_frame_line(self) -> bool:
         """Read a FRAME line; False at the end of the stream."""
@@ -348,7 +360,7 @@ class Y4mReader(FrameReader):
             return
         count = min(count, self.info.frames - self._index)
         with os_errors(self._name, InputError):
-            step = len(FRAME_LINE) + frame_bytes(self.info.size)
+            step = len(FRAME_LINE) + frame_bytes(self.info.size, self.info.depth)
             self._stream.seek(self._stream.tell() + count * step)
         self._index += count
 

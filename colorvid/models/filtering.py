@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from colorvid.config import INTER_BLOCK
 from colorvid.entropy.flags import Flags, cost_of
 from colorvid.models.branch import Coder
-from colorvid.models.planes import FrameTensors
+from colorvid.models.planes import FrameTensors, depth_of
 from colorvid.nn.loop_filter import LoopFilter
 from colorvid.nn.prior import HYPER_STRIDE
 
@@ -98,7 +98,7 @@ class LoopFilters(nn.Module):
             coders: of luma and of chroma.
             pictures: with a source to write; without one flags are read.
             quality: of the frame, 0..63.
-            prices: of a bit in squared error, for luma and for chroma.
+            prices: of a bit in squared error of 8-bit samples, for luma and for chroma.
         """
         planes: list[Tensor] = []
         parts = ((self.luma, (0,)), (self.chroma, (1, 2)))
@@ -131,7 +131,8 @@ class _Pass:
                 if source is not None
             )
             assert isinstance(gains, Tensor)
-            chosen = torch.from_numpy(choose_areas(gains.cpu().numpy(), price))
+            worth = price * (1 << 2 * (depth_of(self._planes[0][0]) - 8))
+            chosen = torch.from_numpy(choose_areas(gains.cpu().numpy(), worth))
             return self._mixed(coder.flags(chosen, self._grid), filtered)
         flags = coder.flags(None, self._grid)
         if not bool(flags.any()):

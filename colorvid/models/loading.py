@@ -64,22 +64,23 @@ class Model:
         worker = "PyTorch" if self.native is None else "native core"
         return f"Model({self.identity.hex()}, {self.device}, {worker})"
 
-    def frames(self, size: Size, slots: int, *, trials: int = 1) -> FrameCodec:
+    def frames(self, size: Size, slots: int, *, depth: int = 8, trials: int = 1) -> FrameCodec:
         """What codes the frames of a group of pictures.
 
         Args:
             size: of the frames.
             slots: room for so many pictures, 1..32.
+            depth: bits of a sample, 8 or 10.
             trials: of inter frames, see `colorvid.effort.Effort`.
 
         Raises:
             MemoryError: the memory does not suffice.
         """
         if self.native is not None:
-            return NativeCodec(self.native, size, slots, trials=trials)
+            return NativeCodec(self.native, size, slots, depth, trials=trials)
         from colorvid.models.torch_codec import TorchCodec
 
-        return TorchCodec(self.network, self.books, size, trials=trials)
+        return TorchCodec(self.network, self.books, size, depth, trials=trials)
 
     @property
     def network(self) -> VideoModel:

@@ -57,7 +57,7 @@ class TorchFrames(Generic[C]):
     def encode_key(self, quality: int, target: int, frame: Frame) -> TorchStep[C]:
         """Encode a key frame."""
         source = FrameTensors.of(frame, self._network.device)
-        coders, state = self.code_key(quality, target, frame.size, source)
+        coders, state = self.code_key(quality, target, frame.size, source, frame.depth)
         return TorchStep(source, None, coders, state.picture.frame())
 
     def encode_inter(
@@ -70,15 +70,15 @@ class TorchFrames(Generic[C]):
         return TorchStep(source, references, coders, state.picture.frame())
 
     def code_key(
-        self, quality: int, target: int, size: Size, source: FrameTensors | None
+        self, quality: int, target: int, size: Size, source: FrameTensors | None, depth: int = 8
     ) -> tuple[tuple[C, C], State]:
-        """Write a key frame of ``size``, or read one if ``source`` is None.
+        """Write a key frame of ``size`` and ``depth``, or read one if ``source`` is None.
 
         Returns:
             What took or gave the symbols of luma and of chroma, and what the frame leaves.
         """
         coders = self._coders("intra")
-        state = self._network.code_key(coders, source, size.shape, quality)
+        state = self._network.code_key(coders, source, size.shape, quality, depth)
         self._slots[target] = state
         return coders, state
 
@@ -112,14 +112,24 @@ AnyBranchCoder = BranchWriter | BranchReader
 class TorchCodec:
     """Codes the frames of a group of pictures; see `colorvid.models.frames.FrameCodec`."""
 
-    def __init__(self, network: VideoModel, books: Books, size: Size, *, trials: int = 1) -> None:
-        """Prepare for pictures of ``size``; ``trials``: see `colorvid.effort.Effort`.
+    def __init__(
+        self,
+        network: VideoModel,
+        books: Books,
+        size: Size,
+        depth: int = 8,
+        *,
+        trials: int = 1,
+    ) -> None:
+        """Prepare for pictures of ``size``, of so many bits a sample.
+
+        ``trials``: see `colorvid.effort.Effort`.
 
         Raises:
             ColorvidError: this machine's torch does not compute exactly.
         """
         prove(str(network.device), network.carrier)
-        self._books, self._size = books, size
+        self._books, self._size, self._depth = books, size, depth
         self._symbols: SymbolWriter | SymbolReader = SymbolWriter()
         self._frames: TorchFrames[AnyBranchCoder] = TorchFrames(
             network, self._coders, trials=trials
@@ -129,7 +139,8 @@ class TorchCodec:
     def decode_key(self, quality: int, target: int, latents: bytes) -> Decoded:
         """See `FrameCodec.decode_key`."""
         return self._decode(
-            latents, lambda: self._frames.code_key(quality, target, self._size, None)
+            latents,
+            lambda: self._frames.code_key(quality, target, self._size, None, self._depth),
         )
 
     def decode_inter(self, quality: int, links: Links, motion: Motion, latents: bytes) -> Decoded:

@@ -90,10 +90,12 @@ class VideoModel(nn.Module):
         picture: FrameTensors | None,
         shape: tuple[int, int],
         quality: int,
+        depth: int = 8,
     ) -> State:
         """Write a key frame, or read one if ``picture`` is None.
 
-        ``shape`` is that of the luma plane, (height, width), before padding.
+        ``shape`` is that of the luma plane, (height, width), before padding; ``depth`` the bits of
+        a sample.
         """
         grid = (padded(shape[0]), padded(shape[1]))
         planes = None if picture is None else picture.features(torch.float64)
@@ -103,7 +105,7 @@ class VideoModel(nn.Module):
             torch.zeros(b.shape_of(cells), dtype=self.carrier, device=self.device)
             for b in (self.inter.luma, self.inter.chroma)
         )
-        return State(from_features(y, uv, *shape), luma, chroma)
+        return State(from_features(y, uv, *shape, depth), luma, chroma)
 
     @torch.no_grad()
     def code_inter(
@@ -126,7 +128,7 @@ class VideoModel(nn.Module):
             source = (picture.features(torch.float64), prediction.features(torch.float64))
         y, uv, luma, chroma = self.inter.code(coder, source, context, quality, trials=trials)
         height, width = (int(s) for s in prediction.y.shape)
-        decoded = from_features(y, uv, height, width)
+        decoded = from_features(y, uv, height, width, prediction.depth)
         shown = self.inter.filtered(coder, Pictures(decoded, prediction, picture), quality)
         return State(shown, luma, chroma)
 

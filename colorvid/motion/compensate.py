@@ -1,12 +1,12 @@
 """Overlapped block motion compensation in exact integers that floats carry.
 
 Interpolation: separable, luma 8 taps at quarter samples and chroma 4 taps at eighth samples with
-the coefficients of ITU-T H.265 8.5.3.3.3; full precision after the first pass, one rounding to 1/16
-after the second. Each block's vector predicts the block and half a block around it; where the
-predictions of neighbours overlap they are blended with integer weights (overlapped block motion
-compensation, as in ITU-T H.263 Annex F but with a linear window). Outside of the picture the
-nearest sample counts. No partial sum reaches 2^22, so float32 and float64 give the same bytes on
-every device, in any order of summation.
+the coefficients of ITU-T H.265 8.5.3.3.3. Of 8 bits, samples keep full precision after the first
+pass, and are rounded to 1/16 after the second; of 10 bits, to 1/16 and to 1/8. Each block's vector
+predicts the block and half a block around it; where the predictions of neighbours overlap they are
+blended with integer weights (overlapped block motion compensation, as in ITU-T H.263 Annex F but
+with a linear window). Outside of the picture the nearest sample counts. No partial sum reaches
+2^24, so float32 and float64 give the same bytes on every device, in any order of summation.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -96,11 +97,11 @@ def predict(motion: Motion, past: Planes, future: Planes | None = None) -> Plane
 
     Args:
         motion: of the frame.
-        past: the earlier reference, uint8, without a batch axis.
+        past: the earlier reference, uint8, or int16 for 10 bits, without a batch axis.
         future: the later reference of a B frame.
 
     Returns:
-        The predicted planes, uint8.
+        The predicted planes, of the same type.
 
     Raises:
         ConfigError: shapes do not fit together.
@@ -108,14 +109,17 @@ def predict(motion: Motion, past: Planes, future: Planes | None = None) -> Plane
     native = core()
     if native is not None and all(_is_plain(plane) for plane in past):
         later = None if future is None else _arrays(future)
-        y, u, v = native_motion.compensate(native, motion, _arrays(past), later)
-        return torch.from_numpy(y), torch.from_numpy(u), torch.from_numpy(v)
+        y, u, v = (
+            torch.from_numpy(plane if plane.dtype == np.uint8 else plane.view(np.int16))
+            for plane in native_motion.compensate(native, motion, _arrays(past), later)
+        )
+        return y, u, v
     return predict_in_torch(motion, past, future)
 
 
 def _arrays(planes: Planes) -> native_motion.Planes:
-    y, u, v = planes
-    return y.numpy(), u.numpy(), v.numpy()
+    y, u, v = (p.numpy() if p.dtype == torch.uint8 else p.numpy().view(np.uint16) for p in planes)
+    return y, u, v
 
 
 def predict_in_torch(motion: Motion, past: Planes, future: Planes | None = None) -> Planes:
@@ -134,7 +138,7 @@ def predict_in_torch(motion: Motion, past: Planes, future: Planes | None = None)
         _predict_pair(torch.stack(pair), fields, shares, _CHROMA if number else _LUMA)
         for number, pair in enumerate(zip(past, future, strict=True))
     ]
-    y, u, v = (plane.to(torch.uint8) for plane in predicted)
+    y, u, v = (plane.to(past[0].dtype) for plane in predicted)
     return y, u, v
 
 
@@ -150,14 +154,15 @@ def compensate(
 
     Args:
         reference: planes Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``, or the same with a
-            leading batch axis; integers 0..255 as uint8, float32 or float64. The arithmetic is
-            float64 for float64 planes and float32 for all others; the result is the same.
+            leading batch axis; integers 0..255 as uint8, float32 or float64, or 0..1023 as int16.
+            The arithmetic is float64 for float64 planes and float32 for all others; the result is
+            the same.
         vectors: integers ``(ceil(H/8), ceil(W/8), 2)``, with the same leading batch axis if the
             planes have one: ``(dy, dx)`` in quarter luma samples, -2047..2047, from the block to
             its source in the reference.
 
     Returns:
-        The predicted planes, uint8, shaped as the reference.
+        The predicted planes, uint8 or int16, shaped as the reference.
 
     Raises:
         ConfigError: shapes do not fit together.
@@ -173,13 +178,15 @@ def compensate_in_torch(
     reference: tuple[Tensor, Tensor, Tensor], vectors: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`compensate` without the native core."""
-    y, u, v = compensate_with_gradient(reference, vectors)
-    return y.to(torch.uint8), u.to(torch.uint8), v.to(torch.uint8)
+    kind = torch.int16 if reference[0].dtype == torch.int16 else torch.uint8
+    y, u, v = (plane.to(kind) for plane in compensate_with_gradient(reference, vectors))
+    return y, u, v
 
 
 def _is_plain(plane: Tensor) -> bool:
-    """Whether the native core takes such a plane: 8 bits, on the CPU, no batch."""
-    return plane.dtype == torch.uint8 and plane.device.type == "cpu" and plane.dim() == 2
+    """Whether the native core takes such a plane: samples, on the CPU, no batch."""
+    samples = plane.dtype in (torch.uint8, torch.int16)
+    return samples and plane.device.type == "cpu" and plane.dim() == 2
 
 
 def compensate_with_gradient(
@@ -222,7 +229,14 @@ def _check_shapes(luma: Tensor, first: Tensor, second: Tensor, vectors: Tensor) 
 def _predict(plane: Tensor, field: Tensor, kind: _Kind) -> Tensor:
     """Predict planes ``(N, h, w)`` with vectors ``(N, rows, columns, 2)``; integers in floats."""
     height, width = plane.shape[-2:]
-    return _crop(_blend(_moved(plane, field, kind), kind), height, width, kind)
+    more = _more_bits(plane)
+    blended = _blend(_moved(plane, field, kind), kind, 4 - more // 2)
+    return _crop(blended, height, width, kind).clamp(0, (256 << more) - 1)
+
+
+def _more_bits(plane: Tensor) -> int:
+    """Bits of a sample above 8."""
+    return 2 if plane.dtype == torch.int16 else 0
 
 
 def _predict_pair(planes: Tensor, fields: Tensor, shares: Tensor, kind: _Kind) -> Tensor:
@@ -234,16 +248,19 @@ def _predict_pair(planes: Tensor, fields: Tensor, shares: Tensor, kind: _Kind) -
     ringed = pad(shares[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
     windows = _moved(planes, fields, kind) * ringed
     summed = windows[:, :, :1] + windows[:, :, 1:]
-    return _crop(_blend(summed, kind, halves=True), height, width, kind)[0]
+    more = _more_bits(planes)
+    blended = _blend(summed, kind, 5 - more // 2)
+    return _crop(blended, height, width, kind)[0].clamp(0, (256 << more) - 1)
 
 
 def _moved(plane: Tensor, field: Tensor, kind: _Kind) -> Tensor:
     """What each block of `_predict` predicts: `_windows` as ``(side, side, N, rows, columns)``."""
+    more = _more_bits(plane)
     if plane.dtype != torch.float64:
         plane = plane.to(torch.float32)
     # A ring of copied vectors around the grid gives edge blocks neighbours that agree with them.
     ringed = pad(field.movedim(-1, 1).float(), (1, 1, 1, 1), mode="replicate").to(torch.int32)
-    windows = _windows(plane, ringed, kind)
+    windows = _windows(plane, ringed, kind, more)
     side = windows.shape[0]
     return windows.view(side, side, ringed.shape[0], *ringed.shape[2:])
 
@@ -251,14 +268,14 @@ def _moved(plane: Tensor, field: Tensor, kind: _Kind) -> Tensor:
 def _crop(blended: Tensor, height: int, width: int, kind: _Kind) -> Tensor:
     """Planes ``(N, height, width)`` of blocks, ``(block, block, N, rows, columns)``."""
     tall, wide = blended.shape[3] * kind.block, blended.shape[4] * kind.block
-    image = blended.permute(2, 3, 0, 4, 1).reshape(-1, tall, wide)[:, :height, :width]
-    return image.clamp(0, 255)
+    return blended.permute(2, 3, 0, 4, 1).reshape(-1, tall, wide)[:, :height, :width]
 
 
-def _windows(plane: Tensor, ringed: Tensor, kind: _Kind) -> Tensor:
+def _windows(plane: Tensor, ringed: Tensor, kind: _Kind, more: int) -> Tensor:
     """Each block's weighted prediction with its margins, ``(side, side, blocks)``.
 
-    Values are integers: samples times 16 times the weight of the position.
+    Values are integers: samples of 8 bits times 16, or of 10 bits times 8 where there are two
+    ``more`` bits, times the weight of the position.
     """
     batch, _, rows, columns = ringed.shape
     height, width = plane.shape[-2:]
@@ -280,7 +297,7 @@ def _windows(plane: Tensor, ringed: Tensor, kind: _Kind) -> Tensor:
     chunk = _CHUNK if plane.device.type == "cpu" else len(dy)
     return torch.cat(
         [
-            _interpolate(samples, r, c, ty, tx) * weights
+            _interpolate(samples, r, c, (ty, tx), more) * weights
             for r, c, ty, tx in zip(
                 *(part.split(chunk, dim=1) for part in (at_row, at_column, fy, fx)), strict=True
             )
@@ -289,14 +306,18 @@ def _windows(plane: Tensor, ringed: Tensor, kind: _Kind) -> Tensor:
     )
 
 
-def _interpolate(samples: Tensor, rows: Tensor, columns: Tensor, fy: Tensor, fx: Tensor) -> Tensor:
-    """Gather windows and filter them: samples times 16, rounded, ``(side, side, blocks)``.
+def _interpolate(
+    samples: Tensor, rows: Tensor, columns: Tensor, filters: tuple[Tensor, Tensor], more: int
+) -> Tensor:
+    """Gather windows and filter them, ``(side, side, blocks)``; see `_windows`.
 
     Args:
         samples: all planes, flat.
         rows, columns: ``(reach, blocks)``, the two parts of the flat index of each window sample.
-        fy, fx: ``(taps, blocks)``, vertical and horizontal coefficients of each block.
+        filters: ``(taps, blocks)``, vertical and horizontal coefficients of each block.
+        more: bits of a sample above 8.
     """
+    fy, fx = filters
     reach, blocks = rows.shape
     taps = fx.shape[0]
     side = reach - taps + 1
@@ -305,10 +326,13 @@ def _interpolate(samples: Tensor, rows: Tensor, columns: Tensor, fy: Tensor, fx:
     across = window[:, :side] * fx[0]
     for tap in range(1, taps):
         across.addcmul_(window[:, tap : tap + side], fx[tap])
+    if more:
+        across = _floor(across.add_(2).mul_(0.25))
     down = across[:side] * fy[0]
     for tap in range(1, taps):
         down.addcmul_(across[tap : tap + side], fy[tap])
-    return _floor(down.add_(128).mul_(2.0**-8))
+    bits = 8 - more // 2
+    return _floor(down.add_(2.0 ** (bits - 1)).mul_(2.0**-bits))
 
 
 def _floor(x: Tensor) -> Tensor:
@@ -321,13 +345,13 @@ def _floor(x: Tensor) -> Tensor:
     return x.add_(x.detach().floor() - x.detach())
 
 
-def _blend(windows: Tensor, kind: _Kind, *, halves: bool = False) -> Tensor:
+def _blend(windows: Tensor, kind: _Kind, fraction: int) -> Tensor:
     """Add the overlapping margins and round: ``(block, block, N, rows, columns)`` samples.
 
     Args:
         windows: ``(side, side, N, rows + 2, columns + 2)``, with the ring of outer blocks.
         kind: of the plane.
-        halves: whether the windows are in halves of `_windows`.
+        fraction: bits behind the point of their values, but for the weights.
     """
     block, margin = kind.block, kind.margin
     rows = windows[margin : margin + block, :, :, 1:-1].clone()
@@ -336,7 +360,7 @@ def _blend(windows: Tensor, kind: _Kind, *, halves: bool = False) -> Tensor:
     out = rows[:, margin : margin + block, :, :, 1:-1].clone()
     out[:, :margin] += rows[:, block + margin :, :, :, :-2]
     out[:, block - margin :] += rows[:, :margin, :, :, 2:]
-    bits = 4 + 2 * kind.ramp_bits + halves
+    bits = fraction + 2 * kind.ramp_bits
     return _floor(out.add_(2.0 ** (bits - 1)).mul_(2.0**-bits))
 
 

@@ -10,7 +10,7 @@ need none of this.
 from __future__ import annotations
 
 from colorvid.effort import MEDIUM, SearchEffort
-from colorvid.frame import Links, Motion, Plane
+from colorvid.frame import BytePlane, Links, Motion
 from colorvid.motion.field import grid_shape
 from colorvid.motion.native import NativeMotionCoder
 from colorvid.native.core import core_for_encoding
@@ -43,19 +43,19 @@ class MotionEstimator:
         """Put a key frame into a slot."""
         self._coder.start(target)
 
-    def keep(self, target: int, luma: Plane) -> None:
-        """Remember the decoded luma ``(H, W)`` of the frame in a slot, to be predicted from."""
+    def keep(self, target: int, luma: BytePlane) -> None:
+        """Remember the decoded luma ``(H, W)`` of the frame in a slot, rounded to 8 bits."""
         if target not in self._references:
             self._references[target] = Reference(self._core)
         self._references[target].fill(luma)
 
-    def code(self, links: Links, current: Plane, step: float) -> tuple[Motion, bytes]:
+    def code(self, links: Links, current: BytePlane, step: float) -> tuple[Motion, bytes]:
         """Choose the motion of a P or B frame and code it.
 
         Args:
             links: of the frame; its references have been kept.
             current: luma of the source, u8 ``(H, W)``.
-            step: of the quantiser, in sample values.
+            step: of the quantiser, in sample values of 8 bits.
 
         Returns:
             The motion, and its bytes.

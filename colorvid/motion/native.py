@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from colorvid.effort import MEDIUM, SearchEffort
 from colorvid.entropy.binary import check_end
-from colorvid.frame import Links, Motion, Plane
+from colorvid.frame import BytePlane, Links, Motion
 from colorvid.motion.coding import MotionCoder, section, still_motion
 from colorvid.motion.field import check_motion
 from colorvid.motion.walk import refuse_vector
@@ -47,7 +47,7 @@ class NativeMotionCoder:
     def estimate(
         self,
         links: Links,
-        current: Plane,
+        current: BytePlane,
         references: tuple[Reference, Reference | None],
         weight: int,
         effort: SearchEffort = MEDIUM.search,

@@ -65,7 +65,8 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     ),
     "compensate": (
         _INT,
-        (_INT, _INT, _ARRAY, _ARRAY, _INT, _INT, _ARRAY, _ARRAY, _ARRAY, _INT, _INT, _ARRAY),
+        (_INT, _INT, _INT, _ARRAY, _ARRAY, _INT, _INT, _ARRAY, _ARRAY, _ARRAY)
+        + (_INT, _INT, _ARRAY),
     ),
     "symbols_read": (
         _INT,
@@ -82,7 +83,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "workspace_new": (_HANDLE, (_INT,)),
     "workspace_free": (None, (_HANDLE,)),
     "workspace_work": (None, (_HANDLE, _ARRAY, _ARRAY)),
-    "codec_new": (_HANDLE, (_HANDLE, _INT, _INT, _INT)),
+    "codec_new": (_HANDLE, (_HANDLE, _INT, _INT, _INT, _INT)),
     "codec_free": (None, (_HANDLE,)),
     "codec_decode": (
         _INT,
@@ -107,7 +108,12 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
         None,
         (_INT, _INT, _ARRAY, _STEP, _ARRAY, _ARRAY, _ARRAY, _STEP),
     ),
+    "kernel_predict10": (
+        None,
+        (_INT, _INT, _ARRAY, _STEP, _ARRAY, _ARRAY, _ARRAY, _STEP),
+    ),
     "kernel_round_line": (None, (_INT, _ARRAY, _INT, _ARRAY, _INT)),
+    "kernel_round_line10": (None, (_INT, _ARRAY, _INT, _ARRAY, _INT)),
     "kernel_pointwise": (None, (_INT, _LAYER, _ARRAY, _STEP, _ARRAY, _STEP, _INT)),
     "kernel_depthwise": (None, (_INT, _LAYER, _ARRAY, _STEP, _ARRAY, _STEP, _INT)),
     "kernel_leaky": (None, (_INT, _ARRAY, _INT)),
@@ -117,7 +123,9 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "kernel_add_basis": (None, (_INT, _ARRAY, _ARRAY, ctypes.c_double, _INT)),
     "kernel_add_pairs": (None, (_INT, _ARRAY, _ARRAY, _INT, _INT, _INT)),
     "kernel_block_bends": (None, (_INT, _ARRAY, _STEP, _INT, _ARRAY)),
+    "kernel_block_bends10": (None, (_INT, _ARRAY, _STEP, _INT, _ARRAY)),
     "kernel_filter_block": (None, (_INT, _LAYER, _ARRAY, _STEP, _INT, _ARRAY, _STEP)),
+    "kernel_filter_block10": (None, (_INT, _LAYER, _ARRAY, _STEP, _INT, _ARRAY, _STEP)),
 }
 """Result and arguments of each function of `src/api.h`, without its prefix."""
 
@@ -175,7 +183,7 @@ class Core:
         return status
 
 
-def pointer(array: NDArray[Any], dtype: type[np.generic]) -> int:
+def pointer(array: NDArray[Any], dtype: type[np.generic] | np.dtype[Any]) -> int:
     """Address of a C-contiguous array of ``dtype``; the caller keeps the array alive."""
     assert array.dtype == dtype and array.flags.c_contiguous
     return array.ctypes.data

@@ -1,6 +1,6 @@
 """A model in the native core, and the frames of a group of pictures.
 
-Planes are u8 Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``.
+Planes are Y ``(H, W)``, U and V ``(ceil(H/2), ceil(W/2))``, see `colorvid.frame.Frame`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from colorvid.config import BranchConfig, InterConfig, IntraConfig
 from colorvid.errors import ModelMismatch
-from colorvid.frame import Frame, Links, Motion, Size, chroma_size
+from colorvid.frame import Frame, Links, Motion, Plane, Size, chroma_size
 from colorvid.native.core import Core, Status, pointer
 from colorvid.native.motion import LinksStruct, arrays, contiguous
 
@@ -255,20 +255,30 @@ class _MotionStruct(ctypes.Structure):
 class NativeCodec:
     """Codes frames of one size; see `colorvid.models.frames.FrameCodec`."""
 
-    def __init__(self, model: NativeModel, size: Size, slots: int, *, trials: int = 1) -> None:
+    def __init__(
+        self, model: NativeModel, size: Size, slots: int, depth: int = 8, *, trials: int = 1
+    ) -> None:
         """Prepare for pictures of ``size``, 1..8192 luma samples to a side, in 1..32 slots.
 
-        ``trials``: see `colorvid.effort.Effort`.
+        Args:
+            model: what codes them.
+            size: of the pictures.
+            slots: how many are kept.
+            depth: bits of a sample, 8 or 10.
+            trials: see `colorvid.effort.Effort`.
 
         Raises:
             MemoryError: the memory does not suffice.
         """
         self._model, self._size, core = model, size, model.core
+        self._depth = depth
         self._trials = trials
         self._spaces = model.workspaces()
         self._work: dict[str, Work] = {}
         self._lock = threading.Lock()  # of the count of work
-        self._handle = core.functions["codec_new"](model.handle, size.height, size.width, slots)
+        self._handle = core.functions["codec_new"](
+            model.handle, size.height, size.width, slots, depth
+        )
         if not self._handle:
             raise MemoryError(f"native core: no memory for pictures of {size}")
         weakref.finalize(self, core.functions["codec_free"], self._handle)
@@ -306,7 +316,7 @@ class NativeCodec:
         return Decoded(Frame(*planes), (bits[0], bits[1]))
 
     def _encode(self, quality: int, motion: _MotionStruct, frame: Frame) -> Coded:
-        assert frame.size == self._size
+        assert frame.size == self._size and frame.depth == self._depth
         source = [np.ascontiguousarray(plane) for plane in frame.planes]
         planes = self._planes()
         data, size, bits = ctypes.c_void_p(), ctypes.c_size_t(), (ctypes.c_double * 4)()
@@ -331,9 +341,10 @@ class NativeCodec:
         with self._lock:
             self._work = added_up(self._work, work)
 
-    def _planes(self) -> list[NDArray[np.uint8]]:
+    def _planes(self) -> list[Plane]:
         chroma = chroma_size(*self._size.shape)
-        return [np.empty(shape, np.uint8) for shape in (self._size.shape, chroma, chroma)]
+        kind = np.uint8 if self._depth == 8 else np.uint16
+        return [np.empty(shape, kind) for shape in (self._size.shape, chroma, chroma)]
 
 
 def _key(target: int) -> _MotionStruct:
@@ -345,5 +356,5 @@ def _inter(links: Links, motion: Motion) -> _MotionStruct:
     return _MotionStruct(LinksStruct.of(links), *arrays(motion), *motion.shape)
 
 
-def _places(planes: list[NDArray[np.uint8]]) -> Any:
-    return _PLACES(*(pointer(plane, np.uint8) for plane in planes))
+def _places(planes: list[Plane]) -> Any:
+    return _PLACES(*(pointer(plane, plane.dtype) for plane in planes))

@@ -1,7 +1,7 @@
 """Motion in the native core: coding of motion, choice of vectors, compensation.
 
-Planes are u8 ``(H, W)``; for motion see `colorvid.frame.Motion`. The results are those of
-`colorvid.motion`.
+The search sees planes of 8 bits, u8 ``(H, W)``; for motion see `colorvid.frame.Motion`. The results
+are those of `colorvid.motion`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from colorvid.effort import MEDIUM, SearchEffort
 from colorvid.errors import ConfigError
-from colorvid.frame import Links, Motion, Plane
+from colorvid.frame import BytePlane, Links, Motion, Plane
 from colorvid.native.core import Core, Status, pointer
 
 
@@ -130,7 +130,7 @@ class MotionState:
     def estimate(
         self,
         links: Links,
-        current: Plane,
+        current: BytePlane,
         references: tuple[Reference, Reference | None],
         weight: int,
         effort: SearchEffort = MEDIUM.search,
@@ -203,7 +203,7 @@ class Reference:
             raise MemoryError("native core: no memory for a reference")
         weakref.finalize(self, core.functions["reference_free"], self.handle)
 
-    def fill(self, luma: Plane) -> None:
+    def fill(self, luma: BytePlane) -> None:
         """Interpolate ``luma`` at quarter samples.
 
         Raises:
@@ -225,7 +225,7 @@ class Reference:
 class Pyramid:
     """A picture at smaller sizes, for the look-ahead; threads may share it."""
 
-    def __init__(self, core: Core, luma: Plane) -> None:
+    def __init__(self, core: Core, luma: BytePlane) -> None:
         """Shrink luma ``(H, W)``.
 
         Raises:
@@ -273,6 +273,8 @@ Planes = tuple[Plane, Plane, Plane]
 def compensate(core: Core, motion: Motion, past: Planes, future: Planes | None = None) -> Planes:
     """Predict a frame from planes Y, U and V; see `colorvid.motion.compensate.predict`.
 
+    Planes are those of a `colorvid.frame.Frame`.
+
     Raises:
         ConfigError: planes and vectors do not fit together, or a vector is out of range.
         MemoryError: the memory does not suffice.
@@ -281,25 +283,27 @@ def compensate(core: Core, motion: Motion, past: Planes, future: Planes | None =
     motion = contiguous(motion)
     past_vectors, future_vectors, uses = arrays(motion)
     height, width = past[0].shape
+    kind = past[0].dtype
     planes: list[Plane] = []
     for number in range(3):
         size = ((height + 1) // 2, (width + 1) // 2) if number else (height, width)
         sources = [np.ascontiguousarray(p[number]) for p in (past, future) if p is not None]
         assert all(source.shape == size for source in sources)
-        predicted = np.empty(size, np.uint8)
+        predicted = np.empty(size, kind)
         core.call(
             "compensate",
             core.level,
+            8 if kind == np.uint8 else 10,
             min(number, 1),
-            pointer(sources[0], np.uint8),
-            pointer(sources[1], np.uint8) if future is not None else None,
+            pointer(sources[0], kind),
+            pointer(sources[1], kind) if future is not None else None,
             height,
             width,
             past_vectors,
             future_vectors,
             uses,
             *motion.shape,
-            pointer(predicted, np.uint8),
+            pointer(predicted, kind),
         )
         planes.append(predicted)
     y, u, v = planes

@@ -33,7 +33,7 @@ ONE = 1 << _BITS
 
 
 def extended(plane: Tensor, block: int) -> Tensor:
-    """A plane of u8 as int32, in whole blocks and `REACH` samples more at each side.
+    """A plane of samples as int32, in whole blocks and `REACH` samples more at each side.
 
     The samples of the border repeat.
     """
@@ -110,8 +110,9 @@ class LoopFilter(nn.Module):
     Attributes:
         block: side of a block in samples of the plane.
         weights: int8 ``(8, 70, 24)`` in 1/256, by quality // 8, class, and pair and clip.
-        clips: int32 ``(64, 2)``, 1..255, by quality.
-        activity: int32 ``(64, 6)``, sums over a block from which on a level counts, by quality.
+        clips: int32 ``(64, 2)``, 1..255, by quality, in sample values of 8 bits.
+        activity: int32 ``(64, 6)``, sums over a block from which on a level counts, by quality, in
+            the same.
     """
 
     weights: Tensor
@@ -133,22 +134,23 @@ class LoopFilter(nn.Module):
         Returns:
             int64 ``(H / block, W / block)`` and int32 ``(24, H, W)``, for whole blocks.
         """
+        more = _more_bits(plane)
         wide = extended(plane, self.block)
         changed = (wide != extended(predicted, self.block))[REACH:-REACH, REACH:-REACH]
         coded = in_blocks(changed.int(), self.block) > 0
-        found = classes(wide, coded, self.activity[quality], self.block)
-        return found, differences(wide, self.clips[quality])
+        found = classes(wide, coded, self.activity[quality].to(torch.int64) << more, self.block)
+        return found, differences(wide, self.clips[quality] << more)
 
     def forward(self, plane: Tensor, predicted: Tensor, quality: int) -> Tensor:
         """Filter a plane.
 
         Args:
-            plane: decoded samples, u8 ``(h, w)``.
+            plane: decoded samples, uint8, or int16 for 10 bits, ``(h, w)``.
             predicted: their prediction; a block is coded where they differ.
             quality: of the frame, 0..63.
 
         Returns:
-            Filtered samples, u8 ``(h, w)``.
+            Filtered samples, as the plane.
         """
         found, weighed = self.blocks(plane, predicted, quality)
         weights = self.weights[quality * BANDS // QUALITIES][found].to(torch.int32)
@@ -156,4 +158,10 @@ class LoopFilter(nn.Module):
         total = (weights.movedim(2, 0) * weighed).sum(0, dtype=torch.int32)
         height, width = plane.shape
         change = ((total + (1 << _BITS - 1)) >> _BITS)[:height, :width]
-        return (plane.to(torch.int32) + change).clamp_(0, 255).to(torch.uint8)
+        peak = (256 << _more_bits(plane)) - 1
+        return (plane.to(torch.int32) + change).clamp_(0, peak).to(plane.dtype)
+
+
+def _more_bits(plane: Tensor) -> int:
+    """Bits of a sample above 8."""
+    return 2 if plane.dtype == torch.int16 else 0

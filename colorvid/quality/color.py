@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorvid.errors import ConfigError, InputError
-from colorvid.frame import Frame
+from colorvid.frame import Frame, Plane
 from colorvid.quality.ciede2000 import FloatArray
 from colorvid.quality.ciede2000 import delta_e as delta_e
 
@@ -85,7 +85,7 @@ class ColorSpec:
 
     Attributes:
         matrix: matrix coefficients; not ``Matrix.UNSPECIFIED`` (see :func:`choose_matrix`).
-        full_range: Y 0..255 and chroma 1..255 instead of 16..235 and 16..240.
+        full_range: Y 0..255 and chroma 1..255 instead of 16..235 and 16..240, of 8 bits.
         siting: place of chroma samples. ``left`` (H.264, H.265 and MPEG-2 default): on even luma
             columns, between rows. ``center`` (JPEG, MPEG-1): between columns and rows.
             ``topleft`` (BT.2020): on even columns and rows.
@@ -114,7 +114,14 @@ class ColorSpec:
     @property
     def scales(self) -> tuple[float, float, float]:
         """Code values of black, of one unit of Y' and of one unit of Cb or Cr (-0.5..0.5)."""
-        return (0.0, 255.0, 255.0) if self.full_range else (16.0, 219.0, 224.0)
+        return self.scales_at(8)
+
+    def scales_at(self, depth: int) -> tuple[float, float, float]:
+        """`scales` of samples of 8 or 10 bits."""
+        if self.full_range:
+            return 0.0, float((1 << depth) - 1), float((1 << depth) - 1)
+        more = 1 << depth - 8
+        return 16.0 * more, 219.0 * more, 224.0 * more
 
     @property
     def chroma_gains(self) -> tuple[float, float, float, float]:
@@ -165,28 +172,29 @@ def upsampling_taps(
 
 
 @lru_cache(maxsize=8)
-def _tables(spec: ColorSpec) -> tuple[NDArray[np.float32], NDArray[np.float32], FloatArray]:
+def _tables(
+    spec: ColorSpec, depth: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], FloatArray]:
     """Luma code to steps of R'G'B' (rounding included), steps to linear light, XYZ matrix."""
-    black, luma_scale, _ = spec.scales
-    luma = (np.arange(256) - black) / luma_scale * _STEPS + 0.5
+    black, luma_scale, _ = spec.scales_at(depth)
+    luma = (np.arange(1 << depth) - black) / luma_scale * _STEPS + 0.5
     linear = srgb_to_linear(np.arange(_STEPS + 1) / _STEPS)
     return luma.astype(np.float32), linear.astype(np.float32), rgb_to_xyz(spec.matrix)
 
 
-def upsample_chroma(
-    plane: NDArray[np.uint8], rows: slice, size: tuple[int, int], siting: Siting
-) -> Any:
+def upsample_chroma(plane: Plane, rows: slice, size: tuple[int, int], siting: Siting) -> Any:
     """Chroma of some luma rows at luma resolution, centred on 0, float32.
 
     Args:
-        plane: u8 ``(ceil(H/2), ceil(W/2))``.
+        plane: ``(ceil(H/2), ceil(W/2))``, of 8 bits as u8 or of 10 as u16.
         rows: luma rows wanted.
         size: luma height and width.
         siting: place of the chroma samples.
     """
     above, below, weight = (tap[rows] for tap in upsampling_taps(size[0], siting == "topleft"))
     upper = plane[above].astype(np.float32)
-    mixed = upper + (plane[below] - upper) * weight[:, None] - 128.0
+    neutral = 128.0 if plane.dtype == np.uint8 else 512.0
+    mixed = upper + (plane[below] - upper) * weight[:, None] - neutral
     left, right, weight = upsampling_taps(size[1], siting != "center")
     value = mixed.take(left, axis=1)
     return value + (mixed.take(right, axis=1) - value) * weight
@@ -194,12 +202,12 @@ def upsample_chroma(
 
 def _strip_to_lab(frame: Frame, spec: ColorSpec, rows: slice) -> NDArray[np.float32]:
     """CIELAB ``(3, rows, W)`` of some rows of a frame."""
-    luma_table, linear_table, to_xyz = _tables(spec)
+    luma_table, linear_table, to_xyz = _tables(spec, frame.depth)
     size = frame.height, frame.width
     y = luma_table.take(frame.y[rows])
     cb = upsample_chroma(frame.u, rows, size, spec.siting)
     cr = upsample_chroma(frame.v, rows, size, spec.siting)
-    step = _STEPS / spec.scales[2]
+    step = _STEPS / spec.scales_at(frame.depth)[2]
     r_cr, g_cb, g_cr, b_cb = (gain * step for gain in spec.chroma_gains)
     encoded = (y + r_cr * cr, y + g_cb * cb + g_cr * cr, y + b_cb * cb)
     # mode="clip" clips R'G'B' to 0..1: the index is the step.
@@ -276,7 +284,7 @@ def rgb_to_frame(rgb: NDArray[np.uint8], spec: ColorSpec) -> Frame:
 
 def frame_to_rgb(frame: Frame, spec: ColorSpec) -> NDArray[np.uint8]:
     """R'G'B' of a frame, ``(H, W, 3)`` u8: chroma upsampled bilinearly, clipped, rounded once."""
-    black, luma_scale, chroma_scale = spec.scales
+    black, luma_scale, chroma_scale = spec.scales_at(frame.depth)
     size = (frame.height, frame.width)
     y = (frame.y.astype(np.float32) - black) * (255 / luma_scale)
     cb, cr = (

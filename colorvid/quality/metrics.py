@@ -14,9 +14,9 @@ from fractions import Fraction
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from colorvid.errors import ConfigError, InputError
+from colorvid.frame import Plane
 from colorvid.system.packages import needed_for
 
 QUALITY_CAP_DB = 100.0
@@ -66,18 +66,19 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def psnr(reference: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
-    """PSNR of an 8-bit plane, in dB with a peak of 255; ``math.inf`` for equal planes.
+def psnr(reference: Plane, decoded: Plane) -> float:
+    """PSNR of a plane in dB, with a peak of 255, or of 1023; ``math.inf`` for equal planes.
 
     Args:
-        reference, decoded: u8 planes ``(H, W)`` of one shape; the error is taken in float64.
+        reference, decoded: planes ``(H, W)`` of one shape, u8, or u16 for 10 bits; the error is
+            taken in float64.
 
     Raises:
-        InputError: the planes differ in shape or are not uint8.
+        InputError: the planes differ in shape or type, or are of another type.
     """
     _check_planes(reference, decoded)
     error = np.mean((reference.astype(np.float64) - decoded.astype(np.float64)) ** 2)
-    return math.inf if error == 0 else 10 * math.log10(255**2 / float(error))
+    return math.inf if error == 0 else 10 * math.log10(_peak(reference) ** 2 / float(error))
 
 
 def weighted_psnr(planes_db: Sequence[float], weights: str = "yuv611") -> float:
@@ -97,8 +98,8 @@ def weighted_psnr(planes_db: Sequence[float], weights: str = "yuv611") -> float:
     return sum(f * v for f, v in zip(factors, capped, strict=True)) / sum(factors)
 
 
-def ms_ssim(reference: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
-    """MS-SSIM of an 8-bit plane, 0..1 (Wang, Simoncelli and Bovik 2003; 5 scales, window 11).
+def ms_ssim(reference: Plane, decoded: Plane) -> float:
+    """MS-SSIM of a plane, 0..1 (Wang, Simoncelli and Bovik 2003; 5 scales, window 11).
 
     Raises:
         InputError: the planes differ, or a side is below ``MS_SSIM_MIN_SIDE_PX``.
@@ -118,10 +119,15 @@ def ms_ssim(reference: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float:
     one, two = (
         torch.from_numpy(plane.astype(np.float32))[None, None] for plane in (reference, decoded)
     )
-    return float(compute(one, two, data_range=255))
+    return float(compute(one, two, data_range=_peak(reference)))
 
 
-def ms_ssim_possible(plane: NDArray[np.uint8]) -> bool:
+def _peak(plane: Plane) -> int:
+    """The largest sample of a plane of 8 or 10 bits."""
+    return 255 if plane.dtype == np.uint8 else 1023
+
+
+def ms_ssim_possible(plane: Plane) -> bool:
     """Whether a plane is large enough for MS-SSIM."""
     return min(plane.shape) >= MS_SSIM_MIN_SIDE_PX
 
@@ -204,10 +210,12 @@ def bd_rate(
     return BdRate(float(percent), overlap)
 
 
-def _check_planes(reference: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> None:
+def _check_planes(reference: Plane, decoded: Plane) -> None:
     for plane in (reference, decoded):
-        if plane.dtype != np.uint8:
-            raise InputError(f"plane is {plane.dtype}; it must be uint8")
+        if plane.dtype not in (np.uint8, np.uint16):
+            raise InputError(f"plane is {plane.dtype}; it must be uint8, or uint16 for 10 bits")
+    if reference.dtype != decoded.dtype:
+        raise InputError(f"planes are {reference.dtype} and {decoded.dtype}; both must be the same")
     if reference.shape != decoded.shape:
         raise InputError(
             f"planes have shapes {reference.shape} and {decoded.shape}; both must be the same"

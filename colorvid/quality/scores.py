@@ -88,19 +88,26 @@ def color_spec(info: VideoInfo) -> ColorSpec | None:
     return ColorSpec(matrix, info.color_range == RANGE_FULL, siting)
 
 
+def at_one_depth(one: Frame, two: Frame) -> tuple[Frame, Frame]:
+    """Both frames, with samples of 10 bits if either has them."""
+    depth = max(one.depth, two.depth)
+    return one.at_depth(depth), two.at_depth(depth)
+
+
 def score_frame(
     reference: Frame, decoded: Frame, spec: ColorSpec | None, *, ms_ssim_too: bool = True
 ) -> FrameScores:
     """Score one decoded frame.
 
     Args:
-        reference, decoded: frames of one size.
+        reference, decoded: frames of one size; of two depths, the one of 8 bits counts as 10.
         spec: what the samples of both mean; None = not known, and no colour difference.
         ms_ssim_too: whether MS-SSIM is computed, the slowest of the figures.
 
     Raises:
         InputError: the frames differ in size.
     """
+    reference, decoded = at_one_depth(reference, decoded)
     planes_db = [psnr(a, b) for a, b in zip(reference.planes, decoded.planes, strict=True)]
     y, u, v = (min(value, QUALITY_CAP_DB) for value in planes_db)
     similar = ms_ssim_too and ms_ssim_possible(reference.y)

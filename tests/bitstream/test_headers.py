@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import io
 import re
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from colorvid.bitstream import StreamHeader, describe
+from colorvid.bitstream import ClvReader, ClvWriter, StreamHeader, describe, summarise
 from colorvid.bitstream.fields import Field, FieldTable
-from colorvid.bitstream.headers import STREAM_HEADER
+from colorvid.bitstream.headers import STREAM_HEADER, header_size
 from colorvid.bitstream.index import INDEX_ENTRY, INDEX_HEADER, INDEX_TAIL
 from colorvid.bitstream.packets import PACKET_HEADER
+from colorvid.colors import Light
 from colorvid.errors import HeaderError, UnsupportedVersion
-from tests.clv import header
+from tests.clv import header, packet
 
 GOLDEN = bytes.fromhex(
     "89434c560d0a1a0a 02 b000 9000 30750000 e9030000 0c000000 0b000000 03000000 01 02"
@@ -60,7 +63,7 @@ def test_field_out_of_range_cannot_be_made(name: str, value: int, message: str) 
         (33, "10", "reorder is 16; allowed is 0..15"),
         (34, "00", "references is 0; allowed is 1..16"),
         (34, "11", "references is 17; allowed is 1..16"),
-        (35, "01", "pixel_format is 1; allowed is 0..0"),
+        (35, "02", "pixel_format is 2; allowed is 0..1"),
         (36, "03", "color_range is 3; allowed is 0..2"),
         (40, "07", "chroma_location is 7; allowed is 0..6"),
         (41, "02", "tune is 2; allowed is 0..1"),
@@ -122,6 +125,59 @@ def test_not_a_header(data: bytes, message: str) -> None:
 )
 def test_payload_limit(width: int, height: int, limit: int) -> None:
     assert header(width=width, height=height).payload_limit == limit
+
+
+DEEP = bytes.fromhex(
+    "89434c560d0a1a0a 02 b000 9000 30750000 e9030000 0c000000 0b000000 03000000 01 02"
+    "01 01 06 05 01 01 01 000102030405060708090a0b0c0d0e0f"
+    "d084 803e c233 c486 4c1d b80b 133d 4240 80969800 32000000 e803 9001"
+)
+"""The same header of 10 bits with light, without its CRC."""
+LIGHT = Light(34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450, 10**7, 50, 1000, 400)
+
+
+def test_golden_bytes_of_10_bits() -> None:
+    deep, data = header(pixel_format=1, light=LIGHT), DEEP + zlib.crc32(DEEP).to_bytes(4, "little")
+    assert deep.to_bytes() == data and len(data) == deep.size_bytes == 90
+    assert header_size(data) == header_size(data[:36]) == 90 and header_size(GOLDEN) == 62
+    assert StreamHeader.from_bytes(data) == deep and deep.depth == 10
+    unlit = header(pixel_format=1)
+    assert unlit.to_bytes()[58:86] == bytes(28)
+    assert StreamHeader.from_bytes(unlit.to_bytes()) == unlit
+    with pytest.raises(HeaderError, match="stream header is cut: 89 of 90 bytes are there"):
+        StreamHeader.from_bytes(data[:-1])
+    with pytest.raises(HeaderError, match="stream header is damaged: its CRC is"):
+        StreamHeader.from_bytes(data[:60] + b"\1" + data[61:])
+
+
+def test_light_out_of_range_is_refused() -> None:
+    with pytest.raises(
+        HeaderError, match=r"stream header: white_y is 50001; allowed is 0\.\.50000"
+    ):
+        header(pixel_format=1, light=replace(LIGHT, white_y=50001))
+    wrong = DEEP[:58] + b"\xff\xff" + DEEP[60:]
+    with pytest.raises(HeaderError, match=r"red_x is 65535; allowed is 0\.\.50000"):
+        StreamHeader.from_bytes(wrong + zlib.crc32(wrong).to_bytes(4, "little"))
+    with pytest.raises(HeaderError, match="a stream of 8 bits has no place for the light"):
+        header(light=LIGHT)
+
+
+def test_a_stream_of_10_bits_is_read_back() -> None:
+    file = io.BytesIO()
+    writer = ClvWriter(file)
+    assert writer.write_header(header(pixel_format=1, light=LIGHT)) == 90
+    for number in range(6):
+        writer.write_packet(packet(number))
+    writer.finish()
+    file.seek(0)
+    reader = ClvReader(file)
+    assert reader.header.light == LIGHT and [p.frame_number for p in reader] == list(range(6))
+    assert reader.seek_to_key(4) == 3 and [p.frame_number for p in reader] == [3, 4, 5]
+    file.seek(0)
+    found = summarise(file)
+    assert found.total_bytes == len(file.getvalue()) and found.frames[0].offset == 90
+    text = describe(found.header)
+    assert len(text.splitlines()) == 17 + 12 and re.search("^max_cll +1000 ", text, re.M)
 
 
 def test_describe_names_every_field_and_label() -> None:

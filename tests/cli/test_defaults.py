@@ -57,7 +57,10 @@ def test_a_target_on_the_command_line_replaces_a_default_quality(config: Path) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[encode]\nqualty = 3", r"\[encode\] qualty is no option; allowed are bframes, bitrate, "),
+        (
+            "[encode]\nqualty = 3",
+            r"\[encode\] qualty is no option; allowed are bframes, bit_depth, ",
+        ),
         ("[enc]\nquality = 3", r"unknown key 'enc'; allowed are \[encode\], \[decode\], "),
         ("encode = 3", r"encode is 3; it must be a table \[encode\]"),
         ("[encode]\npsnr = 1", r"\[encode\] psnr is 1; it must be true or false"),

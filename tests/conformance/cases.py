@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from colorvid.codec.settings import EncoderSettings
+from colorvid.colors import Light
 from colorvid.frame import Frame, chroma_size
 from colorvid.models.loading import Model, load_model
 from colorvid.models.modelfile import RELEASED
@@ -56,6 +57,21 @@ def noise(count: int, height: int, width: int) -> list[Frame]:
     return [Frame(*(random.integers(0, 256, s, np.uint8) for s in sizes)) for _ in range(count)]
 
 
+def deep(count: int, height: int, width: int) -> list[Frame]:
+    """A moving texture of 10 bits."""
+    return moving_frames(count, height, width, seed=9, depth=10)
+
+
+def deep_noise(count: int, height: int, width: int) -> list[Frame]:
+    """Noise of 10 bits, with much black and white."""
+    random = np.random.default_rng(5)
+    sizes = ((height, width), chroma_size(height, width), chroma_size(height, width))
+    return [
+        Frame(*(random.integers(-512, 1536, s).clip(0, 1023).astype(np.uint16) for s in sizes))
+        for _ in range(count)
+    ]
+
+
 def grey(count: int, height: int, width: int) -> list[Frame]:
     """Nothing to see."""
     y, uv = np.full((height, width), 128, np.uint8), chroma_size(height, width)
@@ -69,7 +85,7 @@ class Case:
     source: Source
     size: tuple[int, int, int]
     settings: EncoderSettings
-    tags: dict[str, int] = field(default_factory=dict)
+    tags: dict[str, Any] = field(default_factory=dict)
 
 
 def _settings(
@@ -77,6 +93,12 @@ def _settings(
 ) -> EncoderSettings:
     return EncoderSettings(quality=quality, gop=gop, bframes=bframes, inter_quality=inter_quality)
 
+
+LIGHT = Light(
+    *(34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450, 10_000_000, 50),
+    max_cll=1000,
+    max_fall=400,
+)
 
 CASES = {
     "moving": Case(moving, (6, 45, 59), _settings(46, 4, 40)),
@@ -98,6 +120,14 @@ CASES = {
         (2, 16, 18),
         _settings(48, 1),
         {"color_range": 2, "matrix": 9, "primaries": 9, "transfer": 16, "chroma_location": 3},
+    ),
+    "deep": Case(deep, (6, 45, 59), _settings(46, 6, 40)),
+    "deepnoise": Case(deep_noise, (3, 33, 17), _settings(63, 3, 63)),
+    "deeplight": Case(
+        deep,
+        (2, 18, 34),
+        _settings(56, 1),
+        {"matrix": 9, "primaries": 9, "transfer": 16, "light": LIGHT},
     ),
 }
 

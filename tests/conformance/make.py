@@ -25,6 +25,7 @@ from colorvid.bitstream import ClvWriter, StreamHeader
 from colorvid.codec.encoder import Encoder
 from colorvid.exact.arithmetic import SUM_LIMIT
 from colorvid.files.selftest_torch import networks_sha256
+from colorvid.frame import DEPTHS
 from colorvid.models.loading import Model
 from colorvid.models.modelfile import RELEASED, find_model
 from colorvid.models.networks import prove_model, save_model
@@ -60,7 +61,9 @@ def make_stream(path: Path, coder: Model, case: Case) -> list[str]:
     """Write a stream; gives the SHA-256 of every frame, in order of display."""
     encoder = Encoder(coder, case.settings)
     _, height, width = case.size
+    source = case.source(*case.size)
     header = StreamHeader(
+        pixel_format=DEPTHS.index(source[0].depth),
         width=width,
         height=height,
         rate_num=25,
@@ -71,7 +74,6 @@ def make_stream(path: Path, coder: Model, case: Case) -> list[str]:
         model_id=coder.identity,
         **case.tags,
     )
-    source = case.source(*case.size)
     coded = [ready for frame in source for ready in encoder.push(frame)] + encoder.flush()
     with open(path, "wb") as file:
         writer = ClvWriter(file)

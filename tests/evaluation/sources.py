@@ -37,9 +37,12 @@ def moving_frames(count: int, height: int = 72, width: int = 96) -> list[Frame]:
     return frames
 
 
-def moving_clip(count: int, height: int = 72, width: int = 96, name: str = "moving") -> Clip:
+def moving_clip(
+    count: int, height: int = 72, width: int = 96, name: str = "moving", depth: int = 8
+) -> Clip:
     """The same as a clip at 25 frames per second, BT.601 limited range."""
-    return Clip(name, moving_frames(count, height, width), Fraction(25), ColorSpec(Matrix.BT601))
+    frames = [frame.at_depth(depth) for frame in moving_frames(count, height, width)]
+    return Clip(name, frames, Fraction(25), ColorSpec(Matrix.BT601))
 
 
 def colourful(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:

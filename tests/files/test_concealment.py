@@ -10,6 +10,7 @@ from colorvid.codec.groups import DecodedRecord
 from colorvid.errors import DamagedStream, HashMismatch, InputError
 from colorvid.files.concealment import MAX_GAP, Concealment
 from colorvid.frame import Frame
+from tests.clv import header
 
 DAMAGE = DecodedRecord(None, None, problem="damage")
 
@@ -23,18 +24,18 @@ def record(
 ) -> DecodedRecord:
     """A P frame of a grey value, or one that could not be decoded; a key frame is number 0."""
     shift = 0 if shown is None else shown - number
-    header = PacketHeader(
+    made = PacketHeader(
         quality=1, frame_type=1 if number else 0, level=0, shift=shift, past=1 if number else 0,
         future=0, frame_crc=0, frame_number=number, motion_bytes=0, latents_bytes=0,
     )  # fmt: skip
-    return DecodedRecord(header, None if value is None else grey(value), size)
+    return DecodedRecord(made, None if value is None else grey(value), size)
 
 
 def shown(
     *items: DecodedRecord, reorder: int = 0, total: int | None = None
 ) -> tuple[list[int], Concealment]:
     """Values of the frames that are written, and the account."""
-    output = Concealment(reorder, strict=False)
+    output = Concealment(header(reorder=reorder), strict=False)
     written = [frame for item in items for frame in output.frames(item)]
     written += output.rest(total)
     return [int(frame.y[0, 0]) for frame in written], output
@@ -51,7 +52,7 @@ def test_good_frames_pass() -> None:
 def test_frames_are_shown_in_order_of_display() -> None:
     items = [record(0, 10), record(1, 13, shown=3), record(2, 11, shown=1), record(3, 12, shown=2)]
     assert shown(*items, reorder=1)[0] == [10, 11, 12, 13]
-    output = Concealment(1, strict=False)
+    output = Concealment(header(reorder=1), strict=False)
     assert [[int(f.y[0, 0]) for f in output.frames(item)] for item in items] == [
         [10], [], [11], [12, 13],
     ]  # fmt: skip
@@ -86,10 +87,10 @@ def test_frames_lost_at_the_end_are_filled_if_their_number_is_known() -> None:
 
 
 def test_a_seek_begins_at_its_key_frame() -> None:
-    output = Concealment(1, strict=False)
+    output = Concealment(header(reorder=1), strict=False)
     output.start(0)
     assert len(list(output.frames(record(0, 1)))) == 1
-    output = Concealment(1, strict=False)
+    output = Concealment(header(reorder=1), strict=False)
     output.start(40)
     written = [f for item in (record(40, 3), record(41, 4)) for f in output.frames(item)]
     written += output.rest(42)
@@ -132,7 +133,7 @@ def test_lines_of_damage_are_bounded() -> None:
 
 
 def test_strict_raises() -> None:
-    output = Concealment(0, strict=True)
+    output = Concealment(header(reorder=0), strict=True)
     assert len(list(output.frames(record(0, 1)))) == 1
     with pytest.raises(DamagedStream, match="damage"):
         list(output.frames(DAMAGE))

@@ -25,6 +25,7 @@ from colorvid.models.modelfile import RELEASED, find_model
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.field import grid_shape
 from colorvid.native.core import VARIABLE
+from tests import second_motion
 from tests.motion.test_compensate import model as integer_model
 
 WAYS = ("0", "1")
@@ -126,6 +127,12 @@ def test_the_known_prediction_is_that_of_plain_integers() -> None:
     kinds = zip(start.planes, (True, False, False), strict=True)
     planes = [integer_model(plane, field, luma) for plane, luma in kinds]
     assert Frame(*planes).sha256() == known_answers.MOTION_SHA256
+    moved = second_motion.Moved(field, None, None)
+    deep = [
+        second_motion.predict([plane], moved, number > 0, 2).astype(np.uint16)
+        for number, plane in enumerate(start.at_depth(10).planes)
+    ]
+    assert Frame(*deep).sha256() == known_answers.MOTION10_SHA256
 
 
 def test_made_up_integers_fill_their_range() -> None:

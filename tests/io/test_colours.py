@@ -83,7 +83,7 @@ def test_black_and_white_is_full_range(pixel_format: str, white: int) -> None:
 
 
 @pytest.mark.parametrize("matrix", range(18))
-@pytest.mark.parametrize("pixel_format", ["yuv444p", "yuv422p10le", "yuv420p10le", "nv12"])
+@pytest.mark.parametrize("pixel_format", ["yuv444p", "yuv422p10le", "yuv420p12le", "nv12"])
 def test_every_matrix_is_carried_through(pixel_format: str, matrix: int) -> None:
     """Between luma and chroma of one kind the matrix does not matter."""
     plain: Any = av.VideoFrame(32, 16, "yuv420p")
@@ -187,10 +187,10 @@ def test_a_file_with_a_matrix_that_swscale_does_not_know(tmp_path: Path) -> None
         assert len(list(reader)) == 1
 
 
-@pytest.mark.parametrize("sampling", ["444", "422", "mono", "420p10"])
+@pytest.mark.parametrize("sampling", ["444", "422", "mono", "420p12"])
 def test_colours_of_y4m_outlive_its_conversion(tmp_path: Path, sampling: str) -> None:
     path = tmp_path / "a.bin"
-    size = {"444": 6 * 4 * 3, "422": 6 * 4 * 2, "mono": 6 * 4, "420p10": 6 * 4 * 3}[sampling]
+    size = {"444": 6 * 4 * 3, "422": 6 * 4 * 2, "mono": 6 * 4, "420p12": 6 * 4 * 3}[sampling]
     header = f"YUV4MPEG2 W6 H4 F25:1 A4:3 C{sampling} XCOLORRANGE=FULL XCLV=9:9:16 X"
     path.write_bytes(header.encode() + b"\xe9" * 500 + b"\nFRAME\n" + bytes(size))
     with open_reader(path, convert=True) as reader:

@@ -279,7 +279,7 @@ def test_alpha_beside_the_pictures_is_refused(tmp_path: Path) -> None:
     ("name", "codec", "pixel_format"),
     [
         ("a.mkv", "ffv1", "yuva420p"),
-        ("a.mkv", "ffv1", "yuv420p10le"),
+        ("a.mkv", "ffv1", "yuv420p12le"),
         ("a.mkv", "ffv1", "yuv422p"),
         ("a.mkv", "ffv1", "yuv444p"),
         ("a.mkv", "ffv1", "gray"),

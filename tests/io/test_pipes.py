@@ -54,7 +54,7 @@ def test_other_samplings_from_stdin() -> None:
     frame = b"FRAME\n" + bytes([50]) * 8 + bytes([100, 100, 140, 140])
     assert result.stdout.split(b"\n", 1)[1] == frame * 2
     refused = python(COPY.format(convert=False), data)
-    assert b"InputError: stdin: sampling C444 is not 8-bit 4:2:0" in refused.stderr
+    assert b"InputError: stdin: sampling C444 is not 4:2:0 of 8 or 10 bits" in refused.stderr
 
 
 def test_a_reader_that_goes_away() -> None:

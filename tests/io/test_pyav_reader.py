@@ -81,7 +81,7 @@ def planar(pixel_format: str, u: int, v: int, shift: int = 0) -> av.VideoFrame:
 @pytest.mark.parametrize("color_range", [0, 1, 2])
 @pytest.mark.parametrize(
     ("pixel_format", "shift"),
-    [("yuv422p", 0), ("yuv444p", 0), ("yuv420p10le", 2), ("gray", 0)],
+    [("yuv422p", 0), ("yuv444p", 0), ("yuv420p12le", 4), ("gray", 0)],
 )
 def test_conversion_keeps_levels_and_range(
     tmp_path: Path, pixel_format: str, shift: int, color_range: int
@@ -97,7 +97,7 @@ def test_conversion_keeps_levels_and_range(
         assert (reader.info.color_range, reader.info.matrix) == (color_range, 2)
         frames = list(reader)
     assert len(frames) == 2
-    # A deeper full-range sample is a little less than four times its 8-bit value.
+    # A deeper full-range sample is a little less than 16 times its 8-bit value.
     tolerance = 1 if shift and color_range == 2 else 0
     assert np.abs(frames[1].y.astype(int) - RAMP).max() <= tolerance
     assert np.abs(frames[1].u.astype(int) - chroma[0]).max() <= tolerance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,14 +23,24 @@ FUNCTIONS = at_level("1").functions
 CHROMA_TAPS = _CHROMA.taps
 
 
-def samples(rng: Random, *shape: int) -> NDArray[np.uint8]:
+def samples(rng: Random, *shape: int, depth: int = 8) -> NDArray[Any]:
     """Noise, or black and white at random, or one extreme everywhere."""
-    kind = rng.integers(4)
+    kind, peak, dtype = rng.integers(4), (1 << depth) - 1, dtype_of(depth)
     if kind == 0:
-        return rng.integers(0, 256, shape).astype(np.uint8)
+        return rng.integers(0, peak + 1, shape).astype(dtype)
     if kind == 1:
-        return (255 * rng.integers(0, 2, shape)).astype(np.uint8)
-    return np.full(shape, 255 * (kind - 2), np.uint8)
+        return (peak * rng.integers(0, 2, shape)).astype(dtype)
+    return np.full(shape, peak * (kind - 2), dtype)
+
+
+def dtype_of(depth: int) -> type[np.uint8] | type[np.uint16]:
+    """What samples of 8 or 10 bits are in the core."""
+    return np.uint8 if depth == 8 else np.uint16
+
+
+def kernel(name: str, depth: int) -> Callable[..., Any]:
+    """The version of a kernel for samples of 8 or 10 bits."""
+    return FUNCTIONS[f"kernel_{name}" if depth == 8 else f"kernel_{name}10"]
 
 
 def taps(rows: tuple[tuple[int, ...], ...], rng: Random) -> NDArray[np.int16]:
@@ -104,21 +115,21 @@ def block_error(rng: Random) -> Callable[[Level], NDArray[Any]]:
     return run
 
 
-def predict(chroma: int) -> Case:
+def predict(chroma: int, depth: int = 8) -> Case:
     """A window of a block, added to what is there."""
     kind, side = (_CHROMA, 8) if chroma else (_LUMA, 16)
     reach = side + len(kind.taps[0]) - 1
 
     def case(rng: Random) -> Callable[[Level], NDArray[Any]]:
         stride, wide = int(rng.integers(reach, reach + 40)), int(rng.integers(side, side + 40))
-        source = samples(rng, (reach - 1) * stride + reach)
+        source = samples(rng, (reach - 1) * stride + reach, depth=depth)
         down, across = taps(kind.taps, rng), taps(kind.taps, rng)
         before = rng.integers(-(2**24), 2**24, (side + 2, wide)).astype(np.int32)
 
         def run(level: Level) -> NDArray[Any]:
             out = before.copy()
-            FUNCTIONS["kernel_predict"](
-                level, chroma, pointer(source, np.uint8), stride, pointer(down, np.int16),
+            kernel("predict", depth)(
+                level, chroma, pointer(source, source.dtype), stride, pointer(down, np.int16),
                 pointer(across, np.int16), pointer(out, np.int32), wide,
             )  # fmt: skip
             assert np.array_equal(out[side:], before[side:])
@@ -130,21 +141,25 @@ def predict(chroma: int) -> Case:
     return case
 
 
-def round_line(rng: Random) -> Callable[[Level], NDArray[Any]]:
+def round_line(depth: int) -> Case:
     """1 to 100 sums, far outside of the samples' range and near it."""
-    count, bits = int(rng.integers(1, 101)), int(rng.choice([10, 12]))
-    reach = int(rng.choice([300 << bits, 2**30]))
-    sums = rng.integers(-reach // 2, reach, count).astype(np.int32)
 
-    def run(level: Level) -> NDArray[Any]:
-        out = np.full(count + 64, 77, np.uint8)
-        FUNCTIONS["kernel_round_line"](
-            level, pointer(sums, np.int32), bits, pointer(out, np.uint8), count
-        )
-        assert (out[count:] == 77).all()
-        return out
+    def case(rng: Random) -> Callable[[Level], NDArray[Any]]:
+        count, bits = int(rng.integers(1, 101)), int(rng.choice([9, 10, 12]))
+        reach = int(rng.choice([(300 << depth - 8) << bits, 2**30]))
+        sums = rng.integers(-reach // 2, reach, count).astype(np.int32)
 
-    return run
+        def run(level: Level) -> NDArray[Any]:
+            out = np.full(count + 64, 77, dtype_of(depth))
+            kernel("round_line", depth)(
+                level, pointer(sums, np.int32), bits, pointer(out, out.dtype), count
+            )
+            assert (out[count:] == 77).all()
+            return out
+
+        return run
+
+    return case
 
 
 class Layer(ctypes.Structure):
@@ -334,46 +349,56 @@ def pairs(rng: Random, count: int) -> tuple[NDArray[Any] | float, ...]:
     return sums, basis, int(a), int(b)
 
 
-def around_a_block(rng: Random, reach: int) -> tuple[NDArray[np.uint8], int, int, int]:
+def around_a_block(rng: Random, reach: int, depth: int) -> tuple[NDArray[Any], int, int, int]:
     """Samples of a block and ``reach`` more on each side; stride, side, place of the block."""
     side, stride = int(rng.choice([4, 8])), int(rng.integers(16, 40))
-    return samples(rng, side + 2 * reach, stride), stride, side, reach * (stride + 1)
+    around = samples(rng, side + 2 * reach, stride, depth=depth)
+    return around, stride, side, reach * (stride + 1) * around.itemsize
 
 
-def block_bends(rng: Random) -> Callable[[Level], NDArray[Any]]:
+def block_bends(depth: int) -> Case:
     """A block in the corner of what may be read."""
-    around, stride, side, place = around_a_block(rng, 1)
 
-    def run(level: Level) -> NDArray[Any]:
-        out = np.full(4 + 16, -5, np.int32)
-        FUNCTIONS["kernel_block_bends"](
-            level, around.ctypes.data + place, stride, side, pointer(out, np.int32)
-        )
-        assert (out[4:] == -5).all()
-        return out
+    def case(rng: Random) -> Callable[[Level], NDArray[Any]]:
+        around, stride, side, place = around_a_block(rng, 1, depth)
 
-    return run
+        def run(level: Level) -> NDArray[Any]:
+            out = np.full(4 + 16, -5, np.int32)
+            kernel("block_bends", depth)(
+                level, around.ctypes.data + place, stride, side, pointer(out, np.int32)
+            )
+            assert (out[4:] == -5).all()
+            return out
+
+        return run
+
+    return case
 
 
-def filter_block(rng: Random) -> Callable[[Level], NDArray[Any]]:
+def filter_block(depth: int) -> Case:
     """A block in the corner of what may be read, into the middle of other samples."""
-    around, stride, side, place = around_a_block(rng, 3)
-    extreme = rng.random() < 0.2
-    weights = rng.choice([-128, 127], 24) if extreme else rng.integers(-128, 128, 24)
-    taps = np.array([*weights, *rng.integers(1, 256, 2)], np.int16)
 
-    def run(level: Level) -> NDArray[Any]:
-        out = np.full((12, 20), 77, np.uint8)
-        FUNCTIONS["kernel_filter_block"](
-            level, pointer(taps, np.int16), around.ctypes.data + place, stride, side,
-            out.ctypes.data + 2 * 20 + 5, 20,
-        )  # fmt: skip
-        inside = out[2 : 2 + side, 5 : 5 + side].copy()
-        out[2 : 2 + side, 5 : 5 + side] = 77
-        assert (out == 77).all()
-        return inside
+    def case(rng: Random) -> Callable[[Level], NDArray[Any]]:
+        around, stride, side, place = around_a_block(rng, 3, depth)
+        extreme = rng.random() < 0.2
+        weights = rng.choice([-128, 127], 24) if extreme else rng.integers(-128, 128, 24)
+        clips = rng.integers(1, 256, 2) << depth - 8
+        taps = np.array([*weights, *clips], np.int16)
 
-    return run
+        def run(level: Level) -> NDArray[Any]:
+            out = np.full((12, 20), 77, dtype_of(depth))
+            kernel("filter_block", depth)(
+                level, pointer(taps, np.int16), around.ctypes.data + place, stride, side,
+                out.ctypes.data + (2 * 20 + 5) * out.itemsize, 20,
+            )  # fmt: skip
+            inside = out[2 : 2 + side, 5 : 5 + side].copy()
+            out[2 : 2 + side, 5 : 5 + side] = 77
+            assert (out == 77).all()
+            return inside
+
+        return run
+
+    return case
 
 
 KERNELS: dict[str, Case] = {
@@ -381,9 +406,6 @@ KERNELS: dict[str, Case] = {
     "window_errors": window_errors,
     "hadamard_errors": hadamard_errors,
     "block_error": block_error,
-    "predict_luma": predict(0),
-    "predict_chroma": predict(1),
-    "round_line": round_line,
     "pointwise": pointwise,
     "depthwise": depthwise,
     "leaky": elementwise("leaky", lambda rng, n: (features(rng, n, 32767),), True),
@@ -394,8 +416,17 @@ KERNELS: dict[str, Case] = {
     "scale_latents": elementwise("scale_latents", latents, False),
     "add_basis": elementwise("add_basis", coefficients, True),
     "add_pairs": elementwise("add_pairs", pairs, True),
-    "block_bends": block_bends,
-    "filter_block": filter_block,
+    **{
+        f"bits{depth}.{name}": case
+        for depth in (8, 10)
+        for name, case in {
+            "predict_luma": predict(0, depth),
+            "predict_chroma": predict(1, depth),
+            "round_line": round_line(depth),
+            "block_bends": block_bends(depth),
+            "filter_block": filter_block(depth),
+        }.items()
+    },
 }
 """A maker of random cases for each kernel of ``src/kernels.h``."""
 
@@ -404,9 +435,15 @@ def test_every_kernel_is_in_the_table() -> None:
     from tests.native.sources import SOURCES
 
     header = (SOURCES / "kernels.h").read_text(encoding="utf-8")
-    members = header.split("struct Kernels {")[1].split("};")[0]
-    names = {line.split()[-1].rstrip(";") for line in members.splitlines() if line.strip()}
-    assert names == set(KERNELS)
+
+    def members(struct: str) -> set[str]:
+        inside = header.split(f"struct {struct} {{")[1].split("};")[0].split("\n\n")[0]
+        lines = [line.split(">")[-1].rstrip(";") for line in inside.splitlines() if line.strip()]
+        return {name for line in lines for name in re.findall(r"(\w+)(?:,|$)", line)}
+
+    plain = members("Kernels") - {"bits8", "bits10"}
+    samples_too = {f"bits{d}.{name}" for d in (8, 10) for name in members("SampleKernels")}
+    assert plain | samples_too == set(KERNELS) and len(samples_too) == 10
 
 
 @pytest.mark.parametrize("level", levels()[1:])

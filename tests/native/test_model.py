@@ -168,11 +168,13 @@ def decode(codec: FrameCodec, sections: list[bytes], size: Size) -> list[Frame]:
     return shown
 
 
-def native_codec(loaded: Model | NativeModel, size: Size, *, trials: int = 1) -> NativeCodec:
+def native_codec(
+    loaded: Model | NativeModel, size: Size, depth: int = 8, *, trials: int = 1
+) -> NativeCodec:
     """A codec in the core, of a model that is there."""
     built = loaded.native if isinstance(loaded, Model) else loaded
     assert built is not None
-    return NativeCodec(built, size, SLOTS, trials=trials)
+    return NativeCodec(built, size, SLOTS, depth, trials=trials)
 
 
 @pytest.mark.parametrize(
@@ -198,16 +200,18 @@ def test_every_kind_of_network_is_coded_alike(kind: str, trials: int, folder: Pa
 
 @pytest.mark.parametrize("size", [Size(1, 1), Size(2, 3), Size(17, 1), Size(16, 16), Size(129, 47)])
 @pytest.mark.parametrize("level", LEVELS)
-def test_every_size_at_every_level(size: Size, level: Level, folder: Path) -> None:
+@pytest.mark.parametrize("depth", [8, 10])
+def test_every_size_at_every_level(size: Size, level: Level, depth: int, folder: Path) -> None:
     loaded = model("networks in the loop", folder)
     at = in_core("networks in the loop", folder, level)
-    frames = moving_frames(7, *size.shape)
-    wanted = code(TorchCodec(loaded.network, loaded.books, size), frames, size)
-    got = code(native_codec(at, size), frames, size)
+    frames = moving_frames(7, *size.shape, depth=depth)
+    wanted = code(TorchCodec(loaded.network, loaded.books, size, depth), frames, size)
+    got = code(native_codec(at, size, depth), frames, size)
     for a, b in zip(got, wanted, strict=True):
         assert a.latents == b.latents
         assert_same(a.picture, b.picture)
-    for codec in (native_codec(at, size), TorchCodec(loaded.network, loaded.books, size)):
+    codecs = native_codec(at, size, depth), TorchCodec(loaded.network, loaded.books, size, depth)
+    for codec in codecs:
         shown = decode(codec, [coded.latents for coded in got], size)
         for frame, b in zip(shown, wanted, strict=True):
             assert_same(frame, b.picture)

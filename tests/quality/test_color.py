@@ -92,6 +92,31 @@ def test_full_range_black_and_white_reach_the_ends() -> None:
 
 
 @pytest.mark.parametrize("siting", ["left", "center", "topleft"])
+@pytest.mark.parametrize("matrix", [Matrix.BT601, Matrix.BT709, Matrix.BT2020_NCL])
+def test_colours_of_10_bits_are_those_of_8(siting: str, matrix: Matrix) -> None:
+    """Of limited range, four times a sample is the same colour; steps between are finer."""
+    frame, spec = noise(17, 33, seed=1), ColorSpec(matrix, siting=siting)  # type: ignore[arg-type]
+    fine = frame.at_depth(10)
+    assert np.abs(frame_to_lab(fine, spec) - frame_to_lab(frame, spec)).max() < 0.01
+    assert frame_delta_e(frame, fine, spec).max() < 0.01
+    assert np.array_equal(frame_to_rgb(fine, spec), frame_to_rgb(frame, spec))
+    grey = np.full((2, 2), 400, np.uint16), *[np.full((1, 1), 512, np.uint16)] * 2
+    one, four = (
+        frame_delta_e(Frame(*grey), Frame(grey[0] + np.uint16(k), *grey[1:]), spec).mean()
+        for k in (1, 4)
+    )
+    assert 0.24 * four < one < 0.26 * four
+
+
+def test_full_range_of_10_bits_reaches_the_ends() -> None:
+    spec = ColorSpec(full_range=True)
+    for luma, lightness in ((0, 0), (1023, 100)):
+        planes = (np.full((2, 2), luma, np.uint16), *[np.full((1, 1), 512, np.uint16)] * 2)
+        lab = frame_to_lab(Frame(*planes), spec)
+        assert lab[0] == pytest.approx(lightness, abs=1e-4) and np.abs(lab[1:]).max() < 1e-3
+
+
+@pytest.mark.parametrize("siting", ["left", "center", "topleft"])
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (17, 33), (64, 48)])
 def test_lab_has_the_size_of_luma_whatever_the_strip(
     siting: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch

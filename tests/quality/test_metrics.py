@@ -46,8 +46,20 @@ def test_psnr_refuses_planes_that_differ_or_are_not_8_bit() -> None:
     plane = np.zeros((4, 4), np.uint8)
     with pytest.raises(InputError, match=r"shapes \(4, 4\) and \(4, 5\)"):
         psnr(plane, np.zeros((4, 5), np.uint8))
-    with pytest.raises(InputError, match="plane is float64; it must be uint8"):
-        psnr(plane, np.zeros((4, 4)))
+    with pytest.raises(InputError, match="plane is float64; it must be uint8, or uint16 for 10"):
+        psnr(plane, np.zeros((4, 4)))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="planes are uint8 and uint16; both must be the same"):
+        psnr(plane, plane.astype(np.uint16))
+
+
+def test_peak_of_10_bits() -> None:
+    plane = np.full((4, 4), 400, np.uint16)
+    assert psnr(plane, plane + np.uint16(5)) == pytest.approx(10 * math.log10(1023**2 / 25))
+    fine = moving_frames(1, 176, 208)[0].at_depth(10)
+    other = moving_frames(1, 176, 208, depth=10)[0]
+    assert ms_ssim(fine.y, other.y) == pytest.approx(
+        independent_ms_ssim(fine.y, other.y, 1023), abs=1e-5
+    )
 
 
 def test_weighted_psnr_by_name() -> None:
@@ -71,13 +83,13 @@ def test_ms_ssim_falls_with_the_error_and_names_its_smallest_size() -> None:
     assert ms_ssim_db(1.0) == QUALITY_CAP_DB
 
 
-def independent_ms_ssim(one: Plane, two: Plane) -> float:
+def independent_ms_ssim(one: Plane, two: Plane, peak: int = 255) -> float:
     """Wang, Simoncelli and Bovik 2003, with SciPy in float64; sides divisible by 16."""
     window = np.exp(-((np.arange(11) - 5) ** 2) / (2 * 1.5**2))
     window /= window.sum()
     kernel = np.outer(window, window)
     x, y = one.astype(np.float64), two.astype(np.float64)
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     result = 1.0
     for scale, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
         means = [scipy.signal.convolve2d(p, kernel, "valid") for p in (x, y, x * x, y * y, x * y)]

@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 from colorvid.bitstream import ClvReader, Damage, Packet, StreamHeader
-from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.cli.tool import errors_in_one_line, tool_parser
 from colorvid.codec.encoder import Encoder
 from colorvid.codec.groups import DecodedRecord, decode_records
@@ -52,7 +51,8 @@ Copy = tuple[bytes, int]
 
 def coded_stream(model: Model, frames: Sequence[Frame], gop: int, quality: int) -> bytes:
     """A whole stream of frames of one size, at 25 frames per second."""
-    info = VideoInfo(frames[0].width, frames[0].height, Fraction(25))
+    first = frames[0]
+    info = VideoInfo(first.width, first.height, Fraction(25), depth=first.depth)
     settings = EncoderSettings(quality=quality, gop=gop)
     encoder = Encoder(model, settings)
     coded = [coded for frame in frames for coded in encoder.push(frame)] + encoder.flush()
@@ -96,7 +96,7 @@ class Sweep:
         """
         reader = ClvReader(io.BytesIO(data), "resync")
         shown: list[int] = []
-        output = Concealment(reader.header.reorder, strict=False)
+        output = Concealment(reader.header, strict=False)
         wrong = 0
         for group in groups(reader):
             for item in self._decode(reader.header, group):
@@ -152,8 +152,8 @@ class Layout:
     def __init__(self, data: bytes) -> None:
         """Read the stream."""
         self.data = data
-        self.ends, self.keys = [STREAM_HEADER_BYTES], []
         reader = ClvReader(io.BytesIO(data))
+        self.ends, self.keys = [reader.header.size_bytes], []
         for packet in reader:
             self.ends.append(reader.packet_offset + reader.packet_bytes)
             self.keys.append(isinstance(packet, Packet) and packet.is_key)

@@ -20,7 +20,7 @@ from hypothesis.strategies import SearchStrategy
 
 import colorvid
 from colorvid.bitstream import ClvReader, Packet
-from colorvid.bitstream.headers import STREAM_HEADER_BYTES
+from colorvid.bitstream.headers import header_size
 from colorvid.bitstream.packets import short_crc
 from colorvid.codec.decoder import Decoder
 from colorvid.codec.settings import EncoderSettings
@@ -158,7 +158,9 @@ class StreamTarget(Target):
     def make_corpus(self) -> Sequence[bytes]:
         """See `Target.make_corpus`."""
         frames = list(generated_frames(4, SIDE, SIDE))
-        return [coded_stream(self._model, frames, 2, quality) for quality in (30, 60)]
+        deep = [frame.at_depth(10) for frame in frames]
+        streams = [coded_stream(self._model, frames, 2, quality) for quality in (30, 60)]
+        return [*streams, coded_stream(self._model, deep, 2, 45)]
 
     def structured(self) -> SearchStrategy[bytes]:
         """Packets of the clean streams in any order, with other fields, under right CRCs."""
@@ -185,9 +187,9 @@ class StreamTarget(Target):
                 values |= {"past": 1 + value % 16, "future": 1 + value // 4}
             return Packet(**values).to_bytes()
 
-        header = self.corpus[0][:STREAM_HEADER_BYTES]
+        header = st.sampled_from([data[: header_size(data)] for data in self.corpus])
         pieces = st.lists(st.tuples(known, edit).map(edited), max_size=5)
-        return pieces.map(lambda parts: header + b"".join(parts))
+        return st.tuples(header, pieces).map(lambda parts: parts[0] + b"".join(parts[1]))
 
     def mutated(self, rng: random.Random) -> bytes:
         """See `Target.mutated`; the CRCs are right in most cases, so that the decoder sees it."""

@@ -6,7 +6,7 @@ import random
 import zlib
 from collections.abc import Sequence
 
-from colorvid.bitstream.headers import MOST_REORDER, STREAM_HEADER_BYTES
+from colorvid.bitstream.headers import MOST_REORDER, header_size
 from colorvid.bitstream.index import INDEX_CRC_START, INDEX_MARKER
 from colorvid.bitstream.packets import PACKET_MARKER, parse_header
 from colorvid.errors import DamagedStream
@@ -72,10 +72,9 @@ def _replacement(
 def repair(data: bytes) -> bytes:
     """A stream with the CRCs of header, packets and index made right, as far as it can be read."""
     out = bytearray(data)
-    if len(out) >= STREAM_HEADER_BYTES:
-        crc = zlib.crc32(out[: STREAM_HEADER_BYTES - 4])
-        out[STREAM_HEADER_BYTES - 4 : STREAM_HEADER_BYTES] = crc.to_bytes(4, "little")
-    at = STREAM_HEADER_BYTES
+    at = header_size(out)
+    if len(out) >= at:
+        out[at - 4 : at] = zlib.crc32(out[: at - 4]).to_bytes(4, "little")
     while (at := out.find(PACKET_MARKER[:1], at)) >= 0:
         at += _repair_at(out, at)
     return bytes(out)

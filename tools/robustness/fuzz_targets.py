@@ -23,9 +23,10 @@ from colorvid.bitstream import (
     StreamHeader,
     summarise,
 )
-from colorvid.bitstream.headers import STREAM_HEADER_BYTES
+from colorvid.bitstream.headers import header_bytes, header_size
 from colorvid.bitstream.index import END_MARKER, INDEX_MARKER, StreamIndex
 from colorvid.bitstream.packets import MAX_FRAME_NUMBER, PACKET_MARKER
+from colorvid.colors import Light
 from colorvid.errors import ColorvidError, ConfigError, DamagedStream, HeaderError, InputError
 from colorvid.files.streams import info_of
 from colorvid.io import open_reader
@@ -150,12 +151,17 @@ class HeaderTarget(Target):
 
     def make_corpus(self) -> Sequence[bytes]:
         """See `Target.make_corpus`."""
-        return [sample_header().to_bytes(), sample_header(width=8192, height=1).to_bytes()]
+        light = Light(red_x=50000, brightest=2**32 - 1, max_fall=400)
+        kinds: tuple[dict[str, Any], ...] = (
+            {}, {"width": 8192, "height": 1}, {"pixel_format": 1},
+            {"pixel_format": 1, "light": light},
+        )  # fmt: skip
+        return [sample_header(**changes).to_bytes() for changes in kinds]
 
     def structured(self) -> SearchStrategy[bytes]:
         """Any bytes behind a right magic and version, under a right CRC."""
         start = self.corpus[0][:9]
-        size = STREAM_HEADER_BYTES - len(start)
+        size = header_bytes(10) - len(start)
         return st.binary(min_size=size, max_size=size).map(lambda body: repair(start + body))
 
     def mutated(self, rng: random.Random) -> bytes:
@@ -166,10 +172,10 @@ class HeaderTarget(Target):
     def check(self, data: bytes) -> None:
         """A header is refused by name, or says what its bytes say."""
         try:
-            header = StreamHeader.from_bytes(data[:STREAM_HEADER_BYTES])
+            header = StreamHeader.from_bytes(data[: header_size(data)])
         except HeaderError:
             return
-        require(header.to_bytes() == data[:STREAM_HEADER_BYTES], "a header that is read is unique")
+        require(header.to_bytes() == data[: header.size_bytes], "a header that is read is unique")
         with suppress(HeaderError):
             info_of(header)
 
@@ -182,7 +188,8 @@ class PacketTarget(Target):
     def make_corpus(self) -> Sequence[bytes]:
         """See `Target.make_corpus`."""
         packets = [sample_packet(n) for n in range(9)]
-        return [container(sample_header(), packets[:n]) for n in (0, 1, 4, 9)]
+        deep = container(sample_header(pixel_format=1), packets[:4])
+        return [deep, *(container(sample_header(), packets[:n]) for n in (0, 1, 4, 9))]
 
     def structured(self) -> SearchStrategy[bytes]:
         """Pieces of streams in any order, under right CRCs."""
@@ -192,7 +199,7 @@ class PacketTarget(Target):
         piece = packet | index | st.binary(max_size=20) | st.sampled_from(self.tokens)
         tail = st.sampled_from((b"", whole[whole.rfind(INDEX_MARKER) :]))
         return st.tuples(st.lists(piece, max_size=12), tail).map(
-            lambda parts: repair(whole[:STREAM_HEADER_BYTES] + b"".join(parts[0]) + parts[1])
+            lambda parts: repair(whole[: header_size(whole)] + b"".join(parts[0]) + parts[1])
         )
 
     def mutated(self, rng: random.Random) -> bytes:
@@ -247,7 +254,7 @@ class PacketTarget(Target):
                 first = next(iter(reader))
                 require(isinstance(first, Packet) and first.frame_number == key, "seeking is exact")
         with suppress(DamagedStream):
-            StreamIndex.from_bytes(data[STREAM_HEADER_BYTES:])
+            StreamIndex.from_bytes(data[header_size(data) :])
 
 
 class InputTarget(Target):

@@ -53,7 +53,7 @@ class Footage:
             info = VideoInfo(size.width, size.height, _RATE)
             _write(target, info, generated_frames(frames, size.width, size.height))
             return
-        with open_reader(self.path, frames=frames) as reader:
+        with open_reader(self.path, frames=frames, depth=8) as reader:
             info = replace(
                 reader.info, width=size.width, height=size.height, sample_aspect=Fraction(0)
             )

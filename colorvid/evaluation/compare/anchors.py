@@ -13,7 +13,8 @@ which costs them nothing in compression.
 
 JPEG files (ITU-T T.81) are written through Pillow's libjpeg, which takes chroma at full resolution
 and halves it with a 2x2 box filter. Each chroma sample is handed over four times, so that the
-filter gives back the very planes. Sample values are coded as they are, whatever their range.
+filter gives back the very planes. Sample values are coded as they are, whatever their range; those
+of 10 bits are rounded to 8.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ from colorvid.evaluation.compare.choices import ANCHORS
 from colorvid.evaluation.compare.codecs import Codec, Encoded
 from colorvid.frame import Frame, Plane, Size, chroma_size
 from colorvid.io import VideoInfo, open_reader, open_writer
+from colorvid.io.pyav_pictures import FORMATS_420
 from colorvid.io.pyav_reader import type_of
+from colorvid.io.pyav_writer import picture_format
 from colorvid.system.packages import needed_for
 
 _FORMATS = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "obu", "jpeg": "mjpeg"}
@@ -177,7 +180,7 @@ class AnchorRun:
         with av.open(str(coded), format=form) as container, open_writer(target, info) as writer:
             container.streams.video[0].codec_context.thread_count = self.threads
             for picture in container.decode(video=0):
-                writer.write(picture_to_frame(picture, info.size))
+                writer.write(picture_to_frame(picture, info.size).at_depth(info.depth))
         return time.perf_counter() - start
 
     def frame_types(self, coded: Path) -> list[str]:
@@ -203,7 +206,7 @@ def _encode(
         stream = container.add_stream(encoder, rate=info.rate, options=options)
         stream.width = info.width + info.width % 2 if even else info.width
         stream.height = info.height + info.height % 2 if even else info.height
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = picture_format(info.depth)
         clean = _WITHOUT_SEI.get(encoder)
         units = BitStreamFilterContext(clean, stream) if clean else None
         for packet in _packets(stream, frames, info.rate):
@@ -226,22 +229,24 @@ def _packets(stream: av.VideoStream, frames: Iterable[Frame], rate: Fraction) ->
 
 def to_picture(frame: Frame, size: Size) -> av.VideoFrame:
     """PyAV picture of ``size``, the frame in its top left, edges repeated."""
-    picture = av.VideoFrame(size.width, size.height, "yuv420p")
-    for target, plane in zip(picture.planes, frame.planes, strict=True):
-        rows, columns = target.height - plane.shape[0], target.line_size - plane.shape[1]
+    picture = av.VideoFrame(size.width, size.height, picture_format(frame.depth))
+    for target, plane in zip(picture.planes, frame.packed(), strict=True):
+        rows = target.height - plane.shape[0]
+        columns = target.line_size // plane.itemsize - plane.shape[1]
         target.update(np.pad(plane, ((0, rows), (0, columns)), mode="edge").tobytes())
     return picture
 
 
 def picture_to_frame(picture: av.VideoFrame, size: Size) -> Frame:
-    """Top left part, of ``size``, of a PyAV picture in yuv420p or yuvj420p."""
-    if picture.format.name not in ("yuv420p", "yuvj420p"):
-        raise InputError(f"pictures are {picture.format.name}; 8-bit 4:2:0 (yuv420p) is needed")
+    """Top left part, of ``size``, of a PyAV picture of `FORMATS_420`."""
+    kind = FORMATS_420.get(picture.format.name)
+    if kind is None:
+        raise InputError(f"pictures are {picture.format.name}; 4:2:0 of 8 or 10 bits is needed")
     shapes = (size.shape, *[chroma_size(*size.shape)] * 2)
     planes: list[Plane] = []
     for source, (rows, columns) in zip(picture.planes, shapes, strict=True):
-        lines = np.frombuffer(bytes(source), np.uint8).reshape(-1, source.line_size)
-        planes.append(np.ascontiguousarray(lines[:rows, :columns]))
+        lines = np.frombuffer(bytes(source), kind).reshape(-1, source.line_size // kind.itemsize)
+        planes.append(lines[:rows, :columns].astype(kind.newbyteorder("="), order="C"))
     return Frame(*planes)
 
 
@@ -297,6 +302,7 @@ def write_jpegs(frames: Iterable[Frame], path: Path, quality: int) -> list[int]:
     sizes: list[int] = []
     with path.open("wb") as file:
         for frame in frames:
+            frame = frame.at_depth(8)
             chroma = (_at_full_size(plane, frame.y.shape) for plane in (frame.u, frame.v))
             planes = [Image.fromarray(plane, "L") for plane in (frame.y, *chroma)]
             image = Image.merge("YCbCr", planes)

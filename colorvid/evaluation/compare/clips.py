@@ -56,6 +56,7 @@ class Clip:
             color_range=RANGE_FULL if self.spec.full_range else RANGE_LIMITED,
             matrix=int(self.spec.matrix),
             chroma_location=CHROMA_LOCATIONS.index(self.spec.siting),
+            depth=first.depth,
         )
 
     def digest(self) -> str:
@@ -64,8 +65,8 @@ class Clip:
         header = f"{first.width} {first.height} {self.rate} {self.spec}"
         state = hashlib.sha256(header.encode())
         for frame in self.frames:
-            for plane in frame.planes:
-                state.update(np.ascontiguousarray(plane).data)
+            for plane in frame.packed():
+                state.update(plane.data)
         return state.hexdigest()
 
 
@@ -133,7 +134,7 @@ def read_video(
     size: Size | None = None,
     rate: Fraction | None = None,
 ) -> Clip:
-    """First ``frames`` frames (``None``: all) of an 8-bit 4:2:0 video file.
+    """First ``frames`` frames (``None``: all) of a 4:2:0 video file of 8 or 10 bits.
 
     Args:
         path: of the file.

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Protocol
 
 from colorvid.bitstream import FrameSummary, FrameType, StreamSummary
-from colorvid.bitstream.headers import STREAM_HEADER_BYTES
 from colorvid.config import DEFAULT_BFRAMES, PACKAGE_VERSION
 from colorvid.effort import DEFAULT_PRESET
 from colorvid.evaluation.compare.machine import source_digest
@@ -176,7 +175,7 @@ class ColorvidRun:
         )
         stream = probe(target)
         sizes = [frame.packet_bytes for frame in _as_displayed(stream)]
-        sizes[0] += STREAM_HEADER_BYTES
+        sizes[0] += stream.header.size_bytes
         sizes[-1] += stream.index_bytes
         return Encoded(report.seconds, sizes)
 

@@ -82,7 +82,8 @@ class _StrredScorer:
         self._first: tuple[Frame, Frame] | None = None
 
     def __call__(self, reference: Frame, decoded: Frame) -> Scores:
-        """Take the next frame of both videos."""
+        """Take the next frame of both videos; their luma counts at 8 bits."""
+        reference, decoded = reference.at_depth(8), decoded.at_depth(8)
         if self._first is None:
             self._first = reference, decoded
             return dict.fromkeys(_STRRED)
@@ -92,13 +93,15 @@ class _StrredScorer:
 
 
 def _ciede_vmaf(scene: Scene) -> Scorer:
-    return lambda reference, decoded: {"ciede_vmaf": ciede_vmaf(reference, decoded)}
+    return lambda reference, decoded: {
+        "ciede_vmaf": ciede_vmaf(reference.at_depth(8), decoded.at_depth(8))
+    }
 
 
 def _niqe(scene: Scene) -> Scorer:
     return lambda reference, decoded: {
-        "niqe": niqe(decoded.y, scene.spec),
-        "niqe_reference": niqe(reference.y, scene.spec),
+        "niqe": niqe(decoded.search_luma(), scene.spec),
+        "niqe_reference": niqe(reference.search_luma(), scene.spec),
     }
 
 

@@ -12,7 +12,7 @@ from colorvid.evaluation.score.extra import EXTRA_CHOICES, ExtraScorer, Scene, S
 from colorvid.frame import Frame
 from colorvid.quality.color import ColorSpec
 from colorvid.quality.metrics import METRICS
-from colorvid.quality.scores import FrameScores, score_frame
+from colorvid.quality.scores import FrameScores, at_one_depth, score_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def score_frames(
             if one is None or two is None:
                 raise _counts_differ(count, one, two, first, second)
             scores = score_frame(one, two, spec)
-            given.append(further(one, two))
+            given.append(further(*at_one_depth(one, two)))
             yield ScoredFrame(count, _entry(frame_bytes, count), scores, given[-1])
         further.finish(given)
     count = len(given)

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from colorvid.errors import ColorvidError
-from colorvid.frame import Frame, Size
+from colorvid.frame import Frame
 
 _USUAL_RATE = Fraction(25)  # where none is known; XPSNR asks whether there are more than 32
 
@@ -54,7 +54,7 @@ class PairFilter:
         from colorvid.io.pyav_writer import as_picture
 
         if self._graph is None:
-            self._open(first.size)
+            self._open(first)
         for source, frame in zip(self._sources, (first, second), strict=True):
             picture = as_picture(frame)
             picture.pts, picture.time_base = self._count, 1 / self._rate
@@ -67,9 +67,11 @@ class PairFilter:
         self._graph = self._sink = None
         self._sources = []
 
-    def _open(self, size: Size) -> None:
-        """Build the graph for frames of a size."""
+    def _open(self, first: Frame) -> None:
+        """Build the graph for frames like this one."""
         from av.filter import Graph
+
+        from colorvid.io.pyav_writer import picture_format
 
         self._graph = Graph()
         rate = f"{self._rate.numerator}/{self._rate.denominator}"
@@ -77,8 +79,8 @@ class PairFilter:
             self._graph.add(
                 "buffer",
                 name=name,
-                video_size=f"{size.width}x{size.height}",
-                pix_fmt="yuv420p",
+                video_size=f"{first.width}x{first.height}",
+                pix_fmt=picture_format(first.depth),
                 time_base=f"{self._rate.denominator}/{self._rate.numerator}",
                 frame_rate=rate,
                 pixel_aspect="1/1",

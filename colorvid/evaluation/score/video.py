@@ -40,7 +40,7 @@ class Source:
         frames: most frames to read, from the first on; ``None`` = all.
         size: of the pictures of a raw ``.yuv``.
         rate: frames per second; replaces what the file states.
-        convert: convert what is not 8-bit 4:2:0.
+        convert: convert what is not 4:2:0 of 8 or 10 bits.
         threads: of the decoder of ``.clv``; 0 = one for each core.
         device: torch device for ``.clv``.
         model: path of the model of a ``.clv``; ``None`` = the released one that it names.

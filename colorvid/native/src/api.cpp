@@ -191,18 +191,28 @@ int colorvid_estimate(int level, const MotionState* state, const Links* links,
     });
 }
 
-int colorvid_compensate(int level, int chroma, const uint8_t* past, const uint8_t* future,
+template <class Sample>
+static void compensate(const Kernels& kernels, int chroma, const void* past, const void* future,
+                       int height, int width, const Prediction& motion, void* predicted) {
+    const int tall = chroma ? (height + 1) / 2 : height, wide = chroma ? (width + 1) / 2 : width;
+    const References<Sample> references{{static_cast<const Sample*>(past), tall, wide},
+                                        {static_cast<const Sample*>(future), tall, wide}};
+    const auto predict = chroma ? compensate_chroma<Sample> : compensate_luma<Sample>;
+    predict(kernels, references, motion, static_cast<Sample*>(predicted));
+}
+
+static bool is_depth(int depth) { return depth == 8 || depth == 10; }
+
+int colorvid_compensate(int level, int depth, int chroma, const void* past, const void* future,
                         int height, int width, const int16_t* past_vectors,
                         const int16_t* future_vectors, const uint8_t* uses, int rows, int columns,
-                        uint8_t* predicted) {
-    if (!fits(rows, columns, height, width)) return kWrongArgument;
+                        void* predicted) {
+    if (!is_depth(depth) || !fits(rows, columns, height, width)) return kWrongArgument;
     const Prediction motion{{past_vectors, rows, columns}, {future_vectors, rows, columns}, uses};
     if (!in_range(motion)) return kWrongArgument;
     return guarded([&] {
-        const int tall = chroma ? (height + 1) / 2 : height, wide = chroma ? (width + 1) / 2 : width;
-        const References references{{past, tall, wide}, {future, tall, wide}};
-        const auto predict = chroma ? compensate_chroma : compensate_luma;
-        predict(kernels(level), references, motion, predicted);
+        const auto predict = depth == 8 ? compensate<uint8_t> : compensate<uint16_t>;
+        predict(kernels(level), chroma, past, future, height, width, motion, predicted);
         return kFine;
     });
 }
@@ -313,13 +323,14 @@ void colorvid_workspace_work(const Workspace* space, double* seconds, double* ma
     std::copy(work.macs, work.macs + kStages, macs);
 }
 
-Codec* colorvid_codec_new(const ModelFile* model, int height, int width, int slots) {
-    if (!model->model || height < 1 || height > kMostSide || width < 1 || width > kMostSide ||
-        slots < 1 || slots > kMostSlots) {
+Codec* colorvid_codec_new(const ModelFile* model, int height, int width, int slots, int depth) {
+    if (!model->model || !is_depth(depth) || height < 1 || height > kMostSide || width < 1 ||
+        width > kMostSide || slots < 1 || slots > kMostSlots) {
         return nullptr;
     }
     try {
-        return new Codec(model->model, height, width, slots);
+        if (depth == 8) return new SampleCodec<uint8_t>(model->model, height, width, slots);
+        return new SampleCodec<uint16_t>(model->model, height, width, slots);
     } catch (const std::bad_alloc&) {
         return nullptr;
     }
@@ -348,14 +359,8 @@ static Status check_frame(const Codec& codec, int quality, const CodecMotion& mo
     return codec.has(links) ? kFine : kNoReference;
 }
 
-static void give(const Picture& picture, uint8_t* const planes[3]) {
-    std::memcpy(planes[0], picture.y.data(), picture.y.size());
-    std::memcpy(planes[1], picture.u.data(), picture.u.size());
-    std::memcpy(planes[2], picture.v.data(), picture.v.size());
-}
-
 int colorvid_codec_decode(Codec* codec, Workspace* space, int quality, const CodecMotion* motion,
-                          const uint8_t* data, size_t size, uint8_t* const planes[3],
+                          const uint8_t* data, size_t size, void* const planes[3],
                           double bits[2]) {
     const Status status = check_frame(*codec, quality, *motion);
     if (status != kFine) return status;
@@ -369,14 +374,14 @@ int colorvid_codec_decode(Codec* codec, Workspace* space, int quality, const Cod
                 : codec->decode_key(*space, quality, links.target, decoder);
         bits[0] = decoder.empty() ? 0 : between - before;
         bits[1] = decoder.empty() ? 0 : decoder.bits() - between;
-        give(codec->picture(links.target), planes);
+        codec->give(links.target, planes);
         return kFine;
     });
 }
 
 int colorvid_codec_encode(Codec* codec, Workspace* space, int quality, int trials,
                           const CodecMotion* motion,
-                          const uint8_t* const source[3], uint8_t* const planes[3],
+                          const void* const source[3], void* const planes[3],
                           const uint8_t** data, size_t* size, double bits[4]) {
     if (!codec->model().encodes || trials < 0 || trials > Branch::kMostTrials) {
         return kWrongArgument;
@@ -384,17 +389,13 @@ int colorvid_codec_encode(Codec* codec, Workspace* space, int quality, int trial
     const Status status = check_frame(*codec, quality, *motion);
     if (status != kFine) return status;
     return guarded([&] {
-        const int height = codec->height(), width = codec->width();
-        const Plane seen[3] = {{source[0], height, width},
-                               {source[1], (height + 1) / 2, (width + 1) / 2},
-                               {source[2], (height + 1) / 2, (width + 1) / 2}};
         const Links& links = motion->links;
         space->encoder.clear();
         const FrameInformation information =
             motion->past
-                ? codec->encode_inter(*space, quality, links, prediction_of(*motion), seen,
+                ? codec->encode_inter(*space, quality, links, prediction_of(*motion), source,
                                       trials)
-                : codec->encode_key(*space, quality, links.target, seen);
+                : codec->encode_key(*space, quality, links.target, source);
         const std::vector<uint8_t>& bytes = space->encoder.finish();
         *data = bytes.data();
         *size = bytes.size();
@@ -402,7 +403,7 @@ int colorvid_codec_encode(Codec* codec, Workspace* space, int quality, int trial
         bits[1] = information.luma.latents;
         bits[2] = information.chroma.hyper;
         bits[3] = information.chroma.latents;
-        give(codec->picture(links.target), planes);
+        codec->give(links.target, planes);
         return kFine;
     });
 }
@@ -430,13 +431,26 @@ int32_t colorvid_kernel_block_error(int level, const uint8_t* a, ptrdiff_t a_str
 void colorvid_kernel_predict(int level, int chroma, const uint8_t* src, ptrdiff_t stride,
                              const int16_t* down, const int16_t* across, int32_t* sums,
                              ptrdiff_t sums_stride) {
-    const Kernels& table = kernels(level);
-    const PredictWindow predict = chroma ? table.predict_chroma : table.predict_luma;
+    const auto& table = kernels(level).bits8;
+    const auto predict = chroma ? table.predict_chroma : table.predict_luma;
+    predict(src, stride, down, across, sums, sums_stride);
+}
+
+void colorvid_kernel_predict10(int level, int chroma, const uint16_t* src, ptrdiff_t stride,
+                               const int16_t* down, const int16_t* across, int32_t* sums,
+                               ptrdiff_t sums_stride) {
+    const auto& table = kernels(level).bits10;
+    const auto predict = chroma ? table.predict_chroma : table.predict_luma;
     predict(src, stride, down, across, sums, sums_stride);
 }
 
 void colorvid_kernel_round_line(int level, const int32_t* sums, int bits, uint8_t* dst, int count) {
-    kernels(level).round_line(sums, bits, dst, count);
+    kernels(level).bits8.round_line(sums, bits, dst, count);
+}
+
+void colorvid_kernel_round_line10(int level, const int32_t* sums, int bits, uint16_t* dst,
+                                  int count) {
+    kernels(level).bits10.round_line(sums, bits, dst, count);
 }
 
 void colorvid_kernel_pointwise(int level, const PointwiseLayer* layer, const int16_t* in,
@@ -476,10 +490,21 @@ void colorvid_kernel_add_pairs(int level, int32_t* sums, const int16_t* basis, i
 
 void colorvid_kernel_block_bends(int level, const uint8_t* at, ptrdiff_t stride, int side,
                                  int32_t sums[4]) {
-    kernels(level).block_bends(at, stride, side, sums);
+    kernels(level).bits8.block_bends(at, stride, side, sums);
+}
+
+void colorvid_kernel_block_bends10(int level, const uint16_t* at, ptrdiff_t stride, int side,
+                                   int32_t sums[4]) {
+    kernels(level).bits10.block_bends(at, stride, side, sums);
 }
 
 void colorvid_kernel_filter_block(int level, const FilterTaps* taps, const uint8_t* at,
                                   ptrdiff_t stride, int side, uint8_t* out, ptrdiff_t out_stride) {
-    kernels(level).filter_block(*taps, at, stride, side, out, out_stride);
+    kernels(level).bits8.filter_block(*taps, at, stride, side, out, out_stride);
+}
+
+void colorvid_kernel_filter_block10(int level, const FilterTaps* taps, const uint16_t* at,
+                                    ptrdiff_t stride, int side, uint16_t* out,
+                                    ptrdiff_t out_stride) {
+    kernels(level).bits10.filter_block(*taps, at, stride, side, out, out_stride);
 }

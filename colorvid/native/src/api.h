@@ -85,12 +85,13 @@ COLORVID_API int colorvid_estimate(int level, const colorvid::MotionState* state
                                    const colorvid::SearchEffort* effort, int16_t* past_vectors,
                                    int16_t* future_vectors, uint8_t* uses);
 // Predict a plane: luma if `chroma` is 0. `height`, `width` are those of the luma plane; `rows` and
-// `columns` of blocks. Without a later reference `future`, its vectors and `uses` are null.
-COLORVID_API int colorvid_compensate(int level, int chroma, const uint8_t* past,
-                                     const uint8_t* future, int height, int width,
+// `columns` of blocks. Without a later reference `future`, its vectors and `uses` are null. Here and
+// below, samples of `depth` 8 are uint8_t, of 10 uint16_t within 0..1023.
+COLORVID_API int colorvid_compensate(int level, int depth, int chroma, const void* past,
+                                     const void* future, int height, int width,
                                      const int16_t* past_vectors, const int16_t* future_vectors,
                                      const uint8_t* uses, int rows, int columns,
-                                     uint8_t* predicted);
+                                     void* predicted);
 
 // Read or write symbols by tables: `cdf` (rows, longest), `sizes` (rows), and the row of each symbol
 // in `index`; see docs/coding.md. `data` of the writer has room for `room` bytes; `size` is what it
@@ -122,10 +123,10 @@ COLORVID_API void colorvid_workspace_free(colorvid::Workspace* space);
 COLORVID_API void colorvid_workspace_work(const colorvid::Workspace* space, double* seconds,
                                           double* macs);
 
-// Frames of one size, 1..8192 to a side, and room for `slots` of them, 1..32. The model may be freed
-// before the codec. Threads may share it as class Codec says.
+// Frames of one size, 1..8192 to a side, of `depth` bits a sample, 8 or 10, and room for `slots` of
+// them, 1..32. The model may be freed before the codec. Threads may share it as class Codec says.
 COLORVID_API colorvid::Codec* colorvid_codec_new(const colorvid::ModelFile* model, int height,
-                                                 int width, int slots);
+                                                 int width, int slots, int depth);
 COLORVID_API void colorvid_codec_free(colorvid::Codec* codec);
 // Motion of a frame for the codec. A key frame has no vectors; a P frame no later reference: null.
 struct CodecMotion {
@@ -139,13 +140,13 @@ struct CodecMotion {
 // of chroma.
 COLORVID_API int colorvid_codec_decode(colorvid::Codec* codec, colorvid::Workspace* space,
                                        int quality, const CodecMotion* motion, const uint8_t* data,
-                                       size_t size, uint8_t* const planes[3], double bits[2]);
+                                       size_t size, void* const planes[3], double bits[2]);
 // Encode a frame and give it as decoders show it. The bytes belong to `space` until its next frame.
 // `trials` of inter frames: see Branch. `bits` of hyper-latents and latents, of
 // luma and then of chroma.
 COLORVID_API int colorvid_codec_encode(colorvid::Codec* codec, colorvid::Workspace* space,
                                        int quality, int trials, const CodecMotion* motion,
-                                       const uint8_t* const source[3], uint8_t* const planes[3],
+                                       const void* const source[3], void* const planes[3],
                                        const uint8_t** data, size_t* size, double bits[4]);
 
 // Kernels by themselves, for the tests; see kernels.h. Nothing is checked.
@@ -163,8 +164,14 @@ COLORVID_API void colorvid_kernel_predict(int level, int chroma, const uint8_t* 
                                           ptrdiff_t stride, const int16_t* down,
                                           const int16_t* across, int32_t* sums,
                                           ptrdiff_t sums_stride);
+COLORVID_API void colorvid_kernel_predict10(int level, int chroma, const uint16_t* src,
+                                            ptrdiff_t stride, const int16_t* down,
+                                            const int16_t* across, int32_t* sums,
+                                            ptrdiff_t sums_stride);
 COLORVID_API void colorvid_kernel_round_line(int level, const int32_t* sums, int bits, uint8_t* dst,
                                              int count);
+COLORVID_API void colorvid_kernel_round_line10(int level, const int32_t* sums, int bits,
+                                               uint16_t* dst, int count);
 COLORVID_API void colorvid_kernel_pointwise(int level, const colorvid::PointwiseLayer* layer,
                                             const int16_t* in, ptrdiff_t in_stride, int16_t* out,
                                             ptrdiff_t out_stride, int count);
@@ -183,6 +190,11 @@ COLORVID_API void colorvid_kernel_add_pairs(int level, int32_t* sums, const int1
                                             int b, int count);
 COLORVID_API void colorvid_kernel_block_bends(int level, const uint8_t* at, ptrdiff_t stride,
                                               int side, int32_t sums[4]);
+COLORVID_API void colorvid_kernel_block_bends10(int level, const uint16_t* at, ptrdiff_t stride,
+                                                int side, int32_t sums[4]);
 COLORVID_API void colorvid_kernel_filter_block(int level, const colorvid::FilterTaps* taps,
                                                const uint8_t* at, ptrdiff_t stride, int side,
                                                uint8_t* out, ptrdiff_t out_stride);
+COLORVID_API void colorvid_kernel_filter_block10(int level, const colorvid::FilterTaps* taps,
+                                                 const uint16_t* at, ptrdiff_t stride, int side,
+                                                 uint16_t* out, ptrdiff_t out_stride);

@@ -16,19 +16,21 @@ static const int16_t kChromaTaps[8][4] = {{0, 64, 0, 0},    {-2, 58, 10, -2}, {-
                                           {-2, 16, 54, -4}, {-2, 10, 58, -2}};
 
 // A window of samples, those outside of the picture copied from its edge.
+template <class Sample>
 struct Window {
-    const uint8_t* samples;
+    const Sample* samples;
     ptrdiff_t stride;
 };
 
 // The window of `size` x `size` samples at `top`, `left`: inside the plane, or copied to `room`.
-static Window window_at(Plane plane, int top, int left, int size, uint8_t* room) {
+template <class Sample>
+static Window<Sample> window_at(PlaneOf<Sample> plane, int top, int left, int size, Sample* room) {
     if (top >= 0 && left >= 0 && top + size <= plane.height && left + size <= plane.width) {
         return {plane.samples + static_cast<ptrdiff_t>(top) * plane.width + left, plane.width};
     }
     for (int y = 0; y < size; ++y) {
         const int row = std::clamp(top + y, 0, plane.height - 1);
-        const uint8_t* line = plane.samples + static_cast<ptrdiff_t>(row) * plane.width;
+        const Sample* line = plane.samples + static_cast<ptrdiff_t>(row) * plane.width;
         for (int x = 0; x < size; ++x) {
             room[y * size + x] = line[std::clamp(left + x, 0, plane.width - 1)];
         }
@@ -38,17 +40,17 @@ static Window window_at(Plane plane, int top, int left, int size, uint8_t* room)
 
 // What differs between luma and chroma: `Block` samples a side, `Taps` coefficients, `1 << Shift`
 // phases, weights of the blending that add up to `1 << RampBits` along an axis.
-template <int Block, int Taps, int Shift, int RampBits>
+template <class Sample, int Block, int Taps, int Shift, int RampBits>
 class Predictor {
 public:
-    Predictor(PredictWindow predict, const int16_t (*taps)[Taps], RoundLine round)
+    Predictor(PredictWindow<Sample> predict, const int16_t (*taps)[Taps], RoundLine<Sample> round)
         : predict_(predict), taps_(taps), round_(round) {}
 
     // Blocks from one before the first row to one behind the last; rows of samples between the
     // middles of two rows of blocks are complete once both have been added. Blocks with one
     // reference count twice as much as each of the two predictions of others: they have sums of
     // their own.
-    void run(References references, const Prediction& motion, uint8_t* predicted) {
+    void run(References<Sample> references, const Prediction& motion, Sample* predicted) {
         const Field grid = motion.past;
         const ptrdiff_t stride = static_cast<ptrdiff_t>(grid.columns + 2) * Block + Block;
         std::vector<int32_t> single(2 * Block * stride, 0);
@@ -81,20 +83,21 @@ public:
 private:
     // The ring of blocks around the grid has the vectors of the nearest ones, so that edge blocks
     // have neighbours that agree with them.
-    void add_block(Plane plane, const int16_t* vector, int row, int column, int32_t* sums,
+    void add_block(PlaneOf<Sample> plane, const int16_t* vector, int row, int column, int32_t* sums,
                    ptrdiff_t stride) {
         constexpr int kReach = 2 * Block + Taps - 1, kBefore = Block / 2 + Taps / 2 - 1;
         const int dy = vector[0], dx = vector[1], phases = (1 << Shift) - 1;
-        uint8_t room[kReach * kReach];
-        const Window window = window_at(plane, row * Block - kBefore + (dy >> Shift),
-                                        column * Block - kBefore + (dx >> Shift), kReach, room);
+        Sample room[kReach * kReach];
+        const Window<Sample> window =
+            window_at(plane, row * Block - kBefore + (dy >> Shift),
+                      column * Block - kBefore + (dx >> Shift), kReach, room);
         predict_(window.samples, window.stride, taps_[dy & phases], taps_[dx & phases], sums,
                  stride);
     }
 
     // Round the first `Block` rows of the sums, which begin at row `top` of the picture.
-    void write_rows(Plane plane, int top, std::vector<int32_t>& single,
-                    const std::vector<int32_t>& both, ptrdiff_t stride, uint8_t* predicted) {
+    void write_rows(PlaneOf<Sample> plane, int top, std::vector<int32_t>& single,
+                    const std::vector<int32_t>& both, ptrdiff_t stride, Sample* predicted) {
         const bool pair = !both.empty();
         for (int y = 0; y < Block; ++y) {
             const int row = top + y;
@@ -102,7 +105,7 @@ private:
             const ptrdiff_t first = y * stride + Block + Block / 2;
             int32_t* sums = &single[first];
             for (int x = 0; pair && x < plane.width; ++x) sums[x] = 2 * sums[x] + both[first + x];
-            round_(sums, 4 + 2 * RampBits + pair,
+            round_(sums, kFraction<Sample> + 2 * RampBits + pair,
                    predicted + static_cast<ptrdiff_t>(row) * plane.width, plane.width);
         }
     }
@@ -113,21 +116,31 @@ private:
         std::fill(sums.begin() + Block * stride, sums.end(), 0);
     }
 
-    PredictWindow predict_;
+    PredictWindow<Sample> predict_;
     const int16_t (*taps_)[Taps];
-    RoundLine round_;
+    RoundLine<Sample> round_;
 };
 
-void compensate_luma(const Kernels& kernels, References references, const Prediction& motion,
-                     uint8_t* predicted) {
-    Predictor<8, 8, 2, 4>(kernels.predict_luma, kLumaTaps, kernels.round_line)
+template <class Sample>
+void compensate_luma(const Kernels& kernels, References<Sample> references,
+                     const Prediction& motion, Sample* predicted) {
+    const SampleKernels<Sample>& table = kernels.of<Sample>();
+    Predictor<Sample, 8, 8, 2, 4>(table.predict_luma, kLumaTaps, table.round_line)
         .run(references, motion, predicted);
 }
 
-void compensate_chroma(const Kernels& kernels, References references, const Prediction& motion,
-                       uint8_t* predicted) {
-    Predictor<4, 4, 3, 3>(kernels.predict_chroma, kChromaTaps, kernels.round_line)
+template <class Sample>
+void compensate_chroma(const Kernels& kernels, References<Sample> references,
+                       const Prediction& motion, Sample* predicted) {
+    const SampleKernels<Sample>& table = kernels.of<Sample>();
+    Predictor<Sample, 4, 4, 3, 3>(table.predict_chroma, kChromaTaps, table.round_line)
         .run(references, motion, predicted);
 }
+
+template void compensate_luma(const Kernels&, References<uint8_t>, const Prediction&, uint8_t*);
+template void compensate_luma(const Kernels&, References<uint16_t>, const Prediction&, uint16_t*);
+template void compensate_chroma(const Kernels&, References<uint8_t>, const Prediction&, uint8_t*);
+template void compensate_chroma(const Kernels&, References<uint16_t>, const Prediction&,
+                                uint16_t*);
 
 }  // namespace colorvid

@@ -9,11 +9,13 @@
 
 namespace colorvid {
 
-// 8-bit samples without gaps between the rows.
-struct Plane {
-    const uint8_t* samples;
+// Samples without gaps between the rows.
+template <class Sample>
+struct PlaneOf {
+    const Sample* samples;
     int height, width;
 };
+using Plane = PlaneOf<uint8_t>;
 
 // Coefficients of the interpolation at quarter samples, sum 64; ITU-T H.265 8.5.3.3.3.
 extern const int16_t kLumaTaps[4][8];
@@ -32,16 +34,19 @@ struct Prediction {
 };
 
 // The same plane of the earlier and of the later reference; that of a P frame has no later one.
+template <class Sample>
 struct References {
-    Plane past, future;
+    PlaneOf<Sample> past, future;
 };
 
 // Predict a luma plane of the references' size.
-void compensate_luma(const Kernels& kernels, References references, const Prediction& motion,
-                     uint8_t* predicted);
+template <class Sample>
+void compensate_luma(const Kernels& kernels, References<Sample> references,
+                     const Prediction& motion, Sample* predicted);
 
 // Predict a chroma plane of half the size of the luma plane, rounded up.
-void compensate_chroma(const Kernels& kernels, References references, const Prediction& motion,
-                       uint8_t* predicted);
+template <class Sample>
+void compensate_chroma(const Kernels& kernels, References<Sample> references,
+                       const Prediction& motion, Sample* predicted);
 
 }  // namespace colorvid

@@ -16,24 +16,34 @@ static constexpr int kPairs[kFilterPairs][2] = {{0, 1},  {1, 0}, {1, 1},  {1, -1
 // To one neighbour of those across whose middle a plane bends: down, across, and both diagonals.
 static constexpr int kBends[4][2] = {{1, 0}, {0, 1}, {1, 1}, {1, -1}};
 
-void block_bends_plain(const uint8_t* at, ptrdiff_t stride, int side, int32_t sums[4]) {
+template <class Sample>
+static void bends_plain(const Sample* at, ptrdiff_t stride, int side, int32_t sums[4]) {
     for (int direction = 0; direction < 4; ++direction) {
         const ptrdiff_t step = kBends[direction][0] * stride + kBends[direction][1];
         sums[direction] = 0;
         for (int y = 0; y < side; ++y) {
             for (int x = 0; x < side; ++x) {
-                const uint8_t* middle = at + y * stride + x;
+                const Sample* middle = at + y * stride + x;
                 sums[direction] += std::abs(2 * *middle - middle[step] - middle[-step]);
             }
         }
     }
 }
 
-void filter_block_plain(const FilterTaps& taps, const uint8_t* at, ptrdiff_t stride, int side,
-                        uint8_t* out, ptrdiff_t out_stride) {
+void block_bends_plain(const uint8_t* at, ptrdiff_t stride, int side, int32_t sums[4]) {
+    bends_plain(at, stride, side, sums);
+}
+
+void block_bends_plain(const uint16_t* at, ptrdiff_t stride, int side, int32_t sums[4]) {
+    bends_plain(at, stride, side, sums);
+}
+
+template <class Sample>
+static void filter_plain(const FilterTaps& taps, const Sample* at, ptrdiff_t stride, int side,
+                         Sample* out, ptrdiff_t out_stride) {
     for (int y = 0; y < side; ++y, at += stride, out += out_stride) {
         for (int x = 0; x < side; ++x) {
-            const uint8_t* middle = at + x;
+            const Sample* middle = at + x;
             int sum = 128;
             for (int pair = 0; pair < kFilterPairs; ++pair) {
                 const ptrdiff_t step = kPairs[pair][0] * stride + kPairs[pair][1];
@@ -44,9 +54,19 @@ void filter_block_plain(const FilterTaps& taps, const uint8_t* at, ptrdiff_t str
                            (std::clamp(ahead, -clip, clip) + std::clamp(behind, -clip, clip));
                 }
             }
-            out[x] = static_cast<uint8_t>(std::clamp(*middle + (sum >> 8), 0, 255));
+            out[x] = static_cast<Sample>(std::clamp(*middle + (sum >> 8), 0, kPeak<Sample>));
         }
     }
+}
+
+void filter_block_plain(const FilterTaps& taps, const uint8_t* at, ptrdiff_t stride, int side,
+                        uint8_t* out, ptrdiff_t out_stride) {
+    filter_plain(taps, at, stride, side, out, out_stride);
+}
+
+void filter_block_plain(const FilterTaps& taps, const uint16_t* at, ptrdiff_t stride, int side,
+                        uint16_t* out, ptrdiff_t out_stride) {
+    filter_plain(taps, at, stride, side, out, out_stride);
 }
 
 #if COLORVID_X86
@@ -65,7 +85,16 @@ COLORVID_AVX2 static inline __m256i load(const uint8_t* at, ptrdiff_t stride) {
 }
 
 template <int kSide>
-COLORVID_AVX2 static void bends(const uint8_t* at, ptrdiff_t stride, int32_t sums[4]) {
+COLORVID_AVX2 static inline __m256i load(const uint16_t* at, ptrdiff_t stride) {
+    const auto row = [&](int y) { return reinterpret_cast<const __m128i*>(at + y * stride); };
+    if (kSide == 8) return _mm256_loadu2_m128i(row(1), row(0));
+    return _mm256_setr_m128i(
+        _mm_unpacklo_epi64(_mm_loadl_epi64(row(0)), _mm_loadl_epi64(row(1))),
+        _mm_unpacklo_epi64(_mm_loadl_epi64(row(2)), _mm_loadl_epi64(row(3))));
+}
+
+template <int kSide, class Sample>
+COLORVID_AVX2 static void bends(const Sample* at, ptrdiff_t stride, int32_t sums[4]) {
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i totals[4];
     for (__m256i& total : totals) total = _mm256_setzero_si256();
@@ -91,16 +120,32 @@ COLORVID_AVX2 void block_bends_avx2(const uint8_t* at, ptrdiff_t stride, int sid
     side == 8 ? bends<8>(at, stride, sums) : bends<4>(at, stride, sums);
 }
 
+COLORVID_AVX2 void block_bends_avx2(const uint16_t* at, ptrdiff_t stride, int side,
+                                    int32_t sums[4]) {
+    side == 8 ? bends<8>(at, stride, sums) : bends<4>(at, stride, sums);
+}
+
 COLORVID_AVX2 static inline __m256i clipped(__m256i ahead, __m256i behind, __m256i clip) {
     const __m256i least = _mm256_sub_epi16(_mm256_setzero_si256(), clip);
     return _mm256_add_epi16(_mm256_max_epi16(_mm256_min_epi16(ahead, clip), least),
                             _mm256_max_epi16(_mm256_min_epi16(behind, clip), least));
 }
 
-// A sum of two clipped differences stays within 510, and all products within 2^31.
-template <int kSide>
-COLORVID_AVX2 static void filter(const FilterTaps& taps, const uint8_t* at, ptrdiff_t stride,
-                                 uint8_t* out, ptrdiff_t out_stride) {
+COLORVID_AVX2 static inline void store(__m256i words, uint8_t samples[16]) {
+    const __m128i low = _mm256_castsi256_si128(words), high = _mm256_extracti128_si256(words, 1);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(samples), _mm_packus_epi16(low, high));
+}
+
+COLORVID_AVX2 static inline void store(__m256i words, uint16_t samples[16]) {
+    const __m256i peak = _mm256_set1_epi16(kPeak<uint16_t>);
+    words = _mm256_max_epi16(_mm256_min_epi16(words, peak), _mm256_setzero_si256());
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(samples), words);
+}
+
+// A sum of two clipped differences stays within 2 * kPeak, and all products within 2^31.
+template <int kSide, class Sample>
+COLORVID_AVX2 static void filter(const FilterTaps& taps, const Sample* at, ptrdiff_t stride,
+                                 Sample* out, ptrdiff_t out_stride) {
     constexpr int kRows = 16 / kSide;
     const __m256i narrow = _mm256_set1_epi16(taps.clips[0]);
     const __m256i wide = _mm256_set1_epi16(taps.clips[1]);
@@ -123,19 +168,22 @@ COLORVID_AVX2 static void filter(const FilterTaps& taps, const uint8_t* at, ptrd
         }
         const __m256i change =
             _mm256_packs_epi32(_mm256_srai_epi32(low, 8), _mm256_srai_epi32(high, 8));
-        const __m256i sums = _mm256_add_epi16(middle, change);
-        const __m128i samples =
-            _mm_packus_epi16(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
-        uint8_t rows[16];
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(rows), samples);
+        Sample rows[16];
+        store(_mm256_adds_epi16(middle, change), rows);
         for (int row = 0; row < kRows; ++row) {
-            std::memcpy(out + row * out_stride, rows + row * kSide, kSide);
+            std::memcpy(out + row * out_stride, rows + row * kSide, kSide * sizeof(Sample));
         }
     }
 }
 
 COLORVID_AVX2 void filter_block_avx2(const FilterTaps& taps, const uint8_t* at, ptrdiff_t stride,
                                      int side, uint8_t* out, ptrdiff_t out_stride) {
+    side == 8 ? filter<8>(taps, at, stride, out, out_stride)
+              : filter<4>(taps, at, stride, out, out_stride);
+}
+
+COLORVID_AVX2 void filter_block_avx2(const FilterTaps& taps, const uint16_t* at, ptrdiff_t stride,
+                                     int side, uint16_t* out, ptrdiff_t out_stride) {
     side == 8 ? filter<8>(taps, at, stride, out, out_stride)
               : filter<4>(taps, at, stride, out, out_stride);
 }

@@ -17,6 +17,15 @@ constexpr int kCell = 8;             // of what has a vector of its own in the p
 constexpr int kWindow = 24;          // of the samples that a macroblock's vectors predict
 constexpr int kRamp[8] = {1, 3, 5, 7, 9, 11, 13, 15};  // weights across an edge, outside to inside
 
+// Samples have 8 bits as uint8_t, and 10 as uint16_t.
+template <class Sample>
+constexpr int kMoreBits = sizeof(Sample) == 1 ? 0 : 2;
+template <class Sample>
+constexpr int kPeak = (256 << kMoreBits<Sample>) - 1;
+// Bits behind the point of interpolated samples.
+template <class Sample>
+constexpr int kFraction = 4 - kMoreBits<Sample> / 2;
+
 // dst[i] = clamp((sum over t of taps[t] * src[i + t * step] + 32) >> 6, 0, 255) for 8 taps of 8
 // bits whose partial sums fit 16 bits.
 using FilterLine = void (*)(const uint8_t* src, ptrdiff_t step, const int16_t* taps, uint8_t* dst,
@@ -41,18 +50,25 @@ using BlockError = int32_t (*)(const uint8_t* a, ptrdiff_t a_stride, const uint8
 int32_t block_error_plain(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t);
 
 // Adds a block's interpolated and weighted window to `sums`: 16x16 sums from 23x23 samples with 8
-// taps (luma), or 8x8 sums from 11x11 samples with 4 taps (chroma). A sum is in units of 1/16
-// sample times the weights of the blending.
-using PredictWindow = void (*)(const uint8_t* src, ptrdiff_t stride, const int16_t* down,
+// taps (luma), or 8x8 sums from 11x11 samples with 4 taps (chroma). A sum has kFraction bits behind
+// the point, times the weights of the blending.
+template <class Sample>
+using PredictWindow = void (*)(const Sample* src, ptrdiff_t stride, const int16_t* down,
                                const int16_t* across, int32_t* sums, ptrdiff_t sums_stride);
 void predict_luma_plain(const uint8_t*, ptrdiff_t, const int16_t*, const int16_t*, int32_t*,
                         ptrdiff_t);
 void predict_chroma_plain(const uint8_t*, ptrdiff_t, const int16_t*, const int16_t*, int32_t*,
                           ptrdiff_t);
+void predict_luma_plain(const uint16_t*, ptrdiff_t, const int16_t*, const int16_t*, int32_t*,
+                        ptrdiff_t);
+void predict_chroma_plain(const uint16_t*, ptrdiff_t, const int16_t*, const int16_t*, int32_t*,
+                          ptrdiff_t);
 
-// dst[i] = clamp((sums[i] + 2^(bits - 1)) >> bits, 0, 255).
-using RoundLine = void (*)(const int32_t* sums, int bits, uint8_t* dst, int count);
+// dst[i] = clamp((sums[i] + 2^(bits - 1)) >> bits, 0, kPeak).
+template <class Sample>
+using RoundLine = void (*)(const int32_t* sums, int bits, Sample* dst, int count);
 void round_line_plain(const int32_t*, int, uint8_t*, int);
+void round_line_plain(const int32_t*, int, uint16_t*, int);
 
 // Channels of a position are stored in groups of so many; the last group is filled up.
 constexpr int kGroup = 16;
@@ -125,23 +141,38 @@ constexpr int kFilterPairs = 12, kFilterClips = 2;
 // the sample between them, clipped to each of two bounds.
 struct FilterTaps {
     int16_t weights[kFilterPairs][kFilterClips];  // in 1/256, of 8 bits
-    int16_t clips[kFilterClips];                  // 1..255
+    int16_t clips[kFilterClips];                  // 1..kPeak
 };
 
 // Sums of the absolute second differences of a block of 8x8 or 4x4 samples: along columns, along
 // rows, along the falling and along the rising diagonals. Reads a sample more on each side.
-using BlockBends = void (*)(const uint8_t* at, ptrdiff_t stride, int side, int32_t sums[4]);
+template <class Sample>
+using BlockBends = void (*)(const Sample* at, ptrdiff_t stride, int side, int32_t sums[4]);
 void block_bends_plain(const uint8_t*, ptrdiff_t, int, int32_t[4]);
+void block_bends_plain(const uint16_t*, ptrdiff_t, int, int32_t[4]);
 
 // Filters such a block. Reads three samples more on each side.
-using FilterBlock = void (*)(const FilterTaps& taps, const uint8_t* at, ptrdiff_t stride, int side,
-                             uint8_t* out, ptrdiff_t out_stride);
+template <class Sample>
+using FilterBlock = void (*)(const FilterTaps& taps, const Sample* at, ptrdiff_t stride, int side,
+                             Sample* out, ptrdiff_t out_stride);
 void filter_block_plain(const FilterTaps&, const uint8_t*, ptrdiff_t, int, uint8_t*, ptrdiff_t);
+void filter_block_plain(const FilterTaps&, const uint16_t*, ptrdiff_t, int, uint16_t*, ptrdiff_t);
+
+// The kernels that see samples as the decoder does.
+template <class Sample>
+struct SampleKernels {
+    PredictWindow<Sample> predict_luma, predict_chroma;
+    RoundLine<Sample> round_line;
+    BlockBends<Sample> block_bends;
+    FilterBlock<Sample> filter_block;
+};
 
 #if COLORVID_X86
 void add_pairs_avx2(int32_t*, const int16_t*, int, int, int);
 void block_bends_avx2(const uint8_t*, ptrdiff_t, int, int32_t[4]);
+void block_bends_avx2(const uint16_t*, ptrdiff_t, int, int32_t[4]);
 void filter_block_avx2(const FilterTaps&, const uint8_t*, ptrdiff_t, int, uint8_t*, ptrdiff_t);
+void filter_block_avx2(const FilterTaps&, const uint16_t*, ptrdiff_t, int, uint16_t*, ptrdiff_t);
 void filter_line_avx2(const uint8_t*, ptrdiff_t, const int16_t*, uint8_t*, int);
 void window_errors_avx2(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t, int32_t[4]);
 void hadamard_errors_avx2(const uint8_t*, ptrdiff_t, const uint8_t*, ptrdiff_t, int32_t[4]);
@@ -150,7 +181,12 @@ void predict_luma_avx2(const uint8_t*, ptrdiff_t, const int16_t*, const int16_t*
                        ptrdiff_t);
 void predict_chroma_avx2(const uint8_t*, ptrdiff_t, const int16_t*, const int16_t*, int32_t*,
                          ptrdiff_t);
+void predict_luma_avx2(const uint16_t*, ptrdiff_t, const int16_t*, const int16_t*, int32_t*,
+                       ptrdiff_t);
+void predict_chroma_avx2(const uint16_t*, ptrdiff_t, const int16_t*, const int16_t*, int32_t*,
+                         ptrdiff_t);
 void round_line_avx2(const int32_t*, int, uint8_t*, int);
+void round_line_avx2(const int32_t*, int, uint16_t*, int);
 void pointwise_avx2(const PointwiseLayer&, const int16_t*, ptrdiff_t, int16_t*, ptrdiff_t, int);
 void pointwise_avx512(const PointwiseLayer&, const int16_t*, ptrdiff_t, int16_t*, ptrdiff_t, int);
 void pointwise_avx512vnni(const PointwiseLayer&, const int16_t*, ptrdiff_t, int16_t*, ptrdiff_t,
@@ -183,9 +219,6 @@ struct Kernels {
     WindowErrors window_errors;
     HadamardErrors hadamard_errors;
     BlockError block_error;
-    PredictWindow predict_luma;
-    PredictWindow predict_chroma;
-    RoundLine round_line;
     Pointwise pointwise;
     Depthwise depthwise;
     Leaky leaky;
@@ -194,8 +227,14 @@ struct Kernels {
     ScaleLatents scale_latents;
     AddBasis add_basis;
     AddPairs add_pairs;
-    BlockBends block_bends;
-    FilterBlock filter_block;
+    SampleKernels<uint8_t> bits8;
+    SampleKernels<uint16_t> bits10;
+
+    template <class Sample>
+    const SampleKernels<Sample>& of() const {
+        if constexpr (sizeof(Sample) == 1) return bits8;
+        else return bits10;
+    }
 };
 
 // The kernels of a level that this machine has; of its highest one for any other number.

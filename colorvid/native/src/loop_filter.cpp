@@ -34,9 +34,10 @@ LoopFilter::LoopFilter(const Tensors& tensors, const std::string& name, int bloc
     }
 }
 
-int LoopFilter::class_of(const int32_t bends[4], bool coded, const Bounds& bounds) const {
+int LoopFilter::class_of(const int32_t bends[4], bool coded, const Bounds& bounds,
+                         int more) const {
     int level = 0;
-    for (int32_t bound : bounds.activity) level += bends[0] + bends[1] >= bound;
+    for (int64_t bound : bounds.activity) level += bends[0] + bends[1] >= bound * (1 << more);
     const int64_t straight = std::max(bends[0], bends[1]), least = std::min(bends[0], bends[1]);
     const int64_t diagonal = std::max(bends[2], bends[3]), lower = std::min(bends[2], bends[3]);
     const bool is_diagonal = diagonal > 2 * lower;
@@ -50,32 +51,35 @@ int LoopFilter::class_of(const int32_t bends[4], bool coded, const Bounds& bound
 }
 
 // A plane in whole blocks with `kReach` samples more on each side; those of the border repeat.
+template <class Sample>
 struct Extended {
-    Extended(Work& work, Plane plane, int block)
+    Extended(Work& work, PlaneOf<Sample> plane, int block)
         : stride(up(plane.width, block) + 2 * kReach), rows(up(plane.height, block) + 2 * kReach) {
-        samples = work.arena.take<uint8_t>(static_cast<size_t>(rows) * stride);
+        samples = work.arena.take<Sample>(static_cast<size_t>(rows) * stride);
         for (int y = 0; y < rows; ++y) {
             const int row = std::clamp(y - kReach, 0, plane.height - 1);
-            const uint8_t* from = plane.samples + static_cast<ptrdiff_t>(row) * plane.width;
-            uint8_t* to = samples + y * stride;
-            std::memset(to, from[0], kReach);
-            std::memcpy(to + kReach, from, plane.width);
+            const Sample* from = plane.samples + static_cast<ptrdiff_t>(row) * plane.width;
+            Sample* to = samples + y * stride;
+            std::fill_n(to, kReach, from[0]);
+            std::copy_n(from, plane.width, to + kReach);
             const ptrdiff_t end = kReach + plane.width;
-            std::memset(to + end, from[plane.width - 1], stride - end);
+            std::fill_n(to + end, stride - end, from[plane.width - 1]);
         }
     }
     static int up(int size, int block) { return (size + block - 1) / block * block; }
-    const uint8_t* at(int y, int x) const { return samples + (y + kReach) * stride + x + kReach; }
+    const Sample* at(int y, int x) const { return samples + (y + kReach) * stride + x + kReach; }
 
     ptrdiff_t stride;
     int rows;
-    uint8_t* samples;
+    Sample* samples;
 };
 
-void LoopFilter::run(Work& work, Plane decoded, Plane predicted, int quality, const uint8_t* flags,
-                     uint8_t* out) const {
+template <class Sample>
+void LoopFilter::run(Work& work, PlaneOf<Sample> decoded, PlaneOf<Sample> predicted, int quality,
+                     const uint8_t* flags, Sample* out) const {
     const Arena::Scope scope(work.arena);
-    const Extended wide(work, decoded, block_);
+    const Extended<Sample> wide(work, decoded, block_);
+    const SampleKernels<Sample>& kernels = work.kernels.of<Sample>();
     const Bounds& bounds = bounds_[quality];
     const FilterTaps* band = &taps_[quality * kBands / kQualities * kClasses];
     const int across = (decoded.width + area() - 1) / area();
@@ -88,23 +92,27 @@ void LoopFilter::run(Work& work, Plane decoded, Plane predicted, int quality, co
             bool coded = false;
             for (int row = 0; row < rows && !coded; ++row) {
                 const ptrdiff_t at = first + static_cast<ptrdiff_t>(row) * decoded.width;
-                coded = std::memcmp(decoded.samples + at, predicted.samples + at, columns) != 0;
+                coded = std::memcmp(decoded.samples + at, predicted.samples + at,
+                                    columns * sizeof(Sample)) != 0;
             }
             int32_t bends[4];
-            work.kernels.block_bends(wide.at(y, x), wide.stride, block_, bends);
-            FilterTaps taps = band[class_of(bends, coded, bounds)];
-            std::copy_n(bounds.clips, kFilterClips, taps.clips);
-            uint8_t block[64];
-            work.kernels.filter_block(taps, wide.at(y, x), wide.stride, block_, block, block_);
+            kernels.block_bends(wide.at(y, x), wide.stride, block_, bends);
+            FilterTaps taps = band[class_of(bends, coded, bounds, kMoreBits<Sample>)];
+            for (int i = 0; i < kFilterClips; ++i) {
+                taps.clips[i] = static_cast<int16_t>(bounds.clips[i] << kMoreBits<Sample>);
+            }
+            Sample block[64];
+            kernels.filter_block(taps, wide.at(y, x), wide.stride, block_, block, block_);
             for (int row = 0; row < rows; ++row) {
                 const ptrdiff_t at = first + static_cast<ptrdiff_t>(row) * decoded.width;
-                std::memcpy(out + at, block + row * block_, columns);
+                std::copy_n(block + row * block_, columns, out + at);
             }
         }
     }
 }
 
-void add_gains(Plane source, const uint8_t* decoded, const uint8_t* filtered, int side,
+template <class Sample>
+void add_gains(PlaneOf<Sample> source, const Sample* decoded, const Sample* filtered, int side,
                int64_t* gains) {
     const int across = (source.width + side - 1) / side;
     for (int y = 0; y < source.height; ++y) {
@@ -122,7 +130,9 @@ void add_gains(Plane source, const uint8_t* decoded, const uint8_t* filtered, in
     }
 }
 
-void copy_areas(const uint8_t* from, const uint8_t* flags, int side, Plane size, uint8_t* to) {
+template <class Sample>
+void copy_areas(const Sample* from, const uint8_t* flags, int side, PlaneOf<Sample> size,
+                Sample* to) {
     const int across = (size.width + side - 1) / side;
     for (int y = 0; y < size.height; ++y) {
         const ptrdiff_t first = static_cast<ptrdiff_t>(y) * size.width;
@@ -132,6 +142,15 @@ void copy_areas(const uint8_t* from, const uint8_t* flags, int side, Plane size,
         }
     }
 }
+
+template void LoopFilter::run(Work&, PlaneOf<uint8_t>, PlaneOf<uint8_t>, int, const uint8_t*,
+                              uint8_t*) const;
+template void LoopFilter::run(Work&, PlaneOf<uint16_t>, PlaneOf<uint16_t>, int, const uint8_t*,
+                              uint16_t*) const;
+template void add_gains(PlaneOf<uint8_t>, const uint8_t*, const uint8_t*, int, int64_t*);
+template void add_gains(PlaneOf<uint16_t>, const uint16_t*, const uint16_t*, int, int64_t*);
+template void copy_areas(const uint8_t*, const uint8_t*, int, PlaneOf<uint8_t>, uint8_t*);
+template void copy_areas(const uint16_t*, const uint8_t*, int, PlaneOf<uint16_t>, uint16_t*);
 
 // What flags take, in 1/256 bit; they stay as they are.
 static int64_t cost_of(uint8_t* flags, int rows, int columns) {

@@ -19,8 +19,9 @@ public:
 
     // Filters the areas of a plane whose flag is set, or all if `flags` is null, into `out` of the
     // plane's size, which may be the plane itself. Where blocks differ from `predicted` their residual is coded.
-    void run(Work& work, Plane decoded, Plane predicted, int quality, const uint8_t* flags,
-             uint8_t* out) const;
+    template <class Sample>
+    void run(Work& work, PlaneOf<Sample> decoded, PlaneOf<Sample> predicted, int quality,
+             const uint8_t* flags, Sample* out) const;
     // Samples to an area, along an axis.
     int area() const { return kAreaBlocks * block_; }
 
@@ -28,12 +29,14 @@ private:
     static constexpr int kBands = 8, kDirections = 5, kLevels = 7;
     static constexpr int kClasses = 2 * kDirections * kLevels;
 
+    // For samples of 8 bits.
     struct Bounds {
         int16_t clips[kFilterClips];
         int32_t activity[kLevels - 1];  // sums over a block from which on a level counts
     };
 
-    int class_of(const int32_t bends[4], bool coded, const Bounds& bounds) const;
+    // Bounds of samples with `more` bits are so much larger.
+    int class_of(const int32_t bends[4], bool coded, const Bounds& bounds, int more) const;
 
     int block_;
     std::vector<FilterTaps> taps_;  // without clips, by band and class
@@ -41,11 +44,14 @@ private:
 };
 
 // What filtering saves in squared error, added to a sum for each area of `side` samples.
-void add_gains(Plane source, const uint8_t* decoded, const uint8_t* filtered, int side,
+template <class Sample>
+void add_gains(PlaneOf<Sample> source, const Sample* decoded, const Sample* filtered, int side,
                int64_t* gains);
 
 // Copies the areas of a plane of this `size` whose flag is set.
-void copy_areas(const uint8_t* from, const uint8_t* flags, int side, Plane size, uint8_t* to);
+template <class Sample>
+void copy_areas(const Sample* from, const uint8_t* flags, int side, PlaneOf<Sample> size,
+                Sample* to);
 
 // The flags that pay most, of (rows, columns) areas, by what they gain and the `price` of a bit.
 void choose_areas(Work& work, const int64_t* gains, int rows, int columns, double price,

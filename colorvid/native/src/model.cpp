@@ -9,8 +9,11 @@
 
 namespace colorvid {
 
-static const int kPerSample = 8;  // features in one sample value
-static const int kMiddle = 128;
+// Features to a sample value, as a shift: 8 of them make one of 8 bits.
+template <class Sample>
+static constexpr int kStepBits = 3 - kMoreBits<Sample>;
+template <class Sample>
+static constexpr int kMiddle = 128 << kMoreBits<Sample>;
 
 Network::Network(const Tensors& tensors, const std::string& name, const NetworkSizes& sizes,
                  bool encoder)
@@ -41,22 +44,23 @@ static int finer(int quality, int offset) {
     return std::clamp(quality + offset, 0, kQualities - 1);
 }
 
-Codec::Codec(std::shared_ptr<const Model> model, int height, int width, int slots)
-    : model_(std::move(model)),
-      height_(height),
-      width_(width),
+template <class Sample>
+SampleCodec<Sample>::SampleCodec(std::shared_ptr<const Model> model, int height, int width,
+                                 int slots)
+    : Codec(std::move(model), height, width, slots),
       rows_((height + kIntraBlock - 1) / kIntraBlock),
       columns_((width + kIntraBlock - 1) / kIntraBlock),
       slots_(slots) {}
 
 // The slot of a frame, which has memory from its first use on.
-Codec::Slot& Codec::room(int target) {
+template <class Sample>
+typename SampleCodec<Sample>::Slot& SampleCodec<Sample>::room(int target) {
     Slot& slot = slots_[target];
     if (slot.picture.height == 0) {
         const size_t cells = size_t(4) * rows_ * columns_;
         slot.luma_symbols = Aligned<int16_t>(cells * model_->inter.luma.latents());
         slot.chroma_symbols = Aligned<int16_t>(cells * model_->inter.chroma.latents());
-        slot.picture = Picture(height_, width_);
+        slot.picture = Picture<Sample>(height_, width_);
     }
     return slot;
 }
@@ -90,24 +94,28 @@ static Planes copy(Work& work, const Planes& planes) {
 }
 
 // Samples as features; the last row and column repeat up to the size of `out`.
-static void to_features(Plane in, const FeaturePlane& out) {
+template <class Sample>
+static void to_features(PlaneOf<Sample> in, const FeaturePlane& out) {
     for (int y = 0; y < out.rows; ++y) {
         const int seen = std::min(y, in.height - 1);
-        const uint8_t* samples = in.samples + static_cast<ptrdiff_t>(seen) * in.width;
+        const Sample* samples = in.samples + static_cast<ptrdiff_t>(seen) * in.width;
         int16_t* row = out.row(y);
         for (int x = 0; x < in.width; ++x) {
-            row[x] = static_cast<int16_t>((samples[x] - kMiddle) * kPerSample);
+            row[x] = static_cast<int16_t>((samples[x] - kMiddle<Sample>) *
+                                          (1 << kStepBits<Sample>));
         }
         std::fill(row + in.width, row + out.columns, row[in.width - 1]);
     }
 }
 
 // Features as samples, cropped to the picture.
-static void to_samples(const FeaturePlane& in, Plane size, uint8_t* samples) {
+template <class Sample>
+static void to_samples(const FeaturePlane& in, PlaneOf<Sample> size, Sample* samples) {
     for (int y = 0; y < size.height; ++y, samples += size.width) {
         const int16_t* row = in.row(y);
         for (int x = 0; x < size.width; ++x) {
-            samples[x] = static_cast<uint8_t>(std::clamp(round_shift(row[x], 3) + kMiddle, 0, 255));
+            const int rounded = round_shift(row[x], kStepBits<Sample>) + kMiddle<Sample>;
+            samples[x] = static_cast<Sample>(std::clamp(rounded, 0, kPeak<Sample>));
         }
     }
 }
@@ -130,7 +138,8 @@ struct Features {
 };
 
 // The planes of a picture, padded to whole blocks.
-static Features features_of(Work& work, const Plane source[3], int rows, int columns) {
+template <class Sample>
+static Features features_of(Work& work, const PlaneOf<Sample> source[3], int rows, int columns) {
     const Features features{take_planes(work, 1, rows * kIntraBlock, columns * kIntraBlock),
                             take_planes(work, 2, rows * kIntraBlock / 2,
                                         columns * kIntraBlock / 2)};
@@ -139,7 +148,8 @@ static Features features_of(Work& work, const Plane source[3], int rows, int col
     return features;
 }
 
-void Codec::show(const FeaturePlane& y, const Planes& uv, Picture& picture) {
+template <class Sample>
+void SampleCodec<Sample>::show(const FeaturePlane& y, const Planes& uv, Picture<Sample>& picture) {
     to_samples(y, picture.plane(0), picture.samples(0));
     for (int p = 0; p < 2; ++p) {
         to_samples(uv.plane[p], picture.plane(1 + p), picture.samples(1 + p));
@@ -239,13 +249,14 @@ private:
 };
 
 // A loop filter on planes `first` .. `last` of a frame.
+template <class Sample>
 struct Filtering {
     const LoopFilter& filter;
     const Branch& branch;
     int quality, fine;  // of the frame, and of the branch
     int first, last;
-    Picture& picture;
-    const Picture& prediction;
+    Picture<Sample>& picture;
+    const Picture<Sample>& prediction;
 
     int rows() const { return areas(picture.plane(first).height); }
     int columns() const { return areas(picture.plane(first).width); }
@@ -276,7 +287,8 @@ public:
         between_ = decoder_.bits();
         branch.decode(work, decoder_, quality, condition, y);
     }
-    void filter(Work& work, const Filtering& task) {
+    template <class Sample>
+    void filter(Work& work, const Filtering<Sample>& task) {
         if (decoder_.empty()) return;
         const Arena::Scope scope(work.arena);
         const int rows = task.rows(), columns = task.columns();
@@ -296,9 +308,10 @@ private:
 };
 
 // An encoder chooses them.
+template <class Sample>
 class Sender {
 public:
-    Sender(SymbolEncoder& encoder, const Plane source[3], int trials)
+    Sender(SymbolEncoder& encoder, const PlaneOf<Sample> source[3], int trials)
         : encoder_(encoder), source_(source), trials_(trials) {}
 
     FrameInformation information;
@@ -319,21 +332,22 @@ public:
                 Latents& y) {
         information.chroma = send(work, branch, quality, {seen_.uv, predicted_.uv}, condition, y);
     }
-    void filter(Work& work, const Filtering& task) {
+    void filter(Work& work, const Filtering<Sample>& task) {
         const Arena::Scope scope(work.arena);
         const int rows = task.rows(), columns = task.columns();
         int64_t* gains = work.arena.take_zeros<int64_t>(static_cast<size_t>(rows) * columns);
-        uint8_t* filtered[3];
+        Sample* filtered[3];
         for (int p = task.first; p <= task.last; ++p) {
-            const Plane decoded = task.picture.plane(p);
+            const PlaneOf<Sample> decoded = task.picture.plane(p);
             const size_t size = static_cast<size_t>(decoded.height) * decoded.width;
-            filtered[p] = work.arena.take<uint8_t>(size);
+            filtered[p] = work.arena.take<Sample>(size);
             task.filter.run(work, decoded, task.prediction.plane(p), task.quality, nullptr,
                             filtered[p]);
             add_gains(source_[p], decoded.samples, filtered[p], task.filter.area(), gains);
         }
         uint8_t* flags = work.arena.take<uint8_t>(static_cast<size_t>(rows) * columns);
-        choose_areas(work, gains, rows, columns, task.branch.worth(task.fine), flags);
+        const double price = task.branch.worth(task.fine) * (1 << 2 * kMoreBits<Sample>);
+        choose_areas(work, gains, rows, columns, price, flags);
         Information& bits = task.first == 0 ? information.luma : information.chroma;
         code_flags(flags, rows, columns, [&](const SymbolTables& tables, int row, int symbol) {
             encoder_.write(tables, row, symbol);
@@ -361,7 +375,7 @@ private:
     }
 
     SymbolEncoder& encoder_;
-    const Plane* source_;
+    const PlaneOf<Sample>* source_;
     const int trials_;
     Features seen_{}, predicted_{};
 };
@@ -373,8 +387,9 @@ static Latents take_latents(Work& work, int rows, int columns, const Branch& bra
     return {work.arena.take<int32_t>(size), rows, columns, branch.latents()};
 }
 
+template <class Sample>
 template <class Side>
-void Codec::key(Workspace& space, int quality, int target, Side& side) {
+void SampleCodec<Sample>::key(Workspace& space, int quality, int target, Side& side) {
     Work& work = space.work;
     work.start();
     Slot& slot = room(target);
@@ -415,24 +430,27 @@ void Codec::key(Workspace& space, int quality, int target, Side& side) {
     slot.filled = true;
 }
 
-void Codec::predict(Workspace& space, const Links& links, const Prediction& motion) const {
+template <class Sample>
+void SampleCodec<Sample>::predict(Workspace& space, const Links& links,
+                                  const Prediction& motion) const {
     const Work::In in(space.work, Stage::prediction);
-    if (space.prediction.height != height_ || space.prediction.width != width_) {
-        space.prediction = Picture(height_, width_);
+    Picture<Sample>& prediction = space.prediction<Sample>();
+    if (prediction.height != height_ || prediction.width != width_) {
+        prediction = Picture<Sample>(height_, width_);
     }
-    const Picture& past = slots_[links.past].picture;
-    const Picture& future = slots_[links.future < 0 ? links.past : links.future].picture;
+    const Picture<Sample>& past = slots_[links.past].picture;
+    const Picture<Sample>& future = slots_[links.future < 0 ? links.past : links.future].picture;
     const Kernels& kernels = space.work.kernels;
-    compensate_luma(kernels, {past.plane(0), future.plane(0)}, motion,
-                    space.prediction.samples(0));
-    for (int p = 1; p < 3; ++p) {
-        compensate_chroma(kernels, {past.plane(p), future.plane(p)}, motion,
-                          space.prediction.samples(p));
+    for (int p = 0; p < 3; ++p) {
+        const References<Sample> references{past.plane(p), future.plane(p)};
+        if (p == 0) compensate_luma(kernels, references, motion, prediction.samples(p));
+        else compensate_chroma(kernels, references, motion, prediction.samples(p));
     }
 }
 
 // A latent of an inter frame is 16 times its symbol.
-void Codec::keep_symbols(const Latents& latents, Aligned<int16_t>& symbols) {
+template <class Sample>
+void SampleCodec<Sample>::keep_symbols(const Latents& latents, Aligned<int16_t>& symbols) {
     const ptrdiff_t size =
         static_cast<ptrdiff_t>(latents.rows) * latents.columns * latents.channels;
     for (ptrdiff_t i = 0; i < size; ++i) {
@@ -441,20 +459,24 @@ void Codec::keep_symbols(const Latents& latents, Aligned<int16_t>& symbols) {
     }
 }
 
+template <class Sample>
 template <class Side>
-void Codec::filter(Workspace& space, int quality, Picture& picture, Side& side) const {
+void SampleCodec<Sample>::filter(Workspace& space, int quality, Picture<Sample>& picture,
+                                 Side& side) const {
     const Work::In in(space.work, Stage::filter);
     const Network& network = model_->inter;
     const int fine = finer(quality, network.chroma_offset);
-    side.filter(space.work, {model_->luma_filter, network.luma, quality, quality, 0, 0, picture,
-                             space.prediction});
-    side.filter(space.work, {model_->chroma_filter, network.chroma, quality, fine, 1, 2, picture,
-                             space.prediction});
+    const Picture<Sample>& predicted = space.prediction<Sample>();
+    side.filter(space.work, Filtering<Sample>{model_->luma_filter, network.luma, quality, quality,
+                                              0, 0, picture, predicted});
+    side.filter(space.work, Filtering<Sample>{model_->chroma_filter, network.chroma, quality, fine,
+                                              1, 2, picture, predicted});
 }
 
+template <class Sample>
 template <class Side>
-void Codec::inter(Workspace& space, int quality, const Links& links, const Prediction& motion,
-                  Side& side) {
+void SampleCodec<Sample>::inter(Workspace& space, int quality, const Links& links,
+                                const Prediction& motion, Side& side) {
     Work& work = space.work;
     work.start();
     const bool later = links.future >= 0 && links.future_distance < links.past_distance;
@@ -465,8 +487,8 @@ void Codec::inter(Workspace& space, int quality, const Links& links, const Predi
     predict(space, links, motion);
     const Network& network = model_->inter;
     const int fine = finer(quality, network.chroma_offset);
-    const Picture& predicted = space.prediction;
-    const Plane planes[3] = {predicted.plane(0), predicted.plane(1), predicted.plane(2)};
+    const Picture<Sample>& predicted = space.prediction<Sample>();
+    const PlaneOf<Sample> planes[3] = {predicted.plane(0), predicted.plane(1), predicted.plane(2)};
     const Features prediction = features_of(work, planes, rows_, columns_);
     side.take_source(work, rows_, columns_, &prediction);
 
@@ -504,31 +526,65 @@ void Codec::inter(Workspace& space, int quality, const Links& links, const Predi
     slot.filled = true;
 }
 
-double Codec::decode_key(Workspace& space, int quality, int target, SymbolDecoder& decoder) {
+template <class Sample>
+double SampleCodec<Sample>::decode_key(Workspace& space, int quality, int target,
+                                       SymbolDecoder& decoder) {
     Receiver side(decoder);
     key(space, quality, target, side);
     return side.between();
 }
 
-double Codec::decode_inter(Workspace& space, int quality, const Links& links,
-                           const Prediction& motion, SymbolDecoder& decoder) {
+template <class Sample>
+double SampleCodec<Sample>::decode_inter(Workspace& space, int quality, const Links& links,
+                                         const Prediction& motion, SymbolDecoder& decoder) {
     Receiver side(decoder);
     inter(space, quality, links, motion, side);
     return side.between();
 }
 
-FrameInformation Codec::encode_key(Workspace& space, int quality, int target,
-                                   const Plane source[3]) {
-    Sender side(space.encoder, source, 0);
+// The planes of a picture that comes from outside.
+template <class Sample>
+struct Original {
+    Original(const void* const samples[3], int height, int width) {
+        const int rows = (height + 1) / 2, columns = (width + 1) / 2;
+        for (int p = 0; p < 3; ++p) {
+            planes[p] = {static_cast<const Sample*>(samples[p]), p ? rows : height,
+                         p ? columns : width};
+        }
+    }
+
+    PlaneOf<Sample> planes[3];
+};
+
+template <class Sample>
+FrameInformation SampleCodec<Sample>::encode_key(Workspace& space, int quality, int target,
+                                                 const void* const source[3]) {
+    const Original<Sample> picture(source, height_, width_);
+    Sender<Sample> side(space.encoder, picture.planes, 0);
     key(space, quality, target, side);
     return side.information;
 }
 
-FrameInformation Codec::encode_inter(Workspace& space, int quality, const Links& links,
-                                     const Prediction& motion, const Plane source[3], int trials) {
-    Sender side(space.encoder, source, trials);
+template <class Sample>
+FrameInformation SampleCodec<Sample>::encode_inter(Workspace& space, int quality,
+                                                   const Links& links, const Prediction& motion,
+                                                   const void* const source[3], int trials) {
+    const Original<Sample> picture(source, height_, width_);
+    Sender<Sample> side(space.encoder, picture.planes, trials);
     inter(space, quality, links, motion, side);
     return side.information;
 }
+
+template <class Sample>
+void SampleCodec<Sample>::give(int slot, void* const planes[3]) const {
+    const Picture<Sample>& picture = slots_[slot].picture;
+    int number = 0;
+    for (const std::vector<Sample>* plane : {&picture.y, &picture.u, &picture.v}) {
+        std::memcpy(planes[number++], plane->data(), plane->size() * sizeof(Sample));
+    }
+}
+
+template class SampleCodec<uint8_t>;
+template class SampleCodec<uint16_t>;
 
 }  // namespace colorvid

@@ -50,7 +50,8 @@ struct Model {
     bool encodes;
 };
 
-// 8-bit planes Y, U and V of a picture: chroma has half the size, rounded up.
+// Planes Y, U and V of a picture: chroma has half the size, rounded up.
+template <class Sample>
 struct Picture {
     Picture(int height, int width)
         : height(height),
@@ -59,14 +60,14 @@ struct Picture {
           u(size_t((height + 1) / 2) * ((width + 1) / 2)),
           v(u.size()) {}
 
-    Plane plane(int number) const {
+    PlaneOf<Sample> plane(int number) const {
         if (number == 0) return {y.data(), height, width};
         return {(number == 1 ? u : v).data(), (height + 1) / 2, (width + 1) / 2};
     }
-    uint8_t* samples(int number) { return (number == 0 ? y : number == 1 ? u : v).data(); }
+    Sample* samples(int number) { return (number == 0 ? y : number == 1 ? u : v).data(); }
 
     int height, width;
-    std::vector<uint8_t> y, u, v;
+    std::vector<Sample> y, u, v;
 };
 
 // How many bits of a frame went to what.
@@ -79,9 +80,18 @@ struct FrameInformation {
 struct Workspace {
     explicit Workspace(int level) : work(level) {}
 
+    template <class Sample>
+    Picture<Sample>& prediction() {
+        if constexpr (sizeof(Sample) == 1) return prediction8_;
+        else return prediction10_;
+    }
+
     Work work;
-    Picture prediction{0, 0};
     SymbolEncoder encoder;
+
+private:
+    Picture<uint8_t> prediction8_{0, 0};
+    Picture<uint16_t> prediction10_{0, 0};
 };
 
 // Frames of one group of pictures in decoding order. A frame is put into a slot, from which later
@@ -89,33 +99,64 @@ struct Workspace {
 // where no frame is put into a slot that another one of them needs.
 class Codec {
 public:
-    Codec(std::shared_ptr<const Model> model, int height, int width, int slots);
+    virtual ~Codec() = default;
 
     const Model& model() const { return *model_; }
-    // The frame that was put into a slot last, as every decoder shows it.
-    const Picture& picture(int slot) const { return slots_[slot].picture; }
     int height() const { return height_; }
     int width() const { return width_; }
-    int slots() const { return static_cast<int>(slots_.size()); }
+    int slots() const { return slot_count_; }
     // Whether the references of a frame are there.
-    bool has(const Links& links) const {
-        return slots_[links.past].filled && (links.future < 0 || slots_[links.future].filled);
-    }
+    virtual bool has(const Links& links) const = 0;
+    // Copies the frame that was put into a slot last, as every decoder shows it: planes Y, U and V.
+    virtual void give(int slot, void* const planes[3]) const = 0;
 
     // Both give the `bits()` of the decoder between luma and chroma.
-    double decode_key(Workspace& space, int quality, int target, SymbolDecoder& decoder);
+    virtual double decode_key(Workspace& space, int quality, int target,
+                              SymbolDecoder& decoder) = 0;
+    virtual double decode_inter(Workspace& space, int quality, const Links& links,
+                                const Prediction& motion, SymbolDecoder& decoder) = 0;
+    // Symbols go to the encoder of the workspace. `source`: planes Y, U and V. `trials`: see Branch.
+    virtual FrameInformation encode_key(Workspace& space, int quality, int target,
+                                        const void* const source[3]) = 0;
+    virtual FrameInformation encode_inter(Workspace& space, int quality, const Links& links,
+                                          const Prediction& motion, const void* const source[3],
+                                          int trials) = 0;
+
+protected:
+    Codec(std::shared_ptr<const Model> model, int height, int width, int slots)
+        : model_(std::move(model)), height_(height), width_(width), slot_count_(slots) {}
+
+    const std::shared_ptr<const Model> model_;
+    const int height_, width_;
+
+private:
+    const int slot_count_;
+};
+
+// Samples are those of the file: 8 bits as uint8_t, 10 bits as uint16_t.
+template <class Sample>
+class SampleCodec : public Codec {
+public:
+    SampleCodec(std::shared_ptr<const Model> model, int height, int width, int slots);
+
+    bool has(const Links& links) const override {
+        return slots_[links.past].filled && (links.future < 0 || slots_[links.future].filled);
+    }
+    void give(int slot, void* const planes[3]) const override;
+    double decode_key(Workspace& space, int quality, int target, SymbolDecoder& decoder) override;
     double decode_inter(Workspace& space, int quality, const Links& links, const Prediction& motion,
-                        SymbolDecoder& decoder);
-    // Symbols go to the encoder of the workspace. `trials`: see Branch.
-    FrameInformation encode_key(Workspace& space, int quality, int target, const Plane source[3]);
+                        SymbolDecoder& decoder) override;
+    FrameInformation encode_key(Workspace& space, int quality, int target,
+                                const void* const source[3]) override;
     FrameInformation encode_inter(Workspace& space, int quality, const Links& links,
-                                  const Prediction& motion, const Plane source[3], int trials);
+                                  const Prediction& motion, const void* const source[3],
+                                  int trials) override;
 
 private:
     // A picture, and its symbols as features: (2 rows, 2 columns, channels).
     struct Slot {
         bool filled = false;
-        Picture picture{0, 0};
+        Picture<Sample> picture{0, 0};
         Aligned<int16_t> luma_symbols, chroma_symbols;
     };
 
@@ -127,13 +168,11 @@ private:
     Slot& room(int target);
     void predict(Workspace& space, const Links& links, const Prediction& motion) const;
     template <class Side>
-    void filter(Workspace& space, int quality, Picture& picture, Side& side) const;
-    static void show(const FeaturePlane& y, const Planes& uv, Picture& picture);
+    void filter(Workspace& space, int quality, Picture<Sample>& picture, Side& side) const;
+    static void show(const FeaturePlane& y, const Planes& uv, Picture<Sample>& picture);
     static void keep_symbols(const Latents& latents, Aligned<int16_t>& symbols);
 
-    std::shared_ptr<const Model> model_;
-    int height_, width_;
-    int rows_, columns_;  // of blocks of 16x16 luma samples
+    const int rows_, columns_;  // of blocks of 16x16 luma samples
     std::vector<Slot> slots_;
 };
 

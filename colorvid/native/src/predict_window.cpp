@@ -11,22 +11,33 @@ namespace colorvid {
 // Weight of a place across a window of `side` samples.
 static int ramp(int place, int side) { return kRamp[place < side / 2 ? place : side - 1 - place]; }
 
-template <int Taps, int Side>
-static void predict_plain(const uint8_t* src, ptrdiff_t stride, const int16_t* down,
+// What interpolation drops after the first pass, and after the second.
+template <class Sample>
+constexpr int kFirstShift = kMoreBits<Sample>;
+template <class Sample>
+constexpr int kSecondShift = 12 - kFraction<Sample> - kFirstShift<Sample>;
+template <class Sample>
+constexpr int kFirstHalf = (1 << kFirstShift<Sample>) >> 1;
+template <class Sample>
+constexpr int kSecondHalf = 1 << (kSecondShift<Sample> - 1);
+
+template <int Taps, int Side, class Sample>
+static void predict_plain(const Sample* src, ptrdiff_t stride, const int16_t* down,
                           const int16_t* across, int32_t* sums, ptrdiff_t sums_stride) {
     int32_t lines[Side + Taps - 1][Side];
     for (int y = 0; y < Side + Taps - 1; ++y) {
         for (int x = 0; x < Side; ++x) {
-            int32_t sum = 0;
+            int32_t sum = kFirstHalf<Sample>;
             for (int t = 0; t < Taps; ++t) sum += across[t] * src[y * stride + x + t];
-            lines[y][x] = sum;
+            lines[y][x] = sum >> kFirstShift<Sample>;
         }
     }
     for (int y = 0; y < Side; ++y) {
         for (int x = 0; x < Side; ++x) {
-            int32_t sum = 128;
+            int32_t sum = kSecondHalf<Sample>;
             for (int t = 0; t < Taps; ++t) sum += down[t] * lines[y + t][x];
-            sums[y * sums_stride + x] += (sum >> 8) * ramp(y, Side) * ramp(x, Side);
+            sums[y * sums_stride + x] +=
+                (sum >> kSecondShift<Sample>) * ramp(y, Side) * ramp(x, Side);
         }
     }
 }
@@ -41,10 +52,30 @@ void predict_chroma_plain(const uint8_t* src, ptrdiff_t stride, const int16_t* d
     predict_plain<4, 8>(src, stride, down, across, sums, sums_stride);
 }
 
-void round_line_plain(const int32_t* sums, int bits, uint8_t* dst, int count) {
+void predict_luma_plain(const uint16_t* src, ptrdiff_t stride, const int16_t* down,
+                        const int16_t* across, int32_t* sums, ptrdiff_t sums_stride) {
+    predict_plain<8, 16>(src, stride, down, across, sums, sums_stride);
+}
+
+void predict_chroma_plain(const uint16_t* src, ptrdiff_t stride, const int16_t* down,
+                          const int16_t* across, int32_t* sums, ptrdiff_t sums_stride) {
+    predict_plain<4, 8>(src, stride, down, across, sums, sums_stride);
+}
+
+template <class Sample>
+static void round_plain(const int32_t* sums, int bits, Sample* dst, int count) {
     for (int i = 0; i < count; ++i) {
-        dst[i] = static_cast<uint8_t>(std::clamp((sums[i] + (1 << (bits - 1))) >> bits, 0, 255));
+        const int rounded = (sums[i] + (1 << (bits - 1))) >> bits;
+        dst[i] = static_cast<Sample>(std::clamp(rounded, 0, kPeak<Sample>));
     }
+}
+
+void round_line_plain(const int32_t* sums, int bits, uint8_t* dst, int count) {
+    round_plain(sums, bits, dst, count);
+}
+
+void round_line_plain(const int32_t* sums, int bits, uint16_t* dst, int count) {
+    round_plain(sums, bits, dst, count);
 }
 
 #if COLORVID_X86
@@ -76,21 +107,52 @@ COLORVID_AVX2 static inline __m256i line_sums(const uint8_t* src, const __m256i 
     return sum;
 }
 
-// First pass: sums along lines. Second pass: pairs of
-// lines are multiplied and added in 32 bits; the rounded result fits 16 bits again, and is
-// multiplied by a weight whose upper half is zero.
-COLORVID_AVX2 void predict_luma_avx2(const uint8_t* src, ptrdiff_t stride, const int16_t* down,
-                                     const int16_t* across, int32_t* sums, ptrdiff_t sums_stride) {
-    __m256i lines[23], taps[4], pairs[4];
+// Lines of luma after the first pass.
+COLORVID_AVX2 static inline void luma_lines(const uint8_t* src, ptrdiff_t stride,
+                                            const int16_t* across, __m256i lines[23]) {
+    __m256i taps[4];
     for (int t = 0; t < 4; ++t) {
         const int both = (across[2 * t] & 0xFF) | across[2 * t + 1] * 256;
         taps[t] = _mm256_set1_epi16(static_cast<int16_t>(both));
-        pairs[t] = _mm256_set1_epi32(pair(down[2 * t], down[2 * t + 1]));
     }
     for (int y = 0; y < 23; ++y) lines[y] = line_sums(src + y * stride, taps);
+}
+
+// Of 10 bits, pairs are added in 32 bits; 16 hold the rounded sums.
+COLORVID_AVX2 static inline void luma_lines(const uint16_t* src, ptrdiff_t stride,
+                                            const int16_t* across, __m256i lines[23]) {
+    __m256i taps[4];
+    for (int t = 0; t < 4; ++t) taps[t] = _mm256_set1_epi32(pair(across[2 * t], across[2 * t + 1]));
+    const __m256i half = _mm256_set1_epi32(kFirstHalf<uint16_t>);
+    for (int y = 0; y < 23; ++y) {
+        __m256i a = half, b = half;
+        for (int t = 0; t < 4; ++t) {
+            const uint16_t* from = src + y * stride + 2 * t;
+            const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+            const __m256i second = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + 1));
+            const __m256i low = _mm256_unpacklo_epi16(first, second);
+            const __m256i high = _mm256_unpackhi_epi16(first, second);
+            a = _mm256_add_epi32(a, _mm256_madd_epi16(low, taps[t]));
+            b = _mm256_add_epi32(b, _mm256_madd_epi16(high, taps[t]));
+        }
+        lines[y] = _mm256_packs_epi32(_mm256_srai_epi32(a, kFirstShift<uint16_t>),
+                                      _mm256_srai_epi32(b, kFirstShift<uint16_t>));
+    }
+}
+
+// Second pass: pairs of lines are multiplied and added in 32 bits; the rounded result fits 16 bits
+// again, and is multiplied by a weight whose upper half is zero.
+template <class Sample>
+COLORVID_AVX2 static void predict_luma(const Sample* src, ptrdiff_t stride, const int16_t* down,
+                                       const int16_t* across, int32_t* sums,
+                                       ptrdiff_t sums_stride) {
+    constexpr int kShift = kSecondShift<Sample>;
+    __m256i lines[23], pairs[4];
+    for (int t = 0; t < 4; ++t) pairs[t] = _mm256_set1_epi32(pair(down[2 * t], down[2 * t + 1]));
+    luma_lines(src, stride, across, lines);
     const __m256i rising = _mm256_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15);
     const __m256i falling = _mm256_setr_epi32(15, 13, 11, 9, 7, 5, 3, 1);
-    const __m256i half = _mm256_set1_epi32(128);
+    const __m256i half = _mm256_set1_epi32(kSecondHalf<Sample>);
     for (int y = 0; y < 16; ++y) {
         __m256i a = half, b = half;  // columns 0-3 and 8-11, columns 4-7 and 12-15
         for (int t = 0; t < 4; ++t) {
@@ -100,8 +162,8 @@ COLORVID_AVX2 void predict_luma_avx2(const uint8_t* src, ptrdiff_t stride, const
             a = _mm256_add_epi32(a, _mm256_madd_epi16(low, pairs[t]));
             b = _mm256_add_epi32(b, _mm256_madd_epi16(high, pairs[t]));
         }
-        const __m256i left = _mm256_srai_epi32(_mm256_permute2x128_si256(a, b, 0x20), 8);
-        const __m256i right = _mm256_srai_epi32(_mm256_permute2x128_si256(a, b, 0x31), 8);
+        const __m256i left = _mm256_srai_epi32(_mm256_permute2x128_si256(a, b, 0x20), kShift);
+        const __m256i right = _mm256_srai_epi32(_mm256_permute2x128_si256(a, b, 0x31), kShift);
         const __m256i weight = _mm256_set1_epi32(ramp(y, 16));
         int32_t* line = sums + y * sums_stride;
         add_to(line, _mm256_madd_epi16(left, _mm256_mullo_epi16(rising, weight)));
@@ -109,11 +171,19 @@ COLORVID_AVX2 void predict_luma_avx2(const uint8_t* src, ptrdiff_t stride, const
     }
 }
 
-// As for luma, with 8 columns in half of a register; weights 1, 3, 5, 7, 7, 5, 3, 1.
-COLORVID_AVX2 void predict_chroma_avx2(const uint8_t* src, ptrdiff_t stride, const int16_t* down,
-                                       const int16_t* across, int32_t* sums,
-                                       ptrdiff_t sums_stride) {
-    __m128i lines[11];
+COLORVID_AVX2 void predict_luma_avx2(const uint8_t* src, ptrdiff_t stride, const int16_t* down,
+                                     const int16_t* across, int32_t* sums, ptrdiff_t sums_stride) {
+    predict_luma(src, stride, down, across, sums, sums_stride);
+}
+
+COLORVID_AVX2 void predict_luma_avx2(const uint16_t* src, ptrdiff_t stride, const int16_t* down,
+                                     const int16_t* across, int32_t* sums, ptrdiff_t sums_stride) {
+    predict_luma(src, stride, down, across, sums, sums_stride);
+}
+
+// As for luma, with 8 columns in half of a register.
+COLORVID_AVX2 static inline void chroma_lines(const uint8_t* src, ptrdiff_t stride,
+                                              const int16_t* across, __m128i lines[11]) {
     for (int y = 0; y < 11; ++y) {
         __m128i sum = _mm_setzero_si128();
         for (int t = 0; t < 4; ++t) {
@@ -124,9 +194,36 @@ COLORVID_AVX2 void predict_chroma_avx2(const uint8_t* src, ptrdiff_t stride, con
         }
         lines[y] = sum;
     }
+}
+
+COLORVID_AVX2 static inline void chroma_lines(const uint16_t* src, ptrdiff_t stride,
+                                              const int16_t* across, __m128i lines[11]) {
+    const __m128i taps[2] = {_mm_set1_epi32(pair(across[0], across[1])),
+                             _mm_set1_epi32(pair(across[2], across[3]))};
+    for (int y = 0; y < 11; ++y) {
+        __m128i a = _mm_set1_epi32(kFirstHalf<uint16_t>), b = a;
+        for (int t = 0; t < 2; ++t) {
+            const uint16_t* from = src + y * stride + 2 * t;
+            const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+            const __m128i second = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 1));
+            a = _mm_add_epi32(a, _mm_madd_epi16(_mm_unpacklo_epi16(first, second), taps[t]));
+            b = _mm_add_epi32(b, _mm_madd_epi16(_mm_unpackhi_epi16(first, second), taps[t]));
+        }
+        lines[y] = _mm_packs_epi32(_mm_srai_epi32(a, kFirstShift<uint16_t>),
+                                   _mm_srai_epi32(b, kFirstShift<uint16_t>));
+    }
+}
+
+// Weights 1, 3, 5, 7, 7, 5, 3, 1.
+template <class Sample>
+COLORVID_AVX2 static void predict_chroma(const Sample* src, ptrdiff_t stride, const int16_t* down,
+                                         const int16_t* across, int32_t* sums,
+                                         ptrdiff_t sums_stride) {
+    __m128i lines[11];
+    chroma_lines(src, stride, across, lines);
     const __m128i upper = _mm_set1_epi32(pair(down[0], down[1]));
     const __m128i lower = _mm_set1_epi32(pair(down[2], down[3]));
-    const __m128i half = _mm_set1_epi32(128);
+    const __m128i half = _mm_set1_epi32(kSecondHalf<Sample>);
     const __m256i across_weights = _mm256_setr_epi32(1, 3, 5, 7, 7, 5, 3, 1);
     for (int y = 0; y < 8; ++y) {
         __m128i a = half, b = half;
@@ -137,11 +234,36 @@ COLORVID_AVX2 void predict_chroma_avx2(const uint8_t* src, ptrdiff_t stride, con
         const __m256i whole = _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
         const __m256i weights =
             _mm256_mullo_epi16(across_weights, _mm256_set1_epi32(ramp(y, 8)));
-        add_to(sums + y * sums_stride, _mm256_madd_epi16(_mm256_srai_epi32(whole, 8), weights));
+        add_to(sums + y * sums_stride,
+               _mm256_madd_epi16(_mm256_srai_epi32(whole, kSecondShift<Sample>), weights));
     }
 }
 
-COLORVID_AVX2 void round_line_avx2(const int32_t* sums, int bits, uint8_t* dst, int count) {
+COLORVID_AVX2 void predict_chroma_avx2(const uint8_t* src, ptrdiff_t stride, const int16_t* down,
+                                       const int16_t* across, int32_t* sums,
+                                       ptrdiff_t sums_stride) {
+    predict_chroma(src, stride, down, across, sums, sums_stride);
+}
+
+COLORVID_AVX2 void predict_chroma_avx2(const uint16_t* src, ptrdiff_t stride, const int16_t* down,
+                                       const int16_t* across, int32_t* sums,
+                                       ptrdiff_t sums_stride) {
+    predict_chroma(src, stride, down, across, sums, sums_stride);
+}
+
+COLORVID_AVX2 static inline void store(__m256i words, uint8_t* dst) {
+    const __m128i low = _mm256_castsi256_si128(words), high = _mm256_extracti128_si256(words, 1);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(dst), _mm_packus_epi16(low, high));
+}
+
+COLORVID_AVX2 static inline void store(__m256i words, uint16_t* dst) {
+    const __m256i peak = _mm256_set1_epi16(kPeak<uint16_t>);
+    const __m256i samples = _mm256_max_epi16(_mm256_min_epi16(words, peak), _mm256_setzero_si256());
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst), samples);
+}
+
+template <class Sample>
+COLORVID_AVX2 static void round_words(const int32_t* sums, int bits, Sample* dst, int count) {
     const __m256i half = _mm256_set1_epi32(1 << (bits - 1));
     const __m128i shift = _mm_cvtsi32_si128(bits);
     int i = 0;
@@ -153,12 +275,17 @@ COLORVID_AVX2 void round_line_avx2(const int32_t* sums, int bits, uint8_t* dst, 
             part[k] = _mm256_sra_epi32(_mm256_add_epi32(sum, half), shift);
         }
         const __m256i words = _mm256_packs_epi32(part[0], part[1]);
-        const __m256i ordered = _mm256_permute4x64_epi64(words, 0xD8);
-        const __m128i low = _mm256_castsi256_si128(ordered);
-        const __m128i high = _mm256_extracti128_si256(ordered, 1);
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + i), _mm_packus_epi16(low, high));
+        store(_mm256_permute4x64_epi64(words, 0xD8), dst + i);
     }
-    round_line_plain(sums + i, bits, dst + i, count - i);
+    round_plain(sums + i, bits, dst + i, count - i);
+}
+
+COLORVID_AVX2 void round_line_avx2(const int32_t* sums, int bits, uint8_t* dst, int count) {
+    round_words(sums, bits, dst, count);
+}
+
+COLORVID_AVX2 void round_line_avx2(const int32_t* sums, int bits, uint16_t* dst, int count) {
+    round_words(sums, bits, dst, count);
 }
 
 #endif

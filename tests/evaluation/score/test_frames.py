@@ -21,7 +21,7 @@ from colorvid.evaluation.score.frames import ScoredFrame, columns, score_frames
 from colorvid.frame import Frame
 from colorvid.quality.color import ColorSpec, Matrix
 from colorvid.quality.log import write_log
-from colorvid.quality.metrics import METRICS, Metric
+from colorvid.quality.metrics import METRICS, QUALITY_CAP_DB, Metric
 from colorvid.quality.scores import score_frame
 from tests.clips import moving_frames
 
@@ -160,3 +160,12 @@ def test_csv_holds_the_rows(tmp_path: Path) -> None:
         write_log(path, rows, overwrite=False)
     with pytest.raises(InputError, match="no frames to write"):
         write_log(path, [])
+
+
+def test_frames_of_two_depths_are_compared_at_the_finer_one() -> None:
+    fine = moving_frames(1, 170, 180, depth=10)
+    coarse = [fine[0].at_depth(8)]
+    rows = list(score_frames(fine, coarse, SPEC, extra=["ciede_vmaf", "rgb"]))
+    (wanted,) = score_frames(fine, [coarse[0].at_depth(10)], SPEC)
+    assert rows[0].scores == wanted.scores and 55 < rows[0].scores.psnr_y_db < 62
+    assert rows[0].figure("ciede_vmaf") == QUALITY_CAP_DB

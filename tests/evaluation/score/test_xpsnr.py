@@ -91,11 +91,12 @@ def test_without_the_filter_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
         columns(["xpsnr"])
 
 
-def test_a_filter_has_written_all_when_it_is_closed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("depth", [8, 10])
+def test_a_filter_has_written_all_when_it_is_closed(depth: int, tmp_path: Path) -> None:
     """Shown with psnr, which every FFmpeg has; libvmaf writes at its end, too."""
     log = tmp_path / "a b:c'd.log"
     compare = PairFilter("psnr", Fraction(30000, 1001), {"stats_file": str(log)})
-    originals, copies = moving_frames(3, 96, 128), moving_frames(3, 96, 128, seed=4)
+    originals, copies = (moving_frames(3, 96, 128, seed, depth) for seed in (0, 4))
     for one, two in zip(originals, copies, strict=True):
         compare(one, two)
     compare.close()
