@@ -240,7 +240,7 @@ def with_patches(frame: Frame, luma: set[tuple[int, int]], chroma: set[tuple[int
 
 def flags_in(latents: bytes, loaded: Model, grid: tuple[int, int]) -> Grid:
     """Flags of the branch that comes first: luma."""
-    reader = SymbolReader(latents, 99_999).branch(loaded.books["inter.luma"])
+    reader = SymbolReader(latents).branch(loaded.books["inter.luma"])
     flags: Grid = reader.flags(None, grid).tolist()
     return flags
 
