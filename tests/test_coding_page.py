@@ -468,7 +468,7 @@ def test_the_second_decoder_decodes_partly_active_frames() -> None:
     for packet in encoded(case, "default"):
         decoder.push(packet)  # checks the CRC-32 of the picture
         if packet.frame_type is not FrameType.KEY:
-            reader = SymbolReader(packet.latents, 99_999).branch(book)
+            reader = SymbolReader(packet.latents).branch(book)
             shares.append(float(reader.flags(None, (4, 5)).float().mean()))
     assert len(shares) == 4 and all(0 < share < 1 for share in shares), shares
 

@@ -38,7 +38,7 @@ def test_what_is_written_is_read(name: str, cells: tuple[int, int]) -> None:
     writer = SymbolWriter()
     sent = branch.code(writer.branch(book(name)), y, shape, QUALITY, condition)
     data = writer.finish()
-    reader = SymbolReader(data, 2000)
+    reader = SymbolReader(data)
     got = branch.code(reader.branch(book(name)), None, shape, QUALITY, condition)
     assert len(data) > 20
     assert torch.equal(got, sent) and torch.equal(got, got.round())
@@ -174,10 +174,10 @@ def test_symbols_are_written_at_active_positions_only(name: str, cells: tuple[in
     writer = SymbolWriter()
     sent = branch.code(writer.branch(book(name)), y, shape, QUALITY, condition)
     data = writer.finish()
-    reader = SymbolReader(data, 2000).branch(book(name))
+    reader = SymbolReader(data).branch(book(name))
     assert torch.equal(branch.code(reader, None, shape, QUALITY, condition), sent)
     assert sent.any() and not (sent * (1 - areas)).any()
-    flags = SymbolReader(data, 2000).branch(book(name)).flags(None, (2, 3))
+    flags = SymbolReader(data).branch(book(name)).flags(None, (2, 3))
     assert flags.tolist() == [[False, True, False], [False, False, True]]
 
 
@@ -191,5 +191,5 @@ def test_a_branch_without_symbols_costs_no_bytes(name: str) -> None:
     coder = writer.branch(book(name))
     assert not branch.code(coder, y, shape, QUALITY, condition).any()
     assert writer.finish() == b"" and coder.hyper_bits < 4
-    reader = SymbolReader(b"", 2000).branch(book(name))
+    reader = SymbolReader(b"").branch(book(name))
     assert not branch.code(reader, None, shape, QUALITY, condition).any()

@@ -278,13 +278,13 @@ def test_flags_that_we_never_write_are_read_alike(folder: Path) -> None:
     native, reference = native_codec(loaded, size), TorchCodec(loaded.network, loaded.books, size)
     for said, flags in ((-3, [2, 0, -1] + [0] * 9), (12, [0] * 12), (2047, [-300] * 12)):
         writer, above = SymbolWriter(), np.zeros(6, np.int32)
-        writer.write(book, TABLES, np.array([said], np.int32), np.zeros(1, np.int32))
+        writer.write(TABLES, np.array([said], np.int32), np.zeros(1, np.int32))
         for row in np.array(flags, np.int32).reshape(3, 4):
             index = 4 * (abs(said) % 8) - 3 + above[:-2] + above[1:-1] + above[2:]
-            writer.write(book, TABLES, row, index)
+            writer.write(TABLES, row, index)
             above[1:-1] = row != 0
         for value in np.arange(300) % 5 - 2:  # what it is taken for is the decoders' matter
-            writer.write(book, book.hyper, np.full(1, value, np.int32), np.zeros(1, np.int32))
+            writer.write(book.hyper, np.full(1, value, np.int32), np.zeros(1, np.int32))
         data = writer.finish()
         for codec in (native, reference):
             codec.decode_key(50, 0, b"")
