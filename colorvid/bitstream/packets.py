@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import binascii
 import dataclasses
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -33,12 +33,17 @@ _CRC_START = 4  # the packet CRC covers everything behind itself
 
 
 def short_crc(crc: int) -> int:
-    """The half of a CRC-32 that packets keep, 0..65535.
+    """The half of a picture's CRC-32 that packets keep, 0..65535.
 
-    A packet has two of them, of its bytes and of its picture, so that damage passes both once in
-    2^32. Frames of small pictures have few bytes more than their header.
+    With the CRC of a packet's bytes these are 32 bits. Frames of small pictures have few bytes more
+    than their header.
     """
     return crc & U16_MAX
+
+
+def _crc16(data: Buffer) -> int:
+    """CRC-16 of ITU-T V.41, from 0xFFFF: unlike a part of a CRC-32, it sees every changed byte."""
+    return binascii.crc_hqx(data, U16_MAX)
 
 
 class FrameType(IntEnum):
@@ -135,7 +140,7 @@ class PacketHeader(Ordered):
         return sum(self.section_bytes)
 
 
-_CRC_MEANING = "low half of the CRC-32 of all bytes of the packet after this field"
+_CRC_MEANING = "CRC-16 of all bytes of the packet after this field"
 PACKET_HEADER = FieldTable(
     "packet header",
     (
@@ -244,7 +249,7 @@ class Packet(Ordered):
     def to_bytes(self) -> bytes:
         """The packet as it lies in the file."""
         covered = b"".join((self._head()[_CRC_START:], *self.sections))
-        crc = short_crc(zlib.crc32(covered))
+        crc = _crc16(covered)
         return PACKET_MARKER + crc.to_bytes(2, "little") + covered
 
     def _head(self) -> bytes:
@@ -311,7 +316,7 @@ class ParsedHeader:
 
     Attributes:
         header: its values, within their limits.
-        packet_crc: that the packet must have, see `short_crc`.
+        packet_crc: CRC-16 that the packet must have.
         size: bytes of the header; the payload follows.
     """
 
@@ -350,7 +355,7 @@ def parse_packet(data: Buffer, parsed: ParsedHeader) -> Packet:
         DamagedStream: the CRC of the bytes differs from that in the header.
     """
     with memoryview(data)[: parsed.packet_bytes] as view:
-        crc = short_crc(zlib.crc32(view[_CRC_START:]))
+        crc = _crc16(view[_CRC_START:])
         if crc != parsed.packet_crc:
             raise DamagedStream(
                 f"packet is corrupt: its CRC is {parsed.packet_crc:04x}, its bytes give {crc:04x}"

@@ -176,7 +176,7 @@ MESSAGES: dict[str, str] = {
     ),
     "key motion": "byte 62: packet header: motion_bytes is 1 in a key frame; allowed is 0",
     "cut payload": "byte 62: stream is cut inside the packet of frame 0: 12 of 139 bytes are there",
-    "packet CRC": "byte 62: packet is corrupt: its CRC is 3030, its bytes give aa10",
+    "packet CRC": "byte 62: packet is corrupt: its CRC is 3030, its bytes give ecd2",
     "packet gone": "byte 84: frame 2 comes where frame 1 is due; frame 1 is lost",
     "packets gone": "byte 84: frame 3 comes where frame 1 is due; frames 1 to 2 are lost",
     "packet twice": "byte 109: frame 1 is repeated or out of order; frame 2 is due",

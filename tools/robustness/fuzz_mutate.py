@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import random
 import zlib
 from collections.abc import Sequence
@@ -95,6 +96,7 @@ def _repair_at(out: bytearray, at: int) -> int:
         return 1
     if end > len(out) or covered > end:
         return 1
-    crc = zlib.crc32(out[covered:end]).to_bytes(4, "little")
-    out[covered - size : covered] = crc[:size]
+    data = out[covered:end]
+    crc = zlib.crc32(data) if size == 4 else binascii.crc_hqx(data, 0xFFFF)
+    out[covered - size : covered] = crc.to_bytes(size, "little")
     return end - at
