@@ -173,7 +173,7 @@ def test_programs_that_are_only_shown_have_these_options() -> None:
 
 def test_training_takes_as_many_steps_as_the_configurations_say() -> None:
     text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^- `(configs/\w+\.toml)`: ([\d,]+) steps", text, re.MULTILINE)
+    rows = re.findall(r"^- `(configs/\w+\.toml)`: ([\d,]+)$", text, re.MULTILINE)
     shown = {name: int(steps.replace(",", "")) for name, steps in rows}
     paths = sorted((ROOT / "configs").glob("*.toml"))
     assert shown == {f"configs/{p.name}": read_toml(p)["schedule"]["steps"] for p in paths}
