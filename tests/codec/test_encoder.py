@@ -168,11 +168,11 @@ def test_qualities_with_b_frames_go_by_their_level() -> None:
     settings = EncoderSettings(quality=50, gop=100)
     by_level = {place.level: settings.quality_of(place) for place in mini_gop(0, 16)}
     assert settings.quality_of(KEY) == 50
-    assert by_level == {0: 44, 1: 38, 2: 32, 3: 26, 4: 22}
+    assert by_level == {0: 45, 1: 38, 2: 32, 3: 26, 4: 22}
     anchors = [
         EncoderSettings(quality=q).quality_of(next(mini_gop(0, 16))) for q in (5, 30, 52, 63)
     ]
-    assert anchors == [0, 22, 47, 61], "nearer to the key frame at high quality"
+    assert anchors == [0, 24, 48, 61], "nearer to the key frame at high quality"
     low = EncoderSettings(quality=5)
     assert {low.quality_of(place) for place in mini_gop(0, 16)} == {0}
     explicit = EncoderSettings(quality=9, inter_quality=30)

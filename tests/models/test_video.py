@@ -63,7 +63,7 @@ def code_pair(
 def test_untrained_networks_are_a_closed_loop_without_decay() -> None:
     # The floor: block transform, dead zone, motion compensation. Whatever is trained starts here.
     # Errors smaller than the dead zone add up until it stops them: the quality settles, at most
-    # 2 dB below the first inter frames of this texture, and then it stays.
+    # 2.3 dB below the first inter frames of this texture, and then it stays.
     frames = moving_frames(48, 64, 80)
     states, _ = code_clip(tiny.network(ends=0), frames)
     for plane in ("y", "u", "v"):
@@ -71,7 +71,7 @@ def test_untrained_networks_are_a_closed_loop_without_decay() -> None:
             psnr(getattr(s.picture, plane).numpy(), getattr(f, plane))
             for s, f in zip(states, frames, strict=True)
         ]
-        assert np.mean(values[-8:]) > np.mean(values[1:4]) - 2.0, f"{plane}: {values}"
+        assert np.mean(values[-8:]) > np.mean(values[1:4]) - 2.3, f"{plane}: {values}"
         assert np.mean(values[-8:]) > np.mean(values[24:32]) - 0.5, f"{plane}: {values}"
         assert min(values[1:]) > 33
 
