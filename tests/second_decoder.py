@@ -488,7 +488,7 @@ class SecondDecoder:
             self.buffer.clear()
         frame = self._key(packet) if packet.frame_type == 0 else self._inter(packet)
         if zlib.crc32(b"".join(p.tobytes() for p in frame.picture)) % 65536 != packet.frame_crc:
-            raise Refused("CRC-32 of the picture")
+            raise Refused("CRC of the picture")
         if packet.frame_type != 3:
             self.buffer[packet.frame_number + packet.shift] = frame
         if len(self.buffer) > self.references:

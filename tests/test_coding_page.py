@@ -385,7 +385,7 @@ def test_model() -> None:
 
 
 def decode(path: Path, coder: second.ModelFile) -> int:
-    """Frames that the second decoder makes of a stream; it checks each CRC-32 itself."""
+    """Frames that the second decoder makes of a stream; it checks each CRC itself."""
     with path.open("rb") as file:
         reader = ClvReader(file)
         header = reader.header
@@ -443,7 +443,7 @@ def test_the_second_decoder_decodes_b_frames(name: str) -> None:
     kinds = {packet.frame_type for packet in packets}
     assert {FrameType.KEY, FrameType.P, FrameType.B_UNKEPT} <= kinds
     for packet in packets:
-        decoder.push(packet)  # checks the CRC-32 of the picture
+        decoder.push(packet)  # checks the CRC of the picture
     shown = sorted(packet.display_number for packet in packets)
     assert shown == list(range(PAIRS[name].size[0]))
 
@@ -466,7 +466,7 @@ def test_the_second_decoder_decodes_partly_active_frames() -> None:
     decoder, shares = second_decoder(case, "default"), []
     book = loaded("default").books["inter.luma"]
     for packet in encoded(case, "default"):
-        decoder.push(packet)  # checks the CRC-32 of the picture
+        decoder.push(packet)  # checks the CRC of the picture
         if packet.frame_type is not FrameType.KEY:
             reader = SymbolReader(packet.latents).branch(book)
             shares.append(float(reader.flags(None, (4, 5)).float().mean()))
@@ -616,7 +616,7 @@ def test_the_second_decoder_keeps_no_picture_with_another_crc() -> None:
     case = PAIRS["moving"]
     key, behind = encoded(case)[:2]
     decoder = second_decoder(case)
-    with pytest.raises(second_motion.Refused, match="CRC-32"):
+    with pytest.raises(second_motion.Refused, match="CRC of the picture"):
         decoder.push(replace(key, frame_crc=key.frame_crc ^ 1))
     with pytest.raises(second_motion.Refused, match="no picture"):
         decoder.push(behind)

@@ -1,4 +1,4 @@
-"""The core's entropy coder writes and reads the very streams of compressai's coder."""
+"""The core's entropy coder writes and reads the same streams as the reference in Python."""
 
 from __future__ import annotations
 
