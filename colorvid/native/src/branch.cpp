@@ -466,13 +466,16 @@ int64_t Branch::hyper_cost(const int16_t* z) const {
 
 // Real latents in steps, (rows, columns, latents); each float operation is rounded by itself.
 float* Branch::analyse(Work& work, const Sources& sources, int quality, const Latents& like) const {
-    const Work::In in(work, Stage::analysis);
+    const Work::In in(work, Stage::transform);
     const int channels = latents();
     const ptrdiff_t size = static_cast<ptrdiff_t>(like.columns) * channels;
     float* y = work.arena.take<float>(size * like.rows);
     const Arena::Scope scope(work.arena);
     Map added{};
-    if (analyses_) added = analysis_.run(work, sources, quality);
+    if (analyses_) {
+        const Work::In networks(work, Stage::analysis);
+        added = analysis_.run(work, sources, quality);
+    }
     int32_t* sums = work.arena.take<int32_t>(size);
     float* steps = work.arena.take<float>(channels);
     std::copy_n(gains(quality), channels, steps);

@@ -318,7 +318,7 @@ public:
 
     // The picture, or its difference from the prediction.
     void take_source(Work& work, int rows, int columns, const Features* prediction) {
-        const Work::In in(work, Stage::analysis);
+        const Work::In in(work, Stage::transform);
         seen_ = features_of(work, source_, rows, columns);
         if (!prediction) return;
         predicted_ = *prediction;
