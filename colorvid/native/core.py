@@ -121,7 +121,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "kernel_gate": (None, (_INT, _ARRAY, _ARRAY, _ARRAY, _INT)),
     "kernel_scale_latents": (None, (_INT, _ARRAY, _ARRAY, _ARRAY, _INT)),
     "kernel_add_basis": (None, (_INT, _ARRAY, _ARRAY, ctypes.c_double, _INT)),
-    "kernel_add_pairs": (None, (_INT, _ARRAY, _ARRAY, _INT, _INT, _INT)),
+    "kernel_project": (None, (_INT, _ARRAY, _ARRAY, _INT, _ARRAY, _INT)),
     "kernel_block_bends": (None, (_INT, _ARRAY, _STEP, _INT, _ARRAY)),
     "kernel_block_bends10": (None, (_INT, _ARRAY, _STEP, _INT, _ARRAY)),
     "kernel_filter_block": (None, (_INT, _LAYER, _ARRAY, _STEP, _INT, _ARRAY, _STEP)),

@@ -339,14 +339,23 @@ def coefficients(rng: Random, count: int) -> tuple[NDArray[np.float64] | float, 
     return sums, basis, float(rng.integers(-(2**30), 2**30))
 
 
-def pairs(rng: Random, count: int) -> tuple[NDArray[Any] | float, ...]:
-    """Sums, a basis of pairs and two factors, extremes among them; sums stay below 2^31."""
-    sums = rng.integers(-(2**29), 2**29, count).astype(np.int32)
-    extreme = rng.random() < 0.2
-    basis = rng.integers(-(2**15), 2**15, 2 * count)
-    basis = (np.where(basis < 0, -(2**15), 2**15 - 1) if extreme else basis).astype(np.int16)
-    a, b = rng.choice([-2047, 2047], 2) if extreme else rng.integers(-2047, 2048, 2)
-    return sums, basis, int(a), int(b)
+def project(rng: Random) -> Callable[[Level], NDArray[Any]]:
+    """A block and a basis, at their ends or anywhere; sums stay below 2^31."""
+    count, pairs = 16 * int(rng.integers(1, 21)), int(rng.integers(1, 140))
+    most = min(2**15 - 1, (2**31 - 1) // (2 * 2047 * pairs))
+    block, basis = features(rng, 2 * pairs), rng.integers(-most, most + 1, 2 * pairs * count)
+    if rng.integers(2):
+        basis = np.where(basis < 0, -most, most)
+    numbers = basis.astype(np.int16)
+
+    def run(level: Level) -> NDArray[Any]:
+        sums = np.full(count + 64, 77, np.int32)
+        given = pointer(block, np.int16), pointer(numbers, np.int16)
+        FUNCTIONS["kernel_project"](level, *given, pairs, pointer(sums, np.int32), count)
+        assert (sums[count:] == 77).all()
+        return sums
+
+    return run
 
 
 def around_a_block(rng: Random, reach: int, depth: int) -> tuple[NDArray[Any], int, int, int]:
@@ -415,7 +424,7 @@ KERNELS: dict[str, Case] = {
     "gate": elementwise("gate", lambda rng, n: (features(rng, n), features(rng, n)), False),
     "scale_latents": elementwise("scale_latents", latents, False),
     "add_basis": elementwise("add_basis", coefficients, True),
-    "add_pairs": elementwise("add_pairs", pairs, True),
+    "project": project,
     **{
         f"bits{depth}.{name}": case
         for depth in (8, 10)

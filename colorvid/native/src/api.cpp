@@ -483,9 +483,9 @@ void colorvid_kernel_add_basis(int level, double* sums, const double* basis, dou
     kernels(level).add_basis(sums, basis, coefficient, count);
 }
 
-void colorvid_kernel_add_pairs(int level, int32_t* sums, const int16_t* basis, int a, int b,
-                               int count) {
-    kernels(level).add_pairs(sums, basis, a, b, count);
+void colorvid_kernel_project(int level, const int16_t* in, const int16_t* basis, int pairs,
+                             int32_t* sums, int count) {
+    kernels(level).project(in, basis, pairs, sums, count);
 }
 
 void colorvid_kernel_block_bends(int level, const uint8_t* at, ptrdiff_t stride, int side,

@@ -186,8 +186,8 @@ COLORVID_API void colorvid_kernel_scale_latents(int level, const int32_t* y, con
                                                 int16_t* out, int count);
 COLORVID_API void colorvid_kernel_add_basis(int level, double* sums, const double* basis,
                                             double coefficient, int count);
-COLORVID_API void colorvid_kernel_add_pairs(int level, int32_t* sums, const int16_t* basis, int a,
-                                            int b, int count);
+COLORVID_API void colorvid_kernel_project(int level, const int16_t* in, const int16_t* basis,
+                                          int pairs, int32_t* sums, int count);
 COLORVID_API void colorvid_kernel_block_bends(int level, const uint8_t* at, ptrdiff_t stride,
                                               int side, int32_t sums[4]);
 COLORVID_API void colorvid_kernel_block_bends10(int level, const uint16_t* at, ptrdiff_t stride,

@@ -33,8 +33,11 @@ void add_basis_plain(double* sums, const double* basis, double coefficient, int 
     for (int i = 0; i < count; ++i) sums[i] += coefficient * basis[i];
 }
 
-void add_pairs_plain(int32_t* sums, const int16_t* basis, int a, int b, int count) {
-    for (int i = 0; i < count; ++i) sums[i] += a * basis[2 * i] + b * basis[2 * i + 1];
+void project_plain(const int16_t* in, const int16_t* basis, int pairs, int32_t* sums, int count) {
+    std::fill(sums, sums + count, 0);
+    for (int i = 0; i < pairs; ++i, in += 2, basis += 2 * static_cast<ptrdiff_t>(count)) {
+        for (int k = 0; k < count; ++k) sums[k] += in[0] * basis[2 * k] + in[1] * basis[2 * k + 1];
+    }
 }
 
 #if COLORVID_X86
@@ -91,14 +94,29 @@ COLORVID_AVX2 void add_basis_avx2(double* sums, const double* basis, double coef
     }
 }
 
-COLORVID_AVX2 void add_pairs_avx2(int32_t* sums, const int16_t* basis, int a, int b, int count) {
-    const __m256i both = _mm256_set1_epi32(static_cast<int>((a & 0xFFFFu) | (b & 0xFFFFu) << 16));
-    for (int i = 0; i < count; i += 8) {
-        __m256i* sum = reinterpret_cast<__m256i*>(sums + i);
-        const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(basis + 2 * i));
-        const __m256i products = _mm256_madd_epi16(pairs, both);
-        _mm256_storeu_si256(sum, _mm256_add_epi32(_mm256_loadu_si256(sum), products));
+// kVectors vectors of sums, in registers.
+template <int kVectors>
+COLORVID_AVX2 static void project_part(const int16_t* in, const int16_t* basis, int pairs,
+                                       int32_t* sums, int count) {
+    __m256i part[kVectors];
+    COLORVID_UNROLL
+    for (int v = 0; v < kVectors; ++v) part[v] = avx2::zero();
+    for (int i = 0; i < pairs; ++i, in += 2, basis += 2 * static_cast<ptrdiff_t>(count)) {
+        const __m256i both = _mm256_set1_epi32(load_pair(in));
+        COLORVID_UNROLL
+        for (int v = 0; v < kVectors; ++v) {
+            part[v] = avx2::dot(part[v], avx2::load(basis + 16 * v), both);
+        }
     }
+    COLORVID_UNROLL
+    for (int v = 0; v < kVectors; ++v) avx2::store(sums + 8 * v, part[v]);
+}
+
+COLORVID_AVX2 void project_avx2(const int16_t* in, const int16_t* basis, int pairs, int32_t* sums,
+                                int count) {
+    int k = 0;
+    for (; k + 64 <= count; k += 64) project_part<8>(in, basis + 2 * k, pairs, sums + k, count);
+    for (; k < count; k += 16) project_part<2>(in, basis + 2 * k, pairs, sums + k, count);
 }
 
 #elif COLORVID_NEON
@@ -142,11 +160,21 @@ void scale_latents_neon(const int32_t* y, const float* factor, int16_t* out, int
     }
 }
 
-void add_pairs_neon(int32_t* sums, const int16_t* basis, int a, int b, int count) {
-    for (int i = 0; i < count; i += 4) {
-        const int16x4x2_t pairs = vld2_s16(basis + 2 * i);
-        const int32x4_t first = vmlal_n_s16(vld1q_s32(sums + i), pairs.val[0], a);
-        vst1q_s32(sums + i, vmlal_n_s16(first, pairs.val[1], b));
+void project_neon(const int16_t* in, const int16_t* basis, int pairs, int32_t* sums, int count) {
+    const ptrdiff_t step = 2 * static_cast<ptrdiff_t>(count);
+    for (int k = 0; k < count; k += 8) {
+        neon::Both part{vdupq_n_s32(0), vdupq_n_s32(0)};
+        for (int i = 0; i < pairs; ++i) {
+            const int16x8x2_t basis_pairs = vld2q_s16(basis + i * step + 2 * k);
+            for (int half = 0; half < 2; ++half) {
+                const int16x8_t numbers = basis_pairs.val[half];
+                const int16_t x = in[2 * i + half];
+                part.low = vmlal_n_s16(part.low, vget_low_s16(numbers), x);
+                part.high = vmlal_high_n_s16(part.high, numbers, x);
+            }
+        }
+        vst1q_s32(sums + k, part.low);
+        vst1q_s32(sums + k + 4, part.high);
     }
 }
 

@@ -131,9 +131,11 @@ void scale_latents_plain(const int32_t*, const float*, int16_t*, int);
 using AddBasis = void (*)(double* sums, const double* basis, double coefficient, int count);
 void add_basis_plain(double*, const double*, double, int);
 
-// sums[i] += a * basis[2 * i] + b * basis[2 * i + 1]: numbers of 16 bits, sums that stay below 2^31.
-using AddPairs = void (*)(int32_t* sums, const int16_t* basis, int a, int b, int count);
-void add_pairs_plain(int32_t*, const int16_t*, int, int, int);
+// sums[k] = sum over `pairs` pairs i of in[2 * i] * basis[i][k][0] + in[2 * i + 1] * basis[i][k][1],
+// with a basis of (pairs, count, 2) and sums that stay below 2^31.
+using Project = void (*)(const int16_t* in, const int16_t* basis, int pairs, int32_t* sums,
+                         int count);
+void project_plain(const int16_t*, const int16_t*, int, int32_t*, int);
 
 constexpr int kFilterPairs = 12, kFilterClips = 2;
 
@@ -168,7 +170,7 @@ struct SampleKernels {
 };
 
 #if COLORVID_X86
-void add_pairs_avx2(int32_t*, const int16_t*, int, int, int);
+void project_avx2(const int16_t*, const int16_t*, int, int32_t*, int);
 void block_bends_avx2(const uint8_t*, ptrdiff_t, int, int32_t[4]);
 void block_bends_avx2(const uint16_t*, ptrdiff_t, int, int32_t[4]);
 void filter_block_avx2(const FilterTaps&, const uint8_t*, ptrdiff_t, int, uint8_t*, ptrdiff_t);
@@ -203,7 +205,7 @@ void gate_avx2(const int16_t*, const int16_t*, int16_t*, int);
 void scale_latents_avx2(const int32_t*, const float*, int16_t*, int);
 void add_basis_avx2(double*, const double*, double, int);
 #elif COLORVID_NEON
-void add_pairs_neon(int32_t*, const int16_t*, int, int, int);
+void project_neon(const int16_t*, const int16_t*, int, int32_t*, int);
 void pointwise_neon(const PointwiseLayer&, const int16_t*, ptrdiff_t, int16_t*, ptrdiff_t, int);
 void depthwise_neon(const DepthwiseLayer&, const int16_t* const*, ptrdiff_t, int16_t*, ptrdiff_t,
                     int);
@@ -226,7 +228,7 @@ struct Kernels {
     Gate gate;
     ScaleLatents scale_latents;
     AddBasis add_basis;
-    AddPairs add_pairs;
+    Project project;
     SampleKernels<uint8_t> bits8;
     SampleKernels<uint16_t> bits10;
 

@@ -151,22 +151,16 @@ void BlockTransform::synthesise(Work& work, const Latents& latents, const int32_
 }
 
 void BlockTransform::analyse(Work& work, const Planes& planes, int row, int32_t* sums) const {
+    const Arena::Scope scope(work.arena);
     const int size = block_ * block_;
     const int columns = planes.plane[0].columns / block_;
-    std::fill(sums, sums + static_cast<ptrdiff_t>(columns) * planes_ * size, 0);
-    for (int i = 0; i < block_; ++i) {
-        for (int p = 0; p < planes_; ++p) {
-            const int16_t* samples = planes.plane[p].row(row * block_ + i);
-            for (int x = 0; x < columns; ++x) {
-                int32_t* target = sums + (static_cast<ptrdiff_t>(x) * planes_ + p) * size;
-                for (int j = 0; j < block_; j += 2) {
-                    const int16_t* pair = samples + x * block_ + j;
-                    if (pair[0] == 0 && pair[1] == 0) continue;
-                    const ptrdiff_t first = static_cast<ptrdiff_t>(i * block_ + j) * size;
-                    work.kernels.add_pairs(target, pairs_.data() + first, pair[0], pair[1], size);
-                }
-            }
-        }
+    const ptrdiff_t stride = static_cast<ptrdiff_t>(planes_) * size;
+    int16_t* blocks = work.arena.take<int16_t>(columns * stride);
+    for (int p = 0; p < planes_; ++p) {
+        unshuffle_plane(planes.plane[p], block_, row, columns, blocks + p * size, stride);
+    }
+    for (int i = 0; i < columns * planes_; ++i, blocks += size, sums += size) {
+        work.kernels.project(blocks, pairs_.data(), size / 2, sums, size);
     }
     work.count(static_cast<double>(columns) * planes_ * size * size);
 }
