@@ -9,7 +9,6 @@ argument.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from colorvid.errors import ColorvidError
 from colorvid.exact.arithmetic import FEATURE, SUM_LIMIT, ExactArithmetic
+from colorvid.system.locks import process_lock
 
 _SIDE = 9
 _TINY = 2.0**-60
@@ -57,7 +57,7 @@ class _Settings:
     """Settings of the whole process, switched while any thread is inside."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = process_lock()
         self._users = 0
         self._restore = ExitStack()
 

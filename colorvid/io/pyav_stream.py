@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import struct
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -24,6 +23,7 @@ from colorvid.io.base import CHROMA_LOCATIONS, MAX_RATIO_TERM, VideoInfo
 from colorvid.io.pyav_light import light_of
 from colorvid.io.pyav_pictures import depth_of, meaning
 from colorvid.io.sources import ByteSource
+from colorvid.system.locks import process_lock
 
 
 @contextmanager
@@ -131,7 +131,7 @@ class OneFilter:
 ASPECT_TAG = "SAMPLE_ASPECT_RATIO"
 """Stream tag that holds the sample aspect ratio in Matroska files of colorvid, as in ``4/3``."""
 
-_LOG_LEVEL = threading.Lock()  # the log level belongs to the whole process
+_LOG_LEVEL = process_lock()  # the log level belongs to the whole process
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from colorvid.errors import ModelMismatch
 from colorvid.frame import Frame, Links, Motion, Plane, Size, chroma_size
 from colorvid.native.core import Core, Status, pointer
 from colorvid.native.motion import LinksStruct, arrays, contiguous
+from colorvid.system.locks import process_lock
 
 STAGES = (
     "other", "analysis", "prior", "entropy", "transform", "synthesis", "prediction", "filter",
@@ -29,6 +30,7 @@ STAGES = (
 _TYPES = {"int8": 0, "int16": 1, "int32": 2, "float32": 3}
 _MESSAGE_BYTES = 512
 _PLACES = ctypes.c_void_p * 3
+_SHARING = process_lock()  # of workspaces, by codecs of one model
 
 
 class _BranchSizes(ctypes.Structure):
@@ -153,11 +155,10 @@ class NativeModel:
         if status is Status.WRONG_MODEL:
             raise ModelMismatch(message.value.decode())
         self._workspaces: weakref.ref[Workspaces] | None = None
-        self._lock = threading.Lock()
 
     def workspaces(self) -> Workspaces:
         """Memory for the work on frames: the same for all codecs that live at the same time."""
-        with self._lock:
+        with _SHARING:
             shared = None if self._workspaces is None else self._workspaces()
             if shared is None:
                 shared = Workspaces(self.core)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from colorvid.system.locks import process_lock
+
 
 def available_cores() -> int:
     """Processors that this process may use."""
@@ -24,7 +26,7 @@ class _Single:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = process_lock()
         self._users = 0
         self._torch_threads: int | None = None
         self._blas: Any = None

@@ -27,8 +27,9 @@ def main(kind, path):
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        with multiprocessing.get_context(kind).Pool(2) as pool:
-            assert pool.map(hashes, [path] * 4, chunksize=1) == [expected] * 4
+        for _ in range(8 if kind == "fork" else 1):
+            with multiprocessing.get_context(kind).Pool(2) as pool:
+                assert pool.map(hashes, [path] * 4, chunksize=1) == [expected] * 4
     finally:
         decoding.set()
         thread.join()
