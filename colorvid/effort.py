@@ -48,12 +48,15 @@ class Effort:
         trials: of inter frames before they are coded, 0..16. With one, areas that are not worth
             their bits are left out; further ones find cheaper hyper-latents.
         attempts: whether the same frames are coded in mini-GOPs of other lengths.
+        seconds: which P frames may have a second reference, where there are no B frames: 0 = none,
+            1 = the refreshing ones, and those behind one that has it, 2 = all.
     """
 
     look_ahead: LookAhead = LookAhead()
     search: SearchEffort = SearchEffort()
     trials: int = 1
     attempts: bool = False
+    seconds: int = 1
 
 
 MEDIUM = Effort()
@@ -62,6 +65,7 @@ PRESETS = {
         LookAhead(halvings=3),
         SearchEffort(around=False, split_bits=40, rounds=0),
         trials=0,
+        seconds=0,
     ),
     "medium": MEDIUM,
     "slow": Effort(
@@ -69,6 +73,7 @@ PRESETS = {
         SearchEffort(rounds=2),
         trials=2,
         attempts=True,
+        seconds=2,
     ),
 }
 """Efforts by name, the fastest first."""

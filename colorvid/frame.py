@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -210,10 +210,12 @@ class Links:
     Pictures are named by their slots, the places in which a codec keeps them.
 
     Attributes:
-        past, future: slots of the earlier and of the later reference; a P frame has no later one.
+        past, future: slots of the earlier and of the later reference. That of a P frame is the
+            earlier one; a second one, before it, stands in the place of the later one.
         inherits: the one of both whose motion contexts the frame goes on with.
         target: the slot that the frame itself is put into.
         past_distance, future_distance: to the references in frames of display, 1..16; 0 = none.
+            To the second reference of a P frame -16..-2.
     """
 
     past: int
@@ -226,6 +228,11 @@ class Links:
     @property
     def nearer(self) -> int:
         """Slot of the nearer reference; the earlier one of equals."""
-        if self.future is not None and self.future_distance < self.past_distance:
+        if self.future is not None and 0 < self.future_distance < self.past_distance:
             return self.future
         return self.past
+
+    @property
+    def alone(self) -> Links:
+        """Those of a P frame without its second reference."""
+        return replace(self, future=None, future_distance=0)

@@ -17,6 +17,8 @@ Item = TypeVar("Item")
 class PictureBuffer:
     """Which pictures a decoder keeps, by their display numbers: the highest ones of a group.
 
+    The last one of level 0 stays, however low its number is.
+
     A key frame calls `reset` first; then every kept frame calls `keep` once it is decoded.
     """
 
@@ -24,6 +26,7 @@ class PictureBuffer:
         """Keep nothing yet; at most ``references`` pictures, 1..16 as in the stream header."""
         self._most = references
         self._numbers: set[int] = set()
+        self._anchor: int | None = None  # of level 0
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -33,17 +36,20 @@ class PictureBuffer:
     def reset(self) -> None:
         """Drop all pictures, as a key frame does."""
         self._numbers.clear()
+        self._anchor = None
 
     def holds(self, number: int) -> bool:
         """Whether the picture with this display number is there."""
         return number in self._numbers
 
-    def keep(self, number: int) -> int | None:
+    def keep(self, number: int, level: int = 0) -> int | None:
         """Put a picture in; the number of the one that leaves for it, which may be itself."""
         self._numbers.add(number)
+        if level == 0:
+            self._anchor = number
         if len(self._numbers) <= self._most:
             return None
-        lowest = min(self._numbers)
+        lowest = min(n for n in self._numbers if n != self._anchor)
         self._numbers.remove(lowest)
         return lowest
 
@@ -55,7 +61,7 @@ class PictureBuffer:
         """Reset and keep as a frame asks for that was decoded; the number that leaves, if any."""
         if frame.is_key:
             self.reset()
-        return self.keep(frame.display_number) if frame.is_kept else None
+        return self.keep(frame.display_number, frame.level) if frame.is_kept else None
 
 
 class GroupNumbers:

@@ -93,12 +93,12 @@ class Ordered:
 
     @property
     def future_number(self) -> int | None:
-        """Display number of the later reference; None where there is none."""
+        """Display number of the later, or of a P frame's second reference; None without one."""
         return self.display_number + self.future if self.future else None
 
     @property
     def references(self) -> tuple[int, ...]:
-        """Display numbers of all references, the earlier one first."""
+        """Display numbers of all references; a second one comes behind `past_number`."""
         return tuple(n for n in (self.past_number, self.future_number) if n is not None)
 
 
@@ -106,7 +106,8 @@ class Ordered:
 class PacketHeader(Ordered):
     """What stands before the payload of a packet; values are those of ``PACKET_HEADER``.
 
-    ``past`` and ``future`` are 0 where the frame has no such reference.
+    ``past`` and ``future`` are 0 where the frame has no such reference. The second reference of a P
+    frame lies before the first; ``future`` is below 0 then, and stored as frames between both.
     """
 
     quality: int = bits("u6", "quality index", 0, QUALITIES - 1)
@@ -158,7 +159,7 @@ _B_LIMITS = {"level": (1, MOST_LEVEL), "past": _DISTANCE, "future": _DISTANCE}
 # What a field may be in a frame of a type, beyond the limits of the table.
 _LIMITS: Mapping[int, Mapping[str, tuple[int, int]]] = {
     FrameType.KEY: dict.fromkeys(("level", "shift", "past", "future", "motion_bytes"), _NONE),
-    FrameType.P: {"level": _NONE, "past": _DISTANCE, "future": _NONE},
+    FrameType.P: {"past": _DISTANCE, "future": (-MOST_DISTANCE, 0)},
     FrameType.B: _B_LIMITS,
     FrameType.B_UNKEPT: _B_LIMITS,
 }
@@ -176,9 +177,10 @@ class Packet(Ordered):
         quality: quality index, 0..63.
         frame_number: decoding order, from 0, one more for each packet.
         shift: what the display number is above the frame number, -8..16; 0 in a key frame.
-        level: temporal level; 0 in key and P frames, 1..7 in B frames.
+        level: temporal level; 0 in key frames, 1..7 in B frames.
         past: frames from the earlier reference, in display order, 1..16; 0 in a key frame.
-        future: frames to the later reference, likewise; 0 in key and P frames.
+        future: frames to the later reference, likewise; 0 in a key frame. In a P frame 0, or below
+            ``-past`` the distance of a second reference, down to -16.
         frame_crc: `short_crc` of ``Frame.crc32()`` of the decoded picture.
         motion: coded motion. Empty in a key frame; empty elsewhere means that every vector is
             zero.
@@ -260,6 +262,8 @@ class Packet(Ordered):
 def _stored(header: PacketHeader) -> dict[str, int]:
     """Values for the field table: the shortest distance, of zero bits, where there is none."""
     values = dataclasses.asdict(header)
+    if header.frame_type == FrameType.P and -MOST_DISTANCE <= header.future < -header.past <= -1:
+        values["future"] = 1 - header.future - header.past
     return values | {name: 1 for name in _DISTANCES if values[name] == 0}
 
 
@@ -267,6 +271,9 @@ def _read(values: dict[str, int]) -> PacketHeader:
     """The header of values from the field table."""
     limits = _LIMITS[values["frame_type"]]
     none = {name: 0 for name in _DISTANCES if limits[name] == _NONE and values[name] == 1}
+    if values["frame_type"] == FrameType.P:
+        between = values["future"] - 1
+        none["future"] = -values["past"] - between if between else 0
     return PacketHeader(**values | none)
 
 
@@ -280,6 +287,11 @@ def _check_type(header: PacketHeader, error: type[ColorvidError]) -> None:
             raise error(
                 f"packet header: {name} is {value} in a {kind.label} frame; allowed is {allowed}"
             )
+    if kind is FrameType.P and -header.past <= header.future < 0:
+        raise error(
+            f"packet header: future is {header.future} in a P frame; a second reference is more "
+            f"than past, {header.past} frames, before"
+        )
     if not 0 <= header.display_number <= MAX_FRAME_NUMBER:
         raise error(
             f"packet header: the display number is {header.display_number}; "

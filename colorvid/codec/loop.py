@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from colorvid.codec.attempts import Lengths, Spent, cheapest
@@ -23,7 +23,7 @@ from colorvid.codec.crew import Lane, Task
 from colorvid.codec.lookahead import mini_gop_length, small
 from colorvid.codec.settings import EncoderSettings
 from colorvid.codec.slots import Order, Slots
-from colorvid.codec.structure import KEY, REFRESH_PERIOD, Place, mini_gop
+from colorvid.codec.structure import KEY, REFRESH_PERIOD, Place, low_delay, mini_gop
 from colorvid.config import quantiser_step
 from colorvid.frame import Frame, Links, Motion, Size
 from colorvid.motion.estimate import MotionEstimator
@@ -168,6 +168,7 @@ class ClosedLoop(Generic[R]):
         self._steps = 0  # that were given
         self._count = 0  # frames of the group whose way is known
         self._refreshed = 0  # the last frame of high quality
+        self._seconded = False  # whether the last P frame has two references
         self._ready: deque[CodedStep[R]] = deque()  # coded in the best way
 
     def push(self, frame: Frame) -> Iterator[Step]:
@@ -259,10 +260,14 @@ class ClosedLoop(Generic[R]):
         for length in lengths:
             first = self._count - 1
             last = first + length
-            refresh = last - self._refreshed >= REFRESH_PERIOD
+            refreshed = self._refreshed
+            refresh = last - refreshed >= REFRESH_PERIOD
             if refresh:
                 self._refreshed = last
-            for place in mini_gop(first, last, refresh=refresh):
+            places = mini_gop(first, last, refresh=refresh)
+            if self.settings.second_references:
+                places = iter([low_delay(last, refreshed, refresh=refresh)])
+            for place in places:
                 yield self._planned(place, frames[place.number - first - 1])
             self._count += length
             frames = frames[length:]
@@ -281,7 +286,13 @@ class ClosedLoop(Generic[R]):
                     self._motion.start(target)
             else:
                 links = planned.order.links(target)
+                if place.future < 0 and not self._tries_second(place):
+                    links = links.alone
                 motion, data = self._moved(links, frame, quality)
+                if place.future < 0:
+                    self._seconded = motion.future is not None
+                    if not self._seconded:
+                        links, place = links.alone, replace(place, future=0)
                 coded = self._frames.encode_inter(quality, links, motion, frame)
             if place.is_kept and self._motion is not None:
                 self._motion.keep(target, coded.picture.search_luma())
@@ -289,6 +300,10 @@ class ClosedLoop(Generic[R]):
         if self._meter is not None:
             self._spent += self._meter(step)
         return step
+
+    def _tries_second(self, place: Place) -> bool:
+        """Whether to search in the second reference of a P frame; such are coded in order."""
+        return self.settings.effort.seconds > 1 or place.refresh or self._seconded
 
     def _moved(self, links: Links, frame: Frame, quality: int) -> tuple[Motion, bytes]:
         """Choose and code the motion of a frame."""

@@ -98,7 +98,12 @@ class EncoderSettings:
     @property
     def references(self) -> int:
         """Most pictures that a decoder keeps, as in the stream header."""
-        return structure.references(self.most_bframes)
+        return structure.references(self.most_bframes) + self.second_references
+
+    @property
+    def second_references(self) -> bool:
+        """Whether P frames may have two references."""
+        return self.effort.seconds > 0 and self.most_bframes == 0 and self.gop > 2
 
     @property
     def slots(self) -> int:
@@ -125,7 +130,7 @@ class EncoderSettings:
             return self.quality
         if self.inter_quality is not None:
             return self.inter_quality
-        if place.level:
+        if place.future > 0:
             below = LEVEL_OFFSETS[min(place.level, len(LEVEL_OFFSETS) - 1)]
         elif place.refresh:
             below = REFRESH_OFFSET if place.past == 1 else self._anchor_offset()

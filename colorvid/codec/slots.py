@@ -52,7 +52,7 @@ class Order:
 
     Attributes:
         frame: with its references.
-        references: their pictures, the earlier one first; None = it was never there.
+        references: their pictures, in the order of `Ordered.references`; None = it was never there.
         picture: of the frame itself.
     """
 
@@ -78,13 +78,15 @@ class Order:
     def links(self, target: int) -> Links:
         """The links of a P or B frame whose references are all there, and which goes to a slot.
 
-        Its contexts are those of the reference on the higher level, which was coded later and is
-        more like it; of equals the earlier one's.
+        The contexts of a B frame are those of the reference on the higher level, which was coded
+        later and is more like it; of equals the earlier one's. A P frame has those of its first.
         """
         past, *later = self.references
         future = later[0] if later else None
         assert past is not None and past.slot is not None
-        inherits = past if future is None or future.level <= past.level else future
+        inherits = past
+        if future is not None and self.frame.future > 0 and future.level > past.level:
+            inherits = future
         assert inherits.slot is not None
         return Links(
             past=past.slot,
@@ -180,7 +182,7 @@ class Slots:
             self._drop(number)
         picture.use()
         self._pictures[number] = picture
-        gone = self._buffer.keep(number)
+        gone = self._buffer.keep(number, picture.level)
         if gone is not None:
             self._drop(gone)
 

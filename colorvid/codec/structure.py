@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from colorvid.bitstream import FrameType, Ordered
+from colorvid.bitstream.packets import MOST_DISTANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,10 @@ class Place(Ordered):
     Attributes:
         number: in order of display, from 0, the key frame.
         frame_type: key, P, B, or B that is not kept.
-        level: temporal level; 0 for key and P frames.
-        past, future: distances to the references in frames of display; 0 = none.
+        level: temporal level; 0 for key and P frames, but 1 for P frames between refreshing ones
+            that others shall refer to.
+        past, future: distances to the references in frames of display; 0 = none. ``future`` of a P
+            frame is below 0: its second reference lies before the first.
         refresh: a key frame, or a P frame of high quality, as none was near before it.
     """
 
@@ -73,6 +76,20 @@ def _between(low: int, high: int, level: int) -> Iterator[Place]:
     yield from _between(middle, high, level + 1)
 
 
+def low_delay(number: int, refreshed: int, *, refresh: bool) -> Place:
+    """A P frame behind another one, with the last refreshing frame as second reference.
+
+    Args:
+        number: of the frame.
+        refreshed: number of the last key or refreshing frame before it.
+        refresh: whether this one is of high quality too; ``refreshed`` stays in the buffer up to
+            it, and this one from then on.
+    """
+    distance = number - refreshed
+    second = -distance if 1 < distance <= MOST_DISTANCE else 0
+    return Place(number, FrameType.P, 0 if refresh else 1, 1, second, refresh=refresh)
+
+
 def reorder(bframes: int) -> int:
     """Most frames that come before one that is shown earlier, in a mini-GOP of 0..15 B frames.
 
@@ -82,5 +99,5 @@ def reorder(bframes: int) -> int:
 
 
 def references(bframes: int) -> int:
-    """Most pictures that such a mini-GOP needs at once."""
+    """Most pictures that such a mini-GOP needs at once, without second references of P frames."""
     return reorder(bframes) + 1

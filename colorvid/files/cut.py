@@ -12,6 +12,7 @@ from colorvid.bitstream import ClvReader, Packet, StreamHeader
 from colorvid.codec import structure
 from colorvid.codec.settings import EncoderSettings
 from colorvid.config import MOST_BFRAMES
+from colorvid.effort import DEFAULT_PRESET
 from colorvid.errors import ConfigError, InputError
 from colorvid.files.concat import JoinedStream
 from colorvid.files.streams import create_stream, name_of, named_errors, open_stream
@@ -218,9 +219,11 @@ class _Edges:
             and structure.references(count) <= self._header.references
         ]
         steady = {packet.quality for packet in others}
+        alone = self._header.references == 1  # too few for what other presets do
         return EncoderSettings(
             quality=key.quality,
             gop=len(group.kept),
             bframes=fitting[-1],
+            preset="fast" if alone else DEFAULT_PRESET,
             inter_quality=steady.pop() if len(steady) == 1 else None,
         )

@@ -75,7 +75,7 @@ class MotionCoder:
     def _code(self, coder: BinaryCoder, links: Links, motion: Motion | None) -> Motion:
         """Write the motion of a frame, or read it."""
         future = None if links.future is None else self._left(links.future)
-        self._left(links.past)
+        past = self._left(links.past)
         contexts = self._left(links.inherits).contexts.copy()
         if future is None:
             walk = Walk(coder, contexts.p, self._shape, contexts.modes[0])
@@ -84,11 +84,14 @@ class MotionCoder:
             coded = Motion(walk.field())
             trace = Trace(coded.past, [links.past_distance] * len(list(walk.places())))
         else:
+            later = links.future_distance > 0
+            first = contexts.past if later else contexts.p
             fields = (
-                Walk(coder, contexts.past, self._shape, contexts.modes[0]),
+                Walk(coder, first, self._shape, contexts.modes[0]),
                 Walk(coder, contexts.future, self._shape, contexts.modes[1]),
             )
-            pair = PairWalk(fields, contexts.uses, links, future.trace)
+            trace = (future if later else past).trace
+            pair = PairWalk(fields, contexts.uses, links, trace)
             pair.run(None if motion is None else choices(motion))
             contexts.modes = fields[0].modes, fields[1].modes
             coded, trace = pair.motion(), pair.leave()
@@ -106,8 +109,8 @@ class Contexts:
     """Adaptive contexts, and the modes of the macroblocks of the last frame.
 
     Attributes:
-        p: contexts of the vectors of P frames.
-        past, future: those of the two fields of B frames.
+        p: contexts of the vectors of P frames; of their first field, if there are two.
+        past, future: those of the two fields of B frames; ``future`` also of a P frame's second.
         uses: those of direct macroblocks and of what a macroblock uses.
         modes: of the last frame, for each of its fields, laid out like `Walk.modes`; None = none.
     """

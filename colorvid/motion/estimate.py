@@ -20,6 +20,8 @@ BIT_WEIGHT = 0.36
 """Price of a bit of a P frame's motion in absolute differences, over the quantiser step."""
 PAIR_WEIGHT = 0.28
 """That of a B frame's, of which fewer blocks have a residual to mend what motion leaves."""
+_LEAST_GAIN = 100
+"""A second reference of a P frame must lower error and price by one part in so many."""
 _WEIGHT_UNIT = 1 << 16
 
 
@@ -52,6 +54,8 @@ class MotionEstimator:
     def code(self, links: Links, current: BytePlane, step: float) -> tuple[Motion, bytes]:
         """Choose the motion of a P or B frame and code it.
 
+        A P frame uses its second reference if that pays; without it, the motion has one field.
+
         Args:
             links: of the frame; its references have been kept.
             current: luma of the source, u8 ``(H, W)``.
@@ -60,9 +64,17 @@ class MotionEstimator:
         Returns:
             The motion, and its bytes.
         """
+        motion, cost = self._estimate(links, current, step)
+        if links.future_distance < 0:
+            alone, cost_alone = self._estimate(links.alone, current, step)
+            if cost * _LEAST_GAIN > cost_alone * (_LEAST_GAIN - 1):
+                motion, links = alone, links.alone
+        return motion, self._coder.encode(links, motion)
+
+    def _estimate(self, links: Links, current: BytePlane, step: float) -> tuple[Motion, int]:
+        """The motion with these references, and its cost."""
         past = self._references[links.past]
         future = None if links.future is None else self._references[links.future]
-        share = BIT_WEIGHT if future is None else PAIR_WEIGHT
+        share = PAIR_WEIGHT if links.future_distance > 0 else BIT_WEIGHT
         weight = round(share * step * _WEIGHT_UNIT)
-        motion = self._coder.estimate(links, current, (past, future), weight, self._effort)
-        return motion, self._coder.encode(links, motion)
+        return self._coder.estimate(links, current, (past, future), weight, self._effort)

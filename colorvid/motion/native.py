@@ -51,7 +51,7 @@ class NativeMotionCoder:
         references: tuple[Reference, Reference | None],
         weight: int,
         effort: SearchEffort = MEDIUM.search,
-    ) -> Motion:
+    ) -> tuple[Motion, int]:
         """See `MotionState.estimate`."""
         return self._state.estimate(links, current, references, weight, effort)
 

@@ -89,7 +89,7 @@ class PairWalk:
             fields: walks of the vectors towards the past and towards the future, with one coder.
             states: contexts of direct macroblocks and uses, `USE_CONTEXTS`.
             links: of the frame.
-            trace: motion of the later reference.
+            trace: motion of the later reference, of a P frame that of the first one.
         """
         self.past, self.future = fields
         self.coder: BinaryCoder = self.past.coder
@@ -170,7 +170,7 @@ class PairWalk:
         return PairChoice(left if left == above else BOTH, (past,) * 4, (future,) * 4)
 
     def _temporal(self, number: int) -> PairChoice:
-        """Direct from the motion of the later reference."""
+        """Direct from the motion of that reference."""
         span, links = self.trace.distances[number], self.links
         past, future = (
             tuple(over_frames(vector, to, span) for vector in self._old[number])

@@ -134,7 +134,7 @@ class MotionState:
         references: tuple[Reference, Reference | None],
         weight: int,
         effort: SearchEffort = MEDIUM.search,
-    ) -> Motion:
+    ) -> tuple[Motion, int]:
         """Motion of a frame for coding it here next; see `colorvid.motion.estimate`.
 
         Changes nothing here.
@@ -142,9 +142,12 @@ class MotionState:
         Args:
             links: of the frame.
             current: its luma.
-            references: the earlier and, of a B frame, the later one, of its size.
+            references: the first and, where there is one, the second one, of its size.
             weight: price of a bit in 1/65536 of an absolute difference, 0 .. 2^30.
             effort: of the search.
+
+        Returns:
+            The motion, and its sum of error and price, to be compared with others of the frame.
 
         Raises:
             ConfigError: sizes do not fit together, or a value is out of its range.
@@ -156,7 +159,7 @@ class MotionState:
                 f"the picture has shape {current.shape}; it must be {past.shape} as its reference"
             )
         luma = np.ascontiguousarray(current)
-        motion = self._empty(links)
+        motion, cost = self._empty(links), ctypes.c_int64()
         self._core.call(
             "estimate",
             self._core.level,
@@ -168,8 +171,9 @@ class MotionState:
             weight,
             ctypes.byref(SearchStruct.of(effort)),
             *arrays(motion),
+            ctypes.byref(cost),
         )
-        return motion
+        return motion, cost.value
 
     def _empty(self, links: Links) -> Motion:
         """Motion to be filled."""

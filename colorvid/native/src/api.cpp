@@ -12,7 +12,7 @@
 
 using namespace colorvid;
 
-static const int kInterface = 9;
+static const int kInterface = 10;
 static const int kMostSlots = 32;
 static const int64_t kMostWeight = int64_t{1} << 30;
 static const int kMostBlocks = 1 << 13;  // along an axis: pictures of up to 65,536 luma samples
@@ -173,7 +173,7 @@ int colorvid_novelty(int level, const Pyramid* current, const Pyramid* reference
 int colorvid_estimate(int level, const MotionState* state, const Links* links,
                       const uint8_t* current, const Reference* past, const Reference* future,
                       int64_t weight, const SearchEffort* effort, int16_t* past_vectors,
-                      int16_t* future_vectors, uint8_t* uses) {
+                      int16_t* future_vectors, uint8_t* uses, int64_t* cost) {
     const Status status = check_links(*state, *links);
     if (status != kFine) return status;
     const int height = past->height, width = past->width;
@@ -186,7 +186,7 @@ int colorvid_estimate(int level, const MotionState* state, const Links* links,
     }
     return guarded([&] {
         const Task task{{current, height, width}, *past, future, weight, *effort};
-        choose(kernels(level), *state, *links, task, {past_vectors, future_vectors, uses});
+        *cost = choose(kernels(level), *state, *links, task, {past_vectors, future_vectors, uses});
         return kFine;
     });
 }

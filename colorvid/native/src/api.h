@@ -76,14 +76,15 @@ COLORVID_API int colorvid_novelty(int level, const colorvid::Pyramid* current,
                                   const colorvid::Pyramid* reference, int halvings,
                                   int32_t counts[2]);
 // Search and choose the motion of a frame for coding it with `state`, which stays as it is.
-// `current`: its luma; `future` and its results are null for a P frame. `weight`: price of a bit in
-// 1/65536 of an absolute difference, 0 .. 2^30. `effort`: see search.h.
+// `current`: its luma; `future` and its results are null without a second reference. `weight`: price of a bit in
+// 1/65536 of an absolute difference, 0 .. 2^30. `effort`: see search.h. `cost`: sum of error and
+// price, to be compared with that of other references.
 COLORVID_API int colorvid_estimate(int level, const colorvid::MotionState* state,
                                    const colorvid::Links* links, const uint8_t* current,
                                    const colorvid::Reference* past,
                                    const colorvid::Reference* future, int64_t weight,
                                    const colorvid::SearchEffort* effort, int16_t* past_vectors,
-                                   int16_t* future_vectors, uint8_t* uses);
+                                   int16_t* future_vectors, uint8_t* uses, int64_t* cost);
 // Predict a plane: luma if `chroma` is 0. `height`, `width` are those of the luma plane; `rows` and
 // `columns` of blocks. Without a later reference `future`, its vectors and `uses` are null. Here and
 // below, samples of `depth` 8 are uint8_t, of 10 uint16_t within 0..1023.

@@ -72,10 +72,12 @@ public:
           current_(task.current),
           search_(kernels, current_, task.past, task.weight, task.effort) {}
 
-    void run() {
+    // The sum of error and price of all macroblocks.
+    Cost run() {
         for (int row = 0; row < walk.tall; ++row) {
             for (int column = 0; column < walk.wide; ++column) macroblock(row, column);
         }
+        return total_;
     }
 
 private:
@@ -130,6 +132,7 @@ private:
                 lowest = sum;
             }
         }
+        total_ += lowest;
         return best;
     }
 
@@ -142,17 +145,16 @@ private:
     StateAdapter adapter_;
     std::vector<Vector> hints_;
     std::vector<Ranked> ranked_;
+    Cost total_ = 0;
 };
 
-void choose(const Kernels& kernels, const MotionState& state, const Links& links,
+Cost choose(const Kernels& kernels, const MotionState& state, const Links& links,
             const Task& task, const MotionOut& out) {
-    if (task.future) {
-        choose_pair(kernels, state, links, task, out);
-        return;
-    }
+    if (task.future) return choose_pair(kernels, state, links, task, out);
     Chooser chooser(kernels, state, links, task);
-    chooser.run();
+    const Cost cost = chooser.run();
     write_field(chooser.walk, state.rows(), state.columns(), out.past);
+    return cost;
 }
 
 }  // namespace colorvid

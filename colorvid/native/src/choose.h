@@ -11,14 +11,14 @@ namespace colorvid {
 struct Task {
     Plane current;  // luma
     const Reference& past;
-    const Reference* future;  // null for a P frame
+    const Reference* future;  // the second one, or null
     int64_t weight;           // price of a bit in 1/65536 of an absolute difference
     SearchEffort effort;
 };
 
 // Searches and writes the motion of a frame with the lowest sum of error and price, for coding it
-// with `state`, which stays as it is.
-void choose(const Kernels& kernels, const MotionState& state, const Links& links,
+// with `state`, which stays as it is; that sum.
+Cost choose(const Kernels& kernels, const MotionState& state, const Links& links,
             const Task& task, const MotionOut& out);
 
 // What may be the vectors of a macroblock for one reference alone, from those found and all that
@@ -35,8 +35,8 @@ private:
     std::vector<Quad> quads_;
 };
 
-// Of a B frame.
-void choose_pair(const Kernels& kernels, const MotionState& state, const Links& links,
+// From two references.
+Cost choose_pair(const Kernels& kernels, const MotionState& state, const Links& links,
                  const Task& task, const MotionOut& out);
 
 }  // namespace colorvid

@@ -55,7 +55,7 @@ public:
     PairChooser(const Kernels& kernels, const MotionState& state, const Links& links,
                 const Task& task)
         : contexts_(state.inherited(links)),
-          walk(state.pair_frame(links, contexts_), contexts_.past, contexts_.future,
+          walk(state.pair_frame(links, contexts_), contexts_.first(links), contexts_.future,
                contexts_.uses),
           links_(links),
           weight_(task.weight),
@@ -65,10 +65,12 @@ public:
           future_(kernels, current_, *task.future, task.weight, task.effort),
           means_(past_.errors, future_.errors) {}
 
-    void run() {
+    // The sum of error and price of all macroblocks.
+    Cost run() {
         for (int row = 0; row < walk.tall; ++row) {
             for (int column = 0; column < walk.wide; ++column) macroblock(row, column);
         }
+        return total_;
     }
 
 private:
@@ -92,6 +94,7 @@ private:
         consider(near_);
         consider(old_);
         pair(best_of_one(kPast, past), best_of_one(kFuture, future));
+        total_ += lowest_;
         walk.macroblock(adapter_, row, column, best_, near_, old_);
     }
 
@@ -180,18 +183,19 @@ private:
     StateAdapter adapter_;
     std::vector<Vector> hints_;
     int row_ = 0, column_ = 0;
-    Cost lowest_ = 0;
+    Cost lowest_ = 0, total_ = 0;
     PairChoice near_{}, old_{};  // the direct choices of the macroblock
     PairChoice best_{};
 };
 
 }  // namespace
 
-void choose_pair(const Kernels& kernels, const MotionState& state, const Links& links,
+Cost choose_pair(const Kernels& kernels, const MotionState& state, const Links& links,
                  const Task& task, const MotionOut& out) {
     PairChooser chooser(kernels, state, links, task);
-    chooser.run();
+    const Cost cost = chooser.run();
     write_pair(chooser.walk, state.rows(), state.columns(), out);
+    return cost;
 }
 
 }  // namespace colorvid

@@ -479,7 +479,8 @@ void SampleCodec<Sample>::inter(Workspace& space, int quality, const Links& link
                                 const Prediction& motion, Side& side) {
     Work& work = space.work;
     work.start();
-    const bool later = links.future >= 0 && links.future_distance < links.past_distance;
+    const bool later = links.future >= 0 && links.future_distance > 0 &&
+                       links.future_distance < links.past_distance;
     const Slot& nearer = slots_[later ? links.future : links.past];
     Slot& slot = room(links.target);
     const Arena::Scope scope(work.arena);

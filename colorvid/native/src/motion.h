@@ -8,7 +8,8 @@
 namespace colorvid {
 
 // Which pictures a frame is predicted from, by the numbers of their slots, and how many frames away
-// they are. A P frame has no `future`: -1.
+// they are. Without a second one, `future` is -1; the second one of a P frame is an earlier one too,
+// and its distance below 0.
 struct Links {
     int32_t past, future;
     int32_t inherits;  // the one of both whose contexts the frame goes on with
@@ -21,7 +22,7 @@ struct Links {
         return is_slot(past) && is_slot(target) && (inherits == past || inherits == future) &&
                is_slot(inherits) && target != past && target != future &&
                is_distance(past_distance) &&
-               (future == -1 || (is_slot(future) && is_distance(future_distance)));
+               (future == -1 || (is_slot(future) && is_distance(std::abs(future_distance))));
     }
 };
 
@@ -74,6 +75,8 @@ public:
             uses.reset();
             for (Modes& one : modes) one.clear();
         }
+        // Those of the first field of a frame with two references.
+        States& first(const Links& links) { return links.future_distance < 0 ? p : past; }
         const Modes* before(int field) const {
             return modes[field].empty() ? nullptr : &modes[field];
         }
@@ -87,7 +90,7 @@ public:
                 columns_,
                 links.past_distance,
                 links.future_distance,
-                &slots_[links.future].trace,
+                &slots_[links.future_distance < 0 ? links.past : links.future].trace,
                 {contexts.before(0), contexts.before(1)}};
     }
 
@@ -148,7 +151,8 @@ private:
     void walk_pair(Coder& coder, const Links& links, const Prediction* motion,
                    const MotionOut* out, Memory& memory) {
         Contexts& contexts = memory.contexts;
-        PairWalk walk(pair_frame(links, contexts), contexts.past, contexts.future, contexts.uses);
+        PairWalk walk(pair_frame(links, contexts), contexts.first(links), contexts.future,
+                      contexts.uses);
         for (int row = 0; row < walk.tall; ++row) {
             for (int column = 0; column < walk.wide; ++column) {
                 PairChoice wanted{};

@@ -1,4 +1,4 @@
-// The walk over the macroblocks of a B frame: two fields of vectors and what each macroblock uses;
+// The walk over the macroblocks of a frame with two references: two fields of vectors and what each macroblock uses;
 // colorvid/motion/pair.py, bit for bit.
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
@@ -60,7 +60,8 @@ inline Vector over_frames(Vector vector, int to, int from) {
 class PairWalk {
 public:
     // `past` and `future`: contexts of the two fields; `before`: modes of each of them in the frame
-    // whose contexts these are, or null. `trace`: motion of the later reference.
+    // whose contexts these are, or null. `trace`: motion of the later reference, of
+    // a P frame that of the first one.
     struct Frame {
         int rows, columns;  // of blocks
         int past_distance, future_distance;
@@ -92,7 +93,7 @@ public:
         return {left == above ? left : kBoth, {a, a, a, a}, {b, b, b, b}};
     }
 
-    // Direct from the motion of the later reference at the same place.
+    // Direct from the motion of that reference at the same place.
     PairChoice temporal(int row, int column) const {
         const Field field{frame_.trace->vectors.data(), frame_.rows, frame_.columns};
         const int from = frame_.trace->distances[static_cast<size_t>(row) * wide + column];
