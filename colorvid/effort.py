@@ -14,7 +14,8 @@ class SearchEffort:
     Attributes:
         around: whether the last level of the pyramid compares what is around a cell too.
         split_bits: what a split of a macroblock must be worth to be searched for, 0..1000.
-        rounds: of the refinement of both vectors of a B frame's macroblock together, 0..16.
+        rounds: of the refinement of both vectors of a B frame's macroblock together, 0..16; for P
+            frames with two references it does not pay.
     """
 
     around: bool = True

@@ -29,6 +29,15 @@ def moving_frames(
     return frames
 
 
+def grainy_frames(count: int, height: int, width: int, seed: int = 0) -> list[Frame]:
+    """Return a moving texture of half the contrast under noise, less of which is in a mean."""
+    random = np.random.default_rng(seed)
+    return [
+        Frame(*((p // 2 + random.integers(0, 40, p.shape)).astype(np.uint8) for p in frame.planes))
+        for frame in moving_frames(count, height, width, seed)
+    ]
+
+
 def _texture(
     rng: np.random.Generator, height: int, width: int, shift: tuple[float, float], scale: float
 ) -> NDArray[np.float64]:

@@ -477,6 +477,7 @@ class SecondDecoder:
         self.padded = up(height, 16) * 16, up(width, 16) * 16
         self.motion = MotionReader(up(height, 8), up(width, 8))
         self.buffer: dict[int, Kept] = {}  # by display number
+        self.anchor = 0  # the last picture of level 0
 
     def push(self, packet: Any) -> list[Array]:
         """Y, U and V of the next packet.
@@ -489,10 +490,13 @@ class SecondDecoder:
         frame = self._key(packet) if packet.frame_type == 0 else self._inter(packet)
         if zlib.crc32(b"".join(p.tobytes() for p in frame.picture)) % 65536 != packet.frame_crc:
             raise Refused("CRC of the picture")
+        number = packet.frame_number + packet.shift
+        if packet.level == 0:
+            self.anchor = number
         if packet.frame_type != 3:
-            self.buffer[packet.frame_number + packet.shift] = frame
+            self.buffer[number] = frame
         if len(self.buffer) > self.references:
-            del self.buffer[min(self.buffer)]
+            del self.buffer[min(n for n in self.buffer if n != self.anchor)]
         return frame.picture
 
     def _reference(self, number: int) -> Kept:
@@ -517,12 +521,12 @@ class SecondDecoder:
     def _inter(self, packet: Any) -> Kept:
         number = packet.frame_number + packet.shift
         references = [self._reference(number - packet.past)]
-        if packet.frame_type != 1:
+        if packet.future:
             references.append(self._reference(number + packet.future))
         past, later = references[0], references[-1]
-        inherits = later if later.level > past.level else past
+        inherits = later if packet.future > 0 and later.level > past.level else past
         nearer = later if 0 < packet.future < packet.past else past
-        known = None if packet.frame_type == 1 else later.trace
+        known = None if packet.future == 0 else later.trace if packet.future > 0 else past.trace
         distances = packet.past, packet.future
         moved, contexts, trace = self.motion.read(
             packet.motion, inherits.contexts, known, *distances

@@ -325,14 +325,15 @@ class FieldReader:
 
 
 class PairReader:
-    """Reads the macroblocks of a B frame."""
+    """Reads the macroblocks of a frame with two references."""
 
     def __init__(
         self, bits: BinaryReader, contexts: Contexts, later: Trace, distances: tuple[int, int]
     ) -> None:
-        """With the trace of the later reference and the distances of both."""
+        """With the trace that direct macroblocks follow, and the distances of both references."""
         self.bits, self.contexts, self.later, self.distances = bits, contexts, later, distances
-        self.past = FieldReader(bits, contexts.past, contexts.modes[0])
+        first = contexts.past if distances[1] > 0 else contexts.p
+        self.past = FieldReader(bits, first, contexts.modes[0])
         self.future = FieldReader(bits, contexts.future, contexts.modes[1])
         self.uses: dict[Vector, int] = {}
         self.kinds: dict[Vector, str] = {}
@@ -398,8 +399,9 @@ class MotionReader:
         Args:
             data: the section.
             inherited: contexts of one of the references.
-            later: trace of the later reference of a B frame.
-            past, future: distances of the references.
+            later: trace of the later reference of a B frame, of the first one of a P frame with
+                two references.
+            past, future: distances of the references; ``future`` is below 0 in a P frame.
         """
         contexts = deepcopy(inherited)
         if later is None:

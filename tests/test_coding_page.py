@@ -59,7 +59,15 @@ from tests.conformance.cases import (
     still,
     stream,
 )
-from tests.motion.frames import b_frames, p_links, same_motion, started, uses_of
+from tests.motion.frames import (
+    b_frames,
+    p_links,
+    q_frames,
+    q_links,
+    same_motion,
+    started,
+    uses_of,
+)
 
 PAGE = Path(__file__).parents[1] / "docs" / "coding.md"
 EXACT = ExactArithmetic()
@@ -131,10 +139,11 @@ class BothMotions:
         data = self.there.encode(links, motion)
         decoded = self.back.decode(links, data)
         assert same_motion(decoded, motion)
+        traced = links.past if links.future is None or links.future_distance < 0 else links.future
         moved, contexts, trace = self.other.read(
             data,
             self.left[links.inherits][0],
-            None if links.future is None else self.left[links.future][1],
+            None if links.future is None else self.left[traced][1],
             links.past_distance,
             links.future_distance,
         )
@@ -164,6 +173,20 @@ def test_vectors_of_b_frames() -> None:
         future, uses = others
         fields = np.array((past, future), np.int16)
         frames.append(Motion(fields[0], fields[1], np.array(uses, np.uint8)))
+    for link, motion, section in zip(links, frames, v["sections"], strict=True):
+        data, decoded = motions.check(link, motion)
+        assert data.hex() == section
+        for name in ("past", "future", "uses"):
+            np.testing.assert_array_equal(getattr(decoded, name), getattr(motion, name))
+
+
+def test_vectors_of_p_frames_with_two_references() -> None:
+    v, motions = values("Vectors of P frames with two references"), BothMotions((3, 3))
+    frames = [Motion(np.array(v["past"][0], np.int16))]
+    for past, future, uses in zip(v["past"][1:], v["second"], v["uses"], strict=True):
+        fields = np.array((past, future), np.int16)
+        frames.append(Motion(fields[0], fields[1], np.array(uses, np.uint8)))
+    links = [p_links(0, 1), q_links(1, 0, 2), q_links(2, 0, 3, (1, 3))]
     for link, motion, section in zip(links, frames, v["sections"], strict=True):
         data, decoded = motions.check(link, motion)
         assert data.hex() == section
@@ -533,6 +556,14 @@ def test_the_second_decoder_reads_any_two_fields(
     motions.check(p_links(6, 9, 3), Motion(random_fields(shape, seed)[0]))
     links, motion = b_frames(shape, seed + 1)[2]  # behind a P frame behind a B frame
     motions.check(replace(links, past=4, future=9, inherits=9, target=10), motion)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 4), (5, 3), (6, 9), (11, 12)])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_second_decoder_reads_p_frames_of_two_fields(shape: tuple[int, int], seed: int) -> None:
+    motions = BothMotions(shape)
+    for links, motion in q_frames(shape, seed):
+        motions.check(links, motion)
 
 
 @pytest.mark.parametrize("depth", [8, 10])

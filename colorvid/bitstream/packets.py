@@ -262,8 +262,11 @@ class Packet(Ordered):
 def _stored(header: PacketHeader) -> dict[str, int]:
     """Values for the field table: the shortest distance, of zero bits, where there is none."""
     values = dataclasses.asdict(header)
-    if header.frame_type == FrameType.P and -MOST_DISTANCE <= header.future < -header.past <= -1:
-        values["future"] = 1 - header.future - header.past
+    if header.frame_type == FrameType.P and header.future < 0:
+        between = -header.future - header.past
+        values["future"] = (
+            between + 1 if 0 < between < MOST_DISTANCE else 1
+        )  # else see `_check_type`
     return values | {name: 1 for name in _DISTANCES if values[name] == 0}
 
 

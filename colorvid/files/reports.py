@@ -145,7 +145,7 @@ class Shares:
             self._group, self._key = Sum(), (packet.frame_number, packet.quality)
         self._group.add(packet, scores)
         name = FrameType(packet.frame_type).label
-        name = f"B{packet.level}" if packet.level else name
+        name = f"B{packet.level}" if packet.future > 0 else name
         self._levels.setdefault(name, Sum()).add(packet, scores)
 
     def levels(self) -> tuple[Share, ...]:

@@ -9,6 +9,8 @@ need none of this.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from colorvid.effort import MEDIUM, SearchEffort
 from colorvid.frame import BytePlane, Links, Motion
 from colorvid.motion.field import grid_shape
@@ -77,4 +79,5 @@ class MotionEstimator:
         future = None if links.future is None else self._references[links.future]
         share = PAIR_WEIGHT if links.future_distance > 0 else BIT_WEIGHT
         weight = round(share * step * _WEIGHT_UNIT)
-        return self._coder.estimate(links, current, (past, future), weight, self._effort)
+        effort = replace(self._effort, rounds=0) if links.future_distance < 0 else self._effort
+        return self._coder.estimate(links, current, (past, future), weight, effort)

@@ -57,7 +57,7 @@ def given_out(due: list[Due[str]]) -> list[tuple[int, str | None]]:
 
 def test_buffer_keeps_the_highest_numbers() -> None:
     buffer = PictureBuffer(2)
-    assert [buffer.keep(n) for n in (0, 8, 4, 16, 2, 16)] == [None, None, 0, 4, 2, None]
+    assert [buffer.keep(n, 1) for n in (0, 8, 4, 16, 2, 16)] == [None, None, 0, 4, 2, None]
     assert buffer.numbers == (8, 16)
     assert buffer.holds(8) and not buffer.holds(4)
     buffer.reset()
@@ -75,12 +75,23 @@ def test_buffer_follows_frames() -> None:
     assert buffer.follow(packet(3)) is None and buffer.numbers == (3,)
 
 
+def test_the_last_picture_of_level_0_stays() -> None:
+    buffer = PictureBuffer(2)
+    levels = {0: 0, 1: 1, 2: 1, 3: 0, 4: 1, 5: 1, 6: 0, 7: 0}
+    assert [buffer.keep(*item) for item in levels.items()] == [None, None, 1, 0, 2, 4, 3, 5]
+    assert buffer.numbers == (6, 7)
+    buffer.reset()
+    assert [buffer.keep(n, 1) for n in (8, 9, 10)] == [None, None, 8]
+    alone = PictureBuffer(1)
+    assert [alone.keep(n, n) for n in range(3)] == [None, 1, 2], "there is no place for others"
+
+
 @given(st.lists(st.integers(0, 60), max_size=40), st.integers(1, 16))
 def test_buffer_holds_the_highest_of_all_that_were_kept(numbers: list[int], most: int) -> None:
     buffer = PictureBuffer(most)
     for n, number in enumerate(numbers):
         held = set(buffer.numbers) | {number}
-        leaves = buffer.keep(number)
+        leaves = buffer.keep(number, level=1)
         assert held - set(buffer.numbers) == ({leaves} if leaves is not None else set())
         assert buffer.numbers == tuple(sorted(set(numbers[: n + 1]))[-most:])
 

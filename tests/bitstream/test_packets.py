@@ -30,7 +30,13 @@ def test_golden_bytes() -> None:
 def test_places_and_references() -> None:
     places = [
         (p.is_key, p.is_kept, p.display_number, p.past_number, p.future_number, p.references)
-        for p in (packet(3), packet(4), packet(5), packet(5, frame_type=2, past=2, future=9))
+        for p in (
+            packet(3),
+            packet(4),
+            packet(5),
+            packet(5, frame_type=2, past=2, future=9),
+            packet(4, future=-5),
+        )
         for p in (p, p.header)
     ]
     assert places == [
@@ -38,6 +44,7 @@ def test_places_and_references() -> None:
         *[(False, True, 5, 3, None, (3,))] * 2,
         *[(False, False, 4, 3, 5, (3, 5))] * 2,
         *[(False, True, 4, 2, 13, (2, 13))] * 2,
+        *[(False, True, 5, 3, 0, (3, 0))] * 2,
     ]
     assert [kind.label for kind in FrameType] == ["key", "P", "B", "b"]
 
@@ -45,6 +52,9 @@ def test_places_and_references() -> None:
 PLACES = [
     {"frame_type": 1, "shift": 16, "past": 16},
     {"frame_type": 1, "shift": -8, "past": 1},
+    {"frame_type": 1, "shift": 0, "level": 7, "past": 1, "future": -2},
+    {"frame_type": 1, "shift": 0, "level": 1, "past": 1, "future": -16},
+    {"frame_type": 1, "shift": 0, "past": 15, "future": -16},
     {"frame_type": 2, "shift": 0, "level": 1, "past": 1, "future": 16},
     {"frame_type": 3, "shift": -8, "level": 7, "past": 16, "future": 1},
 ]
@@ -120,11 +130,16 @@ def test_both_sections_may_be_empty() -> None:
         ({"frame_type": 1}, "packet header: past is 0 in a P frame; allowed is 1..16"),
         (
             {"frame_type": 1, "past": 1, "future": 1},
-            "packet header: future is 1 in a P frame; allowed is 0",
+            "packet header: future is 1 in a P frame; allowed is -16..0",
         ),
         (
-            {"frame_type": 1, "past": 1, "level": 2},
-            "packet header: level is 2 in a P frame; allowed is 0",
+            {"frame_type": 1, "past": 9, "future": -17},
+            "packet header: future is -17 in a P frame; allowed is -16..0",
+        ),
+        (
+            {"frame_type": 1, "past": 9, "future": -9},
+            "packet header: future is -9 in a P frame; a second reference is more than past, 9 "
+            "frames, before",
         ),
         (
             {"frame_type": 2, "past": 1, "future": 1},
@@ -164,11 +179,10 @@ def test_packet_out_of_limits_cannot_be_made(changes: dict[str, object], message
         (4, "0b4800", "packet header: shift is 1 in a key frame; allowed is 0"),
         (4, "0b4001", "packet header: past is 2 in a key frame; allowed is 0"),
         (4, "0b4010", "packet header: future is 2 in a key frame; allowed is 0"),
-        (5, "49", "packet header: level is 1 in a P frame; allowed is 0"),
         (5, "c8", "packet header: shift is 17; allowed is -8..16"),
         (5, "f8", "packet header: shift is 23; allowed is -8..16"),
         (5, "30", "packet header: the display number is -1; allowed is 0..4294967294"),
-        (6, "11", "packet header: future is 2 in a P frame; allowed is 0"),
+        (6, "f1", "packet header: future is -17 in a P frame; allowed is -16..0"),
         (9, "ffffffff0f", "frame_number is 4294967295; allowed is 0..4294967294"),
         (9, "8000", "packet header: frame_number is not a varint in shortest form"),
         (10, "81808020", "packet header: motion_bytes is 67108865; allowed is 0..67108864"),

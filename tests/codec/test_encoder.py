@@ -18,7 +18,7 @@ from colorvid.frame import Frame, Size
 from colorvid.models.loading import load_model
 from colorvid.native.core import VARIABLE
 from tests import tiny
-from tests.clips import moving_frames
+from tests.clips import grainy_frames, moving_frames
 
 SIZE = (35, 50)
 GROUP = EncoderSettings(gop=6)
@@ -126,6 +126,27 @@ def test_without_b_frames_every_frame_is_coded_at_once() -> None:
         [picture] = reader.push(packet)
         shown(coded, picture)
     assert encoder.flush() == [] and reader.flush() == []
+
+
+@pytest.mark.parametrize("preset", ["fast", "medium", "slow"])
+def test_noise_has_p_frames_with_two_references(preset: str) -> None:
+    settings = EncoderSettings(quality=60, gop=20, bframes=0, preset=preset)
+    encoder, reader = Encoder(tiny.model(), settings), decoder(settings)
+    seconds = []
+    for number, frame in enumerate(grainy_frames(19, *SIZE)):
+        [coded] = encoder.push(frame)
+        packet = coded.packet
+        shown(coded, *reader.push(packet))
+        refreshed = (number - 1) // 8 * 8
+        assert packet.references in ((), (number - 1,), (number - 1, refreshed))
+        if len(packet.references) == 2:
+            seconds.append(number)
+    if preset == "fast":
+        assert seconds == []
+    elif preset == "slow":
+        assert len(seconds) > 8
+    else:  # the first one must be a refreshing frame
+        assert seconds[0] in (8, 16) and len(seconds) > 4
 
 
 def test_frames_wait_for_their_p_frame_and_for_no_more() -> None:

@@ -19,7 +19,7 @@ from colorvid.motion.native import NativeMotionCoder
 from colorvid.native.model import Coded, NativeCodec
 from colorvid.system.cores import one_torch_thread
 from tests import tiny
-from tests.clips import moving_frames
+from tests.clips import grainy_frames, moving_frames
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,10 @@ def planned(
     settings: EncoderSettings, keys: list[int], threads: int, guard: Guard | None = None
 ) -> list[Packet]:
     """Packets of 39 frames with key frames at these places."""
+    source = moving_frames if settings.bframes else grainy_frames
     frames = [
         groups.PlannedFrame(number, frame, number in keys, settings.quality, guard)
-        for number, frame in enumerate(moving_frames(39, 18, 20))
+        for number, frame in enumerate(source(39, 18, 20))
     ]
     results = groups.encode_planned(tiny.model(), settings, frames, Size(20, 18), threads=threads)
     with closing(results):
@@ -114,7 +115,15 @@ def planned(
 @pytest.mark.parametrize("keys", [[0], [0, 4, 5, 23, 38], [*range(0, 39, 7)]])
 @pytest.mark.parametrize(
     ("bframes", "preset"),
-    [(0, "medium"), (1, "medium"), (3, "fast"), (15, "medium"), (15, "slow"), (3, "slow")],
+    [
+        (0, "medium"),
+        (0, "slow"),
+        (1, "medium"),
+        (3, "fast"),
+        (15, "medium"),
+        (15, "slow"),
+        (3, "slow"),
+    ],
 )
 def test_the_number_of_threads_changes_nothing(bframes: int, preset: str, keys: list[int]) -> None:
     settings = EncoderSettings(gop=99, bframes=bframes, preset=preset)
@@ -122,6 +131,8 @@ def test_the_number_of_threads_changes_nothing(bframes: int, preset: str, keys: 
     assert [p.frame_number for p in wanted] == list(range(39))
     assert sorted(p.display_number for p in wanted) == list(range(39))
     assert [p.frame_number for p in wanted if p.is_key] == keys
+    if (bframes, preset) == (0, "slow"):
+        assert any(p.future < 0 for p in wanted)
     for threads in (2, 3, 5):
         assert planned(settings, keys, threads) == wanted
         for item, packet in zip(decoded(settings, [*wanted], threads), wanted, strict=True):

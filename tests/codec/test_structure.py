@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from colorvid.bitstream import DisplayOrder, FrameType, Packet, PictureBuffer
 from colorvid.codec.settings import EncoderSettings
-from colorvid.codec.structure import KEY, Place, mini_gop
+from colorvid.codec.structure import KEY, REFRESH_PERIOD, Place, low_delay, mini_gop
 from colorvid.config import MOST_BFRAMES
 
 LENGTHS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 18, 19, 31, 33, 40)
@@ -29,7 +30,11 @@ def group(bframes: int, length: int, gop: int = 100) -> Group:
     places, last = [KEY], 0
     while last < length - 1:
         first, last = last, min(last + settings.most_bframes + 1, length - 1)
-        places += mini_gop(first, last)
+        if settings.second_references:
+            refreshed = (first // REFRESH_PERIOD) * REFRESH_PERIOD
+            places.append(low_delay(last, refreshed, refresh=last % REFRESH_PERIOD == 0))
+        else:
+            places += mini_gop(first, last)
     return Group(settings, places)
 
 
@@ -88,7 +93,7 @@ def test_frames_come_in_order_of_display_as_soon_as_the_header_says() -> None:
 def test_the_order_is_as_tight_as_the_header_says(bframes: int) -> None:
     made = group(bframes, bframes + 2)
     assert made.settings.reorder == -min(p.number - n for n, p in enumerate(made.places))
-    assert made.settings.references == made.settings.reorder + 1
+    assert made.settings.references == made.settings.reorder + (1 if bframes else 2)
 
 
 def test_packets_can_say_every_place() -> None:
@@ -107,7 +112,9 @@ def test_levels_grow_downwards() -> None:
     for made in groups():
         levels = {place.number: place.level for place in made.places}
         for place in made.places:
-            if place.frame_type in (FrameType.KEY, FrameType.P):
+            if made.settings.second_references:
+                assert place.level == (0 if place.refresh else 1) and place.future <= 0
+            elif place.frame_type in (FrameType.KEY, FrameType.P):
                 assert place.level == 0 and place.future == 0
             else:
                 above = [levels[n] for n in place.references]
@@ -131,3 +138,24 @@ def test_a_short_gop_has_fewer_b_frames() -> None:
     ]  # fmt: skip
     short = EncoderSettings(gop=1)
     assert (short.reorder, short.references) == (0, 1)
+
+
+def test_p_frames_refer_to_the_one_before_and_to_the_last_refreshing_one() -> None:
+    places = group(0, 18).places
+    assert [place.references for place in places[:4]] == [(), (0,), (1, 0), (2, 0)]
+    assert [place.references for place in places[8:12]] == [(7, 0), (8,), (9, 8), (10, 8)]
+    assert [place.references for place in places[15:]] == [(14, 8), (15, 8), (16,)]
+    assert [place.number for place in places if place.level == 0] == [0, 8, 16]
+    assert {place.level for place in places} == {0, 1}
+    assert low_delay(20, 0, refresh=True).references == (19,), "no reference is so far away"
+    assert low_delay(16, 0, refresh=True).references == (15, 0)
+
+
+def test_who_has_second_references() -> None:
+    def of(**values: Any) -> tuple[bool, int]:
+        settings = EncoderSettings(**values)
+        return settings.second_references, settings.references
+
+    assert of(bframes=0) == of(bframes=0, preset="slow") == (True, 2)
+    assert of(bframes=0, preset="fast") == of(bframes=0, gop=2) == (False, 1)
+    assert of(bframes=3) == (False, 3)

@@ -23,7 +23,7 @@ from colorvid.colors import Light
 from colorvid.frame import Frame, chroma_size
 from colorvid.models.loading import Model, load_model
 from colorvid.models.modelfile import RELEASED
-from tests.clips import moving_frames
+from tests.clips import grainy_frames, moving_frames
 
 FOLDER = Path(__file__).parent
 STREAMS = FOLDER / "streams"
@@ -48,6 +48,11 @@ def cut(count: int, height: int, width: int) -> list[Frame]:
 def still(count: int, height: int, width: int) -> list[Frame]:
     """The same picture over and over."""
     return moving_frames(1, height, width, seed=3) * count
+
+
+def grain(count: int, height: int, width: int) -> list[Frame]:
+    """A moving texture under noise."""
+    return grainy_frames(count, height, width, seed=9)
 
 
 def noise(count: int, height: int, width: int) -> list[Frame]:
@@ -89,9 +94,15 @@ class Case:
 
 
 def _settings(
-    quality: int, gop: int, inter_quality: int | None = None, bframes: int = 15
+    quality: int,
+    gop: int,
+    inter_quality: int | None = None,
+    bframes: int = 15,
+    preset: str = "medium",
 ) -> EncoderSettings:
-    return EncoderSettings(quality=quality, gop=gop, bframes=bframes, inter_quality=inter_quality)
+    return EncoderSettings(
+        quality=quality, gop=gop, bframes=bframes, inter_quality=inter_quality, preset=preset
+    )
 
 
 LIGHT = Light(
@@ -113,6 +124,7 @@ CASES = {
     "fine": Case(moving, (2, 32, 32), _settings(63, 2, 62)),
     "pyramid": Case(moving, (9, 24, 40), _settings(44, 9)),
     "lowdelay": Case(moving, (3, 45, 59), _settings(46, 8, bframes=0)),
+    "seconds": Case(grain, (11, 37, 45), _settings(44, 16, bframes=0, preset="slow")),
     "short": Case(moving, (4, 37, 41), _settings(50, 8, 45, bframes=2)),
     "groups": Case(moving, (6, 24, 40), _settings(40, 2)),
     "tags": Case(

@@ -36,6 +36,27 @@ def b_links(past: int, future: int, target: int, distances: tuple[int, int] = (1
     return Links(past, future, future, target, *distances)
 
 
+def q_links(past: int, second: int, target: int, distances: tuple[int, int] = (1, 2)) -> Links:
+    """Links of a P frame with two references."""
+    return Links(past, second, past, target, distances[0], -distances[1])
+
+
+def q_frames(shape: tuple[int, int], seed: int) -> list[tuple[Links, Motion]]:
+    """P frames with one and with two references in turn, each behind the one before."""
+    every = fields(shape, seed)
+    both = np.full_like(uses_of(shape, 0), BOTH)
+    frames = [(p_links(0, 1), Motion(every[1]))]
+    for n in range(1, 6):
+        motion = Motion(every[n], every[-n], uses_of(shape, seed + n))
+        frames.append((q_links(n, n // 2, n + 1, (1, 1 + n - n // 2)), motion))
+    frames.append((p_links(6, 7, 3), Motion(every[2])))
+    still = np.zeros((*shape, 2), np.int16)
+    frames.append((q_links(7, 6, 8, (3, 16)), Motion(still, still, both)))
+    # As the first reference moved: direct from its motion.
+    frames.append((q_links(7, 6, 9, (3, 6)), Motion(every[2], 2 * every[2], both)))
+    return frames
+
+
 def p_frames(shape: tuple[int, int], seed: int) -> list[tuple[Links, Motion]]:
     """P frames, each behind the one before; slot 0 has the key frame."""
     return [(p_links(n, n + 1), Motion(f)) for n, f in enumerate(fields(shape, seed))]

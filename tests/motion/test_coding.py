@@ -20,6 +20,7 @@ from tests.motion.frames import (
     fields,
     p_frames,
     p_links,
+    q_frames,
     same_motion,
     started,
 )
@@ -30,7 +31,7 @@ Frames = Callable[[tuple[int, int], int], list[tuple[Links, Motion]]]
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("frames", [p_frames, b_frames])
+@pytest.mark.parametrize("frames", [p_frames, b_frames, q_frames])
 def test_round_trip_over_a_group_of_pictures(
     make: Make, shape: tuple[int, int], seed: int, frames: Frames
 ) -> None:
@@ -107,7 +108,7 @@ GOLDEN = (
 
 
 @pytest.mark.parametrize("seed", range(40))
-@pytest.mark.parametrize("frames", [p_frames, b_frames])
+@pytest.mark.parametrize("frames", [p_frames, b_frames, q_frames])
 def test_damage_gives_motion_or_a_named_error(make: Make, seed: int, frames: Frames) -> None:
     rng = random.Random(seed)
     shape = (9, 16)

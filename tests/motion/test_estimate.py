@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from colorvid.errors import ConfigError
-from colorvid.frame import Motion, Plane, Vectors
+from colorvid.frame import BOTH, FUTURE, Motion, Plane, Vectors
 from colorvid.motion.coding import MotionCoder
 from colorvid.motion.compensate import compensate
 from colorvid.motion.estimate import BIT_WEIGHT, MotionEstimator
 from colorvid.motion.field import VECTOR_LIMIT, grid_shape
 from colorvid.native.core import VARIABLE, at_level, levels
 from colorvid.native.motion import MotionState, Reference
-from tests.motion.frames import b_links, p_links, same_motion, started
+from tests.motion.frames import b_links, p_links, q_links, same_motion, started
 
 LEVELS = [level.name.lower() for level in levels()]
 SIZES = [
@@ -63,7 +63,9 @@ def estimate(
         state.encode(p_links(0, 1), Motion(hint))
     prepared.fill(reference)
     links = p_links(0, 2) if hint is None else p_links(1, 2)
-    return state.estimate(links, current, (prepared, None), round(BIT_WEIGHT * step * 65536)).past
+    weight = round(BIT_WEIGHT * step * 65536)
+    motion, _ = state.estimate(links, current, (prepared, None), weight)
+    return motion.past
 
 
 @pytest.mark.parametrize("move", [(3, -5), (0, 29), (-40, 17), (48, 64), (-13, -90)])
@@ -166,6 +168,32 @@ def test_every_level_codes_the_same(level: str, monkeypatch: pytest.MonkeyPatch)
         return coded
 
     assert run(level) == run("plain")
+
+
+def test_a_second_reference_of_a_p_frame_must_pay() -> None:
+    rng = np.random.default_rng(3)
+    world = texture(64, 80) // 2 + 40
+    noisy = [(world + rng.integers(0, 30, world.shape)).astype(np.uint8) for _ in range(3)]
+    links = q_links(1, 0, 2)
+
+    def code(first: Plane, second: Plane) -> Motion:
+        estimator, reader = MotionEstimator((64, 80), 3), started(MotionCoder((8, 10)))
+        estimator.start(0)
+        still = Motion(np.zeros((8, 10, 2), np.int16))
+        estimator.keep(0, second)
+        assert estimator.code(p_links(0, 1), second, 4.0)[1] == b""
+        reader.encode(p_links(0, 1), still)
+        estimator.keep(1, first)
+        motion, data = estimator.code(links, noisy[2], 4.0)
+        coded = links if motion.future is not None else links.alone
+        assert same_motion(reader.decode(coded, data), motion)
+        return motion
+
+    two = code(noisy[0], noisy[1])
+    assert two.uses is not None and (two.uses == BOTH).mean() > 0.5, "the mean has less noise"
+    assert code(noisy[2], noisy[1]).future is None
+    other = code(texture(64, 80, seed=8), noisy[0])
+    assert other.uses is not None and (other.uses == FUTURE).mean() > 0.5
 
 
 def test_what_is_chosen_is_what_is_coded() -> None:

@@ -23,6 +23,8 @@ from tests.motion.frames import (
     b_links,
     p_frames,
     p_links,
+    q_frames,
+    q_links,
     started,
     uses_of,
 )
@@ -38,7 +40,7 @@ def native(shape: tuple[int, int]) -> AnyMotionCoder:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("frames", [p_frames, b_frames])
+@pytest.mark.parametrize("frames", [p_frames, b_frames, q_frames])
 def test_bytes_of_motion_are_the_same(shape: tuple[int, int], seed: int, frames: object) -> None:
     assert callable(frames)
     reference, core = started(MotionCoder(shape)), native(shape)
@@ -50,7 +52,7 @@ def test_bytes_of_motion_are_the_same(shape: tuple[int, int], seed: int, frames:
 def test_damage_gives_the_same_motion_or_the_same_error(seed: int) -> None:
     rng = random.Random(seed)
     shape = (rng.randrange(1, 12), rng.randrange(1, 20))
-    group = rng.choice((p_frames, b_frames))(shape, seed)
+    group = rng.choice((p_frames, b_frames, q_frames))(shape, seed)
     links, motion = group[place := rng.randrange(1, len(group))]
     before = group[:place]
     writer = started(MotionCoder(shape))
@@ -90,16 +92,19 @@ def filled(core: Core, luma: np.ndarray) -> Reference:
 
 
 def estimated(level: str, size: tuple[int, int], seed: int, weight: int) -> list[Motion]:
-    """The motion of a P frame and of a B frame of a scene."""
+    """The motion of a P frame, of a B frame, and of a P frame with two references of a scene."""
     core = at_level(level)
     first, middle, last = scene(size, seed)
     coder = MotionState(core, grid_shape(*size), 4)
     coder.start(0)
     references = [filled(core, luma) for luma in (first, last)]
-    p = coder.estimate(p_links(0, 1, 2), last, (references[0], None), weight)
+    p, _ = coder.estimate(p_links(0, 1, 2), last, (references[0], None), weight)
     coder.encode(p_links(0, 1, 2), p)
-    b = coder.estimate(b_links(0, 1, 2), middle, (references[0], references[1]), weight)
-    return [p, b]
+    pair = references[0], references[1]
+    b, _ = coder.estimate(b_links(0, 1, 2), middle, pair, weight)
+    coder.encode(b_links(0, 1, 2), b)
+    q, _ = coder.estimate(q_links(1, 0, 3), first, (pair[1], pair[0]), weight)
+    return [p, b, q]
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -113,7 +118,7 @@ def test_every_level_chooses_the_same_motion(size: tuple[int, int], level: str) 
 
 
 def test_the_motion_of_both_references_is_found() -> None:
-    p, _ = estimated("1", (96, 128), 0, 20_000)
+    p, *_ = estimated("1", (96, 128), 0, 20_000)
     assert np.median(p.past[2:-2, 2:-2], axis=(0, 1)).tolist() == [20, -4]
     # Each reference shows one half of the picture alone.
     core, size = at_level("1"), (96, 128)
@@ -123,7 +128,7 @@ def test_the_motion_of_both_references_is_found() -> None:
     coder.start(0)
     coder.encode(p_links(0, 1, 2), Motion(np.zeros((*grid_shape(*size), 2), np.int16)))
     references = filled(core, first), filled(core, last)
-    b = coder.estimate(b_links(0, 1, 2), middle, references, 20_000)
+    b, _ = coder.estimate(b_links(0, 1, 2), middle, references, 20_000)
     assert b.future is not None and b.uses is not None
     assert (b.uses[1:-1, 1:3] == PAST).all() and (b.uses[1:-1, 5:7] == FUTURE).all()
     assert np.median(b.past[2:-2, 2:6], axis=(0, 1)).tolist() == [8, -4]
