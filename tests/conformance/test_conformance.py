@@ -118,7 +118,7 @@ def test_the_set_decodes_with_another_torch(version: str, tmp_path: Path) -> Non
 
 def test_the_set_is_whole() -> None:
     names = {stream(name, case).stem for name in MODELS for case in CASES}
-    assert set(MODELS) == {"tiny", *RELEASED} and len(CASES) == 18
+    assert set(MODELS) == {"tiny", *RELEASED} and len(CASES) == 19
     assert set(expected()) == names == {p.stem for p in STREAMS.iterdir()}
     for name in MODELS:
         found = model(name).identity if name == "tiny" else model_identity(name)

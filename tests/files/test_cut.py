@@ -13,6 +13,7 @@ from colorvid.files.concat import concat_files
 from colorvid.files.cut import CutOptions, CutReport, cut_file
 from colorvid.quality.metrics import psnr
 from tests import clv
+from tests.clips import grainy_frames
 from tests.conftest import CodedClip, read_clip
 
 
@@ -77,6 +78,20 @@ def test_an_exact_part_has_just_the_asked_frames(
     assert all(psnr(a.y, b.y) > 30 for a, b in zip(shown, wanted, strict=True))
     before, after = packets(coded.stream), packets(target)
     assert {p.quality for p in after if p.is_key} == {p.quality for p in before if p.is_key}
+
+
+@pytest.mark.parametrize(("preset", "kept"), [("fast", 1), ("slow", 2)])
+def test_a_part_keeps_to_the_pictures_that_the_header_says(
+    preset: str, kept: int, tmp_path: Path
+) -> None:
+    frames = grainy_frames(12, 34, 40)
+    stream, target = tmp_path / "stream.clv", tmp_path / "part.clv"
+    stream.write_bytes(colorvid.encode(frames, preset=preset, bframes=0, fps=25, quality=60))
+    report = cut_file(stream, target, CutOptions(seek=1, to=11, exact=True))
+    assert report.encoded == 10 and colorvid.verify_file(target, threads=1).ok
+    with target.open("rb") as file:
+        assert ClvReader(file).header.references == kept
+    assert any(p.future < 0 for p in packets(stream)) == (kept == 2)
 
 
 def test_what_lies_outside_of_the_part_may_be_damaged(coded: CodedClip, tmp_path: Path) -> None:
