@@ -13,7 +13,7 @@
 
 using namespace colorvid;
 
-static const int kInterface = 9;
+static const int kInterface = 10;
 static const int kMostSlots = 32;
 static const int64_t kMostWeight = int64_t{1} << 30;
 static const int kMostBlocks = 1 << 13;  // along an axis: pictures of up to 65,536 luma samples
