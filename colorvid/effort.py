@@ -25,18 +25,21 @@ class SearchEffort:
 
 @dataclass(frozen=True, slots=True)
 class LookAhead:
-    """How the encoder finds out how far apart P frames may be.
+    """How the encoder finds out how far apart P frames may be, and what frames inherit.
 
     Attributes:
         halvings: of the sides of pictures before they are compared, 1..5.
         lengths: of mini-GOPs that are tried, falling, besides the longest one and 1.
         patience: a P frame counts as too far from its reference where that misses so many times
             more of it than usual.
+        weighs: whether it finds out what frames inherit from each other; else from the structure
+            alone.
     """
 
     halvings: int = 2
     lengths: tuple[int, ...] = (8, 4, 2)
     patience: float = 1.0
+    weighs: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Effort:
 MEDIUM = Effort()
 PRESETS = {
     "fast": Effort(
-        LookAhead(halvings=3),
+        LookAhead(halvings=3, weighs=False),
         SearchEffort(around=False, split_bits=40, rounds=0),
         trials=0,
         seconds=0,

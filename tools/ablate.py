@@ -21,6 +21,7 @@ import math
 import os
 import statistics
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ from colorvid.evaluation.compare.tables import (
 )
 from colorvid.io import VideoInfo
 from colorvid.models.networks import save_model
+from colorvid.native.motion import Pyramid, inherited
 from colorvid.training.export import assemble, make_tables
 from colorvid.training.filters import without_filters, write_model
 from colorvid.training.loop.weights import run_config
@@ -79,6 +81,18 @@ class Material:
     every: int = 1
 
 
+def _by_structure(
+    pictures: Sequence[Pyramid],
+    places: Sequence[tuple[int, int, int]],
+    to_come: int,
+    *,
+    search: bool,
+) -> list[int]:
+    """What `inherited` finds without looking at the pictures."""
+    del search
+    return inherited(pictures, places, to_come, search=False)
+
+
 @dataclass(frozen=True, slots=True)
 class PatternRun:
     """colorvid with another pattern of frames than its own.
@@ -89,6 +103,7 @@ class PatternRun:
         bframes: most B frames between two P frames.
         inter_offset: quality indices of all inter frames below the key frame; None = as usual.
         longest: whether every mini-GOP is as long as it can be.
+        weighs: whether qualities follow what frames inherit; else the structure alone.
     """
 
     gop: int
@@ -96,6 +111,7 @@ class PatternRun:
     bframes: int = DEFAULT_BFRAMES
     inter_offset: int | None = None
     longest: bool = False
+    weighs: bool = True
     suffix: str = ".clv"
 
     def _at(self, quality: int) -> ColorvidRun:
@@ -105,12 +121,14 @@ class PatternRun:
 
     def settings(self, quality: int) -> dict[str, str]:
         """See `ColorvidRun.settings`."""
-        return self._at(quality).settings(quality) | {"longest": str(self.longest).lower()}
+        ways = {"longest": self.longest, "weighs": self.weighs}
+        return self._at(quality).settings(quality) | {k: str(v).lower() for k, v in ways.items()}
 
     def encode(self, source: Path, target: Path, quality: int) -> Encoded:
         """See `ColorvidRun.encode`."""
         far = dict.fromkeys(lookahead.FAR, 1.0) if self.longest else {}
-        with patch.dict(lookahead.FAR, far):
+        seen = nullcontext() if self.weighs else patch.object(lookahead, "inherited", _by_structure)
+        with patch.dict(lookahead.FAR, far), seen:
             return self._at(quality).encode(source, target, quality)
 
     def decode(self, coded: Path, target: Path, info: VideoInfo) -> float:

@@ -135,7 +135,7 @@ def _add_quality(group: Options) -> None:
     )  # fmt: skip
     group.add_argument(
         "--inter-quality", type=whole(0, top), metavar="Q",
-        help="quality of all frames but key frames (default: a little below --quality)",
+        help="quality of all frames but key frames (default: by what other frames inherit)",
     )  # fmt: skip
     group.add_argument(
         "--gop", "--keyint", type=whole(1, 2**31 - 1), default=DEFAULT_GOP, metavar="N",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from colorvid.codec.settings import EncoderSettings
+from colorvid.codec.structure import Place
 from colorvid.effort import MEDIUM, LookAhead
 from colorvid.frame import Frame
 from colorvid.native.core import core_for_encoding
-from colorvid.native.motion import Pyramid
+from colorvid.native.motion import Pyramid, inherited
 
 CUT = 0.6
 """A scene begins where the frame before leaves more than this share of a frame unpredicted.
@@ -18,6 +19,8 @@ FAR = {16: 0.42, 8: 0.28, 4: 0.14, 2: 0.1}
 """A P frame so many frames behind its reference is too far if that does not predict so much of it.
 
 Found on the training clips: where motion is that fast, shorter mini-GOPs take fewer bits."""
+
+_FAR_AHEAD = 1 << 10  # more frames to come make no difference
 
 
 def small(frame: Frame) -> Pyramid:
@@ -52,6 +55,28 @@ class KeyFrames:
         if begins:
             self._key = number
         return begins
+
+
+def weights(
+    frames: Sequence[Pyramid], places: Sequence[Place], to_come: int, *, search: bool = True
+) -> dict[int, int]:
+    """How much later frames inherit from those of a mini-GOP and from the one before it.
+
+    See `colorvid.native.motion.inherited`.
+
+    Args:
+        frames: the frame before, then those of the mini-GOP.
+        places: of these, in decoding order.
+        to_come: frames of the group behind them, as far as is known.
+        search: whether to compare the frames.
+
+    Returns:
+        log2(1 + n) for ``n`` frames that inherit, in 1/256, by number in the group.
+    """
+    first = places[0].number - places[0].past
+    order = [(p.number - first, p.past, p.future) for p in places]
+    found = inherited(frames, order, min(to_come, _FAR_AHEAD), search=search)
+    return {first + offset: weight for offset, weight in enumerate(found)}
 
 
 def mini_gop_length(frames: Sequence[Pyramid], look: LookAhead = MEDIUM.look_ahead) -> int:

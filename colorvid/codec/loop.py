@@ -20,8 +20,8 @@ from typing import Generic, Protocol, TypeVar
 
 from colorvid.codec.attempts import Lengths, Spent, cheapest
 from colorvid.codec.crew import Lane, Task
-from colorvid.codec.lookahead import mini_gop_length, small
-from colorvid.codec.settings import EncoderSettings
+from colorvid.codec.lookahead import mini_gop_length, small, weights
+from colorvid.codec.settings import EncoderSettings, Weight
 from colorvid.codec.slots import Order, Slots
 from colorvid.codec.structure import KEY, REFRESH_PERIOD, Place, low_delay, mini_gop
 from colorvid.config import quantiser_step
@@ -60,12 +60,12 @@ class Step:
     Attributes:
         index: place in decoding order, from 0.
         planned: what is to be done; None in a mini-GOP that is coded in several ways.
-        frames: of such a mini-GOP, in the step of its first frame.
+        seen: such a mini-GOP, in the step of its first frame.
     """
 
     index: int
     planned: Planned | None
-    frames: tuple[Frame, ...] = ()
+    seen: _Seen | None = None
 
     def submit(self, lane: Lane, code: Callable[[], T]) -> Task[T]:
         """Have the frame coded; one without a plan in a lane that works in order."""
@@ -80,11 +80,36 @@ class Planned:
         place: in its group of pictures.
         source: the frame.
         order: what it needs.
+        weight: how much it is inherited from; None without B frames.
     """
 
     place: Place
     source: Frame
     order: Order
+    weight: Weight | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """Frames of a mini-GOP, as the look-ahead sees them.
+
+    Attributes:
+        frames: of the mini-GOP.
+        small: the frame before them, and these; empty without B frames.
+        to_come: frames of the group behind them, as far as is known.
+    """
+
+    frames: tuple[Frame, ...]
+    small: tuple[Pyramid, ...]
+    to_come: int
+
+    def parts(self, lengths: Lengths) -> Iterator[_Seen]:
+        """The same frames in mini-GOPs of these lengths."""
+        end = 0
+        for length in lengths:
+            first, end = end, end + length
+            behind = self.to_come + len(self.frames) - end
+            yield _Seen(self.frames[first:end], self.small[first : end + 1], behind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +188,12 @@ class ClosedLoop(Generic[R]):
         self.motion_seconds = 0.0
         self._lock = threading.Lock()  # of these seconds
         self._motion: MotionEstimator | None = None  # as long as there are key frames alone
+        self._key: Frame | None = None  # until it is known what inherits from it
         self._waiting: list[Frame] = []
         self._small: list[Pyramid] = []  # of the last planned frame, and of those that wait
         self._steps = 0  # that were given
         self._count = 0  # frames of the group whose way is known
+        self._key_weight: int | None = None
         self._refreshed = 0  # the last frame of high quality
         self._seconded = False  # whether the last P frame has two references
         self._ready: deque[CodedStep[R]] = deque()  # coded in the best way
@@ -178,22 +205,25 @@ class ClosedLoop(Generic[R]):
         """
         if self.settings.most_bframes:
             self._small.append(small(frame))
-        if self._steps == 0:
+        if self._count == 0:
             if self.settings.gop > 1:
                 self._motion = MotionEstimator(
                     self._size.shape, self._slots.count, self.settings.effort.search
                 )
             self._count = 1
-            yield self._step(self._planned(KEY, frame))
+            self._key = frame
+            if not self.settings.most_bframes:
+                yield from map(self._step, self._begin())
             return
         self._waiting.append(frame)
         if len(self._waiting) > self.settings.most_bframes:
-            yield from self._mini_gop()
+            yield from self._mini_gop(self.settings.gop - self._count - len(self._waiting))
 
     def flush(self) -> Iterator[Step]:
         """Plan the frames that wait for more: the group ends."""
         while self._waiting:
-            yield from self._mini_gop()
+            yield from self._mini_gop(0)
+        yield from map(self._step, self._begin())
 
     def code(self, step: Step) -> CodedStep[R]:
         """Code a frame, once those that it refers to are coded.
@@ -205,29 +235,42 @@ class ClosedLoop(Generic[R]):
         """
         if step.planned is not None:
             return self._code(step.planned)
-        if step.frames:
-            self._ready.extend(self._cheapest(step.frames))
+        if step.seen is not None:
+            self._ready.extend(self._cheapest(step.seen))
         return self._ready.popleft()
 
-    def _mini_gop(self) -> Iterator[Step]:
-        """Plan the first frames that wait, the last one of them as a P frame."""
+    def _begin(self, weight: Weight | None = None) -> Iterator[Planned]:
+        """Plan the key frame, unless that is done."""
+        if self._key is not None:
+            key, self._key = self._key, None
+            yield self._planned(KEY, key, weight)
+
+    def _mini_gop(self, to_come: int) -> Iterator[Step]:
+        """Plan the first frames that wait, the last one of them as a P frame.
+
+        ``to_come``: frames of the group that do not wait yet.
+        """
         length = 1
         if self.settings.most_bframes:
             length = mini_gop_length(self._small, self.settings.effort.look_ahead)
-        frames = tuple(self._waiting[:length])
+        behind = max(0, to_come) + len(self._waiting) - length
+        seen = _Seen(tuple(self._waiting[:length]), tuple(self._small[: length + 1]), behind)
         if self._meter is None:
-            yield from map(self._step, self._run(frames, (length,)))
+            yield from map(self._step, self._run(seen, (length,)))
         else:
-            yield self._step(None, frames)
-            for _ in frames[1:]:
+            if self._key is not None:
+                weight = self._weights(seen, tuple(mini_gop(0, length)))[0]
+                yield from map(self._step, self._begin(weight))
+            yield self._step(None, seen)
+            for _ in seen.frames[1:]:
                 yield self._step(None)
         del self._waiting[:length], self._small[:length]
 
-    def _step(self, planned: Planned | None, frames: tuple[Frame, ...] = ()) -> Step:
+    def _step(self, planned: Planned | None, seen: _Seen | None = None) -> Step:
         self._steps += 1
-        return Step(self._steps - 1, planned, frames)
+        return Step(self._steps - 1, planned, seen)
 
-    def _cheapest(self, frames: tuple[Frame, ...]) -> list[CodedStep[R]]:
+    def _cheapest(self, seen: _Seen) -> list[CodedStep[R]]:
         """Code frames in several ways, and go on from the cheapest.
 
         A slot is not used again while a picture in it may be needed: the last one before them, and
@@ -241,10 +284,10 @@ class ClosedLoop(Generic[R]):
                 barred.add(best.end.slots.place(best.end.count - 1))
             self._resume(start)
             self._slots = start.slots.onward(before, frozenset(barred))
-            steps = list(map(self._code, self._run(frames, lengths)))
+            steps = list(map(self._code, self._run(seen, lengths)))
             return self._spent.cost, _Tried(steps, self._stand())
 
-        best = cheapest(len(frames), run)
+        best = cheapest(len(seen.frames), run)
         self._resume(best.end)
         return best.steps
 
@@ -255,29 +298,39 @@ class ClosedLoop(Generic[R]):
         self._slots, self._count = stand.slots, stand.count
         self._refreshed, self._spent = stand.refreshed, stand.spent
 
-    def _run(self, frames: tuple[Frame, ...], lengths: Lengths) -> Iterator[Planned]:
+    def _run(self, seen: _Seen, lengths: Lengths) -> Iterator[Planned]:
         """What is done with frames in mini-GOPs of these lengths."""
-        for length in lengths:
+        for part in seen.parts(lengths):
             first = self._count - 1
-            last = first + length
+            last = first + len(part.frames)
             refreshed = self._refreshed
             refresh = last - refreshed >= REFRESH_PERIOD
             if refresh:
                 self._refreshed = last
-            places = mini_gop(first, last, refresh=refresh)
+            places = tuple(mini_gop(first, last, refresh=refresh))
             if self.settings.second_references:
-                places = iter([low_delay(last, refreshed, refresh=refresh)])
+                places = (low_delay(last, refreshed, refresh=refresh),)
+            found = self._weights(part, places) if part.small else {}
+            yield from self._begin(found.get(first))
             for place in places:
-                yield self._planned(place, frames[place.number - first - 1])
-            self._count += length
-            frames = frames[length:]
+                frame = part.frames[place.number - first - 1]
+                yield self._planned(place, frame, found.get(place.number))
+            self._count += len(part.frames)
 
-    def _planned(self, place: Place, frame: Frame) -> Planned:
-        return Planned(place, frame, self._slots.plan(place))
+    def _weights(self, seen: _Seen, places: tuple[Place, ...]) -> dict[int, Weight]:
+        """Of the frame before a mini-GOP and of its frames, by their numbers."""
+        search = self.settings.effort.look_ahead.weighs
+        found = weights(seen.small, places, seen.to_come, search=search)
+        if self._key_weight is None:
+            self._key_weight = found[0]
+        return {number: Weight(weight, self._key_weight) for number, weight in found.items()}
+
+    def _planned(self, place: Place, frame: Frame, weight: Weight | None = None) -> Planned:
+        return Planned(place, frame, self._slots.plan(place), weight)
 
     def _code(self, planned: Planned) -> CodedStep[R]:
         place, frame = planned.place, planned.source
-        quality = self.settings.quality_of(place)
+        quality = self.settings.quality_of(place, planned.weight)
         motion, data = None, b""
         with self._slots.coding(planned.order) as target:
             if place.is_key:

@@ -19,21 +19,43 @@ from colorvid.effort import DEFAULT_PRESET, Effort, effort_of
 from colorvid.errors import ConfigError
 
 REFRESH_OFFSET = 2
-"""Refreshing P frames are coded this many quality indices below the key frame, unless set
-otherwise: what they mend, many frames inherit."""
-P_OFFSETS = {1: 20, 2: 10, 4: 8}
-"""The same for other P frames, by the distance to their reference, or the next shorter one."""
+"""Without B frames, refreshing P frames are coded this many quality indices below the key frame,
+unless set otherwise: what they mend, many frames inherit."""
+P_OFFSET = 20
+"""The same for other P frames."""
 RISE_PERIOD = 5
 RISE = 6
-"""Of these, those next to their reference get one index finer every five frames, six in all: the
-first live on the key frame."""
-ANCHOR_OFFSET = 6
-"""Refreshing P frames behind B frames, at qualities up to 40; from there to `REFRESH_OFFSET` at 63:
-the B frames between inherit from the key frame too."""
-LEVEL_OFFSETS = (0, 12, 18, 24, 28)
-"""B frames by their temporal level."""
+"""Of these, all get one index finer every five frames, six in all: the first live on the key
+frame."""
+SLOPE = 117
+"""With B frames, quality indices for a weight of 16 doublings: where an error lives on in twice as
+many frames, a bit may cost half as much error, which is 7.3 indices."""
+USUAL_WEIGHT = 980
+"""Of a key frame that gets just the quality that was asked for, in 1/256 doublings."""
+SPAN = 12
+"""Quality indices that a key frame may be above or below that, at most; it is the most by which any
+frame is above."""
+_TOP = 8  # qualities at the upper end over which key frames come back to the one asked for
 _LOST_PICTURES = 2
 """Kept while the same frames are coded in several ways: what all begin with, and the best end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """How much later frames inherit; see `colorvid.codec.lookahead.weights`.
+
+    Attributes:
+        own: of a frame.
+        key: of the key frame of its group.
+    """
+
+    own: int
+    key: int
+
+
+def _indices(weight: int) -> int:
+    """Quality indices for so many 1/256 doublings."""
+    return (weight * SLOPE + 2048) >> 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +63,15 @@ class EncoderSettings:
     """What a user chooses.
 
     Attributes:
-        quality: 0..63 of key frames, higher is better.
+        quality: 0..63, higher is better: that of key frames from which as much is inherited as
+            usual. With B frames, qualities of all frames follow what later frames inherit from
+            them, see `quality_of`.
         gop: every so many frames there is a key frame, at least 1.
         scenecut: whether a new scene begins with a key frame too.
         min_gop: frames from a key frame to one of a new scene, at least.
         bframes: most B frames between two P frames, 0..15; fewer where motion is fast. 0 = none,
             and then every frame can be decoded as soon as it is coded.
-        inter_quality: 0..63 of all P and B frames. By default ``quality - 2`` to ``quality - 6``
-            for P frames at least eight frames behind the last of that quality, ``quality - 8`` to
-            ``quality - 20`` for those between, and ``quality - 12`` to ``quality - 28`` for B
-            frames by their level. Not below 0.
+        inter_quality: 0..63 of all P and B frames, where key frames have just ``quality``.
         preset: ``fast``, ``medium`` or ``slow``: the time that the encoder takes.
 
     Raises:
@@ -115,27 +136,33 @@ class EncoderSettings:
         """Whether frames are coded in several ways, see `colorvid.codec.attempts`."""
         return self.effort.attempts and self.most_bframes > 0
 
-    def _anchor_offset(self) -> int:
-        above = max(0, self.quality - 40)
-        return ANCHOR_OFFSET - above * (ANCHOR_OFFSET - REFRESH_OFFSET) // 23
-
     def lowered(self, by: int) -> EncoderSettings:
         """The same with all qualities lower, as far as they go."""
         inter = None if self.inter_quality is None else max(0, self.inter_quality - by)
         return replace(self, quality=max(0, self.quality - by), inter_quality=inter)
 
-    def quality_of(self, place: Place) -> int:
-        """Quality of a frame at a place in its group of pictures."""
+    def quality_of(self, place: Place, weight: Weight | None = None) -> int:
+        """Quality of a frame at a place in its group of pictures.
+
+        With B frames a bit has one price in the whole video: a frame is finer where later frames
+        inherit more from it. Key frames of slow scenes come out up to 12 above ``quality``, those
+        of fast ones up to 12 below; B frames without heirs are some 28 below. Without B frames
+        every eighth P frame is 2 below, others 20 to 14.
+
+        Args:
+            place: of the frame.
+            weight: how much is inherited from it; None without B frames.
+        """
+        if self.inter_quality is not None:
+            return self.quality if place.is_key else self.inter_quality
+        if weight is not None:
+            key = min(max(-SPAN, _indices(weight.key - USUAL_WEIGHT)), SPAN)
+            key = key * min(QUALITIES - 1 - self.quality, _TOP) // _TOP
+            above = min(key + _indices(weight.own - weight.key), SPAN)
+            return min(max(0, self.quality + above), QUALITIES - 1)
         if place.is_key:
             return self.quality
-        if self.inter_quality is not None:
-            return self.inter_quality
-        if place.future > 0:
-            below = LEVEL_OFFSETS[min(place.level, len(LEVEL_OFFSETS) - 1)]
-        elif place.refresh:
-            below = REFRESH_OFFSET if place.past == 1 else self._anchor_offset()
-        else:
-            below = P_OFFSETS[max(distance for distance in P_OFFSETS if distance <= place.past)]
-            if place.past == 1:
-                below -= min(place.number // RISE_PERIOD, RISE)
+        below = REFRESH_OFFSET
+        if not place.refresh:
+            below = P_OFFSET - min(place.number // RISE_PERIOD, RISE)
         return max(0, self.quality - below)

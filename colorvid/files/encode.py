@@ -88,7 +88,7 @@ class EncodeOptions:
     """How to encode a video.
 
     Attributes:
-        quality: 0..63 of key frames, higher is better; a target replaces it.
+        quality: 0..63, higher is better, see `EncoderSettings`; a target replaces it.
         bitrate: bits a second that the whole stream shall have, to 3 %.
         target_size: bytes that the stream shall have at most, to 3 %.
         target_psnr: mean PSNR of YUV (6:1:1) to reach, to 0.1 dB.

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from colorvid.errors import ConfigError
 
-INTERFACE = 10
+INTERFACE = 11
 """What `colorvid_interface` must answer; see `src/api.h`."""
 VARIABLE = "COLORVID_NATIVE"
 _ABSENT = "install a C++ compiler and then colorvid again"
@@ -58,6 +58,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "pyramid_new": (_INT, (_ARRAY, _INT, _INT, _PLACE)),
     "pyramid_free": (None, (_HANDLE,)),
     "novelty": (_INT, (_INT, _HANDLE, _HANDLE, _INT, _ARRAY)),
+    "inherit": (_INT, (_INT, _ARRAY, _ARRAY, _INT, _INT, _INT, _ARRAY)),
     "estimate": (
         _INT,
         (_INT, _HANDLE, _ARRAY, _ARRAY, _HANDLE, _HANDLE, ctypes.c_int64)

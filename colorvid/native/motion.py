@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,14 @@ class LinksStruct(ctypes.Structure):
         future = -1 if links.future is None else links.future
         distances = links.past_distance, links.future_distance
         return cls(links.past, future, links.inherits, links.target, *distances)
+
+
+class _PlacedStruct(ctypes.Structure):
+    """``Placed`` of ``src/inheritance.h``."""
+
+    _fields_ = [  # noqa: RUF012
+        (name, ctypes.c_int32) for name in ("number", "past", "future")
+    ]
 
 
 class SearchStruct(ctypes.Structure):
@@ -227,7 +236,12 @@ class Reference:
 
 
 class Pyramid:
-    """A picture at smaller sizes, for the look-ahead; threads may share it."""
+    """A picture at smaller sizes, for the look-ahead; threads may share it.
+
+    Attributes:
+        core: that made it.
+        handle: for the functions of the core.
+    """
 
     def __init__(self, core: Core, luma: BytePlane) -> None:
         """Shrink luma ``(H, W)``.
@@ -236,7 +250,7 @@ class Pyramid:
             ConfigError: a side is not 1..8192.
             MemoryError: the memory does not suffice.
         """
-        self._core = core
+        self.core = core
         samples, place = np.ascontiguousarray(luma), ctypes.c_void_p()
         core.call("pyramid_new", pointer(samples, np.uint8), *luma.shape, ctypes.byref(place))
         self.handle = place
@@ -252,9 +266,9 @@ class Pyramid:
             MemoryError: the memory does not suffice.
         """
         counts = np.zeros(2, np.int32)
-        self._core.call(
+        self.core.call(
             "novelty",
-            self._core.level,
+            self.core.level,
             self.handle,
             reference.handle,
             halvings,
@@ -262,6 +276,41 @@ class Pyramid:
         )
         cells, fresh = counts.tolist()
         return fresh / cells if cells else 0.0
+
+
+def inherited(
+    pictures: Sequence[Pyramid],
+    places: Sequence[tuple[int, int, int]],
+    to_come: int,
+    *,
+    search: bool = True,
+) -> list[int]:
+    """How much later frames inherit from each picture of a mini-GOP, by the sources alone.
+
+    A picture that ``n`` frames inherit wholly counts as log2(1 + n), in 1/256.
+
+    Args:
+        pictures: the key or P frame before the mini-GOP and its 1..16 frames, in order of display.
+        places: of these frames in decoding order: number behind the first picture, and distances to
+            both references, 0 = none.
+        to_come: frames of the group behind the mini-GOP, 0..2^20, taken to be like it.
+        search: whether to compare the pictures; else all are taken to predict each other as most
+            do.
+
+    Raises:
+        ConfigError: the pictures have different sizes, or the places are not those of a mini-GOP.
+        MemoryError: the memory does not suffice.
+    """
+    core = pictures[0].core
+    handles = (ctypes.c_void_p * len(pictures))(*(picture.handle.value for picture in pictures))
+    structs = (_PlacedStruct * len(places))(*(_PlacedStruct(*place) for place in places))
+    means = np.zeros(len(pictures), np.int32)
+    assert len(pictures) == len(places) + 1
+    core.call(
+        "inherit", core.level, handles, structs, len(places), to_come, search,
+        pointer(means, np.int32),
+    )  # fmt: skip
+    return [int(mean) for mean in means]
 
 
 def arrays(motion: Motion) -> tuple[int | None, int | None, int | None]:

@@ -107,7 +107,7 @@ def test_info_in_words_and_as_json(coded: CodedClip, capfd: pytest.CaptureFixtur
     assert rows["stream"] == f"{coded.stream}, {file_size(coded.stream.stat().st_size)}"
     assert rows["video"] == "64x48, 29.97 fps, 8 frames, 0.3 s, samples of 12:11"
     assert rows["colours"] == "SMPTE 170M; range limited; chroma center"
-    assert rows["coding"].startswith("3 groups of 2 to 3 frames, quality of key frames 44, ")
+    assert rows["coding"].startswith("3 groups of 2 to 3 frames, quality of key frames 32, ")
     assert rows["coding"].endswith(", reorder 1, 2 reference pictures")
     assert rows["bytes"].startswith("key frames ") and "motion " in rows["bytes"]
     assert rows["model"].startswith("default of colorvid ")

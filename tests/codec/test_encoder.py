@@ -10,8 +10,9 @@ from colorvid.bitstream import FrameType, Packet
 from colorvid.bitstream.packets import short_crc
 from colorvid.codec.decoder import Decoder, MissingReference
 from colorvid.codec.encoder import CodedFrame, Encoder
-from colorvid.codec.settings import EncoderSettings
-from colorvid.codec.structure import KEY, REFRESH_PERIOD, Place, mini_gop
+from colorvid.codec.settings import EncoderSettings, Weight
+from colorvid.codec.structure import KEY, REFRESH_PERIOD, Place
+from colorvid.config import QUALITIES
 from colorvid.effort import PRESETS
 from colorvid.errors import ConfigError, DamagedStream, HashMismatch
 from colorvid.frame import Frame, Size
@@ -111,7 +112,7 @@ def test_a_group_may_start_anywhere() -> None:
     assert [p.is_key for p in packets] == [True, False, False, False, True, False, False]
     assert [p.frame_number for p in packets] == list(range(8, 15))
     assert [p.display_number for p in packets] == [8, 11, 9, 10, 12, 14, 13]
-    assert packets[0].quality == 9 and all(p.quality < 9 for p in packets if not p.is_key)
+    assert packets[0].quality == packets[4].quality == 0, "little is inherited in short groups"
 
 
 def test_without_b_frames_every_frame_is_coded_at_once() -> None:
@@ -152,9 +153,9 @@ def test_noise_has_p_frames_with_two_references(preset: str) -> None:
 def test_frames_wait_for_their_p_frame_and_for_no_more() -> None:
     encoder = Encoder(tiny.model(), EncoderSettings(gop=9, bframes=2))
     counts = [len(encoder.push(frame)) for frame in moving_frames(11, *SIZE)]
-    # A key frame, two mini-GOPs of three, the last two of the group with the next key frame.
-    assert counts == [1, 0, 0, 3, 0, 0, 3, 0, 0, 3, 0]
-    assert [c.packet.display_number for c in encoder.flush()] == [10]
+    # The key frame with a mini-GOP of three, one more, and the last two as the next group begins.
+    assert counts == [0, 0, 0, 4, 0, 0, 3, 0, 0, 2, 0]
+    assert [c.packet.display_number for c in encoder.flush()] == [9, 10]
     assert encoder.flush() == []
 
 
@@ -185,20 +186,39 @@ def test_qualities_without_b_frames() -> None:
     ]  # fmt: skip
 
 
-def test_qualities_with_b_frames_go_by_their_level() -> None:
-    settings = EncoderSettings(quality=50, gop=100)
-    by_level = {place.level: settings.quality_of(place) for place in mini_gop(0, 16)}
-    assert settings.quality_of(KEY) == 50
-    assert by_level == {0: 45, 1: 38, 2: 32, 3: 26, 4: 22}
-    anchors = [
-        EncoderSettings(quality=q).quality_of(next(mini_gop(0, 16))) for q in (5, 30, 52, 63)
-    ]
-    assert anchors == [0, 24, 48, 61], "nearer to the key frame at high quality"
-    low = EncoderSettings(quality=5)
-    assert {low.quality_of(place) for place in mini_gop(0, 16)} == {0}
+def test_qualities_with_b_frames_go_by_what_is_inherited() -> None:
+    usual, double = 980, 256
+    settings = EncoderSettings(quality=40)
+    p_frame = Place(8, FrameType.P, past=8)
+
+    def quality(own: int, key: int, settings: EncoderSettings = settings) -> int:
+        return settings.quality_of(p_frame, Weight(own, key))
+
+    assert settings.quality_of(KEY, Weight(usual, usual)) == 40
+    assert [quality(usual - n * double, usual) for n in (0, 1, 2, 3)] == [40, 33, 25, 18]
+    assert quality(0, usual) == 12
+    # Frames from which none inherits have one quality wherever they are, up to a limit.
+    assert [quality(0, key) for key in (usual - 2 * 256, usual - 256, usual, usual + 256)] == [
+        15, 12, 12, 12,
+    ]  # fmt: skip
+    assert settings.quality_of(KEY, Weight(0, 0)) == 28
+    assert settings.quality_of(KEY, Weight(3000, 3000)) == 52
+    assert quality(3000, usual) == 52
+    low, high = EncoderSettings(quality=5), EncoderSettings(quality=63)
+    assert quality(0, usual, low) == 0
+    for key in (0, usual, 3000):
+        assert high.quality_of(KEY, Weight(key, key)) == 63
     explicit = EncoderSettings(quality=9, inter_quality=30)
-    assert explicit.quality_of(KEY) == 9
-    assert {explicit.quality_of(place) for place in mini_gop(0, 16)} == {30}
+    assert explicit.quality_of(KEY, Weight(3000, 3000)) == 9
+    assert quality(0, 3000, explicit) == 30
+
+
+@pytest.mark.parametrize("weight", [0, 500, 980, 1400])
+def test_quality_grows_with_what_is_asked_for(weight: int) -> None:
+    found = [
+        EncoderSettings(quality=q).quality_of(KEY, Weight(weight, weight)) for q in range(QUALITIES)
+    ]
+    assert found == sorted(found) and found[-1] == QUALITIES - 1
 
 
 def test_a_faster_preset_does_less_work() -> None:

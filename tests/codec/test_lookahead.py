@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from colorvid.codec.encoder import Encoder
-from colorvid.codec.lookahead import CUT, KeyFrames, mini_gop_length, small
+from colorvid.codec.lookahead import CUT, KeyFrames, mini_gop_length, small, weights
 from colorvid.codec.settings import EncoderSettings
+from colorvid.codec.structure import Place, mini_gop
 from colorvid.effort import PRESETS, LookAhead
 from colorvid.errors import ConfigError
 from colorvid.frame import Frame
 from colorvid.native.core import at_level, levels
-from colorvid.native.motion import Pyramid
+from colorvid.native.motion import Pyramid, inherited
 from tests import tiny
 from tests.clips import moving_frames
 from tests.motion.test_estimate import texture
@@ -120,3 +121,131 @@ def test_the_encoder_follows() -> None:
     assert [p.display_number for p in packets if p.is_key] == [0, 9]
     assert sorted(p.display_number for p in packets) == list(range(13))
     assert {p.level for p in packets} == {0, 1, 2, 3}
+
+
+def places(length: int) -> list[Place]:
+    return list(mini_gop(0, length))
+
+
+def expected(length: int, to_come: int, share: float, of_each: float = 90 / 256) -> list[float]:
+    """Weights where every frame hands on one share to its references, without motion."""
+
+    def handed_on(tail: float) -> list[float]:
+        total = [0.0] * (length + 1)
+        total[length] = tail
+        for place in reversed(places(length)):
+            amount = share * (1 + total[place.number])
+            if place.future:
+                amount *= of_each
+                total[place.number + place.future] += amount
+            total[place.number - place.past] += amount
+        return total
+
+    tail = 0.0
+    left = min(to_come, 4 * length)
+    while left > 0:
+        part = min(left, length) / length
+        tail = part * handed_on(tail)[0] + (1 - part) * tail
+        left -= length
+    return [np.log2(1 + total) for total in handed_on(tail)]
+
+
+@pytest.mark.parametrize(
+    ("length", "to_come"), [(1, 0), (1, 9), (5, 0), (8, 3), (16, 15), (7, 2**40)]
+)
+def test_weights_follow_from_the_structure_alone(length: int, to_come: int) -> None:
+    frames = [small(frame) for frame in scene(length + 1, 11)]
+    found = weights(frames, places(length), to_come, search=False)
+    wanted = expected(length, to_come, 224 / 256)
+    assert list(found) == list(range(length + 1))
+    np.testing.assert_allclose([w / 256 for w in found.values()], wanted, atol=0.04)
+    assert [found[p.number] for p in places(length) if not p.is_kept] == [0] * (length // 2)
+
+
+def test_what_stands_still_is_inherited_and_what_is_new_is_not() -> None:
+    picture = scene(1, 12)[0]
+    still = weights([small(picture)] * 9, places(8), 20)
+    # Of two references that predict alike the earlier one counts.
+    np.testing.assert_allclose([w / 256 for w in still.values()], expected_still(8, 20), atol=0.02)
+    moving = weights([small(frame) for frame in scene(9, 12, speed=2)], places(8), 20)
+    new = weights([small(scene(1, seed)[0]) for seed in range(20, 29)], places(8), 20)
+    for number in (0, 4, 8):
+        assert still[number] >= moving[number] > 2 * new[number]
+
+
+def expected_still(length: int, to_come: int) -> list[float]:
+    """Weights where frames take all they show from the earlier reference."""
+
+    def handed_on(tail: float) -> list[float]:
+        total = [0.0] * (length + 1)
+        total[length] = tail
+        for place in reversed(places(length)):
+            total[place.number - place.past] += 1 + total[place.number]
+        return total
+
+    rounds = [length] * (to_come // length) + ([to_come % length] if to_come % length else [])
+    tail = 0.0
+    for part in rounds[:4]:
+        tail = (part * handed_on(tail)[0] + (length - part) * tail) / length
+    return [np.log2(1 + total) for total in handed_on(tail)]
+
+
+def test_a_part_that_moves_away_hands_its_weight_on_from_where_it_was() -> None:
+    # The left half stands still; on the right every picture is new.
+    frames = scene(9, 13, speed=0)
+    rng = np.random.default_rng(14)
+    for frame in frames:
+        frame.y[:, SIDES[1] // 2 :] = rng.integers(0, 256, (SIDES[0], SIDES[1] // 2))
+    found = weights([small(frame) for frame in frames], places(8), 0)
+    whole = weights([small(scene(1, 13)[0])] * 9, places(8), 0)
+    assert 0.4 * whole[0] < found[0] < 0.6 * whole[0]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (9, 300), (16, 16), (35, 50), (144, 176), (301, 203)])
+def test_every_level_weighs_alike(size: tuple[int, int]) -> None:
+    frames = moving_frames(5, *size, seed=3)
+    found = []
+    for level in levels():
+        core = at_level(level.name.lower())
+        found.append(weights([Pyramid(core, f.y) for f in frames], places(4), 9))
+    assert all(one == found[0] for one in found)
+    assert found[0][0] > found[0][2] > found[0][1] == found[0][3] == 0
+
+
+def test_only_mini_gops_of_pictures_of_one_size_are_weighed() -> None:
+    frames = [small(frame) for frame in moving_frames(5, 64, 80)]
+    order = [(4, 4, 0), (2, 2, 2), (1, 1, 1), (3, 1, 1)]
+    assert len(inherited(frames, order, 0)) == 5
+    other = small(moving_frames(1, 64, 96)[0])
+    wrong = [
+        ([*frames[:4], other], order, 0),
+        (frames, order, -1),
+        (frames, order, 2**20 + 1),
+        (frames, [(4, 4, 0), (1, 1, 1), (2, 2, 2), (3, 1, 1)], 0),  # before its reference
+        (frames, [(4, 4, 0), (2, 2, 2), (1, 1, 1), (1, 1, 1)], 0),  # twice
+        (frames, [(4, 4, 0), (2, 2, 0), (1, 1, 1), (3, 1, 1)], 0),  # two P frames
+        (frames, [(3, 3, 0), (2, 2, 1), (1, 1, 1), (4, 1, 0)], 0),
+        (frames, [(4, 5, 0), (2, 2, 2), (1, 1, 1), (3, 1, 1)], 0),
+        (frames, [(4, 0, 0), (2, 2, 2), (1, 1, 1), (3, 1, 1)], 0),
+        (frames, [(4, 4, 0), (2, 2, 3), (1, 1, 1), (3, 1, 1)], 0),
+    ]
+    for pictures, placed, to_come in wrong:
+        with pytest.raises(ConfigError, match="inherit refuses its arguments"):
+            inherited(pictures, placed, to_come)
+
+
+def test_qualities_follow_what_is_inherited() -> None:
+    def qualities(frames: list[Frame], preset: str = "medium") -> list[int]:
+        encoder = Encoder(tiny.model(), EncoderSettings(quality=50, gop=17, preset=preset))
+        packets = [c.packet for frame in frames for c in encoder.push(frame)]
+        packets += [c.packet for c in encoder.flush()]
+        return [p.quality for p in sorted(packets, key=lambda p: p.display_number)]
+
+    still, noisy = scene(17, 7, speed=0), scene(17, 7, speed=0)
+    rng = np.random.default_rng(15)
+    for frame in noisy:
+        frame.y[:] = np.clip(frame.y + rng.integers(-40, 41, SIDES), 0, 255)
+    assert qualities(still)[0] > qualities(noisy)[0] + 8
+    assert qualities(still)[8] > qualities(still)[4] > qualities(still)[1] == qualities(still)[3]
+    assert abs(qualities(still)[1] - qualities(noisy)[1]) < 6, "nothing inherits, in both"
+    assert qualities(still, "fast") == qualities(noisy, "fast"), "not looked at"

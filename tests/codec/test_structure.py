@@ -100,7 +100,7 @@ def test_packets_can_say_every_place() -> None:
     for made in groups():
         for number, place in enumerate(made.places):
             packet = Packet(
-                frame_type=place.frame_type, quality=made.settings.quality_of(place),
+                frame_type=place.frame_type, quality=made.settings.quality,
                 frame_number=number, shift=place.number - number, level=place.level,
                 past=place.past, future=place.future, frame_crc=0,
             )  # fmt: skip

@@ -49,7 +49,7 @@ def deep(tmp_path_factory: pytest.TempPathFactory) -> DeepClip:
     with open_writer(source, INFO, lossless=True) as writer:
         for frame in FRAMES:
             writer.write(frame)
-    report = colorvid.encode_file(source, stream, gop=4, quality=60, scores=True)
+    report = colorvid.encode_file(source, stream, gop=4, quality=63, scores=True)
     assert report.scores is not None and 40 < report.scores.psnr_y_db < 60
     decoded = colorvid.decode_file(stream, folder / "decoded.y4m")
     assert (decoded.frames, decoded.depth, decoded.ok) == (8, 10, True)
@@ -69,7 +69,7 @@ def test_pictures_and_description_are_kept(deep: DeepClip) -> None:
 
 def test_10_bits_come_nearer_than_8(deep: DeepClip, tmp_path: Path) -> None:
     """At about the same bytes, for a source that has them."""
-    colorvid.encode_file(deep.source, tmp_path / "a.clv", gop=4, quality=60, bit_depth=8)
+    colorvid.encode_file(deep.source, tmp_path / "a.clv", gop=4, quality=63, bit_depth=8)
     colorvid.decode_file(tmp_path / "a.clv", tmp_path / "a.y4m")
     coarse = read_clip(tmp_path / "a.y4m")
     sizes = (tmp_path / "a.clv").stat().st_size, deep.stream.stat().st_size
@@ -101,7 +101,7 @@ def test_parts_and_damage(deep: DeepClip, tmp_path: Path) -> None:
     assert both.read_bytes() == deep.stream.read_bytes()
     cut_file(deep.stream, first, CutOptions(seek=1, to=3, exact=True, overwrite=True))
     assert colorvid.verify_file(first).frames == 2
-    colorvid.encode_file(deep.source, second, gop=4, quality=60, bit_depth=8, overwrite=True)
+    colorvid.encode_file(deep.source, second, gop=4, quality=63, bit_depth=8, overwrite=True)
     with pytest.raises(HeaderError, match="second.clv: pixel_format is 0, that of .*deep.clv is 1"):
         concat_files([deep.stream, second], both, overwrite=True)
 
@@ -132,11 +132,11 @@ def test_other_outputs(deep: DeepClip, tmp_path: Path) -> None:
 
 def test_arrays(deep: DeepClip) -> None:
     planes = [frame.planes for frame in FRAMES]
-    data = colorvid.encode(planes, fps=25, gop=4, quality=60)
+    data = colorvid.encode(planes, fps=25, gop=4, quality=63)
     clip = colorvid.open(data)
     assert [Frame(*frame.planes) for frame in clip] == deep.decoded
     assert clip[3].y.dtype == np.uint16 and clip[3].to_rgb().dtype == np.uint8
-    again = colorvid.encode(clip, gop=4, quality=60, bit_depth=8)
+    again = colorvid.encode(clip, gop=4, quality=63, bit_depth=8)
     assert colorvid.open(again)[0].y.dtype == np.uint8
     with pytest.raises(InputError, match=r"source\[1\] has 8 bits a sample; all must have 10, as"):
         colorvid.encode([FRAMES[0], FRAMES[1].at_depth(8)], fps=25)

@@ -152,6 +152,18 @@ def test_a_pattern_of_the_longest_mini_gops_is_one(tmp_path: Path) -> None:
     assert types == [["key", "P", "P", "P", "P"], ["key", "b", "B", "b", "P"]]
 
 
+def test_a_pattern_by_the_structure_alone_does_not_look_at_pictures(tmp_path: Path) -> None:
+    tiny.save(tmp_path / "tiny.safetensors")
+    write_y4m(tmp_path / "a.y4m", replace(moving_clip(1), frames=scene(5, 1, speed=0)))
+    sizes = []
+    for weighs in (False, True):
+        coder = PatternRun(5, str(tmp_path / "tiny.safetensors"), weighs=weighs)
+        encoded = coder.encode(tmp_path / "a.y4m", tmp_path / f"{weighs}.clv", 30)
+        sizes.append(encoded.frame_bytes[0])
+        assert coder.settings(30)["weighs"] == str(weighs).lower()
+    assert sizes[0] < sizes[1], "what stands still is inherited from most"
+
+
 def test_rows_of_patterns_change_the_encoder_or_the_filters(tmp_path: Path) -> None:
     tiny.save(tmp_path / "tiny.safetensors")
     table = {

@@ -8,11 +8,12 @@
 #include <stdexcept>
 
 #include "choose.h"
+#include "inheritance.h"
 #include "roof.h"
 
 using namespace colorvid;
 
-static const int kInterface = 10;
+static const int kInterface = 11;
 static const int kMostSlots = 32;
 static const int64_t kMostWeight = int64_t{1} << 30;
 static const int kMostBlocks = 1 << 13;  // along an axis: pictures of up to 65,536 luma samples
@@ -154,18 +155,32 @@ int colorvid_pyramid_new(const uint8_t* luma, int height, int width, Pyramid** p
 
 void colorvid_pyramid_free(Pyramid* pyramid) { delete pyramid; }
 
+static bool alike(const Pyramid& one, const Pyramid& other) {
+    return one.height == other.height && one.width == other.width;
+}
+
 int colorvid_novelty(int level, const Pyramid* current, const Pyramid* reference, int halvings,
                      int32_t counts[2]) {
-    if (current->levels() != reference->levels()) return kWrongArgument;
-    if (halvings < 1 || halvings > kMostLevels) return kWrongArgument;
-    for (int number = 1; number <= current->levels(); ++number) {
-        const Padded &a = current->level(number), &b = reference->level(number);
-        if (a.height != b.height || a.width != b.width) return kWrongArgument;
+    if (halvings < 1 || halvings > kMostLevels || !alike(*current, *reference)) {
+        return kWrongArgument;
     }
     return guarded([&] {
         const Novelty found = novelty(kernels(level), *current, *reference, halvings);
         counts[0] = found.cells;
         counts[1] = found.fresh;
+        return kFine;
+    });
+}
+
+int colorvid_inherit(int level, const Pyramid* const* pictures, const Placed* places, int count,
+                     int to_come, int search, int32_t* means) {
+    if (!are_mini_gop(places, count)) return kWrongArgument;
+    if (to_come < 0 || to_come > kMostToCome) return kWrongArgument;
+    for (int i = 1; i <= count; ++i) {
+        if (!alike(*pictures[i], *pictures[0])) return kWrongArgument;
+    }
+    return guarded([&] {
+        inherit(kernels(level), pictures, places, count, to_come, search != 0, means);
         return kFine;
     });
 }

@@ -20,6 +20,7 @@
 namespace colorvid {
 class MotionState;
 struct Reference;
+struct Placed;
 struct SearchEffort;
 class Pyramid;
 struct ModelFile;
@@ -75,6 +76,11 @@ COLORVID_API void colorvid_pyramid_free(colorvid::Pyramid* pyramid);
 COLORVID_API int colorvid_novelty(int level, const colorvid::Pyramid* current,
                                   const colorvid::Pyramid* reference, int halvings,
                                   int32_t counts[2]);
+// What later frames inherit in a mini-GOP, see inherit(): pictures of one size, the first of which
+// comes before the `count` frames at `places`. `to_come`: 0 .. 2^20. `means`: of count + 1 pictures.
+COLORVID_API int colorvid_inherit(int level, const colorvid::Pyramid* const* pictures,
+                                  const colorvid::Placed* places, int count, int to_come,
+                                  int search, int32_t* means);
 // Search and choose the motion of a frame for coding it with `state`, which stays as it is.
 // `current`: its luma; `future` and its results are null without a second reference. `weight`: price of a bit in
 // 1/65536 of an absolute difference, 0 .. 2^30. `effort`: see search.h. `cost`: sum of error and

@@ -90,7 +90,7 @@ static std::vector<uint8_t> halved(Plane plane) {
     return result;
 }
 
-Pyramid::Pyramid(Plane plane) {
+Pyramid::Pyramid(Plane plane) : height(plane.height), width(plane.width) {
     std::vector<uint8_t> samples;
     while (levels() < kMostLevels && std::min(plane.height, plane.width) >= 2 * kSmallest) {
         samples = halved(plane);

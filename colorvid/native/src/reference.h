@@ -72,6 +72,8 @@ public:
     // Level 1 is half the size; `kMargin` samples around it included.
     const Padded& level(int number) const { return levels_[number - 1]; }
 
+    int height = 0, width = 0;  // of the plane itself
+
 private:
     std::vector<Padded> levels_;
 };
