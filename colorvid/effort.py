@@ -29,17 +29,14 @@ class LookAhead:
 
     Attributes:
         halvings: of the sides of pictures before they are compared, 1..5.
-        lengths: of mini-GOPs that are tried, falling, besides the longest one and 1.
-        patience: a P frame counts as too far from its reference where that misses so many times
-            more of it than usual.
         weighs: whether it finds out what frames inherit from each other; else from the structure
             alone.
+        longest: whether mini-GOPs are as long as they may be, whatever moves.
     """
 
     halvings: int = 2
-    lengths: tuple[int, ...] = (8, 4, 2)
-    patience: float = 1.0
     weighs: bool = True
+    longest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,8 @@ class Effort:
         search: for motion.
         trials: of inter frames before they are coded, 0..16. With one, areas that are not worth
             their bits are left out; further ones find cheaper hyper-latents.
-        attempts: whether the same frames are coded in mini-GOPs of other lengths.
+        attempts: at coding the same frames in shorter mini-GOPs. 0 = none, 1 = mini-GOPs are halved
+            as long as that pays, 2 = down to single frames, and then each by itself.
         seconds: which P frames may have a second reference, where there are no B frames: 0 = none,
             1 = the refreshing ones, and those behind one that has it, 2 = all.
     """
@@ -59,7 +57,7 @@ class Effort:
     look_ahead: LookAhead = LookAhead()
     search: SearchEffort = SearchEffort()
     trials: int = 1
-    attempts: bool = False
+    attempts: int = 0
     seconds: int = 1
 
 
@@ -72,12 +70,9 @@ PRESETS = {
         seconds=0,
     ),
     "medium": MEDIUM,
-    "slow": Effort(
-        LookAhead(halvings=1, lengths=(12, 8, 6, 4, 3, 2), patience=1.5),
-        SearchEffort(rounds=2),
-        trials=2,
-        attempts=True,
-        seconds=2,
+    "slow": Effort(search=SearchEffort(rounds=2), trials=2, attempts=1, seconds=2),
+    "best": Effort(
+        LookAhead(longest=True), SearchEffort(rounds=2), trials=2, attempts=2, seconds=2
     ),
 }
 """Efforts by name, the fastest first."""

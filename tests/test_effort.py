@@ -7,11 +7,13 @@ from colorvid.errors import ConfigError
 
 
 def test_presets_by_name() -> None:
-    assert tuple(PRESETS) == ("fast", "medium", "slow")
+    assert tuple(PRESETS) == ("fast", "medium", "slow", "best")
     assert effort_of(DEFAULT_PRESET) is MEDIUM
     assert len(set(PRESETS.values())) == len(PRESETS)
 
 
 def test_an_unknown_preset_is_refused() -> None:
-    with pytest.raises(ConfigError, match="^preset 'quick' is unknown; use fast, medium or slow$"):
+    with pytest.raises(
+        ConfigError, match="^preset 'quick' is unknown; use fast, medium, slow or best$"
+    ):
         effort_of("quick")

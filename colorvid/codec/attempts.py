@@ -18,6 +18,8 @@ from colorvid.frame import Frame
 _LEAST_GAIN = 64
 """Shorter mini-GOPs that are cheaper by less than one part in so many are not taken: what comes
 later may lose more."""
+_LEAST_GAIN_OF_ONE = 200
+"""The same for one mini-GOP of several that is halved."""
 
 Result = TypeVar("Result")
 
@@ -64,7 +66,12 @@ def squared_error(a: Frame, b: Frame) -> int:
     return sum(int(np.square(p.astype(np.int32) - q).sum(dtype=np.int64)) for p, q in planes)
 
 
-def cheapest(length: int, run: Callable[[Lengths, Result | None], tuple[int, Result]]) -> Result:
+def cheapest(
+    length: int,
+    run: Callable[[Lengths, Result | None], tuple[int, Result]],
+    *,
+    thorough: bool = False,
+) -> Result:
     """The best of what ways to code the same frames give.
 
     Mini-GOPs are halved as long as that pays.
@@ -73,13 +80,26 @@ def cheapest(length: int, run: Callable[[Lengths, Result | None], tuple[int, Res
         length: of the mini-GOP that comes first.
         run: codes in a way, given the best result so far, which must stay whole; its cost and what
             it gives.
+        thorough: halve down to single frames, whether it pays or not; and then those of the best
+            way, each by itself.
     """
     lengths: Lengths = (length,)
     lowest, best = run(lengths, None)
+    chosen = lengths
     while max(lengths) > 1:
         lengths = halved(lengths)
         cost, other = run(lengths, best)
-        if cost * _LEAST_GAIN >= lowest * (_LEAST_GAIN - 1):
+        if cost * _LEAST_GAIN < lowest * (_LEAST_GAIN - 1):
+            lowest, best, chosen = cost, other, lengths
+        elif not thorough:
             break
-        lowest, best = cost, other
+    at = 0
+    while thorough and at < len(chosen):
+        lengths = (*chosen[:at], *halved(chosen[at : at + 1]), *chosen[at + 1 :])
+        if lengths != chosen:
+            cost, other = run(lengths, best)
+            if cost * _LEAST_GAIN_OF_ONE < lowest * (_LEAST_GAIN_OF_ONE - 1):
+                lowest, best, chosen = cost, other, lengths
+                continue
+        at += 1
     return best

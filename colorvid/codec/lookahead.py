@@ -20,6 +20,7 @@ FAR = {16: 0.42, 8: 0.28, 4: 0.14, 2: 0.1}
 
 Found on the training clips: where motion is that fast, shorter mini-GOPs take fewer bits."""
 
+_SHORTER = (8, 4, 2)  # lengths that are tried, besides the longest one and 1
 _FAR_AHEAD = 1 << 10  # more frames to come make no difference
 
 
@@ -87,8 +88,10 @@ def mini_gop_length(frames: Sequence[Pyramid], look: LookAhead = MEDIUM.look_ahe
         look: how to find out.
     """
     waiting = len(frames) - 1
-    for length in (waiting, *(length for length in look.lengths if length < waiting)):
-        most = look.patience * FAR[min(distance for distance in FAR if distance >= length)]
+    if look.longest:
+        return waiting
+    for length in (waiting, *(length for length in _SHORTER if length < waiting)):
+        most = FAR[min(distance for distance in FAR if distance >= length)]
         if length > 1 and frames[length].novelty(frames[0], look.halvings) <= most:
             return length
     return 1

@@ -287,7 +287,8 @@ class ClosedLoop(Generic[R]):
             steps = list(map(self._code, self._run(seen, lengths)))
             return self._spent.cost, _Tried(steps, self._stand())
 
-        best = cheapest(len(seen.frames), run)
+        thorough = self.settings.effort.attempts > 1
+        best = cheapest(len(seen.frames), run, thorough=thorough)
         self._resume(best.end)
         return best.steps
 

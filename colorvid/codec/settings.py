@@ -72,7 +72,7 @@ class EncoderSettings:
         bframes: most B frames between two P frames, 0..15; fewer where motion is fast. 0 = none,
             and then every frame can be decoded as soon as it is coded.
         inter_quality: 0..63 of all P and B frames, where key frames have just ``quality``.
-        preset: ``fast``, ``medium`` or ``slow``: the time that the encoder takes.
+        preset: ``fast``, ``medium``, ``slow`` or ``best``: the time that the encoder takes.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -134,7 +134,7 @@ class EncoderSettings:
     @property
     def attempts(self) -> bool:
         """Whether frames are coded in several ways, see `colorvid.codec.attempts`."""
-        return self.effort.attempts and self.most_bframes > 0
+        return self.effort.attempts > 0 and self.most_bframes > 0
 
     def lowered(self, by: int) -> EncoderSettings:
         """The same with all qualities lower, as far as they go."""

@@ -103,7 +103,7 @@ class EncodeOptions:
         min_gop: frames from a key frame to one of a new scene, at least.
         bframes: most B frames between two P frames, 0..15. With 0 every frame can be decoded as
             soon as it is coded, which costs bits.
-        preset: ``fast``, ``medium`` or ``slow``: the time that the encoder takes.
+        preset: ``fast``, ``medium``, ``slow`` or ``best``: the time that the encoder takes.
         inter_quality: 0..63 of the other frames; None = below ``quality`` by their level, see
             `EncoderSettings`.
         frames: encode at most this many frames; None = all.

@@ -43,6 +43,20 @@ def test_halving_goes_on_as_long_as_it_pays() -> None:
     assert seen == [((8,), None), ((4, 4), (8,)), ((2, 2, 2, 2), (4, 4))]
 
 
+def test_thorough_attempts_look_behind_what_does_not_pay_and_at_each_part() -> None:
+    costs = {(8,): 900, (4, 4): 900, (2, 2, 2, 2): 700, (1,) * 8: 800}
+    costs |= {(1, 1, 2, 2, 2): 699, (2, 1, 1, 2, 2): 690, (2, 1, 1, 1, 1, 2): 600}
+    costs |= {(2, 1, 1, 1, 1, 1, 1): 599}
+    seen: list[Lengths] = []
+
+    def run(lengths: Lengths, best: Lengths | None) -> tuple[int, Lengths]:
+        seen.append(lengths)
+        return costs[lengths], lengths
+
+    assert cheapest(8, run, thorough=True) == (2, 1, 1, 1, 1, 2)
+    assert seen == list(costs)
+
+
 def test_a_single_frame_has_one_way() -> None:
     seen: list[Lengths] = []
 
@@ -69,8 +83,11 @@ def test_squared_error_counts_all_planes() -> None:
 
 
 @pytest.mark.parametrize("bframes", [15, 4])
-def test_what_was_kept_decodes_as_it_was_coded(frames: list[Frame], bframes: int) -> None:
-    settings = EncoderSettings(quality=50, gop=10, bframes=bframes, preset="slow")
+@pytest.mark.parametrize("preset", ["slow", "best"])
+def test_what_was_kept_decodes_as_it_was_coded(
+    frames: list[Frame], bframes: int, preset: str
+) -> None:
+    settings = EncoderSettings(quality=50, gop=10, bframes=bframes, preset=preset)
     clip = coded(settings, frames)
     assert sorted(c.packet.display_number for c in clip) == list(range(12))
     assert [c.packet.frame_number for c in clip] == list(range(12))
@@ -100,7 +117,7 @@ def test_what_costs_least_is_kept(frames: list[Frame], monkeypatch: pytest.Monke
 
     chosen = cost()
     for lengths in ((8,), (4, 4), (2, 2, 2, 2)):
-        monkeypatch.setattr(loop, "cheapest", lambda _, run, way=lengths: run(way, None)[1])
+        monkeypatch.setattr(loop, "cheapest", lambda _, run, way=lengths, **__: run(way, None)[1])
         assert chosen * 63 <= cost() * 64
 
 

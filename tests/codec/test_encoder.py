@@ -68,7 +68,7 @@ def shown(coded: CodedFrame, wanted: Frame) -> None:
         ({"bframes": -1}, "bframes -1 is not allowed; it must be 0..15"),
         ({"bframes": True}, "bframes True is not allowed; it must be 0..15"),
         ({"bframes": 2.0}, "bframes 2.0 is not allowed; it must be 0..15"),
-        ({"preset": "x"}, "preset 'x' is unknown; use fast, medium or slow"),
+        ({"preset": "x"}, "preset 'x' is unknown; use fast, medium, slow or best"),
     ],
 )
 def test_settings_out_of_range_are_refused(values: dict[str, int], message: str) -> None:
@@ -129,7 +129,7 @@ def test_without_b_frames_every_frame_is_coded_at_once() -> None:
     assert encoder.flush() == [] and reader.flush() == []
 
 
-@pytest.mark.parametrize("preset", ["fast", "medium", "slow"])
+@pytest.mark.parametrize("preset", ["fast", "medium", "slow", "best"])
 def test_noise_has_p_frames_with_two_references(preset: str) -> None:
     settings = EncoderSettings(quality=60, gop=20, bframes=0, preset=preset)
     encoder, reader = Encoder(tiny.model(), settings), decoder(settings)
@@ -144,7 +144,7 @@ def test_noise_has_p_frames_with_two_references(preset: str) -> None:
             seconds.append(number)
     if preset == "fast":
         assert seconds == []
-    elif preset == "slow":
+    elif preset in ("slow", "best"):
         assert len(seconds) > 8
     else:  # the first one must be a refreshing frame
         assert seconds[0] in (8, 16) and len(seconds) > 4

@@ -123,6 +123,7 @@ def planned(
         (15, "medium"),
         (15, "slow"),
         (3, "slow"),
+        (7, "best"),
     ],
 )
 def test_the_number_of_threads_changes_nothing(bframes: int, preset: str, keys: list[int]) -> None:

@@ -15,8 +15,8 @@ from tools import presets, results
 
 def test_every_preset_of_colorvid_and_three_of_each_other_are_measured() -> None:
     names = [codec.name for codec in presets.codecs()]
-    assert names[:3] == [f"colorvid {name}" for name in ("fast", "medium", "slow")]
-    assert len(names) == 3 + 9 and len(set(names)) == len(names)
+    assert names[:4] == [f"colorvid {name}" for name in ("fast", "medium", "slow", "best")]
+    assert len(names) == 4 + 9 and len(set(names)) == len(names)
     settings = {codec.name: codec.run.settings(30) for codec in presets.codecs()}
     assert {settings[f"colorvid {name}"]["preset"] for name in ("fast", "slow")} == {"fast", "slow"}
     assert settings["x265 slower"]["preset"] == "slower"
