@@ -26,7 +26,7 @@ from colorvid.batch.engine import Argument, Engine, Result, WorkerLost
 from colorvid.batch.worker import pin_threads, report_with
 from colorvid.errors import OutputError
 from colorvid.io.files import os_errors
-from colorvid.system.interrupts import uninterrupted
+from colorvid.system.interrupts import interrupt_soon, uninterrupted
 
 GRACE_SECONDS = 10
 """For workers to remove what they have begun, before they are killed."""
@@ -228,6 +228,7 @@ def _begin(reports: Connection, folder: Path) -> None:
     # Ctrl-C reaches all processes of a terminal; the parent ends the workers in its own way.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
+    sys.unraisablehook = partial(_see_unraisable, sys.unraisablehook)
     atexit.register(_clear_up, folder)
     watch = partial(_end_with_parent, folder)
     threading.Thread(target=watch, name="colorvid parent", daemon=True).start()
@@ -240,13 +241,23 @@ def _end(number: int, frame: FrameType | None) -> None:
     """
     while frame is not None:
         if frame.f_code.co_name == "_sendback_result":  # of concurrent.futures
-            again = threading.Timer(0.1, os.kill, (os.getpid(), number))
-            again.daemon = True
-            again.start()
+            interrupt_soon(number)
             return
         frame = frame.f_back
     signal.signal(number, signal.SIG_IGN)
     sys.exit(1)
+
+
+def _see_unraisable(report: Callable[[Any], None], unraisable: Any) -> None:
+    """What Python calls for an exception of a finalizer, which cannot be passed on.
+
+    If that is the end, it comes again.
+    """
+    if not issubclass(unraisable.exc_type, SystemExit):
+        report(unraisable)
+        return
+    signal.signal(signal.SIGTERM, _end)
+    interrupt_soon(signal.SIGTERM)
 
 
 def _clear_up(folder: Path) -> None:

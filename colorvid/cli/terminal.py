@@ -18,7 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from colorvid.errors import Aborted, OutputError
-from colorvid.system.interrupts import SIGNALS
+from colorvid.system.interrupts import SIGNALS, interrupt_soon
 from colorvid.system.pace import Pace
 from colorvid.system.text import duration, encodable, file_size, printable
 
@@ -51,6 +51,9 @@ class Signals:
     So whatever runs is left through its clean-up, which a second Ctrl-C cannot cut short. A signal
     that the caller of the process ignores stays ignored.
 
+    A finalizer, or C code that calls Python, cannot pass the exception on; Python would print it
+    and go on. In such a case the signal comes again a moment later.
+
     Attributes:
         received: name of the signal; None so far.
         outcome: what a signal leaves behind, for the message.
@@ -61,10 +64,14 @@ class Signals:
         self.received: str | None = None
         self.outcome = "no output file was written or changed"
         self._before: dict[int, Any] = {}
+        self._report: Any = None
+        self._is_lost = False
+        self._again: threading.Timer | None = None
 
     def __enter__(self) -> Signals:
         """Install the handlers; only the main thread can."""
         if threading.current_thread() is threading.main_thread():
+            self._report, sys.unraisablehook = sys.unraisablehook, self._see_unraisable
             for name in SIGNALS:
                 number = getattr(signal, name, None)
                 if number is not None and signal.getsignal(number) != signal.SIG_IGN:
@@ -73,17 +80,32 @@ class Signals:
 
     def __exit__(self, *_: object) -> None:
         """Put back what was there."""
+        if self._again is not None:
+            self._again.cancel()
+            self._again.join()
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self._report is not None:
+            sys.unraisablehook = self._report
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.received is None:
-            self.received = signal.Signals(number).name
+        if self.received is None or self._is_lost:
+            self._is_lost = False
+            self.received = self.received or signal.Signals(number).name
             raise KeyboardInterrupt
+
+    def _see_unraisable(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """What Python calls for an exception that cannot be passed on."""
+        if self.received is None or not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            self._report(unraisable)
+            return
+        self._is_lost = True
+        self._again = interrupt_soon(signal.Signals[self.received])
 
     def check(self) -> None:
         """Raise ``KeyboardInterrupt`` once more, in case that foreign code caught the first."""
         if self.received is not None:
+            self._is_lost = False
             raise KeyboardInterrupt
 
     def error(self) -> Aborted:

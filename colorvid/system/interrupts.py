@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from types import FrameType
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 """Names of the signals that end the work in an orderly way; not every system has all."""
+_SOON = 0.05  # seconds
 
 
 @contextmanager
@@ -41,4 +41,20 @@ def uninterrupted() -> Iterator[list[int]]:
         for number, handler in before.items():
             signal.signal(number, handler)
         for number in held:
-            os.kill(os.getpid(), number)
+            interrupt(number)
+
+
+def interrupt(number: int) -> None:
+    """Send a signal to the main thread of this process, which it wakes where the system can."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:  # Windows, whose `os.kill` ends the process
+        signal.raise_signal(number)
+
+
+def interrupt_soon(number: int) -> threading.Timer:
+    """The same a moment later, for a signal that could not be answered where it came."""
+    timer = threading.Timer(_SOON, interrupt, [number])
+    timer.daemon = True
+    timer.start()
+    return timer

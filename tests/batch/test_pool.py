@@ -190,3 +190,20 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
 def test_the_default_engine_is_a_pool() -> None:
     with closing(open_engine(3, None)) as engine:
         assert engine.workers() == {"this machine": 3}
+
+
+def test_worker_ends_though_a_finalizer_met_the_signal(tmp_path: Path) -> None:
+    program = (
+        "import multiprocessing, os, pathlib, signal, sys, time\n"
+        "from colorvid.batch import pool\n"
+        "class Interrupted:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        time.sleep(5)\n"
+        "pool._begin(multiprocessing.Pipe()[1], pathlib.Path(sys.argv[1]))\n"
+        "Interrupted()\n"
+        f"time.sleep({PATIENCE})\n"
+    )
+    arguments = [sys.executable, "-c", program, str(tmp_path)]
+    result = subprocess.run(arguments, capture_output=True, text=True, timeout=PATIENCE)
+    assert (result.returncode, result.stderr) == (1, "")

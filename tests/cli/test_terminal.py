@@ -25,6 +25,45 @@ def test_first_signal_interrupts_and_a_second_cannot_cut_the_clean_up() -> None:
     assert (signals.error().exit_code, "aborted by SIGTERM" in str(signals.error())) == (4, True)
 
 
+class _Interrupted:
+    """Its finalizer meets a signal."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+
+def test_signal_in_a_finalizer_comes_again_and_nothing_is_printed(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    before = signal.getsignal(signal.SIGTERM), sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt), Signals() as signals:
+        _Interrupted()
+        time.sleep(5)
+        raise AssertionError("the signal was lost")
+    assert signals.received == "SIGTERM"
+    assert capfd.readouterr() == ("", "")
+    # What was raised anew meanwhile, here by `check`, does not come a third time.
+    with pytest.raises(KeyboardInterrupt), Signals() as signals:
+        _Interrupted()
+        signals.check()
+    time.sleep(0.1)
+    assert (signal.getsignal(signal.SIGTERM), sys.unraisablehook) == before
+
+
+class _Faulty:
+    def __del__(self) -> None:
+        raise ValueError("a fault of a finalizer")
+
+
+def test_other_faults_of_finalizers_are_still_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda seen: told.append(str(seen.exc_value)))
+    with Signals():
+        _Faulty()
+    assert told == ["a fault of a finalizer"]
+
+
 def test_signal_that_was_swallowed_is_raised_again() -> None:
     signals = Signals()
     signals.check()
