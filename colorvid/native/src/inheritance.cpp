@@ -2,6 +2,8 @@
 #include "inheritance.h"
 
 #include <algorithm>
+#include <limits>
+#include <vector>
 
 #include "level_search.h"
 
