@@ -35,7 +35,7 @@ def add_targets(parser: argparse.ArgumentParser) -> None:
         help="mean MS-SSIM of luma, as in 0.98, to 0.1 dB of it",
     )  # fmt: skip
     group.add_argument(
-        "--one-pass", action="store_true", help="meet --bitrate in one pass, less exactly"
+        "--one-pass", action="store_true", help="meet --bitrate in one pass, as for pipes"
     )
     limits = parser.add_argument_group("limits", "with --quality or --bitrate, in one pass")
     limits.add_argument(

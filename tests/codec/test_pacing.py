@@ -6,7 +6,7 @@ import pytest
 
 from colorvid.bitstream import FrameType, Packet
 from colorvid.codec.encoder import GroupEncoder, Guard
-from colorvid.codec.pacing import LAG, RISE, Bucket, Pace, Pacer
+from colorvid.codec.pacing import LAG, STEP, Bucket, Pace, Pacer
 from colorvid.codec.settings import EncoderSettings
 from colorvid.frame import Size
 from tests import tiny
@@ -78,7 +78,7 @@ def test_quality_follows_the_groups_that_are_known(sizes: int, sign: int) -> Non
     first = qualities[0]
     assert 10 < first < 50
     assert qualities[:LAG] == [first] * LAG
-    assert qualities[LAG:] == [first + sign * RISE * step for step in range(1, 7)]
+    assert qualities[LAG:] == [first + sign * STEP * step for step in range(1, 7)]
 
 
 def test_qualities_do_not_depend_on_what_is_known_early() -> None:
