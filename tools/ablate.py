@@ -53,10 +53,11 @@ from colorvid.evaluation.compare.tables import (
 from colorvid.io import VideoInfo
 from colorvid.models.networks import save_model
 from colorvid.native.motion import Pyramid, inherited
-from colorvid.training.export import assemble, make_tables
+from colorvid.training.export import assemble
 from colorvid.training.filters import without_filters, write_model
 from colorvid.training.loop.weights import run_config
 from colorvid.training.recipe import Recipe
+from colorvid.training.tables import make_tables
 
 Row = dict[str, Any]
 BASE = "base"

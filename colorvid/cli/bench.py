@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SIZE = (352, 288)
 """Width and height if none is given, luma samples."""
-FRAMES, PYTORCH_FRAMES, REPEATS = 64, 16, 3
+PYTORCH_FRAMES, REPEATS = 16, 3
 OTHERS = ("pytorch", "x264")
 NONE = "none"
 
@@ -51,8 +51,8 @@ def add_commands(command: Command) -> None:
 def _add_work(parser: argparse.ArgumentParser) -> None:
     """What is coded, how often, and beside what."""
     parser.add_argument(
-        "--frames", type=whole(1), default=FRAMES, metavar="N",
-        help=f"frames to code (default: {FRAMES})",
+        "--frames", type=whole(1), metavar="N",
+        help="frames to code (default: 64, up to 240 of small pictures)",
     )  # fmt: skip
     parser.add_argument(
         "-q", "--quality", type=whole(0, QUALITIES - 1), default=DEFAULT_QUALITY, metavar="Q",

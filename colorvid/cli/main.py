@@ -35,7 +35,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "compare": ("compare",),
     "batch": ("batch",),
     "bench": ("bench",),
-    "train": ("train", "export", "fit-filters", "curves"),
+    "train": ("train", "export", "fit-filters", "fit-tables", "curves"),
     "manual": ("manual",),
 }
 """Modules and the commands that they add, in the order in which the help lists them."""
@@ -101,6 +101,10 @@ EXAMPLES = {
     "fit-filters": (
         "colorvid fit-filters plain.safetensors --clips clips -o model.safetensors",
         "colorvid fit-filters default --clips clips -o other.safetensors --every 2",
+    ),
+    "fit-tables": (
+        "colorvid fit-tables default --clips clips -o other.safetensors",
+        "colorvid fit-tables mine.safetensors --clips clips -o model.safetensors --every 1",
     ),
     "manual": (
         "colorvid manual man",

@@ -1,10 +1,12 @@
-"""The commands of training: ``train``, ``export``, ``fit-filters`` and ``curves``."""
+"""The commands of training: train, export, fit-filters, fit-tables and curves."""
 
 from __future__ import annotations
 
 import argparse
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from colorvid.cli.options import Command, whole
 from colorvid.cli.terminal import Signals, show
@@ -12,6 +14,9 @@ from colorvid.errors import Aborted
 from colorvid.io.places import check_apart
 from colorvid.system.interrupts import uninterrupted
 from colorvid.system.text import plural
+
+if TYPE_CHECKING:
+    from colorvid.training.filters import Fitted
 
 CURVE_WIDTH = 21
 """Rows of a log that ``curves`` averages."""
@@ -21,7 +26,8 @@ def add_commands(command: Command) -> None:
     """Add the commands of this family."""
     _add_train(command("train", "train a model, or go on training"))
     _add_export(command("export", "turn training runs into a model file"))
-    _add_fit(command("fit-filters", "fit the loop filters of a model"))
+    _add_fit_filters(command("fit-filters", "fit the loop filters of a model"))
+    _add_fit_tables(command("fit-tables", "count the symbols of a model for its tables"))
     _add_curves(command("curves", "plot the logs of training runs"))
 
 
@@ -89,12 +95,28 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_export)
 
 
-def _add_fit(parser: argparse.ArgumentParser) -> None:
+def _add_fit_filters(parser: argparse.ArgumentParser) -> None:
     """Options of ``colorvid fit-filters``."""
     parser.description = (
         "Write a model file with loop filters for inter frames: those that leave the smallest\n"
         "error in what the model codes without them. All else stays as it is."
     )
+    _add_fitting(parser, 6)
+    parser.set_defaults(run=_fit_filters)
+
+
+def _add_fit_tables(parser: argparse.ArgumentParser) -> None:
+    """Options of ``colorvid fit-tables``."""
+    parser.description = (
+        "Write a model file with other tables for the symbols of inter frames: how often each\n"
+        "comes where the model codes clips. All else stays as it is."
+    )
+    _add_fitting(parser, 7)
+    parser.set_defaults(run=_fit_tables)
+
+
+def _add_fitting(parser: argparse.ArgumentParser, every: int) -> None:
+    """Options of what fits a model to clips."""
     parser.add_argument("model", metavar="MODEL", help="model file, default or color")
     parser.add_argument(
         "--clips",
@@ -108,10 +130,9 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-y", "--overwrite", action="store_true", help="replace an existing file")
     parser.add_argument(
-        "--every", type=whole(1), default=6, metavar="N",
-        help="use one in N (default: 6)",
+        "--every", type=whole(1), default=every, metavar="N",
+        help=f"use one in N (default: {every})",
     )  # fmt: skip
-    parser.set_defaults(run=_fit)
 
 
 def _add_curves(parser: argparse.ArgumentParser) -> None:
@@ -178,11 +199,22 @@ def _export(options: Namespace, signals: Signals) -> int:
     return 0
 
 
-def _fit(options: Namespace, signals: Signals) -> int:
+def _fit_filters(options: Namespace, signals: Signals) -> int:
     from colorvid.training.filters import fit_filters
 
+    return _fit(options, fit_filters)
+
+
+def _fit_tables(options: Namespace, signals: Signals) -> int:
+    from colorvid.training.tables import fit_tables
+
+    return _fit(options, fit_tables)
+
+
+def _fit(options: Namespace, fit: Callable[..., Fitted]) -> int:
+    """Fit a model to clips, and say what has become of it."""
     check_apart({"the model": Path(options.model)}, {"the output": options.output})
-    fitted = fit_filters(
+    fitted = fit(
         options.output,
         options.model,
         options.clips,

@@ -28,8 +28,8 @@ from colorvid.models.modelfile import find_model
 from colorvid.models.networks import restored_network, save_model
 from colorvid.nn.transforms import UNIT
 from colorvid.quality.color import ColorSpec, frame_to_rgb, rgb_to_frame
-from colorvid.training.export import make_tables
 from colorvid.training.loop.weights import restored_part
+from colorvid.training.tables import make_tables
 from colorvid.training.tasks.delta_e import yuv420_to_rgb
 from colorvid.training.tasks.rate import BranchRate
 

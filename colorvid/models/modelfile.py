@@ -133,6 +133,15 @@ class ModelFile:
             raise ModelMismatch(f"{self.path}: {name}: {error}") from error
 
 
+def table_arrays(branch: str, tables: tuple[Tables, Tables]) -> dict[str, NDArray[np.int32]]:
+    """Tables of the hyper-latents and of the latents of a branch, as a model file holds them."""
+    arrays = {}
+    for kind, table in zip(("hyper", "latents"), tables, strict=True):
+        arrays[f"tables.{branch}.{kind}.cdf"] = table.cdf
+        arrays[f"tables.{branch}.{kind}.sizes"] = table.sizes
+    return arrays
+
+
 def is_encoder(name: str) -> bool:
     """Whether the tensor ``name`` belongs to the encoder alone."""
     return any(part in ENCODER_PARTS for part in name.split("."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from colorvid.models.modelfile import (
     identity_of,
     is_encoder,
     read_model_file,
+    table_arrays,
 )
 from colorvid.models.video import VideoModel
 from colorvid.nn.prior import MEAN
@@ -55,9 +57,8 @@ def model_tensors(
         elif not is_encoder(name) and not name.endswith(".centre"):
             tensors[name] = value.contiguous()
     for branch, pair in tables.items():
-        for kind, table in zip(("hyper", "latents"), pair, strict=True):
-            tensors[f"tables.{branch}.{kind}.cdf"] = torch.from_numpy(table.cdf.copy())
-            tensors[f"tables.{branch}.{kind}.sizes"] = torch.from_numpy(table.sizes.copy())
+        arrays = table_arrays(branch, pair)
+        tensors |= {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
     return tensors
 
 
@@ -119,13 +120,18 @@ def load_networks(
         raise ModelMismatch(
             f"{file.path}: not a model that this version can run: {reason}"
         ) from error
-    books = {branch: CodeBook(*tables) for branch, tables in file.tables().items()}
+    tables = file.tables()
     network.use_exact(carrier)
-    for branch, book in books.items():
-        part = branch_of(network, branch)
-        part.set_symbol_bits(torch.from_numpy(book.latents.costs(COSTED)))
-        part.set_hyper_costs(torch.from_numpy(book.hyper.fine_costs(HYPER_LIMIT)))
-    return network, books
+    set_costs(network, tables)
+    return network, {branch: CodeBook(*pair) for branch, pair in tables.items()}
+
+
+def set_costs(network: VideoModel, tables: Mapping[str, tuple[Tables, Tables]]) -> None:
+    """Tell branches, of `BRANCHES`, what their hyper-latents and latents cost."""
+    for name, (hyper, latents) in tables.items():
+        branch = branch_of(network, name)
+        branch.set_symbol_bits(torch.from_numpy(latents.costs(COSTED)))
+        branch.set_hyper_costs(torch.from_numpy(hyper.fine_costs(HYPER_LIMIT)))
 
 
 def restored_network(name: str) -> VideoModel:

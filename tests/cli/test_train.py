@@ -101,12 +101,13 @@ def test_export_and_curves_need_a_run(tmp_path: Path, capfd: pytest.CaptureFixtu
     assert "log.csv: No such file or directory" in capfd.readouterr().err
 
 
-def test_filters_are_fitted_to_clips_only(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["fit-filters", "fit-tables"])
+def test_models_are_fitted_to_clips_only(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     model, output = tmp_path / "plain.safetensors", tmp_path / "fitted.safetensors"
     tiny.save(model)
-    command = ["fit-filters", str(model), "--clips", str(tmp_path), "-o", str(output)]
+    command = [name, str(model), "--clips", str(tmp_path), "-o", str(output)]
     assert main(command) == InputError.exit_code
     assert "no training data" in capfd.readouterr().err
     info = VideoInfo(32, 24, Fraction(25))

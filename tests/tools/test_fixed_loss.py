@@ -11,7 +11,8 @@ from PIL import Image
 from colorvid.evaluation.compare.clips import STILL_SPEC
 from colorvid.models.networks import save_model
 from colorvid.quality.color import frame_to_rgb
-from colorvid.training.export import assemble, make_tables
+from colorvid.training.export import assemble
+from colorvid.training.tables import make_tables
 from colorvid.training.tasks.loss import LossConfig
 from tests import tiny
 from tests.clips import moving_frames

@@ -13,7 +13,8 @@ from colorvid.evaluation.compare.clips import STILL_SPEC
 from colorvid.models.loading import load_model
 from colorvid.models.networks import save_model
 from colorvid.quality.color import frame_to_rgb
-from colorvid.training.export import assemble, make_tables
+from colorvid.training.export import assemble
+from colorvid.training.tables import make_tables
 from tests.clips import moving_frames
 from tests.training.runs import intra_trainer, schedule
 from tools.integer_cost import code_floats, float_network, main

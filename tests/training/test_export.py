@@ -16,10 +16,9 @@ from colorvid.models.loading import load_model
 from colorvid.models.modelfile import BRANCHES
 from colorvid.models.networks import prove_model, save_model
 from colorvid.models.video import VideoModel
-from colorvid.nn.prior import scale_of
 from colorvid.training import export
-from colorvid.training.data.sequences import TallyCoder
 from colorvid.training.loop import weights
+from colorvid.training.tables import make_tables
 from colorvid.training.tasks.rate import BranchRate
 from tests import tiny
 from tests.clips import moving_frames
@@ -47,7 +46,7 @@ def test_trained_runs_become_a_codec(finished: Path, tmp_path: Path) -> None:
     network, rates = assembled(finished)
     proved = prove_model(network)
     assert {f"{name}.transform" for name in BRANCHES} < {b.layer for b in proved}
-    tables = export.make_tables(network, rates, [])
+    tables = make_tables(network, rates, [])
     path = tmp_path / "trained.safetensors"
     identity = save_model(path, network, tables)
     model = load_model(str(path))
@@ -168,46 +167,3 @@ def test_a_run_of_the_other_kind_is_refused(finished: Path) -> None:
 def test_a_run_without_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="checkpoint: no checkpoint there; train first"):
         weights.averaged_weights(tmp_path, "intra")
-
-
-@pytest.mark.parametrize("means", [False, True])
-def test_latent_tables_follow_the_family(means: bool) -> None:
-    tables = export.latent_tables(BranchRate(2, means=means))
-    assert len(tables.sizes) == 64
-    assert (np.diff(tables.reach) >= 0).all() and tables.reach[-1] <= 255
-    index = 30
-    deviation = float(scale_of(torch.tensor(float(index))))
-    row = np.diff(tables.rows[index][:-1]) / 65536
-    values = np.arange(len(row)) - len(row) // 2
-    assert (row * values**2).sum() == pytest.approx(deviation**2 + 1 / 12, rel=0.03)
-    kurtosis = (row * values**4).sum() / (row * values**2).sum() ** 2
-    assert (kurtosis > 4) != means, "latents without means have heavy tails"
-
-
-def test_counted_symbols_move_the_tables() -> None:
-    rate = BranchRate(2, means=True)
-    counts = np.zeros((64, 256), np.int64)
-    counts[20, 3] = 100_000
-    plain, counted = export.latent_tables(rate), export.latent_tables(rate, counts)
-    index = np.full(1, 20, np.int32)
-    for symbol in (-3, 3):
-        assert counted.bits(np.full(1, symbol, np.int32), index) == pytest.approx(1, abs=0.02)
-    assert counted.bits(np.zeros(1, np.int32), index) > plain.bits(np.zeros(1, np.int32), index)
-    assert counted.rows[21] == plain.rows[21]
-
-
-def test_symbols_are_counted_by_index_and_magnitude() -> None:
-    coder = TallyCoder()
-    index = torch.tensor([0.0, 5, 5, 63])
-    shown = coder.latents(torch.tensor([4.0, -2, 2, 1000]), index)
-    assert shown.tolist() == [0, -2, 2, 1000]
-    assert coder.counts[5, 2] == 2 and coder.counts[63, 255] == 1 and coder.counts[0, 4] == 1
-    assert coder.counts.sum() == 4
-
-
-def test_hyper_tables_have_one_row_for_each_channel() -> None:
-    torch.manual_seed(0)
-    rate = BranchRate(3, means=True)
-    tables = export.hyper_tables(rate)
-    assert len(tables.sizes) == 3 and (tables.reach <= 127).all()
-    assert (tables.reach > 3).all()

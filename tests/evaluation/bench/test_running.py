@@ -23,7 +23,7 @@ def test_frames_for_pytorch_are_two_groups(tmp_path: Path) -> None:
         folder = tmp_path / f"{frames}-{gop}"
         folder.mkdir()
         settings = EncoderSettings(quality=30, gop=gop)
-        long, short = Plan(frames=frames, settings=settings).jobs(tmp_path / "in.y4m", folder)
+        long, short = Plan(settings=settings).jobs(tmp_path / "in.y4m", frames, folder)
         assert (long.frames, long.settings) == (frames, settings)
         assert (short.frames, short.settings.gop) == expected
         assert short.settings.quality == 30

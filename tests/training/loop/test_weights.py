@@ -16,8 +16,9 @@ from colorvid.models.loading import load_model
 from colorvid.models.modelfile import is_encoder
 from colorvid.models.networks import branch_of, restored_network, save_model
 from colorvid.models.video import VideoModel
-from colorvid.training.export import assemble, make_tables
+from colorvid.training.export import assemble
 from colorvid.training.loop.weights import fit_bottleneck, restored_weights
+from colorvid.training.tables import make_tables
 from colorvid.training.tasks.rate import BranchRate
 from tests import tiny
 from tests.training import runs
