@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,6 +113,10 @@ def _add_fit_tables(parser: argparse.ArgumentParser) -> None:
         "comes where the model codes clips. All else stays as it is."
     )
     _add_fitting(parser, 7)
+    parser.add_argument(
+        "--chroma-offset", type=int, metavar="N",
+        help="quality indices that chroma of inter frames is above luma (default: the model's)",
+    )  # fmt: skip
     parser.set_defaults(run=_fit_tables)
 
 
@@ -208,7 +213,7 @@ def _fit_filters(options: Namespace, signals: Signals) -> int:
 def _fit_tables(options: Namespace, signals: Signals) -> int:
     from colorvid.training.tables import fit_tables
 
-    return _fit(options, fit_tables)
+    return _fit(options, partial(fit_tables, chroma_offset=options.chroma_offset))
 
 
 def _fit(options: Namespace, fit: Callable[..., Fitted]) -> int:

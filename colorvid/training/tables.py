@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -140,15 +141,24 @@ def make_tables(
 
 
 def fit_tables(
-    output: Path, model: str, clips: Path, *, every: int = COUNT_EVERY, overwrite: bool = False
+    output: Path,
+    model: str,
+    clips: Path,
+    *,
+    every: int = COUNT_EVERY,
+    chroma_offset: int | None = None,
+    overwrite: bool = False,
 ) -> Fitted:
     """Write a model file that differs from ``model`` in the tables of inter frames alone.
+
+    If a ``chroma_offset`` is given, it differs in that too, and the tables follow it.
 
     Args:
         output: file to write.
         model: name or file of the model that codes the clips.
         clips: folder of clips and pictures, see `moving`.
         every: of them, one in so many is coded.
+        chroma_offset: see `colorvid.config.InterConfig`; None = that of the model.
         overwrite: whether an existing file is replaced.
 
     Raises:
@@ -158,6 +168,8 @@ def fit_tables(
     """
     OutputFile(output, overwrite=overwrite).discard()  # said now, not after an hour of coding
     file = read_model_file(model)
+    if chroma_offset is not None:
+        file = _with_offset(file, chroma_offset)
     network, _ = load_networks(file)
     sources = moving(find_sources(clips))[::every]
     before = {name: pair for name, pair in file.tables().items() if name.startswith("inter.")}
@@ -174,6 +186,13 @@ def fit_tables(
     fitted = _with_tables(file, tables)
     write_model(fitted, output, overwrite=overwrite)
     return Fitted(fitted.identity, len(sources))
+
+
+def _with_offset(file: ModelFile, chroma_offset: int) -> ModelFile:
+    """A model whose inter frames have another offset of chroma."""
+    config = json.loads(file.config)
+    config["inter"] = asdict(replace(file.configs()[1], chroma_offset=chroma_offset))
+    return replace(file, config=json.dumps(config, sort_keys=True))
 
 
 def _families(tables: Tables, reach: int) -> NDArray[np.float64]:
