@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 namespace colorvid {
 
@@ -20,37 +21,49 @@ ResidualBlock::ResidualBlock(const Tensors& tensors, const std::string& name, in
     expand_v_ = Dense(expand, in_order(channels), v, kFeatureLimit);
 }
 
+ResidualBlock::Pass::Pass(const ResidualBlock& block, Work& work, Map& x, const Active& active)
+    : block_(block),
+      work_(work),
+      x_(x),
+      active_(active),
+      ring_(work, block.context_.side(), x),
+      size_(static_cast<int>(x.row_size())),
+      first_(work.arena.take<int16_t>(size_)),
+      second_(work.arena.take<int16_t>(size_)) {}
+
+void ResidualBlock::Pass::step(int y) {
+    const int entered = y + block_.context_.reach();
+    if (entered >= 0 && entered < x_.rows) enter(entered);
+    if (y >= 0 && y < x_.rows) finish(y);
+}
+
+void ResidualBlock::Pass::enter(int y) {
+    int16_t* row = ring_.row(y);
+    if (!active_.whole()) std::memset(row, 0, size_ * sizeof(int16_t));
+    for (const Span& span : Spans{active_, y}) {
+        const ptrdiff_t at = static_cast<ptrdiff_t>(span.first) * block_.stride_;
+        block_.enter_.run(work_, x_.row(y) + at, block_.stride_, row + at, span.count);
+        work_.kernels.leaky(row + at, span.count * block_.stride_);
+    }
+}
+
+void ResidualBlock::Pass::finish(int y) {
+    const int16_t* window[Ring::kMostSide];
+    for (const Span& span : Spans{active_, y}) {
+        const ptrdiff_t at = static_cast<ptrdiff_t>(span.first) * block_.stride_;
+        ring_.around(y, x_.rows, window);
+        for (int i = 0; i < block_.context_.side(); ++i) window[i] += at;
+        block_.context_.run(work_, window, first_, span.count);
+        block_.leave_.run(work_, first_, block_.stride_, second_, span.count);
+        work_.kernels.add_features(x_.row(y) + at, second_, span.count * block_.stride_);
+        block_.mix(work_, x_.row(y) + at, span.count, first_, second_);
+    }
+}
+
 void ResidualBlock::run(Work& work, Map& x, const Active& active) const {
     const Arena::Scope scope(work.arena);
-    Ring ring(work, context_.side(), x);
-    const int size = static_cast<int>(x.row_size());
-    int16_t* first = work.arena.take<int16_t>(size);
-    int16_t* second = work.arena.take<int16_t>(size);
-    const int16_t* window[Ring::kMostSide];
-    const int reach = context_.reach();
-    // Row y changes only after it has been entered, and the rows below that it sees.
-    for (int y = -reach; y < x.rows; ++y) {
-        const int entered = y + reach;
-        if (entered < x.rows) {
-            int16_t* row = ring.row(entered);
-            if (!active.whole()) std::memset(row, 0, size * sizeof(int16_t));
-            for (const Span& span : Spans{active, entered}) {
-                const ptrdiff_t at = static_cast<ptrdiff_t>(span.first) * stride_;
-                enter_.run(work, x.row(entered) + at, stride_, row + at, span.count);
-                work.kernels.leaky(row + at, span.count * stride_);
-            }
-        }
-        if (y < 0) continue;
-        for (const Span& span : Spans{active, y}) {
-            const ptrdiff_t at = static_cast<ptrdiff_t>(span.first) * stride_;
-            ring.around(y, x.rows, window);
-            for (int i = 0; i < context_.side(); ++i) window[i] += at;
-            context_.run(work, window, first, span.count);
-            leave_.run(work, first, stride_, second, span.count);
-            work.kernels.add_features(x.row(y) + at, second, span.count * stride_);
-            mix(work, x.row(y) + at, span.count, first, second);
-        }
-    }
+    Pass pass(*this, work, x, active);
+    for (int y = -reach(); y < x.rows; ++y) pass.step(y);
 }
 
 // The second half of the block, with room for u and v.
@@ -67,6 +80,21 @@ BlockRow::BlockRow(const Tensors& tensors, const std::string& name, int count, i
                    int side) {
     for (int i = 0; i < count; ++i) {
         blocks_.emplace_back(tensors, name + "." + std::to_string(i), channels, side);
+    }
+}
+
+// Each block follows the one before it at the distance that it sees, so that rows stay in cache.
+void BlockRow::run(Work& work, Map& x, const Active& active) const {
+    const Arena::Scope scope(work.arena);
+    auto* passes = work.arena.take<ResidualBlock::Pass>(blocks_.size());
+    int behind = 0;
+    for (size_t i = 0; i < blocks_.size(); ++i) {
+        new (&passes[i]) ResidualBlock::Pass(blocks_[i], work, x, active);
+        behind += blocks_[i].reach();
+    }
+    for (int row = 0; row < x.rows + behind; ++row) {
+        int y = row;
+        for (size_t i = 0; i < blocks_.size(); ++i) passes[i].step(y -= blocks_[i].reach());
     }
 }
 

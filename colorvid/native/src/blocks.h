@@ -20,6 +20,30 @@ public:
         run(work, x, Active(work, x.rows, x.columns));
     }
 
+    // Rows above and below a row that it sees.
+    int reach() const { return context_.reach(); }
+
+    // The same row by row. Lives in the arena's scope; needs no destructor.
+    class Pass {
+    public:
+        Pass(const ResidualBlock& block, Work& work, Map& x, const Active& active);
+
+        // Changes row `y`, if there is one; all rows up to y + reach are ready. From -reach on.
+        void step(int y);
+
+    private:
+        void enter(int y);
+        void finish(int y);
+
+        const ResidualBlock& block_;
+        Work& work_;
+        Map& x_;
+        const Active& active_;
+        const Ring ring_;
+        const int size_;
+        int16_t *const first_, *const second_;
+    };
+
 private:
     void mix(Work& work, int16_t* row, int count, int16_t* u, int16_t* v) const;
 
@@ -34,11 +58,10 @@ public:
     BlockRow() = default;
     BlockRow(const Tensors& tensors, const std::string& name, int count, int channels, int side);
 
+    void run(Work& work, Map& x, const Active& active) const;
     void run(Work& work, Map& x) const {
-        for (const ResidualBlock& block : blocks_) block.run(work, x);
-    }
-    void run(Work& work, Map& x, const Active& active) const {
-        for (const ResidualBlock& block : blocks_) block.run(work, x, active);
+        const Arena::Scope scope(work.arena);
+        run(work, x, Active(work, x.rows, x.columns));
     }
 
 private:
