@@ -18,10 +18,10 @@ from colorvid.codec.settings import EncoderSettings
 from colorvid.config import InterConfig, IntraConfig
 from colorvid.entropy.tables import SCALES, Tables, tables_of
 from colorvid.frame import Frame
-from colorvid.models.branch import Trial
 from colorvid.models.loading import Model, load_model
 from colorvid.models.modelfile import BRANCHES
 from colorvid.models.networks import branch_of, save_model
+from colorvid.models.passes import Trial
 from colorvid.models.video import VideoModel
 from colorvid.nn.prior import scale_of
 

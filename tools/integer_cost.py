@@ -33,9 +33,9 @@ from colorvid.evaluation.compare.clips import Clip, find_sources, load
 from colorvid.evaluation.compare.machine import commit
 from colorvid.evaluation.compare.tables import BD_METRICS, bd_rates, markdown, write_tsv
 from colorvid.frame import Frame
-from colorvid.models.branch import BranchOutput
 from colorvid.models.loading import Model, load_model
 from colorvid.models.modelfile import is_encoder
+from colorvid.models.passes import BranchOutput
 from colorvid.models.planes import FEATURES_PER_SAMPLE, FrameTensors, from_features
 from colorvid.models.video import VideoModel
 from colorvid.nn.prior import INDEX

@@ -163,7 +163,7 @@ class SymbolWriter:
 
 
 class BranchWriter:
-    """`colorvid.models.branch.Coder` that writes; counts the information it wrote.
+    """`colorvid.models.passes.Coder` that writes; counts the information it wrote.
 
     Attributes:
         hyper_bits, latent_bits: information of the symbols so far, in bits.
@@ -176,7 +176,7 @@ class BranchWriter:
         self.hyper_bits = self.latent_bits = self.seconds = 0.0
 
     def flags(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
-        """See `colorvid.models.branch.Coder.flags`."""
+        """See `colorvid.models.passes.Coder.flags`."""
         assert flags is not None
 
         def code(symbols: NDArray[np.int32] | None, index: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -188,14 +188,14 @@ class BranchWriter:
         return flags
 
     def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
-        """See `colorvid.models.branch.Coder.hyper`."""
+        """See `colorvid.models.passes.Coder.hyper`."""
         assert symbols is not None and symbols.shape == shape
         values = _chosen(symbols, flags)
         self.hyper_bits += self._write(self._book.hyper, values, _channels(shape, flags))
         return symbols
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
-        """See `colorvid.models.branch.Coder.latents`."""
+        """See `colorvid.models.passes.Coder.latents`."""
         assert symbols is not None
         tables, values = _integers(index), _integers(symbols)
         coded = np.flatnonzero(tables)
@@ -232,7 +232,7 @@ class SymbolReader:
 
 
 class BranchReader:
-    """`colorvid.models.branch.Coder` that reads.
+    """`colorvid.models.passes.Coder` that reads.
 
     Attributes:
         seconds: time spent in the coder.
@@ -244,20 +244,20 @@ class BranchReader:
         self.seconds = 0.0
 
     def flags(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
-        """See `colorvid.models.branch.Coder.flags`."""
+        """See `colorvid.models.passes.Coder.flags`."""
         return torch.from_numpy(
             code_flags(lambda _, index: self._read(FLAG_TABLES, index), None, grid)
         )
 
     def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
-        """See `colorvid.models.branch.Coder.hyper`."""
+        """See `colorvid.models.passes.Coder.hyper`."""
         values = self._read(self._book.hyper, _channels(shape, flags))
         result = torch.zeros(shape, dtype=torch.int32, device="cpu")
         result[0, :, flags.cpu()] = torch.from_numpy(values).reshape(shape[1], -1)
         return result
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
-        """See `colorvid.models.branch.Coder.latents`."""
+        """See `colorvid.models.passes.Coder.latents`."""
         tables = _integers(index)
         coded = np.flatnonzero(tables)
         decoded = np.zeros(len(tables), np.float32)

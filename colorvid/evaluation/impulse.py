@@ -19,8 +19,8 @@ from colorvid.entropy.tables import Tables
 from colorvid.errors import ConfigError
 from colorvid.exact.guard import exact_torch, prove
 from colorvid.frame import Frame
-from colorvid.models.branch import Trial
 from colorvid.models.loading import Model
+from colorvid.models.passes import Trial
 from colorvid.models.planes import FEATURES_PER_SAMPLE, FrameTensors, padded
 from colorvid.nn.steps import Step, places
 from colorvid.nn.transforms import SYMBOL_STEPS
@@ -35,7 +35,7 @@ _BATCH = 32  # impulses decoded at a time: bounds the memory
 
 @dataclass
 class ChannelCounter(Trial):
-    """`colorvid.models.branch.Coder` that writes nothing and counts the bits of each channel.
+    """`colorvid.models.passes.Coder` that writes nothing and counts the bits of each channel.
 
     Attributes:
         tables: frequency tables of the latents.
@@ -55,7 +55,7 @@ class ChannelCounter(Trial):
         self._to_come = iter(self.steps)
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
-        """See `colorvid.models.branch.Coder.latents`."""
+        """See `colorvid.models.passes.Coder.latents`."""
         assert symbols is not None
         height, width = self.shape[2:]
         _, overall = places(next(self._to_come), height, width, torch.device("cpu"))

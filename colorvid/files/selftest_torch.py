@@ -98,15 +98,15 @@ class _MadeUpCoder:
         self._count = 0
 
     def flags(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
-        """See `colorvid.models.branch.Coder.flags`."""
+        """See `colorvid.models.passes.Coder.flags`."""
         return torch.from_numpy(self._next(grid[0] * grid[1], 1).reshape(grid) != 0)
 
     def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
-        """See `colorvid.models.branch.Coder.hyper`."""
+        """See `colorvid.models.passes.Coder.hyper`."""
         return torch.from_numpy(self._next(shape.numel(), 3)).reshape(shape) * flags.cpu()
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
-        """See `colorvid.models.branch.Coder.latents`."""
+        """See `colorvid.models.passes.Coder.latents`."""
         tables = index.to("cpu", torch.int64).numpy()
         self.tables.update(tables.astype("<i2").tobytes())
         values = self._next(len(tables), 2)

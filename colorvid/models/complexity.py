@@ -56,15 +56,15 @@ class _Counter:
     """
 
     def flags(self, flags: Tensor | None, grid: tuple[int, int]) -> Tensor:
-        """See `colorvid.models.branch.Coder.flags`."""
+        """See `colorvid.models.passes.Coder.flags`."""
         return torch.ones(grid, dtype=torch.bool)
 
     def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
-        """See `colorvid.models.branch.Coder.hyper`."""
+        """See `colorvid.models.passes.Coder.hyper`."""
         return torch.zeros(shape) if symbols is None else symbols
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
-        """See `colorvid.models.branch.Coder.latents`."""
+        """See `colorvid.models.passes.Coder.latents`."""
         return torch.zeros_like(index) if symbols is None else symbols.to(index.dtype)
 
 

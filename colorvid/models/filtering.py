@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from colorvid.config import INTER_BLOCK
 from colorvid.entropy.flags import Flags, cost_of
-from colorvid.models.branch import Coder
+from colorvid.models.passes import Coder
 from colorvid.models.planes import FrameTensors, depth_of
 from colorvid.nn.loop_filter import LoopFilter
 from colorvid.nn.prior import HYPER_STRIDE

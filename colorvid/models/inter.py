@@ -18,8 +18,9 @@ from colorvid.config import InterConfig
 from colorvid.exact.arithmetic import FEATURE
 from colorvid.exact.layers import finer
 from colorvid.frame import Motion
-from colorvid.models.branch import Branch, Coder, FrameOutput
+from colorvid.models.branch import Branch, FrameOutput
 from colorvid.models.filtering import LoopFilters, Pictures
+from colorvid.models.passes import Coder
 from colorvid.models.planes import FrameTensors
 from colorvid.nn.transforms import SYMBOL_STEPS
 

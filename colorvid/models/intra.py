@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from colorvid.config import INTRA_BLOCK, IntraConfig
 from colorvid.exact.layers import finer
-from colorvid.models.branch import Branch, Coder, FrameOutput
+from colorvid.models.branch import Branch, FrameOutput
+from colorvid.models.passes import Coder
 
 
 class IntraModel(nn.Module):

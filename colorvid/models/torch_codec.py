@@ -11,8 +11,8 @@ from colorvid.entropy.rans import BranchReader, BranchWriter, SymbolReader, Symb
 from colorvid.errors import ConfigError
 from colorvid.exact.guard import exact_torch, prove
 from colorvid.frame import Frame, Links, Motion, Size
-from colorvid.models.branch import Coder
 from colorvid.models.networks import Books
+from colorvid.models.passes import Coder
 from colorvid.models.planes import FrameTensors
 from colorvid.models.video import References, State, VideoModel
 from colorvid.native.model import Coded, Decoded, Work

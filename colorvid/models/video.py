@@ -14,11 +14,11 @@ from colorvid.config import INTER_BLOCK, MOTION_FEATURES, InterConfig, IntraConf
 from colorvid.exact.arithmetic import ExactArithmetic, WideArithmetic
 from colorvid.exact.layers import ExactLayer, use_arithmetic
 from colorvid.frame import Motion
-from colorvid.models.branch import Coder
 from colorvid.models.filtering import Pictures
 from colorvid.models.inter import Context, InterModel, motion_features
 from colorvid.models.intra import IntraModel
 from colorvid.models.modelfile import ENCODER_PARTS
+from colorvid.models.passes import Coder
 from colorvid.models.planes import FrameTensors, from_features, padded
 from colorvid.motion.compensate import predict
 

@@ -33,8 +33,8 @@ from colorvid.config import (
 from colorvid.entropy.tables import HYPER_LIMIT, MAX_REACH, SCALES
 from colorvid.errors import InputError
 from colorvid.frame import Frame, Vectors
-from colorvid.models.branch import Trial
 from colorvid.models.inter import Context, motion_features
+from colorvid.models.passes import Trial
 from colorvid.models.torch_codec import TorchFrames, TorchStep
 from colorvid.models.video import VideoModel
 from colorvid.nn.transforms import UNIT
@@ -76,7 +76,7 @@ class TallyCoder(Trial):
         self.counts = Counts(hyper, np.zeros((SCALES, MAX_REACH + 1), np.int64))
 
     def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
-        """See `colorvid.models.branch.Coder.hyper`."""
+        """See `colorvid.models.passes.Coder.hyper`."""
         assert symbols is not None
         chosen = symbols[0, :, flags].to(torch.int64) + HYPER_LIMIT
         rows = torch.arange(len(chosen), device=chosen.device)[:, None]
@@ -84,7 +84,7 @@ class TallyCoder(Trial):
         return super().hyper(symbols, shape, flags)
 
     def latents(self, symbols: Tensor | None, index: Tensor) -> Tensor:
-        """See `colorvid.models.branch.Coder.latents`."""
+        """See `colorvid.models.passes.Coder.latents`."""
         assert symbols is not None
         magnitude = symbols.abs().clamp(max=MAX_REACH)
         _count(self.counts.latents, index.to(torch.int64), magnitude.to(torch.int64))

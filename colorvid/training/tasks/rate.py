@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from colorvid.config import InterConfig, IntraConfig
 from colorvid.entropy.tables import COSTED, SCALES
-from colorvid.models.branch import BranchOutput
 from colorvid.models.inter import InterModel
 from colorvid.models.intra import IntraModel
+from colorvid.models.passes import BranchOutput
 from colorvid.nn.prior import HYPER_STRIDE, INDEX, SMALLEST_SCALE, scale_of
 from colorvid.system.packages import needed_for
 from colorvid.training import group

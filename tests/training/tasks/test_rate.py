@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from colorvid.models.branch import BranchOutput
+from colorvid.models.passes import BranchOutput
 from colorvid.nn.prior import Parameters
 from colorvid.training.tasks.rate import BranchRate
 
