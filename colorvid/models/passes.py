@@ -7,19 +7,17 @@ its pass for hyper-latents and latents.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from colorvid.entropy.tables import MAX_SYMBOL, SCALES
 from colorvid.exact.arithmetic import ExactArithmetic, straight_through
-from colorvid.nn.prior import HYPER, HYPER_STRIDE, INDEX, Parameters
+from colorvid.exact.layers import ChannelScale
+from colorvid.nn.prior import HYPER, HYPER_STRIDE, INDEX, Parameters, Prior
 from colorvid.nn.steps import Step, coded, places
 from colorvid.nn.transforms import SYMBOL_STEPS
-
-if TYPE_CHECKING:
-    from colorvid.models.branch import Branch
 
 
 class Coder(Protocol):
@@ -80,6 +78,23 @@ class BranchOutput:
     active: Tensor
 
 
+class Quantiser(Protocol):
+    """What passes need of their branch, see `colorvid.models.branch.Branch`."""
+
+    prior: Prior
+    scale: ChannelScale
+
+    @property
+    def sparse(self) -> bool:
+        """Whether nothing is coded where all symbols are zero."""
+
+    def quantise(self, offset: Tensor, index: Tensor, price: Tensor) -> Tensor:
+        """Integers for real latents around their mean."""
+
+    def worth_of(self, offset: Tensor, symbols: Tensor, index: Tensor, price: Tensor) -> Tensor:
+        """What symbols are worth, 1/256 bit."""
+
+
 class Pass(Protocol):
     """What one pass over a branch does where symbols arise; see `Branch._traverse`."""
 
@@ -99,7 +114,7 @@ class Pass(Protocol):
 class TrainingPass:
     """A pass that rounds, with straight-through gradients, and keeps what a loss needs."""
 
-    def __init__(self, branch: Branch, y: Tensor, price: Tensor, active: Tensor) -> None:
+    def __init__(self, branch: Quantiser, y: Tensor, price: Tensor, active: Tensor) -> None:
         """Take real latents ``(B, C, H, W)`` in steps, and the price of a bit for each channel."""
         self._branch, self._y, self._price, self.active = branch, y, price, active
         self._mask = spread(active, y.shape).float()
@@ -165,7 +180,9 @@ class CodingPass:
             symbols saved over their price, less their bits; int64, as ``active``.
     """
 
-    def __init__(self, branch: Branch, coder: Coder, wanted: Wanted | None, price: Tensor) -> None:
+    def __init__(
+        self, branch: Quantiser, coder: Coder, wanted: Wanted | None, price: Tensor
+    ) -> None:
         """Take what the encoder wants, or None to read, and the price of a bit for each latent."""
         arithmetic = branch.prior.arithmetic
         assert isinstance(arithmetic, ExactArithmetic)
