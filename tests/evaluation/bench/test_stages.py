@@ -22,8 +22,8 @@ from tests.conftest import CodedClip, read_clip
 
 @pytest.fixture
 def job(coded: CodedClip, tmp_path: Path) -> Job:
-    """Five frames, each coded at once."""
-    return Job(coded.source, 5, EncoderSettings(quality=40, gop=4, bframes=0), tmp_path)
+    """Five frames, each coded at once, and fine enough that none is empty."""
+    return Job(coded.source, 5, EncoderSettings(quality=56, gop=4, bframes=0), tmp_path)
 
 
 def test_stages_of_a_clip(job: Job) -> None:
