@@ -47,7 +47,8 @@ class Effort:
         look_ahead: for the length of mini-GOPs.
         search: for motion.
         trials: of inter frames before they are coded, 0..16. With one, areas that are not worth
-            their bits are left out; further ones find cheaper hyper-latents.
+            their bits are left out; further ones find cheaper hyper-latents, which pays only for
+            models whose tables make these dear.
         attempts: at coding the same frames in shorter mini-GOPs. 0 = none, 1 = mini-GOPs are halved
             as long as that pays, 2 = down to single frames, and then each by itself.
         seconds: which P frames may have a second reference, where there are no B frames: 0 = none,
@@ -70,10 +71,8 @@ PRESETS = {
         seconds=0,
     ),
     "medium": MEDIUM,
-    "slow": Effort(search=SearchEffort(rounds=2), trials=2, attempts=1, seconds=2),
-    "best": Effort(
-        LookAhead(longest=True), SearchEffort(rounds=2), trials=2, attempts=2, seconds=2
-    ),
+    "slow": Effort(search=SearchEffort(rounds=2), attempts=1, seconds=2),
+    "best": Effort(LookAhead(longest=True), SearchEffort(rounds=2), attempts=2, seconds=2),
 }
 """Efforts by name, the fastest first."""
 DEFAULT_PRESET = "medium"
