@@ -95,7 +95,7 @@ class EncodeOptions:
         target_de: mean CIEDE2000 to reach, to 0.05.
         target_ms_ssim: mean MS-SSIM of luma to reach, 0..1, to 0.1 dB of it.
         one_pass: meet ``bitrate`` in one pass, less exactly without B frames; a pipe is read once
-            anyway.
+            anyway. With B frames it takes up to twice the time of a quality, as ``maxrate`` does.
         maxrate: bits a second at which a receiver takes the stream in, with ``quality`` or
             ``bitrate``, in one pass: frames get coarser where the stream would not keep up.
         bufsize: bits that the receiver's buffer holds; None = two seconds of ``maxrate``.
