@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from colorvid.errors import ColorvidError
@@ -25,7 +26,7 @@ _BITS: Mapping[str, int] = {"u2": 2, "u3": 3, "u4": 4, "u5": 5, "u6": 6}
 _SIZES: Mapping[str, int] = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Field:
     """One field of a header.
 
@@ -50,19 +51,19 @@ class Field:
     bit: int = 0
     bias: int = 0
 
-    @property
+    @cached_property
     def bits(self) -> int:
         """Width of a ``u2`` to ``u6`` in bits; 0 for the kinds of whole bytes."""
         return _BITS.get(self.kind, 0)
 
-    @property
+    @cached_property
     def size(self) -> int | None:
         """Size in bytes; None for a varint. A byte of bits counts in the field that holds bit 7."""
         if self.bits:
             return (self.bit + self.bits) // 8
         return self.high if self.kind == "bytes" else _SIZES.get(self.kind)
 
-    @property
+    @cached_property
     def max_size(self) -> int:
         """Largest size in bytes: that of the largest value for a varint, else ``size``."""
         return len(write_varint(self.high)) if self.size is None else self.size
@@ -183,8 +184,11 @@ class FieldTable:
         """Raise ``error``, naming the field, the value and what is allowed, if a value is not."""
         for f in self.fields:
             if f.name in values and not f.is_allowed(values[f.name]):
-                shown = f.show(values[f.name])
-                raise error(f"{self.name}: {f.name} is {shown}; allowed is {f.allowed}")
+                raise self._wrong(f, values[f.name], error)
+
+    def _wrong(self, f: Field, value: Value, error: type[ColorvidError]) -> ColorvidError:
+        """What to raise for a value that is out of its limits."""
+        return error(f"{self.name}: {f.name} is {f.show(value)}; allowed is {f.allowed}")
 
     def pack(self, values: Mapping[str, Value], error: type[ColorvidError]) -> bytes:
         """The bytes of a header; constant fields are filled in.
@@ -222,7 +226,8 @@ class FieldTable:
                 cut = f.size is not None or pos > len(data)
                 problem = "is cut: the data end here" if cut else "is not a varint in shortest form"
                 raise error(f"{self.name}: {f.name} {problem}")
-            self.check({f.name: value}, error)
+            if not f.is_allowed(value):
+                raise self._wrong(f, value, error)
             if f.constant is None:
                 values[f.name] = value
         return values, pos

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -152,6 +151,7 @@ PACKET_HEADER = FieldTable(
 )
 
 
+_STORED = tuple(f.name for f in fields_of(PacketHeader))
 _DISTANCES = ("past", "future")
 _NONE = (0, 0)
 _DISTANCE = (1, MOST_DISTANCE)
@@ -261,7 +261,7 @@ class Packet(Ordered):
 
 def _stored(header: PacketHeader) -> dict[str, int]:
     """Values for the field table: the shortest distance, of zero bits, where there is none."""
-    values = dataclasses.asdict(header)
+    values = {name: getattr(header, name) for name in _STORED}
     if header.frame_type == FrameType.P and header.future < 0:
         between = -header.future - header.past
         values["future"] = (

@@ -154,7 +154,10 @@ class Crew:
         """Prepare as many threads; each begins when there are tasks for it."""
         self._most = threads
         self._threads: list[threading.Thread] = []
-        self._change = threading.Condition()
+        self._lock = threading.Lock()
+        self._to_do = threading.Condition(self._lock)
+        self._awaited = threading.Condition(self._lock)
+        self._wish: Callable[[], bool] | None = None  # what the caller waits for
         self._lanes: list[_CrewLane] = []
         self._followers: dict[Task[Any], list[_Placed]] = {}  # of tasks that are not done
         self._stop = False
@@ -170,16 +173,16 @@ class Crew:
         tb: TracebackType | None,
     ) -> None:
         """Stop the threads after the tasks that they are at, and wait for them."""
-        with self._change:
+        with self._lock:
             self._stop = True
-            self._change.notify_all()
+            self._to_do.notify_all()
         for thread in self._threads:
             thread.join()
 
     def lane(self, reach: int) -> Lane:
         """See `Lanes.lane`."""
         lane = _CrewLane(self, reach)
-        with self._change:
+        with self._lock:
             self._lanes = [*(before for before in self._lanes if before.open), lane]
         return lane
 
@@ -189,7 +192,7 @@ class Crew:
             thread = threading.Thread(target=self._work, name="colorvid worker", daemon=True)
             thread.start()
             self._threads.append(thread)
-        with self._change:
+        with self._lock:
             placed.lane.open.append(placed)
             self._followers[placed.task] = []
             for need in needs:
@@ -198,7 +201,7 @@ class Crew:
                     self._followers[need].append(placed)
             if not placed.missing:
                 heappush(placed.lane.ready, placed)
-            self._change.notify_all()
+                self._to_do.notify()
 
     def wait(self, task: Task[Any], most_open: int = 0) -> None:
         """Wait until a task is done, or until more tasks are wanted.
@@ -208,14 +211,20 @@ class Crew:
             most_open: no more are wanted while the last lane has so many from the first one not
                 done on.
         """
-        with self._change:
-            self._change.wait_for(lambda: task.done or self._wants_more(most_open))
+        with self._lock:
+            self._wish = lambda: task.done or self._wants_more(most_open)
+            self._awaited.wait_for(self._wish)
+            self._wish = None
 
     def _wants_more(self, most_open: int) -> bool:
         """Whether a thread that ends its task might find no other."""
         if not self._lanes or len(self._lanes[-1].open) >= most_open:
             return False
-        return sum(lane.may_begin() for lane in self._lanes) < self._most
+        return self._may_begin() < self._most
+
+    def _may_begin(self) -> int:
+        """How many tasks are ready, and within reach."""
+        return sum(lane.may_begin() for lane in self._lanes)
 
     def _work(self) -> None:
         """Work on one task after the other until the crew stops."""
@@ -232,8 +241,8 @@ class Crew:
             found = None if self._stop else self._first()
             return self._stop or found is not None
 
-        with self._change:
-            self._change.wait_for(find)
+        with self._lock:
+            self._to_do.wait_for(find)
         return found
 
     def _first(self) -> _Placed | None:
@@ -241,7 +250,8 @@ class Crew:
         return next(filter(None, (lane.next() for lane in self._lanes)), None)
 
     def _done(self, placed: _Placed) -> None:
-        with self._change:
+        """Note the end of a task, and wake only who has something to do: waking takes time."""
+        with self._lock:
             placed.task.done = True
             for follower in self._followers.pop(placed.task):
                 follower.missing -= 1
@@ -250,4 +260,6 @@ class Crew:
             tasks = placed.lane.open
             while tasks and tasks[0].task.done:
                 tasks.popleft()
-            self._change.notify_all()
+            self._to_do.notify(max(0, self._may_begin() - 1))  # this thread takes one itself
+            if self._wish is not None and self._wish():
+                self._awaited.notify()

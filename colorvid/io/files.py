@@ -405,6 +405,10 @@ def write_output(path: Path, data: bytes, *, overwrite: bool) -> None:
         raise
 
 
+_BUFFER_BYTES = 2**20
+"""Of files and pipes: every write to the system may have to wait for other threads."""
+
+
 class StreamWriter(FrameWriter):
     """Writes frames to a pipe, or to a file that gets its name at the end."""
 
@@ -424,7 +428,7 @@ class StreamWriter(FrameWriter):
         if isinstance(target, Path):
             self._file = OutputFile(target, overwrite=overwrite)
             self._file.refuse_terminal()
-            self._stream = self._file.open()
+            self._stream = self._file.open(_BUFFER_BYTES)
         else:
             self._stream = target
 

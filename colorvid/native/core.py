@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +131,9 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
 """Result and arguments of each function of `src/api.h`, without its prefix."""
 
 
+_Functions: TypeAlias = dict[str, Callable[..., Any]]
+
+
 class Level(IntEnum):
     """Sets of instructions that kernels are written for, as `src/cpu.h` numbers them."""
 
@@ -158,20 +161,23 @@ class Core:
 
     Attributes:
         functions: the functions of `src/api.h` by name, without their prefix.
+        quick: the same, keeping the interpreter lock: for work that takes less time than to wait
+            for the lock.
         level: passed to the functions that take one.
     """
 
-    functions: dict[str, Callable[..., Any]]
+    functions: _Functions
+    quick: _Functions
     level: Level
 
-    def call(self, name: str, *arguments: Any) -> Status:
-        """Call a function that returns a status.
+    def call(self, name: str, *arguments: Any, quick: bool = False) -> Status:
+        """Call a function that returns a status; of `quick` or of `functions`.
 
         Raises:
             MemoryError: the memory does not suffice.
             ConfigError: the function refuses its arguments, or a reference is not there.
         """
-        status = Status(self.functions[name](*arguments))
+        status = Status((self.quick if quick else self.functions)[name](*arguments))
         if status is Status.OUT_OF_MEMORY:
             raise MemoryError(f"native core: {name} has no memory")
         if status is Status.WRONG_ARGUMENT:
@@ -242,7 +248,7 @@ def levels() -> list[Level]:
     Raises:
         ConfigError: there is no usable library.
     """
-    has_level = _functions()["has_level"]
+    has_level = _functions()[0]["has_level"]
     return [level for level in Level if has_level(level)]
 
 
@@ -260,10 +266,10 @@ def at_level(wanted: str) -> Core:
         raise ConfigError(
             f"{VARIABLE} is {wanted!r}; this machine allows 0, {', '.join(sorted(names))}"
         )
-    return Core(_functions(), names[wanted])
+    return Core(*_functions(), names[wanted])
 
 
-def _functions() -> dict[str, Callable[..., Any]]:
+def _functions() -> tuple[_Functions, _Functions]:
     """The functions of the library, which must be there."""
     library = _library()
     if isinstance(library, str):
@@ -272,8 +278,8 @@ def _functions() -> dict[str, Callable[..., Any]]:
 
 
 @lru_cache(maxsize=1)
-def _library() -> dict[str, Callable[..., Any]] | str:
-    """The functions of the library, or why there are none."""
+def _library() -> tuple[_Functions, _Functions] | str:
+    """The functions of the library, releasing and keeping the lock, or why there are none."""
     # The finder of imports knows where the library lies in every kind of installation.
     found = importlib.util.find_spec("colorvid.native._core")
     if found is None or found.origin is None:
@@ -283,9 +289,14 @@ def _library() -> dict[str, Callable[..., Any]] | str:
         interface = _function(library, "interface")()  # before functions that another one may lack
         if interface != INTERFACE:
             return f"it has interface {interface}, this colorvid needs {INTERFACE}; {_ABSENT}"
-        return {name: _function(library, name) for name in _FUNCTIONS}
+        quick = ctypes.PyDLL(found.origin)
+        return _every_function(library), _every_function(quick)
     except (OSError, AttributeError) as error:
         return f"it cannot be loaded ({error}); {_ABSENT}"
+
+
+def _every_function(library: ctypes.CDLL) -> _Functions:
+    return {name: _function(library, name) for name in _FUNCTIONS}
 
 
 def _function(library: ctypes.CDLL, name: str) -> Callable[..., Any]:

@@ -275,7 +275,7 @@ class NativeCodec:
         self._depth = depth
         self._trials = trials
         self._spaces = model.workspaces()
-        self._work: dict[str, Work] = {}
+        self._seconds, self._products = (np.zeros(len(STAGES)) for _ in range(2))
         self._lock = threading.Lock()  # of the count of work
         self._handle = core.functions["codec_new"](
             model.handle, size.height, size.width, slots, depth
@@ -304,7 +304,8 @@ class NativeCodec:
 
     def work(self) -> dict[str, Work]:
         """What was done in each of `STAGES` since the start."""
-        return added_up({stage: Work() for stage in STAGES}, self._work)
+        done = zip(self._seconds.tolist(), self._products.tolist(), strict=True)
+        return {stage: Work(*pair) for stage, pair in zip(STAGES, done, strict=True)}
 
     def _decode(self, quality: int, motion: _MotionStruct, latents: bytes) -> Decoded:
         planes, bits = self._planes(), (ctypes.c_double * 2)()
@@ -333,14 +334,13 @@ class NativeCodec:
 
     def _count(self, space: Any) -> None:
         """Add the work on the frame that was coded last in a workspace."""
-        seconds, products = (np.zeros(len(STAGES)) for _ in range(2))
-        self._model.core.functions["workspace_work"](
+        seconds, products = np.empty(len(STAGES)), np.empty(len(STAGES))
+        self._model.core.quick["workspace_work"](
             space, pointer(seconds, np.float64), pointer(products, np.float64)
         )
-        done = zip(seconds.tolist(), products.tolist(), strict=True)
-        work = {stage: Work(*pair) for stage, pair in zip(STAGES, done, strict=True)}
         with self._lock:
-            self._work = added_up(self._work, work)
+            self._seconds += seconds
+            self._products += products
 
     def _planes(self) -> list[Plane]:
         chroma = chroma_size(*self._size.shape)

@@ -18,6 +18,9 @@ from colorvid.errors import ConfigError
 from colorvid.frame import BytePlane, Links, Motion, Plane
 from colorvid.native.core import Core, Status, pointer
 
+_FEW = 2048
+"""Most blocks whose motion is read in less time than a thread waits for the interpreter lock."""
+
 
 class LinksStruct(ctypes.Structure):
     """``Links`` of ``src/motion.h``."""
@@ -86,6 +89,7 @@ class MotionState:
             MemoryError: the memory does not suffice.
         """
         self._core, self._shape = core, shape
+        self._few = shape[0] * shape[1] <= _FEW
         self._handle = core.functions["motion_new"](*shape, slots)
         if not self._handle:
             raise MemoryError("native core: no memory for the contexts of motion")
@@ -93,7 +97,7 @@ class MotionState:
 
     def start(self, target: int) -> None:
         """Put a key frame into a slot."""
-        self._core.call("motion_start", self._handle, target)
+        self._core.call("motion_start", self._handle, target, quick=True)
 
     def encode(self, links: Links, motion: Motion) -> bytes:
         """The bytes of a frame's motion.
@@ -130,6 +134,7 @@ class MotionState:
             len(data),
             *arrays(motion),
             pointer(report, np.int64),
+            quick=self._few,
         )
         first, second = report.tolist()
         if status is Status.WRONG_VECTOR:
