@@ -46,9 +46,8 @@ class Effort:
     Attributes:
         look_ahead: for the length of mini-GOPs.
         search: for motion.
-        trials: of inter frames before they are coded, 0..16. With one, areas that are not worth
-            their bits are left out; further ones find cheaper hyper-latents, which pays only for
-            models whose tables make these dear.
+        tries: whether inter frames are tried before they are coded, to leave out areas that are
+            not worth their bits.
         attempts: at coding the same frames in shorter mini-GOPs. 0 = none, 1 = mini-GOPs are halved
             as long as that pays, 2 = down to single frames, and then each by itself.
         seconds: which P frames may have a second reference, where there are no B frames: 0 = none,
@@ -57,7 +56,7 @@ class Effort:
 
     look_ahead: LookAhead = LookAhead()
     search: SearchEffort = SearchEffort()
-    trials: int = 1
+    tries: bool = True
     attempts: int = 0
     seconds: int = 1
 
@@ -67,7 +66,7 @@ PRESETS = {
     "fast": Effort(
         LookAhead(halvings=3, weighs=False),
         SearchEffort(around=False, split_bits=40, rounds=0),
-        trials=0,
+        tries=False,
         seconds=0,
     ),
     "medium": MEDIUM,

@@ -99,7 +99,7 @@ class GroupEncoder:
         self._guard, self._bits = guard, 0.0
         self._settings = settings
         slots = settings.slots + reach - 1
-        self._frames = model.frames(size, slots, depth=depth, trials=settings.effort.trials)
+        self._frames = model.frames(size, slots, depth=depth, tries=settings.effort.tries)
         self._loop: ClosedLoop[Coded] = ClosedLoop(self._frames, settings, size, _spent, reach)
 
     def push(self, frame: Frame) -> list[CodedFrame]:

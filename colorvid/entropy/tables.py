@@ -73,13 +73,6 @@ class Tables:
         index = np.broadcast_to(np.arange(len(self.sizes))[:, None], magnitude.shape)
         return self.information(magnitude, index).astype(np.float32)
 
-    def fine_costs(self, most: int) -> NDArray[np.int32]:
-        """Bits in 1/256 by table and symbol -most..most, ``(N, 2 * most + 1)``."""
-        symbols = np.broadcast_to(np.arange(-most, most + 1), (len(self.sizes), 2 * most + 1))
-        index = np.broadcast_to(np.arange(len(self.sizes))[:, None], symbols.shape)
-        costs: NDArray[np.int32] = np.rint(256 * self.information(symbols, index)).astype(np.int32)
-        return costs
-
     def bits(self, symbols: NDArray[np.int32], index: NDArray[np.int32]) -> float:
         """Information of ``symbols`` under the tables ``index``, in bits; 8 more for an escape."""
         return float(self.information(symbols, index).sum())

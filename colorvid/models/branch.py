@@ -6,7 +6,6 @@ a coder that writes symbols or reads them. Both walk through the latents by the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -45,9 +44,9 @@ _STEPS_OF_FEATURE = UNIT * STEP_STEPS / FEATURE.steps
 """Units of the table of quantiser steps in a feature."""
 _DOUBTFUL, _CLEAR = 1.45, 1.8
 """An area of a sparse branch is tried where a latent and the rounding reach the first of these, in
-steps; without trials it is coded where they reach the second."""
+steps; where nothing is tried it is coded where they reach the second."""
 _LEAST_WORTH = 2 << 8
-"""With trials it is coded if that is worth more, in 1/256 bit; its hyper-latents and its flag take
+"""Where it is tried it is coded if that is worth more, in 1/256 bit: hyper-latents and flag take
 some."""
 _LEAST_PRICE, _MOST_WORTH = 1e-6, 2.0**40
 """Bits may be free: what a symbol is worth stays a number, and so do sums."""
@@ -117,7 +116,6 @@ class Branch(nn.Module):
 
     symbol_bits: Tensor
     bit_worth: Tensor
-    hyper_costs: Tensor
 
     def __init__(self, config: BranchConfig) -> None:
         """Make the networks that ``config`` describes."""
@@ -125,9 +123,6 @@ class Branch(nn.Module):
         c = config
         self.config = c
         self.register_buffer("symbol_bits", torch.zeros(SCALES, COSTED), persistent=False)
-        values = 2 * HYPER.limit + 1
-        costs = torch.zeros(c.hyper, values, dtype=torch.int64)
-        self.register_buffer("hyper_costs", costs, persistent=False)
         worth = torch.tensor(c.bit_worth(), dtype=torch.float32)
         self.register_buffer("bit_worth", worth, persistent=False)
         self.transform = BlockTransform(c.block, c.planes, dct=c.dct)
@@ -170,10 +165,6 @@ class Branch(nn.Module):
         larger magnitudes.
         """
         self.symbol_bits = bits.to(self.symbol_bits)
-
-    def set_hyper_costs(self, costs: Tensor) -> None:
-        """Set what hyper-latents cost, for the encoder's trials: 1/256 bits, int ``(Z, 255)``."""
-        self.hyper_costs = costs.to(self.hyper_costs)
 
     def bit_price(self, quality: Tensor, step: Tensor) -> Tensor:
         """What a bit is worth in squared steps, ``(B, C, 1, 1)``; ``step`` in sample values."""
@@ -338,7 +329,7 @@ class Branch(nn.Module):
         quality: Tensor,
         prior_condition: Tensor | None = None,
         *,
-        trials: int = 1,
+        tries: bool = True,
     ) -> Tensor:
         """Write the latents ``y``, or read them if ``y`` is None; exact arithmetic.
 
@@ -348,8 +339,8 @@ class Branch(nn.Module):
             shape: ``(1, C, H, W)``.
             quality: ``(1,)`` int64.
             prior_condition: features at the resolution of the latents.
-            trials: of a sparse branch, without writing: to leave out areas that are not worth their
-                bits and, from the second on, to find cheaper hyper-latents.
+            tries: whether a sparse branch codes once without writing, to leave out areas that are
+                not worth their bits.
 
         Returns:
             Decoded latents in 1/16 steps, integers, ``shape``.
@@ -362,17 +353,14 @@ class Branch(nn.Module):
                 return torch.zeros(shape, dtype=work.dtype, device=quality.device)
             return self._traverse(work, shape, quality, prior_condition)
 
-        def attempt(wanted: Wanted) -> Tensor:
-            work = CodingPass(self, Trial(), wanted, price)
-            run(work)
-            return work.worth
-
         wanted = None
         if y is not None:
-            active = self._may_hold(y, _DOUBTFUL if trials else _CLEAR)
+            active = self._may_hold(y, _DOUBTFUL if tries else _CLEAR)
             wanted = Wanted(y, self._hyper_latents(y), active)
-            if self.sparse and trials:
-                wanted = self._tried(wanted, trials, attempt)
+            if self.sparse and tries:
+                trial = CodingPass(self, Trial(), wanted, price)
+                run(trial)
+                wanted = replace(wanted, active=trial.worth > _LEAST_WORTH)
         return run(CodingPass(self, coder, wanted, price))
 
     def _hyper_latents(self, y: Tensor) -> Tensor:
@@ -382,28 +370,6 @@ class Branch(nn.Module):
         scaled = arithmetic.requantise(y, self.scale.scale * FEATURE.steps, FEATURE.limit)
         z = torch.round(self.prior.hyper_analysis(scaled) / FEATURE.steps)
         return z.clamp(-HYPER.limit, HYPER.limit)
-
-    def _tried(self, wanted: Wanted, trials: int, attempt: Callable[[Wanted], Tensor]) -> Wanted:
-        """What to write after trials; each area keeps what is worth most.
-
-        The first trial codes with the hyper-latents that the analysis gives, each further one with
-        the best so far, all nearer to zero by one. Hyper-latents are paid for.
-        """
-        worth = attempt(wanted)
-        for _ in range(1, trials):
-            other = replace(wanted, z=wanted.z - torch.sign(wanted.z))
-            others = attempt(other)
-            gain = others - self._cost_of(other.z) - (worth - self._cost_of(wanted.z))
-            better = wanted.active & (gain > 0)
-            wanted = replace(wanted, z=torch.where(better, other.z, wanted.z))
-            worth = torch.where(better, others, worth)
-        return replace(wanted, active=worth > _LEAST_WORTH)
-
-    def _cost_of(self, z: Tensor) -> Tensor:
-        """Bits of hyper-latents at each place, 1/256: int64 ``(1, 1, h, w)``."""
-        channel = torch.arange(z.shape[1], device=z.device)[:, None, None]
-        bits = self.hyper_costs[channel, z.to(torch.int64) + HYPER.limit]
-        return bits.sum(dim=1, keepdim=True)
 
     def reconstruct(self, y_hat: Tensor, quality: Tensor) -> Tensor:
         """Planes of the linear path as exact features, from decoded latents in 1/16 steps."""

@@ -139,7 +139,7 @@ class InterModel(nn.Module):
         context: Context,
         quality: int,
         *,
-        trials: int = 1,
+        tries: bool = True,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Write a frame, or read it if ``source`` is None; exact arithmetic.
 
@@ -148,7 +148,7 @@ class InterModel(nn.Module):
             source: the encoder's frame and its view of the prediction, padded: features, float64.
             context: what both sides know, in exact features and integer symbols.
             quality: 0..63.
-            trials: see `Branch.code`.
+            tries: see `Branch.code`.
 
         Returns:
             Decoded Y and UV as exact features, and the luma and chroma symbols, integers.
@@ -159,14 +159,14 @@ class InterModel(nn.Module):
         if source is not None:
             (y, uv), (y_predicted, uv_predicted) = source
             latents = self.luma.analyse(y - y_predicted, q, y_predicted)
-        y_hat = self.luma.code(coder[0], latents, context.luma.shape, q, known[0], trials=trials)
+        y_hat = self.luma.code(coder[0], latents, context.luma.shape, q, known[0], tries=tries)
         y_out = self._luma_synthesis(self.luma.reconstruct(y_hat, q), context, q)
         condition = self._chroma_condition(known[1], y_hat)
         q = finer(q, self.config.chroma_offset)
         if source is not None:
             latents = self.chroma.analyse(uv - uv_predicted, q, uv_predicted)
         uv_hat = self.chroma.code(
-            coder[1], latents, context.chroma.shape, q, condition, trials=trials
+            coder[1], latents, context.chroma.shape, q, condition, tries=tries
         )
         residual = self.chroma.reconstruct(uv_hat, q)
         uv_out = self._chroma_synthesis(residual, y_out, context, q)

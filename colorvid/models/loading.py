@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorvid.entropy.tables import COSTED, HYPER_LIMIT
+from colorvid.entropy.tables import COSTED
 from colorvid.errors import ConfigError, ModelMismatch
 from colorvid.exact.wide import encoder_tensors
 from colorvid.frame import Size
@@ -64,23 +64,23 @@ class Model:
         worker = "PyTorch" if self.native is None else "native core"
         return f"Model({self.identity.hex()}, {self.device}, {worker})"
 
-    def frames(self, size: Size, slots: int, *, depth: int = 8, trials: int = 1) -> FrameCodec:
+    def frames(self, size: Size, slots: int, *, depth: int = 8, tries: bool = True) -> FrameCodec:
         """What codes the frames of a group of pictures.
 
         Args:
             size: of the frames.
             slots: room for so many pictures, 1..32.
             depth: bits of a sample, 8 or 10.
-            trials: of inter frames, see `colorvid.effort.Effort`.
+            tries: of inter frames, see `colorvid.effort.Effort`.
 
         Raises:
             MemoryError: the memory does not suffice.
         """
         if self.native is not None:
-            return NativeCodec(self.native, size, slots, depth, trials=trials)
+            return NativeCodec(self.native, size, slots, depth, tries=tries)
         from colorvid.models.torch_codec import TorchCodec
 
-        return TorchCodec(self.network, self.books, size, depth, trials=trials)
+        return TorchCodec(self.network, self.books, size, depth, tries=tries)
 
     @property
     def network(self) -> VideoModel:
@@ -157,9 +157,7 @@ def native_tensors(file: ModelFile) -> dict[str, NDArray[Any]]:
     parts = (intra.luma(), intra.chroma(), inter.luma(), inter.chroma())
     for branch, part in zip(BRANCHES, parts, strict=True):
         tensors[f"{branch}.worth"] = np.array(part.bit_worth(), np.float32)
-        hyper, latents = tables[branch]
-        tensors[f"{branch}.costs"] = latents.costs(COSTED)
-        tensors[f"{branch}.hyper_costs"] = hyper.fine_costs(HYPER_LIMIT)
+        tensors[f"{branch}.costs"] = tables[branch][1].costs(COSTED)
     return tensors
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from colorvid.entropy.rans import CodeBook
-from colorvid.entropy.tables import COSTED, HYPER_LIMIT, MAX_SYMBOL, Tables
+from colorvid.entropy.tables import COSTED, MAX_SYMBOL, Tables
 from colorvid.errors import ColorvidError, ConfigError, ModelMismatch
 from colorvid.exact.arithmetic import FEATURE
 from colorvid.exact.layers import (
@@ -127,11 +127,10 @@ def load_networks(
 
 
 def set_costs(network: VideoModel, tables: Mapping[str, tuple[Tables, Tables]]) -> None:
-    """Tell branches, of `BRANCHES`, what their hyper-latents and latents cost."""
-    for name, (hyper, latents) in tables.items():
-        branch = branch_of(network, name)
-        branch.set_symbol_bits(torch.from_numpy(latents.costs(COSTED)))
-        branch.set_hyper_costs(torch.from_numpy(hyper.fine_costs(HYPER_LIMIT)))
+    """Tell branches, of `BRANCHES`, what their latents cost."""
+    for name, (_, latents) in tables.items():
+        bits = torch.from_numpy(latents.costs(COSTED))
+        branch_of(network, name).set_symbol_bits(bits)
 
 
 def restored_network(name: str) -> VideoModel:

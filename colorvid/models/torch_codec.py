@@ -41,7 +41,7 @@ class TorchFrames(Generic[C]):
     """Sends frames through the networks, with any coders of symbols; keeps them in slots."""
 
     def __init__(
-        self, network: VideoModel, coders: Callable[[str], tuple[C, C]], *, trials: int = 1
+        self, network: VideoModel, coders: Callable[[str], tuple[C, C]], *, tries: bool = True
     ) -> None:
         """Prepare.
 
@@ -49,9 +49,9 @@ class TorchFrames(Generic[C]):
             network: in exact arithmetic.
             coders: gives the coders of luma and of chroma for a frame of kind ``intra`` or
                 ``inter``; called once a frame.
-            trials: see `colorvid.effort.Effort`.
+            tries: see `colorvid.effort.Effort`.
         """
-        self._network, self._coders, self._trials = network, coders, trials
+        self._network, self._coders, self._tries = network, coders, tries
         self._slots: dict[int, State] = {}
 
     def encode_key(self, quality: int, target: int, frame: Frame) -> TorchStep[C]:
@@ -93,7 +93,7 @@ class TorchFrames(Generic[C]):
         references = self._references(links)
         coders = self._coders("inter")
         state = self._network.code_inter(
-            coders, source, motion, references, quality, trials=self._trials
+            coders, source, motion, references, quality, tries=self._tries
         )
         self._slots[links.target] = state
         return coders, state
@@ -119,11 +119,11 @@ class TorchCodec:
         size: Size,
         depth: int = 8,
         *,
-        trials: int = 1,
+        tries: bool = True,
     ) -> None:
         """Prepare for pictures of ``size``, of so many bits a sample.
 
-        ``trials``: see `colorvid.effort.Effort`.
+        ``tries``: see `colorvid.effort.Effort`.
 
         Raises:
             ColorvidError: this machine's torch does not compute exactly.
@@ -131,9 +131,7 @@ class TorchCodec:
         prove(str(network.device), network.carrier)
         self._books, self._size, self._depth = books, size, depth
         self._symbols: SymbolWriter | SymbolReader = SymbolWriter()
-        self._frames: TorchFrames[AnyBranchCoder] = TorchFrames(
-            network, self._coders, trials=trials
-        )
+        self._frames: TorchFrames[AnyBranchCoder] = TorchFrames(network, self._coders, tries=tries)
         self._seconds = {"networks": 0.0, "entropy": 0.0}
 
     def decode_key(self, quality: int, target: int, latents: bytes) -> Decoded:

@@ -116,17 +116,17 @@ class VideoModel(nn.Module):
         states: References,
         quality: int,
         *,
-        trials: int = 1,
+        tries: bool = True,
     ) -> State:
         """Write a P or B frame, or read one if ``picture`` is None.
 
-        ``states`` is what its references left; ``trials``: see `Branch.code`.
+        ``states`` is what its references left; ``tries``: see `Branch.code`.
         """
         prediction, context = self.predict(motion, states)
         source = None
         if picture is not None:
             source = (picture.features(torch.float64), prediction.features(torch.float64))
-        y, uv, luma, chroma = self.inter.code(coder, source, context, quality, trials=trials)
+        y, uv, luma, chroma = self.inter.code(coder, source, context, quality, tries=tries)
         height, width = (int(s) for s in prediction.y.shape)
         decoded = from_features(y, uv, height, width, prediction.depth)
         shown = self.inter.filtered(coder, Pictures(decoded, prediction, picture), quality)

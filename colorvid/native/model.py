@@ -257,7 +257,7 @@ class NativeCodec:
     """Codes frames of one size; see `colorvid.models.frames.FrameCodec`."""
 
     def __init__(
-        self, model: NativeModel, size: Size, slots: int, depth: int = 8, *, trials: int = 1
+        self, model: NativeModel, size: Size, slots: int, depth: int = 8, *, tries: bool = True
     ) -> None:
         """Prepare for pictures of ``size``, 1..8192 luma samples to a side, in 1..32 slots.
 
@@ -266,14 +266,14 @@ class NativeCodec:
             size: of the pictures.
             slots: how many are kept.
             depth: bits of a sample, 8 or 10.
-            trials: see `colorvid.effort.Effort`.
+            tries: see `colorvid.effort.Effort`.
 
         Raises:
             MemoryError: the memory does not suffice.
         """
         self._model, self._size, core = model, size, model.core
         self._depth = depth
-        self._trials = trials
+        self._tries = tries
         self._spaces = model.workspaces()
         self._seconds, self._products = (np.zeros(len(STAGES)) for _ in range(2))
         self._lock = threading.Lock()  # of the count of work
@@ -324,7 +324,7 @@ class NativeCodec:
         data, size, bits = ctypes.c_void_p(), ctypes.c_size_t(), (ctypes.c_double * 4)()
         with self._spaces.one() as space:
             self._model.core.call(
-                "codec_encode", self._handle, space, quality, self._trials, ctypes.byref(motion),
+                "codec_encode", self._handle, space, quality, self._tries, ctypes.byref(motion),
                 _places(source), _places(planes), ctypes.byref(data), ctypes.byref(size), bits,
             )  # fmt: skip
             latents = ctypes.string_at(data, size.value) if size.value else b""

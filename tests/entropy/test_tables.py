@@ -58,11 +58,6 @@ def test_bits_of_symbols_and_escapes() -> None:
     assert tables.bits(symbols[:0], symbols[:0]) == 0
 
 
-def test_fine_costs_are_in_parts_of_a_bit() -> None:
-    tables = made([0, 1 << 14, 3 << 14, TOTAL - 1, TOTAL])
-    assert tables.fine_costs(2).tolist() == [[24 * 256, 2 * 256, 256, 2 * 256, 24 * 256]]
-
-
 def test_bits_are_logarithms_in_integers() -> None:
     bits = bits_of_shares()
     share = np.arange(1, TOTAL + 1)

@@ -114,35 +114,6 @@ def test_symbols_are_worth_the_error_that_they_save_less_their_bits() -> None:
     assert free.tolist() == [2**40, 0]
 
 
-def test_hyper_latents_move_nearer_to_zero_where_that_takes_fewer_bits() -> None:
-    class Hyper(tiny.SilentCoder):
-        def hyper(self, symbols: Tensor | None, shape: torch.Size, flags: Tensor) -> Tensor:
-            self.z = super().hyper(symbols, shape, flags)
-            return self.z
-
-    branch = branch_of(tiny.network(seed=3), "inter.luma")
-    generator = torch.Generator().manual_seed(2)
-    y = 9 * torch.randn(branch.shape_of((8, 12)), generator=generator)
-    condition = condition_of(branch.config, (8, 12))
-
-    def written(trials: int, bits: int) -> Tensor:
-        costs = 256 * bits * torch.arange(-127, 128).abs().repeat(branch.config.hyper, 1)
-        branch.set_hyper_costs(costs)
-        coder = Hyper()
-        branch.code(coder, y, y.shape, QUALITY, condition, trials=trials)
-        return coder.z
-
-    plain = written(1, 10_000)
-    assert plain.any(), "the analysis must give something"
-    assert torch.equal(written(1, 0), plain)
-    for trials in (2, 3):
-        assert torch.equal(
-            written(trials, 10_000), plain.sign() * (plain.abs() - trials + 1).clamp(min=0)
-        )
-    free = written(3, 0)
-    assert not torch.equal(free, written(3, 10_000)), "symbols count too"
-
-
 def test_price_of_a_bit_is_in_squared_steps() -> None:
     branch = Branch(replace(tiny.INTRA.luma(), rate_weight=1.0, sample_weight=0.5))
     price = branch.bit_price(torch.tensor([0]), torch.full((1, 1, 1, 1), 51.0))

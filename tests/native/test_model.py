@@ -169,24 +169,24 @@ def decode(codec: FrameCodec, sections: list[bytes], size: Size) -> list[Frame]:
 
 
 def native_codec(
-    loaded: Model | NativeModel, size: Size, depth: int = 8, *, trials: int = 1
+    loaded: Model | NativeModel, size: Size, depth: int = 8, *, tries: bool = True
 ) -> NativeCodec:
     """A codec in the core, of a model that is there."""
     built = loaded.native if isinstance(loaded, Model) else loaded
     assert built is not None
-    return NativeCodec(built, size, SLOTS, depth, trials=trials)
+    return NativeCodec(built, size, SLOTS, depth, tries=tries)
 
 
 @pytest.mark.parametrize(
-    ("kind", "trials"),
-    [*((kind, 1) for kind in KINDS), ("as released", 0), *((kind, 3) for kind in KINDS)],
+    ("kind", "tries"),
+    [*((kind, True) for kind in KINDS), ("as released", False)],
 )
-def test_every_kind_of_network_is_coded_alike(kind: str, trials: int, folder: Path) -> None:
+def test_every_kind_of_network_is_coded_alike(kind: str, tries: bool, folder: Path) -> None:
     size = Size(70, 35)
     loaded = model(kind, folder)
     frames = moving_frames(5, *size.shape)
-    wanted = code(TorchCodec(loaded.network, loaded.books, size, trials=trials), frames, size)
-    got = code(native_codec(loaded, size, trials=trials), frames, size)
+    wanted = code(TorchCodec(loaded.network, loaded.books, size, tries=tries), frames, size)
+    got = code(native_codec(loaded, size, tries=tries), frames, size)
     for number, (a, b) in enumerate(zip(got, wanted, strict=True)):
         assert a.latents == b.latents, number
         assert_same(a.picture, b.picture)
@@ -371,13 +371,6 @@ def test_key_frames_in_slots_that_are_not_there_are_refused(target: int, folder:
     codec = native_codec(model("as released", folder), Size(20, 20))
     with pytest.raises(ConfigError, match="native core: codec_decode refuses its arguments"):
         codec.decode_key(40, target, b"")
-
-
-@pytest.mark.parametrize("trials", [-1, 17])
-def test_numbers_of_trials_out_of_range_are_refused(trials: int, folder: Path) -> None:
-    codec = native_codec(model("as released", folder), Size(20, 20), trials=trials)
-    with pytest.raises(ConfigError, match="native core: codec_encode refuses its arguments"):
-        codec.encode_key(40, 0, moving_frames(1, 20, 20)[0])
 
 
 def test_a_model_without_its_encoder_decodes_only(folder: Path) -> None:

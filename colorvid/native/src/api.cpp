@@ -13,7 +13,7 @@
 
 using namespace colorvid;
 
-static const int kInterface = 11;
+static const int kInterface = 12;
 static const int kMostSlots = 32;
 static const int64_t kMostWeight = int64_t{1} << 30;
 static const int kMostBlocks = 1 << 13;  // along an axis: pictures of up to 65,536 luma samples
@@ -394,13 +394,11 @@ int colorvid_codec_decode(Codec* codec, Workspace* space, int quality, const Cod
     });
 }
 
-int colorvid_codec_encode(Codec* codec, Workspace* space, int quality, int trials,
+int colorvid_codec_encode(Codec* codec, Workspace* space, int quality, int tries,
                           const CodecMotion* motion,
                           const void* const source[3], void* const planes[3],
                           const uint8_t** data, size_t* size, double bits[4]) {
-    if (!codec->model().encodes || trials < 0 || trials > Branch::kMostTrials) {
-        return kWrongArgument;
-    }
+    if (!codec->model().encodes) return kWrongArgument;
     const Status status = check_frame(*codec, quality, *motion);
     if (status != kFine) return status;
     return guarded([&] {
@@ -409,7 +407,7 @@ int colorvid_codec_encode(Codec* codec, Workspace* space, int quality, int trial
         const FrameInformation information =
             motion->past
                 ? codec->encode_inter(*space, quality, links, prediction_of(*motion), source,
-                                      trials)
+                                      tries != 0)
                 : codec->encode_key(*space, quality, links.target, source);
         const std::vector<uint8_t>& bytes = space->encoder.finish();
         *data = bytes.data();

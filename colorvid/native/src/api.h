@@ -149,10 +149,10 @@ COLORVID_API int colorvid_codec_decode(colorvid::Codec* codec, colorvid::Workspa
                                        int quality, const CodecMotion* motion, const uint8_t* data,
                                        size_t size, void* const planes[3], double bits[2]);
 // Encode a frame and give it as decoders show it. The bytes belong to `space` until its next frame.
-// `trials` of inter frames: see Branch. `bits` of hyper-latents and latents, of
+// `tries` of inter frames: 0 or 1, see Branch. `bits` of hyper-latents and latents, of
 // luma and then of chroma.
 COLORVID_API int colorvid_codec_encode(colorvid::Codec* codec, colorvid::Workspace* space,
-                                       int quality, int trials, const CodecMotion* motion,
+                                       int quality, int tries, const CodecMotion* motion,
                                        const void* const source[3], void* const planes[3],
                                        const uint8_t** data, size_t* size, double bits[4]);
 

@@ -11,7 +11,6 @@ namespace colorvid {
 
 static const int kCosted = 32;       // magnitudes whose cost in bits the quantiser knows
 static const float kLeastPrice = 1e-6f, kMostWorth = 0x1p40f;  // bits may be free
-static const int kHyperValues = 2 * kHyperLimit + 1;
 static const int kMostChannels = 1 << 12;
 static const int kMostBlocks = 64;   // in a row of a network
 
@@ -105,9 +104,6 @@ Branch::Branch(const Tensors& tensors, const std::string& name, const BranchSize
     for (int scale = 0; scale < kScales; ++scale) {
         zero_worth_.push_back(worth_of(0, 0, &costs_[scale * kCosted], 1));
     }
-    const int32_t* hyper_costs =
-        tensors.get(name + ".hyper_costs", Type::int32, {s.hyper, kHyperValues}).data<int32_t>();
-    hyper_costs_.assign(hyper_costs, hyper_costs + static_cast<ptrdiff_t>(s.hyper) * kHyperValues);
     const PathSizes down{s.analysis_fine_width, s.analysis_coarse_width, s.analysis_blocks,
                          s.analysis_fine,       s.analysis_side,         s.attention};
     analyses_ = down.there();
@@ -314,10 +310,10 @@ float Branch::quantise(float offset, const float* costs, float price) const {
 
 // The work
 
-// An area of a sparse branch is tried where a latent and the rounding reach kDoubtful; without
-// trials it is coded where they reach kClear.
+// An area of a sparse branch is tried where a latent and the rounding reach kDoubtful; where nothing
+// is tried it is coded where they reach kClear.
 constexpr float kDoubtful = 1.45f, kClear = 1.8f;
-// With trials it is coded if that is worth more, in 1/256 bit: hyper-latents and flag take some.
+// Where it is tried it is coded if that is worth more, in 1/256 bit: hyper-latents and flag take some.
 constexpr int64_t kLeastWorth = 2 * 256;
 
 // Rows and columns of the hyper-latents.
@@ -392,76 +388,35 @@ void Branch::decode(Work& work, SymbolDecoder& decoder, int quality, const Condi
     traverse(work, pass, quality, condition, y);
 }
 
-static Map nearer_zero(Work& work, const Map& z) {
-    Map result = take_map(work, z.rows, z.columns, z.channels);
-    for (ptrdiff_t i = 0; i < z.rows * z.row_size(); ++i) {
-        const int value = z.data[i];
-        result.data[i] = static_cast<int16_t>(value - (value > 0) + (value < 0));
-    }
-    return result;
-}
-
 Information Branch::encode(Work& work, SymbolEncoder& encoder, int quality, const Sources& sources,
-                           const Condition* condition, int trials, Latents& y) const {
+                           const Condition* condition, bool tries, Latents& y) const {
     clear(y);
     const Arena::Scope scope(work.arena);
     const float* latents = analyse(work, sources, quality, y);
     Wanted wanted{quality, latents, nullptr, {}};
     if (sparse()) {
         wanted.flags = work.arena.take_zeros<uint8_t>(hyper_size(y).count());
-        const float margin = trials ? kDoubtful : kClear;
+        const float margin = tries ? kDoubtful : kClear;
         const auto may_count = [&](ptrdiff_t i) {
             return std::fabs(latents[i]) + sizes_.rounding >= margin;
         };
         flag(y, may_count, wanted.flags);
     }
     wanted.z = hyper_latents(work, latents, wanted.flags, y);
-    if (sparse() && trials) try_areas(work, condition, trials, wanted, y);
+    if (sparse() && tries) try_areas(work, condition, wanted, y);
     Writing pass(*this, &encoder, wanted);
     traverse(work, pass, quality, condition, y);
     return pass.information;
 }
 
-// The first trial codes with the hyper-latents that the analysis gives, each further one with the
-// best so far, all nearer to zero by one. Areas keep what is worth most, hyper-latents being paid
-// for.
-void Branch::try_areas(Work& work, const Condition* condition, int trials, Wanted& wanted,
-                       Latents& y) const {
-    const int areas = hyper_size(y).count();
-    int64_t* worth = attempt(work, condition, wanted, y);
-    for (int trial = 1; trial < trials; ++trial) {
-        Wanted other = wanted;
-        other.z = nearer_zero(work, wanted.z);
-        const int64_t* others = attempt(work, condition, other, y);
-        for (int i = 0; i < areas; ++i) {
-            if (!wanted.flags[i]) continue;
-            const int16_t* z = other.z.data + i * other.z.stride();
-            int16_t* best = wanted.z.data + i * wanted.z.stride();
-            if (others[i] - hyper_cost(z) <= worth[i] - hyper_cost(best)) continue;
-            worth[i] = others[i];
-            std::copy_n(z, sizes_.hyper, best);
-        }
-    }
-    for (int i = 0; i < areas; ++i) wanted.flags[i] = worth[i] > kLeastWorth;
-    clear(y);
-}
-
-// Codes into `y` without writing; what the symbols of each area are worth, in 1/256 bit.
-int64_t* Branch::attempt(Work& work, const Condition* condition, const Wanted& wanted,
-                         Latents& y) const {
-    clear(y);
+// Codes into `y` without writing, and keeps the flags of the areas that are worth it.
+void Branch::try_areas(Work& work, const Condition* condition, Wanted& wanted, Latents& y) const {
     Writing pass(*this, nullptr, wanted);
-    pass.worth = work.arena.take_zeros<int64_t>(hyper_size(y).count());
+    const int areas = hyper_size(y).count();
+    pass.worth = work.arena.take_zeros<int64_t>(areas);
     traverse(work, pass, wanted.quality, condition, y);
-    return pass.worth;
-}
-
-int64_t Branch::hyper_cost(const int16_t* z) const {
-    int64_t total = 0;
-    for (int c = 0; c < sizes_.hyper; ++c) {
-        total += hyper_costs_[static_cast<ptrdiff_t>(c) * kHyperValues + z[c] + kHyperLimit];
-    }
-    return total;
+    for (int i = 0; i < areas; ++i) wanted.flags[i] = pass.worth[i] > kLeastWorth;
+    clear(y);
 }
 
 // Real latents in steps, (rows, columns, latents); each float operation is rounded by itself.

@@ -49,12 +49,10 @@ public:
     void decode(Work& work, SymbolDecoder& decoder, int quality, const Condition* condition,
                 Latents& y) const;
     // Chooses and writes symbols for the planes of `sources.source[0]`, and decodes them into `y`.
-    // Further sources are what the analysis sees besides. `trials`: of coding without writing,
-    // 0..kMostTrials, to leave out areas that are not worth their bits and, from the second on, to
-    // find cheaper hyper-latents.
+    // Further sources are what the analysis sees besides. `tries`: whether a sparse branch
+    // codes once without writing, to leave out areas that are not worth their bits.
     Information encode(Work& work, SymbolEncoder& encoder, int quality, const Sources& sources,
-                       const Condition* condition, int trials, Latents& y) const;
-    static constexpr int kMostTrials = 16;
+                       const Condition* condition, bool tries, Latents& y) const;
 
     // Adds the linear path's picture of `y` to `planes`, within the range of features.
     void reconstruct(Work& work, const Latents& y, int quality, const Planes& planes) const {
@@ -77,11 +75,7 @@ private:
         Map z;           // there
     };
 
-    void try_areas(Work& work, const Condition* condition, int trials, Wanted& wanted,
-                   Latents& y) const;
-    int64_t* attempt(Work& work, const Condition* condition, const Wanted& wanted,
-                     Latents& y) const;
-    int64_t hyper_cost(const int16_t* z) const;
+    void try_areas(Work& work, const Condition* condition, Wanted& wanted, Latents& y) const;
     float* analyse(Work& work, const Sources& sources, int quality, const Latents& like) const;
     Map hyper_latents(Work& work, const float* y, const uint8_t* flags, const Latents& like) const;
     // Whether it codes nothing at hyper-latent positions all of whose symbols are zero.
@@ -106,7 +100,6 @@ private:
     std::vector<float> worth_;  // see worth()
     std::vector<float> costs_;  // (64, 32): bits by table and magnitude
     std::vector<int64_t> zero_worth_;  // (64): what a zero is worth, in 1/256 bit
-    std::vector<int32_t> hyper_costs_;  // (hyper, 255): 1/256 bits by channel and value
     Analysis analysis_;
     HyperAnalysis hyper_analysis_;
 };

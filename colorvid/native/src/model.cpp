@@ -311,8 +311,8 @@ private:
 template <class Sample>
 class Sender {
 public:
-    Sender(SymbolEncoder& encoder, const PlaneOf<Sample> source[3], int trials)
-        : encoder_(encoder), source_(source), trials_(trials) {}
+    Sender(SymbolEncoder& encoder, const PlaneOf<Sample> source[3], bool tries)
+        : encoder_(encoder), source_(source), tries_(tries) {}
 
     FrameInformation information;
 
@@ -371,12 +371,12 @@ private:
         Sources sources;
         sources.add(planes.seen, side);
         if (planes.predicted.count) sources.add(planes.predicted, side);
-        return branch.encode(work, encoder_, quality, sources, condition, trials_, y);
+        return branch.encode(work, encoder_, quality, sources, condition, tries_, y);
     }
 
     SymbolEncoder& encoder_;
     const PlaneOf<Sample>* source_;
-    const int trials_;
+    const bool tries_;
     Features seen_{}, predicted_{};
 };
 
@@ -561,7 +561,7 @@ template <class Sample>
 FrameInformation SampleCodec<Sample>::encode_key(Workspace& space, int quality, int target,
                                                  const void* const source[3]) {
     const Original<Sample> picture(source, height_, width_);
-    Sender<Sample> side(space.encoder, picture.planes, 0);
+    Sender<Sample> side(space.encoder, picture.planes, false);
     key(space, quality, target, side);
     return side.information;
 }
@@ -569,9 +569,9 @@ FrameInformation SampleCodec<Sample>::encode_key(Workspace& space, int quality, 
 template <class Sample>
 FrameInformation SampleCodec<Sample>::encode_inter(Workspace& space, int quality,
                                                    const Links& links, const Prediction& motion,
-                                                   const void* const source[3], int trials) {
+                                                   const void* const source[3], bool tries) {
     const Original<Sample> picture(source, height_, width_);
-    Sender<Sample> side(space.encoder, picture.planes, trials);
+    Sender<Sample> side(space.encoder, picture.planes, tries);
     inter(space, quality, links, motion, side);
     return side.information;
 }

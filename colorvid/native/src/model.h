@@ -115,12 +115,12 @@ public:
                               SymbolDecoder& decoder) = 0;
     virtual double decode_inter(Workspace& space, int quality, const Links& links,
                                 const Prediction& motion, SymbolDecoder& decoder) = 0;
-    // Symbols go to the encoder of the workspace. `source`: planes Y, U and V. `trials`: see Branch.
+    // Symbols go to the encoder of the workspace. `source`: planes Y, U and V. `tries`: see Branch.
     virtual FrameInformation encode_key(Workspace& space, int quality, int target,
                                         const void* const source[3]) = 0;
     virtual FrameInformation encode_inter(Workspace& space, int quality, const Links& links,
                                           const Prediction& motion, const void* const source[3],
-                                          int trials) = 0;
+                                          bool tries) = 0;
 
 protected:
     Codec(std::shared_ptr<const Model> model, int height, int width, int slots)
@@ -150,7 +150,7 @@ public:
                                 const void* const source[3]) override;
     FrameInformation encode_inter(Workspace& space, int quality, const Links& links,
                                   const Prediction& motion, const void* const source[3],
-                                  int trials) override;
+                                  bool tries) override;
 
 private:
     // A picture, and its symbols as features: (2 rows, 2 columns, channels).
