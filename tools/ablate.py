@@ -28,7 +28,7 @@ from typing import Any
 from unittest.mock import patch
 
 from colorvid.cli.tool import errors_in_one_line, tool_parser
-from colorvid.codec import lookahead
+from colorvid.codec import lookahead, loop
 from colorvid.config import (
     DEFAULT_BFRAMES,
     InterConfig,
@@ -50,6 +50,7 @@ from colorvid.evaluation.compare.tables import (
     markdown,
     write_tsv,
 )
+from colorvid.frame import Frame
 from colorvid.io import VideoInfo
 from colorvid.models.networks import save_model
 from colorvid.native.motion import Pyramid, inherited
@@ -94,6 +95,11 @@ def _by_structure(
     return inherited(pictures, places, to_come, search=False)
 
 
+def _as_it_is(frame: Frame, *_: object) -> Frame:
+    """A key frame without the temporal filter."""
+    return frame
+
+
 @dataclass(frozen=True, slots=True)
 class PatternRun:
     """colorvid with another pattern of frames than its own.
@@ -105,6 +111,7 @@ class PatternRun:
         inter_offset: quality indices of all inter frames below the key frame; None = as usual.
         longest: whether every mini-GOP is as long as it can be.
         weighs: whether qualities follow what frames inherit; else the structure alone.
+        temporal: whether key frames are averaged with those behind them.
     """
 
     gop: int
@@ -113,6 +120,7 @@ class PatternRun:
     inter_offset: int | None = None
     longest: bool = False
     weighs: bool = True
+    temporal: bool = True
     suffix: str = ".clv"
 
     def _at(self, quality: int) -> ColorvidRun:
@@ -122,14 +130,15 @@ class PatternRun:
 
     def settings(self, quality: int) -> dict[str, str]:
         """See `ColorvidRun.settings`."""
-        ways = {"longest": self.longest, "weighs": self.weighs}
+        ways = {"longest": self.longest, "weighs": self.weighs, "temporal": self.temporal}
         return self._at(quality).settings(quality) | {k: str(v).lower() for k, v in ways.items()}
 
     def encode(self, source: Path, target: Path, quality: int) -> Encoded:
         """See `ColorvidRun.encode`."""
         far = dict.fromkeys(lookahead.FAR, 1.0) if self.longest else {}
         seen = nullcontext() if self.weighs else patch.object(lookahead, "inherited", _by_structure)
-        with patch.dict(lookahead.FAR, far), seen:
+        kept = nullcontext() if self.temporal else patch.object(loop, "filtered", _as_it_is)
+        with patch.dict(lookahead.FAR, far), seen, kept:
             return self._at(quality).encode(source, target, quality)
 
     def decode(self, coded: Path, target: Path, info: VideoInfo) -> float:

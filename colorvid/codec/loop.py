@@ -24,6 +24,7 @@ from colorvid.codec.lookahead import mini_gop_length, small, weights
 from colorvid.codec.settings import EncoderSettings, Weight
 from colorvid.codec.slots import Order, Slots
 from colorvid.codec.structure import KEY, REFRESH_PERIOD, Place, low_delay, mini_gop
+from colorvid.codec.temporal_filter import filtered
 from colorvid.config import quantiser_step
 from colorvid.frame import Frame, Links, Motion, Size
 from colorvid.motion.estimate import MotionEstimator
@@ -81,12 +82,14 @@ class Planned:
         source: the frame.
         order: what it needs.
         weight: how much it is inherited from; None without B frames.
+        behind: frames that it is averaged with before it is coded.
     """
 
     place: Place
     source: Frame
     order: Order
     weight: Weight | None = None
+    behind: tuple[Frame, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,7 +246,8 @@ class ClosedLoop(Generic[R]):
         """Plan the key frame, unless that is done."""
         if self._key is not None:
             key, self._key = self._key, None
-            yield self._planned(KEY, key, weight)
+            behind = tuple(self._waiting[: self.settings.effort.temporal])
+            yield Planned(KEY, key, self._slots.plan(KEY), weight, behind)
 
     def _mini_gop(self, to_come: int) -> Iterator[Step]:
         """Plan the first frames that wait, the last one of them as a P frame.
@@ -335,7 +339,9 @@ class ClosedLoop(Generic[R]):
         motion, data = None, b""
         with self._slots.coding(planned.order) as target:
             if place.is_key:
-                coded = self._frames.encode_key(quality, target, frame)
+                effort = self.settings.effort.search
+                wanted = filtered(frame, planned.behind, quantiser_step(quality), effort)
+                coded = self._frames.encode_key(quality, target, wanted)
                 if self._motion is not None:
                     self._motion.start(target)
             else:

@@ -24,7 +24,7 @@ PAIR_WEIGHT = 0.28
 """That of a B frame's, of which fewer blocks have a residual to mend what motion leaves."""
 _LEAST_GAIN = 100
 """A second reference of a P frame must lower error and price by one part in so many."""
-_WEIGHT_UNIT = 1 << 16
+WEIGHT_UNIT = 1 << 16
 
 
 class MotionEstimator:
@@ -78,6 +78,6 @@ class MotionEstimator:
         past = self._references[links.past]
         future = None if links.future is None else self._references[links.future]
         share = PAIR_WEIGHT if links.future_distance > 0 else BIT_WEIGHT
-        weight = round(share * step * _WEIGHT_UNIT)
+        weight = round(share * step * WEIGHT_UNIT)
         effort = replace(self._effort, rounds=0) if links.future_distance < 0 else self._effort
         return self._coder.estimate(links, current, (past, future), weight, effort)

@@ -18,7 +18,7 @@ from colorvid.training.loop.checkpoint import load_checkpoint
 from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.tasks.loss import LossConfig
 from tests import tiny
-from tests.clips import moving_frames
+from tests.clips import grainy_frames, moving_frames
 from tests.codec.test_lookahead import scene
 from tests.evaluation.compare import made_points
 from tests.evaluation.sources import moving_clip
@@ -162,6 +162,18 @@ def test_a_pattern_by_the_structure_alone_does_not_look_at_pictures(tmp_path: Pa
         sizes.append(encoded.frame_bytes[0])
         assert coder.settings(30)["weighs"] == str(weighs).lower()
     assert sizes[0] < sizes[1], "what stands still is inherited from most"
+
+
+def test_a_pattern_may_leave_key_frames_as_they_are(tmp_path: Path) -> None:
+    tiny.save(tmp_path / "tiny.safetensors")
+    write_y4m(tmp_path / "a.y4m", replace(moving_clip(1), frames=grainy_frames(5, 48, 64)))
+    made = []
+    for temporal in (False, True):
+        coder = PatternRun(5, str(tmp_path / "tiny.safetensors"), temporal=temporal)
+        coder.encode(tmp_path / "a.y4m", tmp_path / f"{temporal}.clv", 30)
+        made.append((tmp_path / f"{temporal}.clv").read_bytes())
+        assert coder.settings(30)["temporal"] == str(temporal).lower()
+    assert made[0] != made[1]
 
 
 def test_rows_of_patterns_change_the_encoder_or_the_filters(tmp_path: Path) -> None:
