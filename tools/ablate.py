@@ -55,7 +55,8 @@ from colorvid.io import VideoInfo
 from colorvid.models.networks import save_model
 from colorvid.native.motion import Pyramid, inherited
 from colorvid.training.export import assemble
-from colorvid.training.filters import without_filters, write_model
+from colorvid.training.filters import without_filters
+from colorvid.training.fitted import write_model
 from colorvid.training.loop.weights import run_config
 from colorvid.training.recipe import Recipe
 from colorvid.training.tables import make_tables

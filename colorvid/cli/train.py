@@ -17,7 +17,7 @@ from colorvid.system.interrupts import uninterrupted
 from colorvid.system.text import plural
 
 if TYPE_CHECKING:
-    from colorvid.training.filters import Fitted
+    from colorvid.training.fitted import Fitted
 
 CURVE_WIDTH = 21
 """Rows of a log that ``curves`` averages."""

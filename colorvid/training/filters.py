@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import save
 from torch import Tensor
 
 from colorvid.codec.loop import ClosedLoop
 from colorvid.codec.settings import EncoderSettings
 from colorvid.config import QUALITIES, quantiser_step
 from colorvid.frame import Frame, Links, Motion
-from colorvid.io.files import OutputFile, write_output
+from colorvid.io.files import OutputFile
 from colorvid.models.frames import FrameCodec
 from colorvid.models.loading import Model, model_of
-from colorvid.models.modelfile import FORMAT, ModelFile, read_model_file
+from colorvid.models.modelfile import ModelFile, read_model_file
 from colorvid.motion.compensate import Planes, predict
 from colorvid.native.model import Coded
 from colorvid.nn.loop_filter import BANDS, CLASSES, CLIPS, ONE, PAIRS, LoopFilter
-from colorvid.training.data.sources import MovingStills, Source, find_sources
+from colorvid.training.data.sources import find_sources
+from colorvid.training.fitted import Fitted, moving, write_model
 from colorvid.training.progress import shown
 
 NAMES = ("inter.filter.luma", "inter.filter.chroma")
@@ -34,7 +34,6 @@ ACTIVITY_STEPS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 NEIGHBOUR = 0.25
 """What a band of qualities learns from the bands beside it."""
 _FRAMES = 17  # of each clip
-_STILLS = 3  # that become a clip
 _QUALITIES = 3  # that each clip is coded at
 _TAPS = CLIPS * len(PAIRS)
 
@@ -154,37 +153,6 @@ def without_filters(model: str) -> ModelFile:
 
 def _empty_filters() -> dict[str, LoopFilter]:
     return dict(zip(NAMES, map(empty_filter, (8, 4), CLIP_STEPS), strict=True))
-
-
-def write_model(file: ModelFile, output: Path, *, overwrite: bool = False) -> None:
-    """Write a model file.
-
-    Raises:
-        OutputError: ``output`` exists or cannot be written.
-    """
-    metadata = {"format": FORMAT, "config": file.config}
-    write_output(output, save(dict(file.tensors), metadata), overwrite=overwrite)
-
-
-def moving(sources: list[Source]) -> list[Source]:
-    """The clips among sources, and the stills set in motion, three to a clip."""
-    clips = [source for source in sources if source.is_clip]
-    stills = [source.files[0] for source in sources if not source.is_clip]
-    groups = (stills[first : first + _STILLS] for first in range(0, len(stills), _STILLS))
-    return clips + [MovingStills(tuple(group), seed) for seed, group in enumerate(groups)]
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """What `fit_filters` has made.
-
-    Attributes:
-        identity: of the model file, 16 bytes.
-        clips: that it was fitted on.
-    """
-
-    identity: bytes
-    clips: int
 
 
 def fit_filters(

@@ -22,7 +22,7 @@ from colorvid.models.video import VideoModel
 from colorvid.nn.prior import scale_of
 from colorvid.training.data.sequences import Counts, code_clip, draw_settings, tally_coders
 from colorvid.training.data.sources import Source, find_sources
-from colorvid.training.filters import Fitted, moving, write_model
+from colorvid.training.fitted import Fitted, moving, write_model
 from colorvid.training.progress import shown
 from colorvid.training.tasks.rate import BranchRate
 
