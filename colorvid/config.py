@@ -190,7 +190,7 @@ class BranchConfig:
 
 @dataclass(frozen=True, slots=True)
 class IntraConfig:
-    """Sizes of the intra codec; defaults are the released model's, but for ``chroma_offset``.
+    """Sizes of the intra codec; defaults are those of `configs/intra.toml`.
 
     Attributes:
         luma_widths, chroma_widths: channels of both non-linear paths of a branch, see
