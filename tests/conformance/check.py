@@ -39,7 +39,7 @@ class Setup:
 
 
 BRIEF = (Setup(), Setup(workers=4, onednn=False), Setup(carrier=torch.float64))
-SHAPES = ("tiny", "default")
+SHAPES = ("tiny", "default", "color")
 """Models that have the shapes of all layers there are: the others have those of `default`."""
 SETUPS = (*BRIEF, Setup(workers=4, threads=2))
 
