@@ -1,10 +1,12 @@
 """The loss of intra runs on fixed crops: ``python tools/fixed_loss.py RUN... --data IMAGES``.
 
-Every run, or model file, sees the same crops of pictures that it was not trained on, at the same
-qualities, without noise on the latents. So two runs can be compared long before either is worth
-exporting. Loss is the mean of ``log(bits per pixel + lambda * error)``; ``change`` is against the
-first run, in percent of rate and distortion, with the standard error of its mean over the pictures:
-it says how sure the difference is for other pictures, not for another seed of training.
+Every run sees the same crops of pictures that it was not trained on, at the same qualities, without
+noise on the latents. So two runs can be compared long before either is worth exporting. Model files
+can be compared with each other alone: they lack the distributions of hyper-latents that a run has
+learned, which costs some 5 %. Loss is the mean of ``log(bits per pixel + lambda * error)``;
+``change`` is against the first run, in percent of rate and distortion, with the standard error of
+its mean over the pictures: it says how sure the difference is for other pictures, not for another
+seed of training.
 ``--out FILE.tsv`` keeps the rows.
 """
 
@@ -28,7 +30,7 @@ from torch import Tensor, nn
 
 from colorvid.cli.tool import errors_in_one_line, tool_parser
 from colorvid.config import IntraConfig
-from colorvid.errors import InputError
+from colorvid.errors import ConfigError, InputError
 from colorvid.evaluation.compare.clips import find_sources, load
 from colorvid.evaluation.compare.machine import commit
 from colorvid.evaluation.compare.tables import markdown, write_tsv
@@ -106,7 +108,16 @@ def losses(
 def compare(
     runs: Sequence[Path], crops: FixedCrops, loss: LossConfig, qualities: Sequence[int]
 ) -> list[Row]:
-    """A row for each run: loss at each quality and in all, change against the first run."""
+    """A row for each run: loss at each quality and in all, change against the first run.
+
+    Raises:
+        ConfigError: there are both runs and model files.
+    """
+    if len({run.is_file() for run in runs}) > 1:
+        raise ConfigError(
+            "runs and model files cannot be compared: files lack learned distributions of "
+            "hyper-latents; give runs, or model files"
+        )
     rows: list[Row] = []
     first: NDArray[np.float64] | None = None
     for run in runs:
