@@ -14,7 +14,7 @@ CONTENTS = {
     "Use": "python images inputs measuring results training batch",
     "How it works": "design exactness native extending",
     "The format": "bitstream coding",
-    "Notes": "notes/2026-11-design notes/2026-11-training notes/2026-11-key-frames",
+    "Notes": "notes/2026-11-design notes/2026-11-training",
 }
 """Pages of ``docs/`` by the headings of the menu."""
 OTHERS = (
