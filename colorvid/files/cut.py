@@ -188,7 +188,7 @@ class _Edges:
             from colorvid.models.loading import model_for
         if self._model is None:
             check_picture(header.size, self._options.max_pixels)
-            self._model = model_for(header.model_id, "cpu", self._options.model)
+            self._model = model_for(header.model_id, "cpu", self._options.model, encoder=True)
         decoder = Decoder(
             self._model,
             header.size,

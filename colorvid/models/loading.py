@@ -105,7 +105,11 @@ class Model:
 
 
 def load_model(
-    name: str = "default", device: str = "cpu", carrier: torch.dtype | None = None
+    name: str = "default",
+    device: str = "cpu",
+    carrier: torch.dtype | None = None,
+    *,
+    encoder: bool = True,
 ) -> Model:
     """Load a model.
 
@@ -115,19 +119,26 @@ def load_model(
             PyTorch.
         carrier: torch's float32 or float64, to check that both give the same bytes, for PyTorch;
             None = the native core, if it is there.
+        encoder: whether it shall encode too; for decoding alone the core takes less memory.
 
     Raises:
         ColorvidError: PyTorch is needed and not installed.
         ModelMismatch: no such model, or the file is not one.
     """
-    return model_of(read_model_file(name), device, carrier)
+    return model_of(read_model_file(name), device, carrier, encoder=encoder)
 
 
-def model_of(file: ModelFile, device: str = "cpu", carrier: torch.dtype | None = None) -> Model:
+def model_of(
+    file: ModelFile,
+    device: str = "cpu",
+    carrier: torch.dtype | None = None,
+    *,
+    encoder: bool = True,
+) -> Model:
     """A model from what its file holds; arguments and errors as for `load_model`."""
     found = core() if device == "cpu" and carrier is None else None
     if found is not None:
-        native = _in_core(found, file)
+        native = _in_core(found, file, encoder=encoder)
         return Model(file, file.identity, native=native)
     file.configs()
     need_torch(device)
@@ -136,10 +147,11 @@ def model_of(file: ModelFile, device: str = "cpu", carrier: torch.dtype | None =
     return model
 
 
-def _in_core(found: Core, file: ModelFile) -> NativeModel:
+def _in_core(found: Core, file: ModelFile, *, encoder: bool) -> NativeModel:
     configs = file.configs()
     try:
-        return NativeModel(found, configs, native_tensors(file), encoder=True)
+        tensors = native_tensors(file, encoder=encoder)
+        return NativeModel(found, configs, tensors, encoder=encoder)
     except (ConfigError, KeyError, ModelMismatch) as error:
         if str(error).startswith(str(file.path)):
             raise
@@ -148,12 +160,14 @@ def _in_core(found: Core, file: ModelFile) -> NativeModel:
         ) from error
 
 
-def native_tensors(file: ModelFile) -> dict[str, NDArray[Any]]:
-    """What the native core takes: integers of the decoder and of the encoder, and prices."""
+def native_tensors(file: ModelFile, *, encoder: bool = True) -> dict[str, NDArray[Any]]:
+    """What the native core takes: integers of the decoder and of an encoder, and prices."""
     tensors = {name: array for name, array in file.tensors.items() if not is_encoder(name)}
+    tables, (intra, inter) = file.tables(), file.configs()
+    if not encoder:
+        return tensors
     floats = {name: array for name, array in file.tensors.items() if is_encoder(name)}
     tensors |= encoder_tensors(floats)
-    tables, (intra, inter) = file.tables(), file.configs()
     parts = (intra.luma(), intra.chroma(), inter.luma(), inter.chroma())
     for branch, part in zip(BRANCHES, parts, strict=True):
         tensors[f"{branch}.worth"] = np.array(part.bit_worth(), np.float32)
@@ -192,7 +206,7 @@ def need_torch(device: str) -> None:
         import torch  # noqa: F401
 
 
-_kept: dict[tuple[str, str, int, Level | None], Model] | None = None
+_kept: dict[tuple[str, str, int, Level | None, bool], Model] | None = None
 
 
 def keep_models() -> None:
@@ -201,11 +215,13 @@ def keep_models() -> None:
     _kept = _kept or {}
 
 
-def model_on(device: str, name: str, carrier: torch.dtype | None = None) -> Model:
+def model_on(
+    device: str, name: str, carrier: torch.dtype | None = None, *, encoder: bool = True
+) -> Model:
     """Load a model by name or path, ready for work on several threads; see also `keep_models`.
 
     Args:
-        device, name, carrier: see `load_model`; with a carrier the model is not kept.
+        device, name, carrier, encoder: see `load_model`; with a carrier the model is not kept.
 
     Raises:
         ColorvidError: PyTorch is needed and not installed.
@@ -215,18 +231,21 @@ def model_on(device: str, name: str, carrier: torch.dtype | None = None) -> Mode
     check_device(device)
     found = core()
     level = None if found is None else found.level
-    key = device, name, find_model(name).stat().st_mtime_ns, level
-    if _kept is not None and carrier is None and key in _kept:
-        return _kept[key]
+    place = device, name, find_model(name).stat().st_mtime_ns, level
+    if _kept is not None and carrier is None:
+        for key in ((*place, True), (*place, encoder)):
+            if key in _kept:
+                return _kept[key]
     if device != "cpu" or carrier is not None or found is None:
         need_torch(device)  # so that the number of its threads can be set
     # With one torch thread: its thousands of small operations gain little from more, and threads
     # that wait for each other crawl where other programs keep the cores busy.
     with one_torch_thread():
-        model = load_model(name, device, carrier)
+        model = load_model(name, device, carrier, encoder=encoder)
         if model.native is None:
             _warm_up(model)
     if _kept is not None and carrier is None:
+        key = (*place, encoder)
         _kept[key] = model
     return model
 
@@ -238,8 +257,10 @@ def _warm_up(model: Model) -> None:
     prove(str(model.network.device), model.network.carrier)
 
 
-def model_for(model_id: bytes, device: str, name: str | None) -> Model:
+def model_for(model_id: bytes, device: str, name: str | None, *, encoder: bool = False) -> Model:
     """The model that a stream needs: ``name`` if it is that one, else a released one.
+
+    For decoding alone, unless ``encoder``.
 
     Raises:
         ModelMismatch: it is not there; the message names it and those that are.
@@ -248,7 +269,7 @@ def model_for(model_id: bytes, device: str, name: str | None) -> Model:
     for candidate in [name] if name is not None else list(RELEASED):
         identity = model_identity(candidate)
         if identity == model_id:
-            return model_on(device, candidate)
+            return model_on(device, candidate, encoder=encoder)
         available.append(f"{candidate} ({identity.hex()})")
     raise ModelMismatch(
         f"the stream needs model {model_id.hex()}; available are {', '.join(available)}; "
