@@ -46,11 +46,11 @@ def test_a_loop_filter_has_24_weights_for_each_sample_of_a_plane() -> None:
     assert found["inter.luma"].parameters == 8 * 70 * 24 + 64 * 2 + 64 * 6
 
 
-def test_default_decoder_stays_below_20_kmac_per_pixel() -> None:
+@pytest.mark.parametrize(("kind", "most"), [("intra", 30), ("inter", 10)])
+def test_default_decoder_stays_within_its_limits(kind: str, most: int) -> None:
     rows = costs(load_model())
-    for kind in ("intra", "inter"):
-        decoder = [r for r in rows if r.branch.startswith(kind) and not r.encoder_only]
-        assert sum(row.kmac for row in decoder) < 20
+    decoder = [r for r in rows if r.branch.startswith(kind) and not r.encoder_only]
+    assert 0 < sum(row.kmac for row in decoder) < most
 
 
 def test_description_sums_up() -> None:

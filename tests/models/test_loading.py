@@ -73,7 +73,8 @@ def test_a_model_in_words() -> None:
 
 
 @needs_core
-def test_a_model_for_decoding_alone_does_not_encode() -> None:
+def test_a_model_for_decoding_alone_does_not_encode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_kept", None)
     model = model_for(model_identity("default"), "cpu", None)
     frames = moving_frames(2, 40, 48)
     with pytest.raises(ConfigError, match="codec_encode refuses"):
