@@ -50,8 +50,6 @@ class Effort:
             not worth their bits.
         attempts: at coding the same frames in shorter mini-GOPs. 0 = none, 1 = mini-GOPs are halved
             as long as that pays, 2 = down to single frames, and then each by itself.
-        temporal: frames that key frames are averaged with, see `colorvid.codec.temporal_filter`,
-            0..4.
         seconds: which P frames may have a second reference, where there are no B frames: 0 = none,
             1 = the refreshing ones, and those behind one that has it, 2 = all.
     """
@@ -60,7 +58,6 @@ class Effort:
     search: SearchEffort = SearchEffort()
     tries: bool = True
     attempts: int = 0
-    temporal: int = 4
     seconds: int = 1
 
 

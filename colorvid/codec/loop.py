@@ -24,7 +24,7 @@ from colorvid.codec.lookahead import mini_gop_length, small, weights
 from colorvid.codec.settings import EncoderSettings, Weight
 from colorvid.codec.slots import Order, Slots
 from colorvid.codec.structure import KEY, REFRESH_PERIOD, Place, low_delay, mini_gop
-from colorvid.codec.temporal_filter import filtered
+from colorvid.codec.temporal_filter import SHARES, filtered
 from colorvid.config import quantiser_step
 from colorvid.frame import Frame, Links, Motion, Size
 from colorvid.motion.estimate import MotionEstimator
@@ -246,7 +246,7 @@ class ClosedLoop(Generic[R]):
         """Plan the key frame, unless that is done."""
         if self._key is not None:
             key, self._key = self._key, None
-            behind = tuple(self._waiting[: self.settings.effort.temporal])
+            behind = tuple(self._waiting[: len(SHARES)])
             yield Planned(KEY, key, self._slots.plan(KEY), weight, behind)
 
     def _mini_gop(self, to_come: int) -> Iterator[Step]:

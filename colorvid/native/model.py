@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorvid.config import BranchConfig, InterConfig, IntraConfig
-from colorvid.errors import ModelMismatch
+from colorvid.errors import ConfigError, ModelMismatch
 from colorvid.frame import Frame, Links, Motion, Plane, Size, chroma_size
 from colorvid.native.core import Core, Status, pointer
 from colorvid.native.motion import LinksStruct, arrays, contiguous
@@ -318,6 +318,8 @@ class NativeCodec:
         return Decoded(Frame(*planes), (bits[0], bits[1]))
 
     def _encode(self, quality: int, motion: _MotionStruct, frame: Frame) -> Coded:
+        if not self._model.encoder:
+            raise ConfigError("the model is for decoding alone; load it with encoder=True")
         assert frame.size == self._size and frame.depth == self._depth
         source = [np.ascontiguousarray(plane) for plane in frame.planes]
         planes = self._planes()

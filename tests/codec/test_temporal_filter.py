@@ -10,7 +10,6 @@ import pytest
 from colorvid.codec.encoder import GroupEncoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.codec.temporal_filter import SHARES, filtered
-from colorvid.effort import PRESETS
 from colorvid.frame import Frame
 from colorvid.native.core import levels
 from tests import tiny
@@ -120,7 +119,3 @@ def test_key_frames_with_others_behind_them_are_filtered(
     monkeypatch.setattr("colorvid.codec.loop.filtered", lambda frame, *_: frame)
     plain = key_packet(settings, frames)
     assert (coded != plain) == filters
-
-
-def test_every_preset_says_how_many_frames() -> None:
-    assert all(0 <= effort.temporal <= len(SHARES) for effort in PRESETS.values())

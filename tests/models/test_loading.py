@@ -77,7 +77,7 @@ def test_a_model_for_decoding_alone_does_not_encode(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(loading, "_kept", None)
     model = model_for(model_identity("default"), "cpu", None)
     frames = moving_frames(2, 40, 48)
-    with pytest.raises(ConfigError, match="codec_encode refuses"):
+    with pytest.raises(ConfigError, match="decoding alone; load it with encoder=True"):
         GroupEncoder(model, EncoderSettings(gop=1), frames[0].size, 0).push(frames[0])
     whole = model_for(model_identity("default"), "cpu", None, encoder=True)
     coded = GroupEncoder(whole, EncoderSettings(gop=1), frames[0].size, 0).push(frames[0])
