@@ -96,22 +96,19 @@ private:
     };
 
     void macroblock(int row, int column) {
+        expected_ = state_.expected(links_, row, column);
         gather_hints(row, column);
         const Quad found = search_.macroblock(walk, row, column, hints_);
         const std::vector<Quad>& quads =
             candidates_.of(found, walk.neighbours(row, column), search_.errors);
-        walk.macroblock(adapter_, row, column, cheapest(quads, row, column));
+        walk.macroblock(adapter_, row, column, cheapest(quads, row, column), expected_);
     }
 
     // What moved in the reference may move on: here, to the right and below.
     void gather_hints(int row, int column) {
-        const auto traced = [&](int y, int x) {
-            return state_.traced(links_.past, y, x, links_.past_distance);
-        };
-        const Quad here = traced(row, column);
-        hints_.assign(here.begin(), here.end());
-        if (column + 1 < walk.wide) hints_.push_back(traced(row, column + 1)[0]);
-        if (row + 1 < walk.tall) hints_.push_back(traced(row + 1, column)[0]);
+        hints_.assign(expected_.begin(), expected_.end());
+        if (column + 1 < walk.wide) hints_.push_back(state_.expected(links_, row, column + 1)[0]);
+        if (row + 1 < walk.tall) hints_.push_back(state_.expected(links_, row + 1, column)[0]);
     }
 
     // By rising error, until the error alone is worse than the best sum of error and bits.
@@ -125,7 +122,7 @@ private:
             const Cost error = cost_of_error(ranked.error);
             if (error >= lowest) break;
             BitMeter meter;
-            walk.macroblock(meter, row, column, ranked.quad);
+            walk.macroblock(meter, row, column, ranked.quad, expected_);
             const Cost sum = error + weight_ * meter.bits;
             if (sum < lowest) {
                 best = ranked.quad;
@@ -143,6 +140,7 @@ private:
     Search search_;
     Candidates candidates_;
     StateAdapter adapter_;
+    Quad expected_{};
     std::vector<Vector> hints_;
     std::vector<Ranked> ranked_;
     Cost total_ = 0;

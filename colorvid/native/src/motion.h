@@ -66,17 +66,17 @@ public:
 
     // Contexts that last from frame to frame, and modes of the macroblocks of the last frame.
     struct Contexts {
-        States p, past, future;
-        UseStates uses;
-        Modes modes[2];
+        FieldContexts p, past, future;
+        UseContexts uses;
+        Modes modes[2], ways;  // ways: of a frame with two references
 
         void reset() {
-            for (States* states : {&p, &past, &future}) states->fill(kFreshState);
+            for (FieldContexts* field : {&p, &past, &future}) field->reset();
             uses.reset();
-            for (Modes& one : modes) one.clear();
+            for (Modes* one : {&modes[0], &modes[1], &ways}) one->clear();
         }
         // Those of the first field of a frame with two references.
-        States& first(const Links& links) { return links.future_distance < 0 ? p : past; }
+        FieldContexts& first(const Links& links) { return links.future_distance < 0 ? p : past; }
         const Modes* before(int field) const {
             return modes[field].empty() ? nullptr : &modes[field];
         }
@@ -91,17 +91,19 @@ public:
                 links.past_distance,
                 links.future_distance,
                 &slots_[links.future_distance < 0 ? links.past : links.future].trace,
-                {contexts.before(0), contexts.before(1)}};
+                {contexts.before(0), contexts.before(1)},
+                contexts.ways.empty() ? nullptr : &contexts.ways};
     }
 
-    // Motion of the picture in a slot, carried on over `to` frames: for the macroblock at `row`,
-    // `column`.
-    Quad traced(int slot, int row, int column, int to) const {
-        const Trace& trace = slots_[slot].trace;
+    // Motion of the first reference, carried on to a frame: for the macroblock at `row`, `column`;
+    // kNone where it has none.
+    Quad expected(const Links& links, int row, int column) const {
+        const Trace& trace = slots_[links.past].trace;
         const int from =
             trace.distances[static_cast<size_t>(row) * ((columns_ + 1) / 2) + column];
+        if (from == 0) return {kNone, kNone, kNone, kNone};
         Quad quad = quad_at({trace.vectors.data(), rows_, columns_}, row, column);
-        for (Vector& vector : quad) vector = over_frames(vector, to, from);
+        for (Vector& vector : quad) vector = over_frames(vector, links.past_distance, from);
         return quad;
     }
 
@@ -136,7 +138,7 @@ private:
         for (int row = 0; row < walk.tall; ++row) {
             for (int column = 0; column < walk.wide; ++column) {
                 const Quad quad = motion ? quad_at(motion->past, row, column) : Quad{};
-                walk.macroblock(coder, row, column, quad);
+                walk.macroblock(coder, row, column, quad, expected(links, row, column));
             }
         }
         memory.trace.vectors.resize(static_cast<size_t>(rows_) * columns_ * 2);
@@ -145,6 +147,7 @@ private:
         if (out) std::copy(memory.trace.vectors.begin(), memory.trace.vectors.end(), out->past);
         contexts.modes[0] = std::move(walk.modes);
         contexts.modes[1].clear();
+        contexts.ways.clear();
     }
 
     template <class Coder>
@@ -167,6 +170,7 @@ private:
         leave_trace(walk, links, memory.trace);
         contexts.modes[0] = std::move(walk.past.modes);
         contexts.modes[1] = std::move(walk.future.modes);
+        contexts.ways = walk.ways();
     }
 
     // Of the vectors of a macroblock those towards the past, if it uses them.

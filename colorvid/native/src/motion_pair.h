@@ -12,14 +12,16 @@ enum Use : uint8_t { kPast, kFuture, kBoth };
 constexpr int kMostDistance = 16;  // frames from a frame to its reference
 constexpr int kScaleBits = 16;  // products with vectors fit 32 bits
 
-// Contexts of a B frame beside those of its two fields.
-struct UseStates {
-    uint32_t direct[3], temporal[3], both[3], future[3];
-
-    void reset() {
-        for (uint32_t* group : {direct, temporal, both, future}) std::fill_n(group, 3, kFreshState);
-    }
+// Bits of a frame with two references beside those of its two fields.
+struct UseBins {
+    Layout layout;
+    Bin<5> direct = layout.bin({16, 36, 27, 3 * kClasses * kClasses, 648});
+    Bin<4> old = layout.bin({27, 108, 3 * kClasses * kClasses, 6 * kClasses * kClasses});
+    Bin<3> both = layout.bin({9, 12, kClasses * kClasses});
+    Bin<3> later = layout.bin({9, 12, kClasses * kClasses});
 };
+inline constexpr UseBins kUses{};
+using UseContexts = Contexts<kUses>;
 
 // What a macroblock of a B frame is predicted from; the vectors of a reference that it does not
 // use do not matter.
@@ -67,15 +69,16 @@ public:
         int past_distance, future_distance;
         const Trace* trace;
         const Modes* before[2];
+        const Modes* ways;  // of its macroblocks, see PairWalk::ways(), or null
     };
 
-    PairWalk(const Frame& frame, States& past, States& future, UseStates& uses)
+    PairWalk(const Frame& frame, FieldContexts& past, FieldContexts& future, UseContexts& uses)
         : past(frame.rows, frame.columns, past, frame.before[0]),
           future(frame.rows, frame.columns, future, frame.before[1]),
           tall(this->past.tall),
           wide(this->past.wide),
           frame_(frame),
-          states_(uses),
+          contexts_(uses),
           uses_(static_cast<size_t>(tall + 1) * (wide + 1), kBoth),
           kinds_(uses_.size(), kCoded) {}
 
@@ -83,6 +86,13 @@ public:
     const int tall, wide;
 
     Use use(int row, int column) const { return uses_[place(row, column)]; }
+
+    // Three times the use of each macroblock and how it was coded, laid out as Walk::modes.
+    Modes ways() const {
+        Modes ways(uses_.size());
+        for (size_t i = 0; i < ways.size(); ++i) ways[i] = static_cast<uint8_t>(3 * uses_[i] + kinds_[i]);
+        return ways;
+    }
 
     // Direct from the neighbours: the guesses, and what the neighbours use if they agree.
     PairChoice spatial(int row, int column) const {
@@ -117,14 +127,11 @@ public:
     void macroblock(Coder& coder, int row, int column, const PairChoice& wanted,
                     const PairChoice& near, const PairChoice& old) {
         const size_t here = place(row, column), left = here - 1, above = here - wide - 1;
-        const bool is_near = same(wanted, near), is_old = same(wanted, old);
-        const int directs = (kinds_[left] != kCoded) + (kinds_[above] != kCoded);
-        if (coder.code(is_near || is_old, states_.direct[directs])) {
+        const bool is_near = same(wanted, near), is_old = same(wanted, old), alike = same(near, old);
+        const Around around = look(row, column);
+        if (coder.code(is_near || is_old, direct_contexts(here, around, alike))) {
             bool take_old = false;
-            if (!same(near, old)) {
-                const int olds = (kinds_[left] == kOld) + (kinds_[above] == kOld);
-                take_old = coder.code(!is_near, states_.temporal[olds]);
-            }
+            if (!alike) take_old = coder.code(!is_near, old_contexts(here, around, near, old));
             const PairChoice& direct = take_old ? old : near;
             kinds_[here] = take_old ? kOld : kNear;
             uses_[here] = direct.use;
@@ -135,26 +142,102 @@ public:
         kinds_[here] = kCoded;
         const int boths = (uses_[left] == kBoth) + (uses_[above] == kBoth);
         Use use = kBoth;
-        if (!coder.code(wanted.use == kBoth, states_.both[boths])) {
-            const int futures = (uses_[left] == kFuture) + (uses_[above] == kFuture);
-            use = coder.code(wanted.use == kFuture, states_.future[futures]) ? kFuture : kPast;
+        if (!coder.code(wanted.use == kBoth, contexts_.of(kUses.both, around.uses,
+                                                          4 * boths + around.used, around.apart))) {
+            const int laters = (uses_[left] == kFuture) + (uses_[above] == kFuture);
+            const bool later = coder.code(
+                wanted.use == kFuture,
+                contexts_.of(kUses.later, around.uses, 4 * laters + around.used, around.apart));
+            use = later ? kFuture : kPast;
         }
         uses_[here] = use;
-        if (uses_past(use)) past.macroblock(coder, row, column, wanted.past);
+        if (uses_past(use)) past.macroblock(coder, row, column, wanted.past, old.past);
         else past.assume(row, column, near.past);
-        if (uses_future(use)) future.macroblock(coder, row, column, wanted.future);
-        else future.assume(row, column, near.future);
+        if (!uses_future(use)) {
+            future.assume(row, column, near.future);
+        } else {
+            const Quad expected = uses_past(use) ? mirrored(row, column) : old.future;
+            future.macroblock(coder, row, column, wanted.future, expected);
+        }
     }
 
 private:
     enum Kind : uint8_t { kCoded, kNear, kOld };
+
+    // What the neighbours and the frame before say of a macroblock.
+    struct Around {
+        size_t right, corner;  // places above right and above left; at an edge above
+        int uses;              // of the left and of the upper macroblock
+        int used, kind;        // by the same macroblock of that frame; 3 = not known
+        int apart;             // how much the neighbours' vectors differ, in both fields
+    };
+
+    Around look(int row, int column) const {
+        const size_t here = place(row, column), left = here - 1, above = here - wide - 1;
+        const Neighbours p = past.neighbours(row, column), f = future.neighbours(row, column);
+        const int way = frame_.ways ? (*frame_.ways)[here] : 12;
+        return {column + 1 < wide ? above + 1 : above,
+                column > 0 ? above - 1 : above,
+                3 * uses_[left] + uses_[above],
+                way / 3 > 2 ? 3 : way / 3,
+                way == 12 ? 3 : way % 3,
+                kClasses * Walk::class_of(p.left, p.above) + Walk::class_of(f.left, f.above)};
+    }
+
+    int direct(size_t at) const { return kinds_[at] != kCoded; }
+    // Of the frame before; 2 = not known.
+    int was_direct(size_t at) const {
+        if (!frame_.ways || at >= frame_.ways->size()) return 2;
+        return (*frame_.ways)[at] % 3 != kCoded;
+    }
+
+    Mixed<5> direct_contexts(size_t here, const Around& around, bool alike) {
+        const size_t left = here - 1, above = here - wide - 1;
+        const int directs = direct(left) + direct(above), was = was_direct(here);
+        return contexts_.of(
+            kUses.direct,
+            8 * direct(left) + 4 * direct(above) + 2 * direct(around.right) + direct(around.corner),
+            4 * around.uses + around.used,
+            9 * was + 3 * was_direct(here + 1) + was_direct(here + wide + 1),
+            3 * around.apart + directs,
+            18 * (6 * directs + 2 * was + alike) + 2 * around.uses + direct(around.right));
+    }
+
+    Mixed<4> old_contexts(size_t here, const Around& around, const PairChoice& near,
+                          const PairChoice& old) {
+        const size_t left = here - 1, above = here - wide - 1;
+        const int olds = (kinds_[left] == kOld) + (kinds_[above] == kOld);
+        const int off = Walk::class_of(distance(near.past[0], old.past[0]) +
+                                       distance(near.future[0], old.future[0]));
+        const Vector across =
+            over_frames(near.past[0], -frame_.future_distance, frame_.past_distance);
+        const int bent = Walk::class_of(distance(across, near.future[0]));
+        const bool even = old.past[0] == old.past[1] && old.past[1] == old.past[2] &&
+                          old.past[2] == old.past[3];
+        return contexts_.of(kUses.old,
+                            9 * kinds_[left] + 3 * kinds_[above] + kinds_[around.right],
+                            3 * (4 * around.uses + around.used) + olds,
+                            3 * (kClasses * off + bent) + olds, 6 * around.apart + 2 * olds + even);
+    }
+
+    // The vectors towards the first reference, over to the second one.
+    Quad mirrored(int row, int column) const {
+        Quad quad;
+        for (int block = 0; block < 4; ++block) {
+            quad[block] = over_frames(past.block(2 * row + block / 2, 2 * column + block % 2),
+                                      -frame_.future_distance, frame_.past_distance);
+        }
+        return quad;
+    }
+
+    static int distance(Vector a, Vector b) { return std::abs(a.y - b.y) + std::abs(a.x - b.x); }
 
     size_t place(int row, int column) const {
         return static_cast<size_t>(row + 1) * (wide + 1) + column + 1;
     }
 
     const Frame frame_;
-    UseStates& states_;
+    UseContexts& contexts_;
     std::vector<Use> uses_;  // with a border above and to the left
     std::vector<Kind> kinds_;
 };

@@ -39,22 +39,25 @@ struct VectorOutOfRange {
     Vector vector;
 };
 
-// Layout of the contexts.
 constexpr int kCandidates = 4;  // most merge candidates of a partition
 constexpr int kClasses = 5;     // of the neighbours' differences
 constexpr int kPrefix = 12;     // longest Exp-Golomb prefix; a difference has at most 13 bits
 constexpr int kMagnitude = 2 * kPrefix + 1;
-constexpr int kAtSkip = 0;
-constexpr int kAtUniform = kAtSkip + 3 * 3 * 4;
-constexpr int kAtPair = kAtUniform + 3;
-constexpr int kAtRows = kAtPair + 1;
-constexpr int kAtMerge = kAtRows + 1;
-constexpr int kAtSign = kAtMerge + 6 * kCandidates * (kCandidates + 1);
-constexpr int kAtZero = kAtSign + 2;
-constexpr int kAtSize = kAtZero + 4 * kClasses;
-constexpr int kContexts = kAtSize + 4 * kClasses * kMagnitude;
+constexpr int kSides = 8;       // of what is expected
 
-using States = std::array<uint32_t, kContexts>;
+// Bits of the vectors of one field.
+struct FieldBins {
+    Layout layout;
+    Bin<2> skip = layout.bin({36, 3 * kClasses * kClasses});
+    Bin<2> uniform = layout.bin({3, 9});
+    Bin<1> pair = layout.bin({1}), rows = layout.bin({1});
+    Bin<2> merge = layout.bin({6 * kCandidates * (kCandidates + 1), 6 * kCandidates * kClasses});
+    Bin<2> sign = layout.bin({2, 2 * kSides});
+    Bin<2> zero = layout.bin({4 * kClasses, 4 * kSides});
+    Bin<2> size = layout.bin({4 * kClasses * kMagnitude, 2 * kSides * kMagnitude});
+};
+inline constexpr FieldBins kField{};
+using FieldContexts = Contexts<kField>;
 
 // Three neighbours of a macroblock; `right` is above right, else above left.
 struct Neighbours {
@@ -83,10 +86,10 @@ using Modes = std::vector<uint8_t>;
 class Walk {
 public:
     // `before`: modes of the frame whose contexts `states` are, or null.
-    Walk(int rows, int columns, States& states, const Modes* before)
+    Walk(int rows, int columns, FieldContexts& contexts, const Modes* before)
         : tall((rows + 1) / 2),
           wide((columns + 1) / 2),
-          states_(states),
+          contexts_(contexts),
           before_(before),
           stride_(2 * wide + 2),
           cells_(static_cast<size_t>(2 * tall + 1) * stride_, kNone),
@@ -104,31 +107,37 @@ public:
     // The vector of a block that has been coded.
     Vector block(int row, int column) const { return *at(row, column); }
 
-    // Code the macroblock at `row`, `column`; a decoder ignores `quad`.
+    // Code the macroblock at `row`, `column`; a decoder ignores `quad`. `expected`: what other
+    // frames or the other field let expect, or kNone.
     template <class Coder>
-    void macroblock(Coder& coder, int row, int column, const Quad& quad) {
+    void macroblock(Coder& coder, int row, int column, const Quad& quad, const Quad& expected) {
         Vector* cell = at(2 * row, 2 * column);
         const size_t here = static_cast<size_t>(row + 1) * (wide + 1) + column + 1;
         const Neighbours near = neighbours(row, column);
         const Vector guess = median(near);
         const int beside = modes[here - 1], above = modes[here - wide - 1];
-        int context = kAtSkip + (beside > kSkipped) + (above > kSkipped);
-        context += before_ ? 3 * ((*before_)[here] > kSkipped) : 6;
-        context += 9 * (near.left == near.above && near.above == near.right) + 18 * (guess == kZero);
+        const int busy = (beside > kSkipped) + (above > kSkipped);
+        const int before = before_ ? (*before_)[here] > kSkipped : 2;
+        const bool alike = near.left == near.above && near.above == near.right;
         const bool uniform = quad[0] == quad[1] && quad[1] == quad[2] && quad[2] == quad[3];
-        if (coder.code(uniform && quad[0] == guess, states_[context])) {
+        if (coder.code(uniform && quad[0] == guess,
+                       contexts_.of(kField.skip, 18 * (guess == kZero) + 9 * alike + 3 * before + busy,
+                                    3 * (kClasses * class_of(near.left, near.above) +
+                                         class_of(near.above, near.right)) +
+                                        busy))) {
             fill(cell, guess);
             modes[here] = kSkipped;
             energies_[here] = 0;
             return;
         }
         const int energy = energies_[here - 1] + energies_[here - wide - 1];
-        context = kAtUniform + (beside > kUniform) + (above > kUniform);
-        Partition<Coder> partition{coder, states_, class_of(energy), 0};
-        if (coder.code(uniform, states_[context])) {
+        Partition<Coder> partition{coder, contexts_, expected, class_of(energy), 0};
+        if (coder.code(uniform, contexts_.of(kField.uniform,
+                                             (beside > kUniform) + (above > kUniform),
+                                             3 * beside + above))) {
             modes[here] = kUniform;
             const Vector choices[] = {guess, near.left, near.above, near.right};
-            fill(cell, partition.vector(quad[0], kWhole, guess, choices, 4, guess));
+            fill(cell, partition.vector(quad[0], kWhole, 0, guess, choices, 4, guess));
         } else {
             modes[here] = kSplit;
             split(coder, partition, cell, quad, guess);
@@ -148,6 +157,15 @@ public:
         energies_[here] = 0;
     }
 
+    static int class_of(int difference) {
+        return (difference >= 1) + (difference >= 3) + (difference >= 8) + (difference >= 20);
+    }
+    // Of two vectors; 0 if one does not exist.
+    static int class_of(Vector a, Vector b) {
+        if (a == kNone || b == kNone) return 0;
+        return class_of(std::abs(a.y - b.y) + std::abs(a.x - b.x));
+    }
+
 private:
     enum Mode : uint8_t { kSkipped, kUniform, kSplit };
     enum Kind { kWhole, kTop, kBottom, kLeft, kRight, kQuarter };  // for contexts of merge flags
@@ -156,14 +174,15 @@ private:
     template <class Coder>
     struct Partition {
         Coder& coder;
-        States& states;
+        FieldContexts& contexts;
+        const Quad& expected;
         int level;  // class of the neighbours' differences
         int energy;
 
-        // Merged with a candidate, or the guess plus a difference; `impossible` is a vector that
-        // an earlier flag has ruled out.
-        Vector vector(Vector wanted, int kind, Vector guess, const Vector* candidates, int count,
-                      Vector impossible = kNone) {
+        // That of block `block` and others: merged with a candidate, or the guess plus a difference;
+        // `impossible` is a vector that an earlier flag has ruled out.
+        Vector vector(Vector wanted, int kind, int block, Vector guess, const Vector* candidates,
+                      int count, Vector impossible = kNone) {
             Vector seen[kCandidates + 1];
             int known = 0;
             if (impossible != kNone) seen[known++] = impossible;
@@ -171,15 +190,20 @@ private:
                 const Vector candidate = candidates[order];
                 if (candidate == kNone) continue;
                 if (std::find(seen, seen + known, candidate) != seen + known) continue;
-                const int place = (kind * kCandidates + order) * (kCandidates + 1) + known;
-                if (coder.code(wanted == candidate, states[kAtMerge + place])) {
+                const int place = kind * kCandidates + order;
+                if (coder.code(wanted == candidate,
+                               contexts.of(kField.merge, (kCandidates + 1) * place + known,
+                                           kClasses * place + level))) {
                     note(candidate.y - guess.y, candidate.x - guess.x);
                     return candidate;
                 }
                 seen[known++] = candidate;
             }
-            const int dy = component(wanted.y - guess.y, 0);
-            const int dx = component(wanted.x - guess.x, 1 + std::min(std::abs(dy), 2));
+            const Vector hint = expected[block];
+            const bool known_hint = hint != kNone;
+            const int dy = component(wanted.y - guess.y, 0, known_hint ? side(hint.y - guess.y) : kUnknown);
+            const int dx = component(wanted.x - guess.x, 1 + std::min(std::abs(dy), 2),
+                                     known_hint ? side(hint.x - guess.x) : kUnknown);
             note(dy, dx);
             const Vector result{guess.y + dy, guess.x + dx};
             if (std::abs(result.y) > kVectorLimit || std::abs(result.x) > kVectorLimit) {
@@ -191,19 +215,32 @@ private:
         void note(int dy, int dx) { energy = std::max(energy, std::abs(dy) + std::abs(dx)); }
 
         // One component of a difference; kind 0 is vertical, 1..3 horizontal by |dy|.
-        int component(int value, int kind) {
-            const int group = kind * kClasses + level;
-            if (!coder.code(value != 0, states[kAtZero + group])) return 0;
-            const bool sign = coder.code(value < 0, states[kAtSign + (kind > 0)]);
+        int component(int value, int kind, int side) {
+            const int group = kind * kClasses + level, axis = kind > 0;
+            if (!coder.code(value != 0, contexts.of(kField.zero, group, kind * kSides + side))) return 0;
+            const bool sign =
+                coder.code(value < 0, contexts.of(kField.sign, axis, axis * kSides + side));
+            const int way = axis * kSides + (sign ? opposite(side) : side);
             const uint32_t size = value == 0 ? 0 : static_cast<uint32_t>(std::abs(value) - 1);
             const int coded = static_cast<int>(
-                code_magnitude(coder, size, &states[kAtSize + group * kMagnitude], kPrefix));
+                code_magnitude(coder, size, kPrefix, [&](int place) {
+                    return contexts.of(kField.size, group * kMagnitude + place,
+                                       way * kMagnitude + place);
+                }));
             return sign ? -coded - 1 : coded + 1;
         }
     };
 
-    static int class_of(int energy) {
-        return (energy >= 1) + (energy >= 3) + (energy >= 8) + (energy >= 20);
+    // On which side of the guess a component is expected, and how far: 0 = there, 1..3 above it,
+    // 4..6 below.
+    static int side(int difference) {
+        if (difference == 0) return 0;
+        const int size = std::abs(difference);
+        return 1 + (size >= 3) + (size >= 10) + 3 * (difference < 0);
+    }
+    static constexpr int kUnknown = 7;
+    static int opposite(int side) {
+        return side == 0 || side == kUnknown ? side : side > 3 ? side - 3 : side + 3;
     }
 
     Vector* at(int row, int column) {
@@ -221,9 +258,9 @@ private:
                Vector guess) {
         const bool rows = quad[0] == quad[1] && quad[2] == quad[3];
         const bool pair = rows || (quad[0] == quad[2] && quad[1] == quad[3]);
-        if (!coder.code(pair, states_[kAtPair])) {
+        if (!coder.code(pair, contexts_.of(kField.pair, 0))) {
             quarters(partition, cell, quad);
-        } else if (coder.code(rows, states_[kAtRows])) {
+        } else if (coder.code(rows, contexts_.of(kField.rows, 0))) {
             halves(partition, cell, quad, guess);
         } else {
             sides(partition, cell, quad, guess);
@@ -236,13 +273,13 @@ private:
         const Vector left = cell[-1], above = cell[-stride_], right = cell[2 - stride_];
         Vector expected = above == kNone ? guess : above;
         const Vector upper[] = {expected, left, right};
-        const Vector top = partition.vector(quad[0], kTop, expected, upper, 3);
+        const Vector top = partition.vector(quad[0], kTop, 0, expected, upper, 3);
         cell[0] = cell[1] = top;
         const Vector low = cell[stride_ - 1];
         expected = low == kNone ? top : low;
         const Vector lower[] = {low, guess};
         cell[stride_] = cell[stride_ + 1] =
-            partition.vector(quad[2], kBottom, expected, lower, 2, top);
+            partition.vector(quad[2], kBottom, 2, expected, lower, 2, top);
     }
 
     // The left and the right half.
@@ -251,13 +288,13 @@ private:
         const Vector left = cell[-1], above = cell[-stride_];
         Vector expected = left == kNone ? guess : left;
         const Vector near[] = {expected, above, guess};
-        const Vector first = partition.vector(quad[0], kLeft, expected, near, 3);
+        const Vector first = partition.vector(quad[0], kLeft, 0, expected, near, 3);
         cell[0] = cell[stride_] = first;
         Vector right = cell[2 - stride_];
         if (right == kNone) right = above;
         expected = right == kNone ? guess : right;
         const Vector far[] = {right, cell[1 - stride_], guess};
-        cell[1] = cell[stride_ + 1] = partition.vector(quad[1], kRight, expected, far, 3, first);
+        cell[1] = cell[stride_ + 1] = partition.vector(quad[1], kRight, 1, expected, far, 3, first);
     }
 
     template <class Coder>
@@ -269,11 +306,11 @@ private:
             if (right == kNone) right = spot[-1 - stride_];
             const Vector guess = median({left, above, right});
             const Vector choices[] = {left, above, right, guess};
-            *spot = partition.vector(quad[number], kQuarter, guess, choices, 4);
+            *spot = partition.vector(quad[number], kQuarter, number, guess, choices, 4);
         }
     }
 
-    States& states_;
+    FieldContexts& contexts_;
     const Modes* before_;
     const ptrdiff_t stride_;
     std::vector<Vector> cells_;  // of blocks, with a border on all sides but below

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -49,21 +50,137 @@ inline uint32_t adapted(uint32_t state, bool bit) {
     return (probability << 6) | kAdaptation.next[seen];
 }
 
-inline uint32_t share_of_one(uint32_t range, uint32_t state) {
-    return static_cast<uint32_t>((static_cast<uint64_t>(range) * (state >> 6)) >> 16);
+// 65536 times the probability of a one.
+inline uint32_t probability_of(uint32_t state) { return state >> 6; }
+inline void adapt(uint32_t& state, bool bit, uint32_t) { state = adapted(state, bit); }
+
+inline uint32_t share_of(uint32_t range, uint32_t probability) {
+    return static_cast<uint32_t>((static_cast<uint64_t>(range) * probability) >> 16);
 }
+
+// The logarithm of odds, in units of 1/256, and probabilities.
+struct Logistic {
+    static constexpr int kLimit = 2047, kKnot = 128;
+
+    // 65536 times the probability at multiples of kKnot from -2048 on; straight lines between.
+    static constexpr uint16_t kKnots[33] = {
+        22,    36,    60,    98,    162,   267,   439,   720,   1179,  1921,  3108,
+        4971,  7812,  11955, 17625, 24743, 32768, 40793, 47911, 53581, 57724, 60565,
+        62428, 63615, 64357, 64816, 65097, 65269, 65374, 65438, 65476, 65500, 65514};
+
+    static constexpr int probability(int odds) {
+        const int at = odds + 16 * kKnot, knot = at / kKnot;
+        return kKnots[knot] + (kKnots[knot + 1] - kKnots[knot]) * (at % kKnot) / kKnot;
+    }
+
+    int16_t odds[4096];  // by the probability in steps of 1/4096
+
+    constexpr Logistic() : odds{} {
+        int found = -kLimit;
+        for (int step = 0; step < 4096; ++step) {
+            while (found < kLimit && probability(found + 1) <= 16 * step + 8) ++found;
+            odds[step] = static_cast<int16_t>(found);
+        }
+    }
+};
+
+inline constexpr Logistic kLogistic{};
+
+constexpr int kWeightOne = 1 << 16, kLargestWeight = 1 << 19, kWeightShift = 14;
+
+// Contexts that speak of one bit together: a weighted sum of their odds, as logarithms; M. Mahoney,
+// "Adaptive weighing of context models for lossless data compression" (2005).
+template <int Sets>
+struct Mixed {
+    uint32_t* states[Sets];
+    int32_t* weights;
+    int odds[Sets];  // as probability_of() found them
+};
+
+template <int Sets>
+uint32_t probability_of(Mixed<Sets>& mixed) {
+    int64_t sum = 0;
+    for (int set = 0; set < Sets; ++set) {
+        mixed.odds[set] = kLogistic.odds[*mixed.states[set] >> (22 - 12)];
+        sum += static_cast<int64_t>(mixed.weights[set]) * mixed.odds[set];
+    }
+    constexpr int64_t kLimit = Logistic::kLimit;
+    const auto odds = static_cast<int>(std::clamp(sum >> 16, -kLimit, kLimit));
+    return static_cast<uint32_t>(Logistic::probability(odds));
+}
+
+template <int Sets>
+void adapt(Mixed<Sets>& mixed, bool bit, uint32_t probability) {
+    const int missed = (bit ? 65536 : 0) - static_cast<int>(probability);
+    for (int set = 0; set < Sets; ++set) {
+        int32_t& weight = mixed.weights[set];
+        weight += (missed * mixed.odds[set]) >> kWeightShift;
+        weight = std::clamp(weight, -kLargestWeight, kLargestWeight);
+        *mixed.states[set] = adapted(*mixed.states[set], bit);
+    }
+}
+
+// A kind of bit: where the contexts of each of its sets begin, and its weights.
+template <int Sets>
+struct Bin {
+    int first[Sets], weights;
+};
+
+// Gives bins their places.
+struct Layout {
+    static constexpr int kMostWeights = 32;
+
+    template <int Sets>
+    constexpr Bin<Sets> bin(const int (&sizes)[Sets]) {
+        Bin<Sets> bin{{}, weights};
+        for (int set = 0; set < Sets; ++set) {
+            bin.first[set] = contexts;
+            contexts += sizes[set];
+            if (Sets > 1) start[weights++] = 6 * kWeightOne / (5 * Sets);
+        }
+        return bin;
+    }
+
+    int contexts = 0, weights = 0;
+    int32_t start[kMostWeights] = {};
+};
+
+// The contexts of the bins of a `Bins`, which has a Layout `layout`.
+template <const auto& Bins>
+struct Contexts {
+    std::array<uint32_t, Bins.layout.contexts> states;
+    std::array<int32_t, Bins.layout.weights> weights;
+
+    void reset() {
+        states.fill(kFreshState);
+        std::copy_n(Bins.layout.start, weights.size(), weights.begin());
+    }
+    uint32_t& of(const Bin<1>& bin, int place) { return states[bin.first[0] + place]; }
+    template <int Sets, class... Places>
+    Mixed<Sets> of(const Bin<Sets>& bin, Places... places) {
+        static_assert(sizeof...(Places) == Sets);
+        const int place[] = {places...};
+        Mixed<Sets> mixed;
+        for (int set = 0; set < Sets; ++set) mixed.states[set] = &states[bin.first[set] + place[set]];
+        mixed.weights = &weights[bin.weights];
+        return mixed;
+    }
+};
 
 class RangeEncoder {
 public:
-    bool code(bool bit, uint32_t& state) {
-        const uint32_t bound = share_of_one(range_, state);
+    // `context`: one that adapts, or Mixed ones.
+    template <class Context>
+    bool code(bool bit, Context&& context) {
+        const uint32_t probability = probability_of(context);
+        const uint32_t bound = share_of(range_, probability);
         if (bit) {
             range_ = bound;
         } else {
             low_ += bound;
             range_ -= bound;
         }
-        state = adapted(state, bit);
+        adapt(context, bit, probability);
         if (range_ < kRangeTop) shift_out();
         return bit;
     }
@@ -127,8 +244,10 @@ public:
         for (int i = 0; i < 4; ++i) next_byte();
     }
 
-    bool code(bool, uint32_t& state) {
-        const uint32_t bound = share_of_one(range_, state);
+    template <class Context>
+    bool code(bool, Context&& context) {
+        const uint32_t probability = probability_of(context);
+        const uint32_t bound = share_of(range_, probability);
         const bool bit = code_ < bound;
         if (bit) {
             range_ = bound;
@@ -136,7 +255,7 @@ public:
             code_ -= bound;
             range_ -= bound;
         }
-        state = adapted(state, bit);
+        adapt(context, bit, probability);
         if (range_ < kRangeTop) shift_in();
         return bit;
     }
@@ -185,8 +304,9 @@ private:
 // Adapts the contexts as coding does; writes nothing.
 class StateAdapter {
 public:
-    bool code(bool bit, uint32_t& state) {
-        state = adapted(state, bit);
+    template <class Context>
+    bool code(bool bit, Context&& context) {
+        adapt(context, bit, probability_of(context));
         return bit;
     }
 
@@ -224,8 +344,9 @@ inline constexpr Prices kPrices = make_prices();
 // Adds up what bits would cost with the contexts as they are; writes nothing.
 class BitMeter {
 public:
-    bool code(bool bit, uint32_t& state) {
-        const uint32_t share = state >> (22 - 10);
+    template <class Context>
+    bool code(bool bit, Context&& context) {
+        const uint32_t share = probability_of(context) >> (16 - 10);
         bits += kPrices.bits[bit ? share : 1023 - share];
         return bit;
     }
@@ -239,17 +360,17 @@ public:
 };
 
 // Exp-Golomb (order 0) of `value` in 0 .. 2^(limit + 1) - 2; the prefix and the first bit behind it
-// have contexts, `2 * limit + 1` from `states` on.
-template <class Coder>
-uint32_t code_magnitude(Coder& coder, uint32_t value, uint32_t* states, int limit) {
+// have contexts: `at(place)` at places 0 .. 2 * limit.
+template <class Coder, class At>
+uint32_t code_magnitude(Coder& coder, uint32_t value, int limit, const At& at) {
     int wanted = 0;
     while (wanted < limit && (value + 1) >> (wanted + 1)) ++wanted;
     int length = 0;
-    while (length < limit && coder.code(length < wanted, states[length])) ++length;
+    while (length < limit && coder.code(length < wanted, at(length))) ++length;
     if (length == 0) return 0;
     const uint32_t rest = value + 1 - (1u << length);
     const int low = length - 1;
-    const uint32_t first = coder.code((rest >> low) & 1u, states[limit + length]);
+    const uint32_t first = coder.code((rest >> low) & 1u, at(limit + length));
     const uint32_t tail = low ? coder.code_bits(rest & ((1u << low) - 1), low) : 0;
     return (1u << length) + (first << low) + tail - 1;
 }
