@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from colorvid.entropy.binary import BinaryCoder, BinaryDecoder, BinaryEncoder, new_states
+from colorvid.entropy import binary
+from colorvid.entropy.binary import BinaryCoder, BinaryDecoder, BinaryEncoder
 from colorvid.errors import ConfigError
 from colorvid.frame import BOTH, Links, Motion
 from colorvid.motion.field import check_motion, quads
-from colorvid.motion.pair import USE_CONTEXTS, PairWalk, Trace, choices
-from colorvid.motion.walk import CONTEXTS, Walk
+from colorvid.motion.pair import USES, PairWalk, Trace, Ways, choices, expected_from
+from colorvid.motion.walk import FIELD, Walk
 
 
 class MotionCoder:
@@ -79,8 +80,9 @@ class MotionCoder:
         contexts = self._left(links.inherits).contexts.copy()
         if future is None:
             walk = Walk(coder, contexts.p, self._shape, contexts.modes[0])
-            walk.run(None if motion is None else quads(motion.past, self._shape))
-            contexts.modes = walk.modes, None
+            wanted = None if motion is None else quads(motion.past, self._shape)
+            walk.run(wanted, expected_from(past.trace, links.past_distance))
+            contexts.modes, contexts.ways = (walk.modes, None), None
             coded = Motion(walk.field())
             trace = Trace(coded.past, [links.past_distance] * len(list(walk.places())))
         else:
@@ -91,9 +93,10 @@ class MotionCoder:
                 Walk(coder, contexts.future, self._shape, contexts.modes[1]),
             )
             trace = (future if later else past).trace
-            pair = PairWalk(fields, contexts.uses, links, trace)
+            pair = PairWalk(fields, contexts.uses, links, trace, contexts.ways)
             pair.run(None if motion is None else choices(motion))
             contexts.modes = fields[0].modes, fields[1].modes
+            contexts.ways = Ways(pair.uses, pair.kinds)
             coded, trace = pair.motion(), pair.leave()
         self._slots[links.target] = _Left(contexts, trace)
         return coded
@@ -113,21 +116,23 @@ class Contexts:
         past, future: those of the two fields of B frames; ``future`` also of a P frame's second.
         uses: those of direct macroblocks and of what a macroblock uses.
         modes: of the last frame, for each of its fields, laid out like `Walk.modes`; None = none.
+        ways: of the last frame, if it has two references.
     """
 
-    __slots__ = ("future", "modes", "p", "past", "uses")
+    __slots__ = ("future", "modes", "p", "past", "uses", "ways")
 
     def __init__(self) -> None:
         """Fresh ones."""
-        self.p, self.past, self.future = (new_states(CONTEXTS) for _ in range(3))
-        self.uses = new_states(USE_CONTEXTS)
+        self.p, self.past, self.future = (binary.Contexts(FIELD) for _ in range(3))
+        self.uses = binary.Contexts(USES)
         self.modes: tuple[list[int] | None, list[int] | None] = (None, None)
+        self.ways: Ways | None = None
 
     def copy(self) -> Contexts:
         """Contexts that adapt on their own."""
         new = Contexts.__new__(Contexts)
         new.p, new.past, new.future = self.p.copy(), self.past.copy(), self.future.copy()
-        new.uses, new.modes = self.uses.copy(), self.modes
+        new.uses, new.modes, new.ways = self.uses.copy(), self.modes, self.ways
         return new
 
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from colorvid.entropy.binary import BinaryCoder, States
+from colorvid.entropy.binary import BinaryCoder, Contexts, Layout
 from colorvid.errors import DamagedStream
 from colorvid.frame import Vectors
 from colorvid.motion.field import VECTOR_LIMIT, ZERO, Quad, Vector, median
@@ -32,44 +32,84 @@ _CLASSES = len(_ENERGY_STEPS) + 1
 _PREFIX = 12  # longest Exp-Golomb prefix; a difference has at most 13 bits
 _MAGNITUDE = 2 * _PREFIX + 1  # contexts of one kind of magnitude
 
-# Layout of the contexts.
-_AT_SKIP = 0
-_AT_UNIFORM = _AT_SKIP + 3 * 3 * 4
-_AT_PAIR = _AT_UNIFORM + 3
-_AT_ROWS = _AT_PAIR + 1
-_AT_MERGE = _AT_ROWS + 1
-_AT_SIGN = _AT_MERGE + 6 * _CANDIDATES * (_CANDIDATES + 1)
-_AT_ZERO = _AT_SIGN + 2
-_AT_SIZE = _AT_ZERO + 4 * _CLASSES
-CONTEXTS = _AT_SIZE + 4 * _CLASSES * _MAGNITUDE
+_SIDES = 8  # of what is expected, see `_side`
+_UNKNOWN = 7
+
+FIELD = Layout()
+"""Bits of the vectors of one field."""
+_SKIP = FIELD.bin(36, 3 * _CLASSES**2)
+_UNIFORM_BIN = FIELD.bin(3, 9)
+_PAIR, _ROWS = FIELD.bin(1), FIELD.bin(1)
+_MERGE = FIELD.bin(6 * _CANDIDATES * (_CANDIDATES + 1), 6 * _CANDIDATES * _CLASSES)
+_SIGN = FIELD.bin(2, 2 * _SIDES)
+_ZERO = FIELD.bin(4 * _CLASSES, 4 * _SIDES)
+_SIZE = FIELD.bin(4 * _CLASSES * _MAGNITUDE, 2 * _SIDES * _MAGNITUDE)
+
+Expected = tuple[Vector, Vector, Vector, Vector] | None
+"""Vectors of a macroblock that other frames or the other field let expect."""
+
+
+def class_of(difference: int) -> int:
+    """Class 0..4 of a difference of vectors in quarter samples."""
+    return bisect_right(_ENERGY_STEPS, difference)
+
+
+def class_between(a: Vector | None, b: Vector | None) -> int:
+    """Class of the difference of two vectors; 0 if one does not exist."""
+    return 0 if a is None or b is None else class_of(abs(a[0] - b[0]) + abs(a[1] - b[1]))
+
+
+def _side(difference: int) -> int:
+    """Where a component is expected: 0 = at the guess, 1..3 above it, 4..6 below."""
+    if difference == 0:
+        return 0
+    size = abs(difference)
+    return 1 + (size >= 3) + (size >= 10) + 3 * (difference < 0)
+
+
+def _opposite(side: int) -> int:
+    """The same distance on the other side."""
+    if side in (0, _UNKNOWN):
+        return side
+    return side - 3 if side > 3 else side + 3
 
 
 class Walk:
     """One pass over the macroblocks of one frame, in either direction."""
 
-    __slots__ = ("before", "cells", "code", "coder", "energies", "modes", "shape", "size", "states")
+    __slots__ = (
+        "before", "cells", "code", "coder", "contexts", "energies", "modes", "shape", "size",
+    )  # fmt: skip
 
     def __init__(
-        self, coder: BinaryCoder, states: States, shape: tuple[int, int], before: list[int] | None
+        self,
+        coder: BinaryCoder,
+        contexts: Contexts,
+        shape: tuple[int, int],
+        before: list[int] | None,
     ) -> None:
         """Prepare empty maps; a border of blocks that do not exist surrounds the grid.
 
         Args:
-            coder, states: the range coder and its contexts.
+            coder, contexts: the range coder and the contexts of `FIELD`.
             shape: rows and columns of blocks.
             before: modes of the last frame, laid out like ``modes``, or None.
         """
-        self.coder, self.code, self.states, self.shape = coder, coder.code, states, shape
+        self.coder, self.code, self.contexts, self.shape = coder, coder.code, contexts, shape
         self.size = (shape[0] + 1) // 2, (shape[1] + 1) // 2
         self.cells: Cells = [None] * ((2 * self.size[0] + 1) * (2 * self.size[1] + 2))
         self.modes = [_SKIPPED] * ((self.size[0] + 1) * (self.size[1] + 1))
         self.energies = self.modes.copy()
         self.before = before
 
-    def run(self, wanted: list[Quad] | None) -> None:
-        """Code all macroblocks; ``wanted`` has their vectors in raster order, or is None."""
+    def run(self, wanted: list[Quad] | None, expected: list[Expected]) -> None:
+        """Code all macroblocks; ``wanted`` has their vectors in raster order, or is None.
+
+        ``expected``: see `macroblock`.
+        """
         for number, (at, here) in enumerate(self.places()):
-            self.macroblock(at, here, None if wanted is None else wanted[number])
+            quad = None if wanted is None else wanted[number]
+            self.macroblock(at, here, quad, expected[number])
 
     def places(self) -> Iterator[tuple[int, int]]:
         """For each macroblock in raster order its index in ``cells`` and its index in ``modes``."""
@@ -95,34 +135,37 @@ class Walk:
         ]
         return np.array(inner, dtype=np.int16)
 
-    def macroblock(self, at: int, here: int, quad: Quad | None) -> None:
+    def macroblock(self, at: int, here: int, quad: Quad | None, expected: Expected) -> None:
         """Code one macroblock.
 
         Args:
             at: index of its first block in ``cells``.
             here: its index in ``modes``.
             quad: its vectors, or None.
+            expected: what they may be near; only bits depend on it.
         """
         cells, modes, wide = self.cells, self.modes, self.size[1]
         stride = 2 * wide + 2
         left, above, right = self.neighbours(at)
         guess = median(left, above, right)
         near, up = modes[here - 1], modes[here - wide - 1]
-        context = _AT_SKIP + (near > 0) + (up > 0)
-        context += 6 if self.before is None else 3 * (self.before[here] > 0)
-        context += 9 * (left == above == right) + 18 * (guess == ZERO)
+        busy = (near > 0) + (up > 0)
+        before = 2 if self.before is None else int(self.before[here] > 0)
+        usual = 18 * (guess == ZERO) + 9 * (left == above == right) + 3 * before + busy
+        apart = _CLASSES * class_between(left, above) + class_between(above, right)
         skipped = None if quad is None else int(quad == (guess, guess, guess, guess))
-        if self.code(skipped, self.states, context):
+        if self.code(skipped, self.contexts, _SKIP, usual, 3 * apart + busy):
             cells[at] = cells[at + 1] = cells[at + stride] = cells[at + stride + 1] = guess
             modes[here], self.energies[here] = _SKIPPED, 0
             return
         uniform = None if quad is None else int(quad[0] == quad[1] == quad[2] == quad[3])
-        context = _AT_UNIFORM + (near > _UNIFORM) + (up > _UNIFORM)
-        partition = _Partition(self, self.energies[here - 1] + self.energies[here - wide - 1])
-        if self.code(uniform, self.states, context):
+        energy = self.energies[here - 1] + self.energies[here - wide - 1]
+        partition = _Partition(self, energy, expected)
+        split = (near > _UNIFORM) + (up > _UNIFORM)
+        if self.code(uniform, self.contexts, _UNIFORM_BIN, split, 3 * near + up):
             modes[here] = _UNIFORM
             choices = (guess, left, above, right)
-            only = partition.vector(quad and quad[0], _WHOLE, guess, choices, guess)
+            only = partition.vector(quad and quad[0], _WHOLE, 0, guess, choices, guess)
             cells[at] = cells[at + 1] = cells[at + stride] = cells[at + stride + 1] = only
         else:
             modes[here] = _SPLIT
@@ -141,9 +184,9 @@ class Walk:
         if quad is not None:
             rows = int(quad[0] == quad[1] and quad[2] == quad[3])
             pair = rows or int(quad[0] == quad[2] and quad[1] == quad[3])
-        if not self.code(pair, self.states, _AT_PAIR):
+        if not self.code(pair, self.contexts, _PAIR, 0):
             self._quarters(partition, at, quad)
-        elif self.code(rows, self.states, _AT_ROWS):
+        elif self.code(rows, self.contexts, _ROWS, 0):
             self._rows(partition, at, quad, guess)
         else:
             self._columns(partition, at, quad, guess)
@@ -153,11 +196,11 @@ class Walk:
         cells, stride = self.cells, 2 * self.size[1] + 2
         left, above, right = cells[at - 1], cells[at - stride], cells[at - stride + 2]
         expected = guess if above is None else above
-        top = partition.vector(quad and quad[0], _TOP, expected, (expected, left, right))
+        top = partition.vector(quad and quad[0], _TOP, 0, expected, (expected, left, right))
         cells[at] = cells[at + 1] = top
         low = cells[at + stride - 1]
         expected = top if low is None else low
-        bottom = partition.vector(quad and quad[2], _BOTTOM, expected, (low, guess), top)
+        bottom = partition.vector(quad and quad[2], _BOTTOM, 2, expected, (low, guess), top)
         cells[at + stride] = cells[at + stride + 1] = bottom
 
     def _columns(self, partition: _Partition, at: int, quad: Quad | None, guess: Vector) -> None:
@@ -165,14 +208,14 @@ class Walk:
         cells, stride = self.cells, 2 * self.size[1] + 2
         left, above = cells[at - 1], cells[at - stride]
         expected = guess if left is None else left
-        first = partition.vector(quad and quad[0], _LEFT, expected, (expected, above, guess))
+        first = partition.vector(quad and quad[0], _LEFT, 0, expected, (expected, above, guess))
         cells[at] = cells[at + stride] = first
         right = cells[at - stride + 2]
         if right is None:
             right = cells[at - stride]
         expected = guess if right is None else right
         choices = (right, cells[at - stride + 1], guess)
-        second = partition.vector(quad and quad[1], _RIGHT, expected, choices, first)
+        second = partition.vector(quad and quad[1], _RIGHT, 1, expected, choices, first)
         cells[at + 1] = cells[at + stride + 1] = second
 
     def _quarters(self, partition: _Partition, at: int, quad: Quad | None) -> None:
@@ -186,24 +229,25 @@ class Walk:
                 right = cells[spot - stride - 1]
             guess = median(left, above, right)
             choices = (left, above, right, guess)
-            cells[spot] = partition.vector(quad and quad[number], _QUARTER, guess, choices)
+            cells[spot] = partition.vector(quad and quad[number], _QUARTER, number, guess, choices)
 
 
 class _Partition:
     """Codes the vectors of one macroblock and keeps the size of the largest difference."""
 
-    __slots__ = ("coder", "energy", "level", "states")
+    __slots__ = ("coder", "contexts", "energy", "expected", "level")
 
-    def __init__(self, walk: Walk, energy: int) -> None:
+    def __init__(self, walk: Walk, energy: int, expected: Expected) -> None:
         """Take the sum of the neighbouring macroblocks' energies; it selects the contexts."""
-        self.coder, self.states = walk.coder, walk.states
-        self.level = bisect_right(_ENERGY_STEPS, energy)
+        self.coder, self.contexts, self.expected = walk.coder, walk.contexts, expected
+        self.level = class_of(energy)
         self.energy = 0
 
     def vector(
         self,
         wanted: Vector | None,
         kind: int,
+        block: int,
         guess: Vector,
         candidates: tuple[Vector | None, ...],
         impossible: Vector | None = None,
@@ -213,6 +257,7 @@ class _Partition:
         Args:
             wanted: the vector, or None when decoding.
             kind: kind of partition.
+            block: the first block that it is of, 0..3.
             guess: where differences start.
             candidates: vectors to merge with, likely ones first; None where a block does not exist.
             impossible: a vector that an earlier flag has ruled out.
@@ -227,14 +272,20 @@ class _Partition:
         for order, candidate in enumerate(candidates):
             if candidate is None or candidate in seen:
                 continue
-            context = _AT_MERGE + (kind * _CANDIDATES + order) * (_CANDIDATES + 1) + len(seen)
+            place = kind * _CANDIDATES + order
+            places = (_CANDIDATES + 1) * place + len(seen), _CLASSES * place + self.level
             same = None if wanted is None else int(wanted == candidate)
-            if self.coder.code(same, self.states, context):
+            if self.coder.code(same, self.contexts, _MERGE, *places):
                 self._note(abs(candidate[0] - guess[0]) + abs(candidate[1] - guess[1]))
                 return candidate
             seen.append(candidate)
-        dy = self._component(None if wanted is None else wanted[0] - guess[0], 0)
-        dx = self._component(None if wanted is None else wanted[1] - guess[1], 1 + min(abs(dy), 2))
+        sides = _UNKNOWN, _UNKNOWN
+        if self.expected is not None:
+            there = self.expected[block]
+            sides = _side(there[0] - guess[0]), _side(there[1] - guess[1])
+        dy = self._component(None if wanted is None else wanted[0] - guess[0], 0, sides[0])
+        kind = 1 + min(abs(dy), 2)
+        dx = self._component(None if wanted is None else wanted[1] - guess[1], kind, sides[1])
         self._note(abs(dy) + abs(dx))
         result = guess[0] + dy, guess[1] + dx
         if not (abs(result[0]) <= VECTOR_LIMIT and abs(result[1]) <= VECTOR_LIMIT):
@@ -245,17 +296,22 @@ class _Partition:
         """Remember the largest difference of the macroblock."""
         self.energy = max(self.energy, difference)
 
-    def _component(self, value: int | None, kind: int) -> int:
+    def _component(self, value: int | None, kind: int, side: int) -> int:
         """Code one component of a difference; kind 0 is vertical, 1..3 horizontal by ``|dy|``."""
-        coder, states = self.coder, self.states
-        group = kind * _CLASSES + self.level
-        if not coder.code(None if value is None else int(value != 0), states, _AT_ZERO + group):
+        coder, contexts = self.coder, self.contexts
+        group, axis = kind * _CLASSES + self.level, int(kind > 0)
+        changed = None if value is None else int(value != 0)
+        if not coder.code(changed, contexts, _ZERO, group, kind * _SIDES + side):
             return 0
-        sign = coder.code(None if value is None else int(value < 0), states, _AT_SIGN + (kind > 0))
-        base = _AT_SIZE + group * _MAGNITUDE
-        size = coder.code_magnitude(
-            None if value is None else abs(value) - 1, states, base, _PREFIX
-        )
+        below = None if value is None else int(value < 0)
+        sign = coder.code(below, contexts, _SIGN, axis, axis * _SIDES + side)
+        way = axis * _SIDES + (_opposite(side) if sign else side)
+
+        def code(bit: int | None, place: int) -> int:
+            places = group * _MAGNITUDE + place, way * _MAGNITUDE + place
+            return coder.code(bit, contexts, _SIZE, *places)
+
+        size = coder.code_magnitude(None if value is None else abs(value) - 1, _PREFIX, code)
         return -size - 1 if sign else size + 1
 
 

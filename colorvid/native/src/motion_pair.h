@@ -185,10 +185,10 @@ private:
     }
 
     int direct(size_t at) const { return kinds_[at] != kCoded; }
-    // Of the frame before; 2 = not known.
+    // In the frame before; 2 = not known.
     int was_direct(size_t at) const {
-        if (!frame_.ways || at >= frame_.ways->size()) return 2;
-        return (*frame_.ways)[at] % 3 != kCoded;
+        if (!frame_.ways) return 2;
+        return at < frame_.ways->size() && (*frame_.ways)[at] % 3 != kCoded;
     }
 
     Mixed<5> direct_contexts(size_t here, const Around& around, bool alike) {
