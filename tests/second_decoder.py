@@ -526,7 +526,7 @@ class SecondDecoder:
         past, later = references[0], references[-1]
         inherits = later if packet.future > 0 and later.level > past.level else past
         nearer = later if 0 < packet.future < packet.past else past
-        known = None if packet.future == 0 else later.trace if packet.future > 0 else past.trace
+        known = later.trace if packet.future > 0 else past.trace
         distances = packet.past, packet.future
         moved, contexts, trace = self.motion.read(
             packet.motion, inherits.contexts, known, *distances

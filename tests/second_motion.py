@@ -15,6 +15,7 @@ Array = NDArray[Any]
 Vector = tuple[int, int]
 Quad = list[Vector]
 Context = list[int]
+Hint = Quad | None
 Neighbours = tuple[Vector | None, Vector | None, Vector | None]
 
 PAST, FUTURE, BOTH = range(3)
@@ -29,10 +30,55 @@ def up(size: int, step: int) -> int:
     return -(-size // step)
 
 
-class BinaryReader:
-    """The binary range decoder."""
+class Bin:
+    """A kind of bit: sets of contexts ``[p, n]``, and weights of their odds."""
 
     SHIFT = [1] + [2] * 3 + [3] * 6 + [4] * 11 + [5] * 23 + [6]
+    KNOTS = [
+        22, 36, 60, 98, 162, 267, 439, 720, 1179, 1921, 3108, 4971, 7812, 11955, 17625, 24743, 32768,
+        40793, 47911, 53581, 57724, 60565, 62428, 63615, 64357, 64816, 65097, 65269, 65374, 65438,
+        65476, 65500, 65514,
+    ]  # fmt: skip
+
+    def __init__(self, *sizes: int) -> None:
+        """Fresh contexts, so many in each set."""
+        self.sets: list[list[Context]] = [[[32768, 0] for _ in range(size)] for size in sizes]
+        self.weights = [393216 // (5 * len(sizes))] * len(sizes)
+        self.odds: list[int] = []
+
+    @classmethod
+    def chance_of(cls, odds: int) -> int:
+        """chance(x)."""
+        i, j = (odds + 2048) // 128, (odds + 2048) % 128
+        return cls.KNOTS[i] + (cls.KNOTS[i + 1] - cls.KNOTS[i]) * j // 128
+
+    def chance(self, places: Sequence[int]) -> int:
+        """The probability of a one in units of 2^-16."""
+        chosen = [contexts[place][0] for contexts, place in zip(self.sets, places, strict=True)]
+        if len(chosen) == 1:
+            return chosen[0]
+        self.odds = [ODDS[p >> 4] for p in chosen]
+        mixed = sum(w * x for w, x in zip(self.weights, self.odds, strict=True)) >> 16
+        return self.chance_of(min(max(mixed, -2047), 2047))
+
+    def learn(self, places: Sequence[int], bit: int, chance: int) -> None:
+        """What a bit does to weights and contexts."""
+        if len(self.sets) > 1:
+            moved = [w + ((bit * 65536 - chance) * x >> 14) for w, x in zip(self.weights, self.odds)]
+            self.weights = [min(max(w, -(2**19)), 2**19) for w in moved]
+        for contexts, place in zip(self.sets, places, strict=True):
+            p, n = contexts[place]
+            p += 65536 - p >> self.SHIFT[n] if bit else -(p >> self.SHIFT[n])
+            contexts[place] = [p, min(n + 1, 44)]
+
+
+ALL_CHANCES = np.array([Bin.chance_of(x) for x in range(-2047, 2048)])
+ODDS = np.maximum(np.searchsorted(ALL_CHANCES, 16 * np.arange(4096) + 8, "right") - 1, 0) - 2047
+ODDS = ODDS.tolist()
+
+
+class BinaryReader:
+    """The binary range decoder."""
 
     def __init__(self, data: bytes) -> None:
         """Start at the first byte."""
@@ -45,24 +91,18 @@ class BinaryReader:
             self.code = (self.code << 8 | byte) % 2**32
             self.range, self.at = self.range << 8, self.at + 1
 
-    def bit(self, context: Context) -> int:
-        """One bit with an adaptive context ``[p, n]``."""
-        p, _ = context
-        bound = self.range * p >> 16
+    def bit(self, bin: Bin, *places: int) -> int:
+        """One bit with a context of each set of a bin."""
+        chance = bin.chance(places)
+        bound = self.range * chance >> 16
         one = int(self.code < bound)
         if one:
             self.range = bound
         else:
             self.code, self.range = self.code - bound, self.range - bound
-        self.adapt(context, one)
+        bin.learn(places, one, chance)
         self._renormalise()
         return one
-
-    def adapt(self, context: Context, bit: int) -> None:
-        """What a bit does to its context."""
-        p, n = context
-        p += 65536 - p >> self.SHIFT[n] if bit else -(p >> self.SHIFT[n])
-        context[:] = p, min(n + 1, 44)
 
     def plain(self, count: int) -> int:
         """Bits without a context."""
@@ -76,14 +116,14 @@ class BinaryReader:
             value, count = value << size | part, count - size
         return value
 
-    def magnitude(self, group: list[Context]) -> int:
+    def magnitude(self, bin: Bin, i: int, j: int) -> int:
         """An Exp-Golomb number."""
         length = 0
-        while length < 12 and self.bit(group[length]):
+        while length < 12 and self.bit(bin, 25 * i + length, 25 * j + length):
             length += 1
         if not length:
             return 0
-        first = self.bit(group[12 + length])
+        first = self.bit(bin, 25 * i + 12 + length, 25 * j + 12 + length)
         return 2**length - 1 + (first << length - 1) + self.plain(length - 1)
 
     def finish(self) -> None:
@@ -98,21 +138,16 @@ class EmptySection(BinaryReader):
     def __init__(self) -> None:
         """Nothing to start at."""
         super().__init__(b"")
-        self.old: list[Context] = []
+        self.old: Bin | None = None
 
-    def bit(self, context: Context) -> int:
+    def bit(self, bin: Bin, *places: int) -> int:
         """1 = skipped or direct; 0 = not direct from the later reference."""
-        bit = int(all(context is not c for c in self.old))
-        self.adapt(context, bit)
+        bit = int(bin is not self.old)
+        bin.learn(places, bit, bin.chance(places))
         return bit
 
     def finish(self) -> None:
         """Nothing to check."""
-
-
-def new_contexts(count: int) -> list[Context]:
-    """Fresh ones."""
-    return [[32768, 0] for _ in range(count)]
 
 
 class FieldContexts:
@@ -120,23 +155,33 @@ class FieldContexts:
 
     def __init__(self) -> None:
         """Fresh ones."""
-        self.skip, self.uniform = new_contexts(36), new_contexts(3)
-        self.pair, self.rows = new_contexts(1), new_contexts(1)
-        self.merge = [[new_contexts(5) for _ in range(4)] for _ in range(6)]
-        self.sign = new_contexts(2)
-        self.zero = [new_contexts(5) for _ in range(4)]
-        self.size = [[new_contexts(25) for _ in range(5)] for _ in range(4)]
+        self.skip, self.uniform = Bin(36, 75), Bin(3, 9)
+        self.pair, self.rows = Bin(1), Bin(1)
+        self.merge, self.sign = Bin(120, 120), Bin(2, 16)
+        self.zero, self.size = Bin(20, 32), Bin(500, 400)
 
 
 class Contexts:
-    """All contexts, and the modes of the last frame: for each of its fields, or None."""
+    """All contexts, and modes, uses and kinds of the last frame; None where it has none."""
 
     def __init__(self) -> None:
         """Those of a key frame."""
         self.p, self.past, self.future = FieldContexts(), FieldContexts(), FieldContexts()
-        self.direct, self.old = new_contexts(3), new_contexts(3)
-        self.both, self.later = new_contexts(3), new_contexts(3)
+        self.direct, self.old = Bin(16, 36, 27, 75, 648), Bin(27, 108, 75, 150)
+        self.both, self.later = Bin(9, 12, 25), Bin(9, 12, 25)
         self.modes: list[dict[Vector, int] | None] = [None, None]
+        self.uses: dict[Vector, int] | None = None
+        self.kinds: dict[Vector, int] | None = None
+
+
+def class_of(x: int) -> int:
+    """class(x)."""
+    return bisect_right((1, 3, 8, 20), x)
+
+
+def between(u: Vector | None, v: Vector | None) -> int:
+    """between(u, v)."""
+    return 0 if u is None or v is None else class_of(abs(u[0] - v[0]) + abs(u[1] - v[1]))
 
 
 @dataclass
@@ -210,6 +255,7 @@ class FieldReader:
         self.vectors: dict[Vector, Vector] = {}
         self.modes: dict[Vector, int] = {}
         self.energies: dict[Vector, int] = {}
+        self.expected: dict[Vector, Vector | None] = {}
 
     def field(self, rows: int, columns: int) -> Array:
         """What was read."""
@@ -236,28 +282,33 @@ class FieldReader:
     def _fill(self, places: list[Vector], vector: Vector) -> None:
         self.vectors.update(dict.fromkeys(places, vector))
 
-    def read(self, m: int, n: int) -> None:
+    def read(self, m: int, n: int, expected: Hint) -> None:
         """The next macroblock."""
         left, above, right = self.neighbours(m, n)
         guess = median(left, above, right)
         beside = self.modes.get((m, n - 1), 0), self.modes.get((m - 1, n), 0)
         t = 2 if self.before is None else int(self.before[m, n] > 0)
-        a = 18 * (guess == (0, 0)) + 9 * (left == above == right) + 3 * t
-        if self.bits.bit(self.contexts.skip[a + (beside[0] > 0) + (beside[1] > 0)]):
+        s = (beside[0] > 0) + (beside[1] > 0)
+        a = 18 * (guess == (0, 0)) + 9 * (left == above == right) + 3 * t + s
+        b = 15 * between(left, above) + 3 * between(above, right) + s
+        if self.bits.bit(self.contexts.skip, a, b):
             self.take(m, n, [guess] * 4)
             return
         places = [(2 * m + i, 2 * n + j) for i, j in QUAD]
+        self.expected = dict(zip(places, expected or [None] * 4, strict=True))
         self.energies[m, n] = 0
         near = self.energies.get((m, n - 1), 0) + self.energies.get((m - 1, n), 0)
-        self.level, self.here = bisect_right((1, 3, 8, 20), near), (m, n)
-        if self.bits.bit(self.contexts.uniform[(beside[0] > 1) + (beside[1] > 1)]):
+        self.level, self.here = class_of(near), (m, n)
+        c = (beside[0] > 1) + (beside[1] > 1)
+        if self.bits.bit(self.contexts.uniform, c, 3 * beside[0] + beside[1]):
             self.modes[m, n] = 1
-            self._fill(places, self._vector(0, guess, [guess, left, above, right], guess))
+            candidates = [guess, left, above, right]
+            self._fill(places, self._vector(0, places[0], guess, candidates, guess))
             return
         self.modes[m, n] = 2
-        if not self.bits.bit(self.contexts.pair[0]):
+        if not self.bits.bit(self.contexts.pair, 0):
             self._quarters(places)
-        elif self.bits.bit(self.contexts.rows[0]):
+        elif self.bits.bit(self.contexts.rows, 0):
             self._rows(places, guess)
         else:
             self._columns(places, guess)
@@ -266,22 +317,22 @@ class FieldReader:
         i, j = places[0]
         v = self.vectors.get
         base = v((i - 1, j), guess)
-        top = self._vector(1, base, [base, v((i, j - 1)), v((i - 1, j + 2))], None)
+        top = self._vector(1, places[0], base, [base, v((i, j - 1)), v((i - 1, j + 2))], None)
         self._fill(places[:2], top)
         low = v((i + 1, j - 1))
         base = top if low is None else low
-        self._fill(places[2:], self._vector(2, base, [low, guess], top))
+        self._fill(places[2:], self._vector(2, places[2], base, [low, guess], top))
 
     def _columns(self, places: list[Vector], guess: Vector) -> None:
         i, j = places[0]
         v = self.vectors.get
         base = v((i, j - 1), guess)
-        first = self._vector(3, base, [base, v((i - 1, j)), guess], None)
+        first = self._vector(3, places[0], base, [base, v((i - 1, j)), guess], None)
         self._fill(places[::2], first)
         right = v((i - 1, j + 2), v((i - 1, j)))
         base = guess if right is None else right
         candidates = [right, v((i - 1, j + 1)), guess]
-        self._fill(places[1::2], self._vector(4, base, candidates, first))
+        self._fill(places[1::2], self._vector(4, places[1], base, candidates, first))
 
     def _quarters(self, places: list[Vector]) -> None:
         v = self.vectors.get
@@ -291,24 +342,32 @@ class FieldReader:
             if number == 3:
                 right = v(places[0])
             base = median(left, above, right)
-            vector = self._vector(5, base, [left, above, right, base], None)
+            vector = self._vector(5, (i, j), base, [left, above, right, base], None)
             self._fill([(i, j)], vector)
 
     def _vector(
-        self, kind: int, base: Vector, candidates: list[Vector | None], excluded: Vector | None
+        self,
+        kind: int,
+        place: Vector,
+        base: Vector,
+        candidates: list[Vector | None],
+        excluded: Vector | None,
     ) -> Vector:
         seen = [] if excluded is None else [excluded]
         result = None
         for order, candidate in enumerate(candidates):
             if candidate is None or candidate in seen:
                 continue
-            if self.bits.bit(self.contexts.merge[kind][order][len(seen)]):
+            row = 20 * kind + 5 * order
+            if self.bits.bit(self.contexts.merge, row + len(seen), row + self.level):
                 result = candidate
                 break
             seen.append(candidate)
         if result is None:
-            dy = self._component(0)
-            dx = self._component(1 + min(abs(dy), 2))
+            hint = self.expected[place]
+            y, x = (7, 7) if hint is None else (side(hint[k] - base[k]) for k in (0, 1))
+            dy = self._component(0, y)
+            dx = self._component(1 + min(abs(dy), 2), x)
             result = base[0] + dy, base[1] + dx
         if max(abs(result[0]), abs(result[1])) > 2047:
             raise Refused("vector")
@@ -316,12 +375,20 @@ class FieldReader:
         self.energies[self.here] = max(self.energies[self.here], difference)
         return result
 
-    def _component(self, k: int) -> int:
-        if not self.bits.bit(self.contexts.zero[k][self.level]):
+    def _component(self, k: int, h: int) -> int:
+        if not self.bits.bit(self.contexts.zero, 5 * k + self.level, 8 * k + h):
             return 0
-        negative = self.bits.bit(self.contexts.sign[min(k, 1)])
-        size = self.bits.magnitude(self.contexts.size[k][self.level]) + 1
+        m = min(k, 1)
+        negative = self.bits.bit(self.contexts.sign, m, 8 * m + h)
+        if negative and 1 <= h <= 6:
+            h = h + 3 if h <= 3 else h - 3
+        size = self.bits.magnitude(self.contexts.size, 5 * k + self.level, 8 * m + h) + 1
         return -size if negative else size
+
+
+def side(x: int) -> int:
+    """The side of a component that is expected x from the base."""
+    return 0 if x == 0 else 1 + (abs(x) >= 3) + (abs(x) >= 10) + 3 * (x < 0)
 
 
 class PairReader:
@@ -336,11 +403,7 @@ class PairReader:
         self.past = FieldReader(bits, first, contexts.modes[0])
         self.future = FieldReader(bits, contexts.future, contexts.modes[1])
         self.uses: dict[Vector, int] = {}
-        self.kinds: dict[Vector, str] = {}
-
-    def _beside(self, values: dict[Vector, Any], m: int, n: int, wanted: Any) -> int:
-        """How many of the macroblocks to the left and above have a value."""
-        return (values.get((m, n - 1)) == wanted) + (values.get((m - 1, n)) == wanted)
+        self.kinds: dict[Vector, int] = {}
 
     def read(self, m: int, n: int) -> None:
         """The next macroblock."""
@@ -352,30 +415,73 @@ class PairReader:
         past, future = self.distances
         quad = self.later.quad(m, n)
         old = [over(v, past, span) for v in quad], [over(v, -future, span) for v in quad]
-        directs = self._beside(self.kinds, m, n, "near") + self._beside(self.kinds, m, n, "old")
-        if self.bits.bit(self.contexts.direct[directs]):
-            kind = "near"
-            if near_use != BOTH or near != old:
-                context = self.contexts.old[self._beside(self.kinds, m, n, "old")]
-                kind = "old" if self.bits.bit(context) else "near"
+        u, g = 3 * left + above, 0
+        for field in (self.past, self.future):
+            g = 5 * g + between(*field.neighbours(m, n)[:2])
+        v = 3 if self.contexts.uses is None else self.contexts.uses[here]
+        columns = up(self.later.vectors.shape[1], 2)
+        places = [(m, n - 1), (m - 1, n), (m - 1, min(n + 1, columns - 1)), (m - 1, max(n - 1, 0))]
+        kinds = [self.kinds.get(place, 0) for place in places]
+        l, a, r, c = (int(kind > 0) for kind in kinds)
+        was = [self._was_direct(place) for place in (here, (m, n + 1), (m + 1, n))]
+        alike = near_use == BOTH and near == old
+        if self.bits.bit(
+            self.contexts.direct,
+            8 * l + 4 * a + 2 * r + c,
+            4 * u + v,
+            9 * was[0] + 3 * was[1] + was[2],
+            3 * g + l + a,
+            18 * (6 * (l + a) + 2 * was[0] + alike) + 2 * u + r,
+        ):
+            kind = 1 if alike else 1 + self._is_old(near, old, kinds, 4 * u + v, g)
             self.kinds[here] = kind
-            self.uses[here] = near_use if kind == "near" else BOTH
-            quads = near if kind == "near" else old
+            self.uses[here] = near_use if kind == 1 else BOTH
+            quads = near if kind == 1 else old
             self.past.take(m, n, quads[0])
             self.future.take(m, n, quads[1])
             return
+        self.kinds[here] = 0
         boths, futures = (left == BOTH) + (above == BOTH), (left == FUTURE) + (above == FUTURE)
         use = PAST
-        if self.bits.bit(self.contexts.both[boths]):
+        if self.bits.bit(self.contexts.both, u, 4 * boths + v, g):
             use = BOTH
-        elif self.bits.bit(self.contexts.later[futures]):
+        elif self.bits.bit(self.contexts.later, u, 4 * futures + v, g):
             use = FUTURE
         self.uses[here] = use
-        for field, unused, guess in ((self.past, FUTURE, near[0]), (self.future, PAST, near[1])):
-            if use == unused:
-                field.take(m, n, guess)
-            else:
-                field.read(m, n)
+        expected = old[1]
+        if use == FUTURE:
+            self.past.take(m, n, near[0])
+        else:
+            self.past.read(m, n, old[0])
+            vectors = [self.past.vectors[2 * m + i, 2 * n + j] for i, j in QUAD]
+            expected = [over(vector, -future, past) for vector in vectors]
+        if use == PAST:
+            self.future.take(m, n, near[1])
+        else:
+            self.future.read(m, n, expected)
+
+    def _was_direct(self, place: Vector) -> int:
+        """E(x)."""
+        if self.contexts.kinds is None:
+            return 2
+        return int(self.contexts.kinds.get(place, 0) > 0)
+
+    def _is_old(
+        self, near: tuple[Quad, Quad], old: tuple[Quad, Quad], kinds: list[int], uv: int, g: int
+    ) -> int:
+        """Whether a direct macroblock is so as old."""
+        past, future = self.distances
+        olds = (kinds[0] == 2) + (kinds[1] == 2)
+        pairs = [(near[k][0], old[k][0]) for k in (0, 1)]
+        o = class_of(sum(abs(a[0] - b[0]) + abs(a[1] - b[1]) for a, b in pairs))
+        e = between(over(near[0][0], -future, past), near[1][0])
+        return self.bits.bit(
+            self.contexts.old,
+            9 * kinds[0] + 3 * kinds[1] + kinds[2],
+            3 * uv + olds,
+            3 * (5 * o + e) + olds,
+            6 * g + 2 * olds + (len(set(old[0])) == 1),
+        )
 
 
 class MotionReader:
@@ -392,21 +498,21 @@ class MotionReader:
         return Trace(vectors, np.zeros(self.macroblocks, np.int64))
 
     def read(
-        self, data: bytes, inherited: Contexts, later: Trace | None, past: int, future: int = 0
+        self, data: bytes, inherited: Contexts, trace: Trace, past: int, future: int = 0
     ) -> tuple[Moved, Contexts, Trace]:
         """A section, with what the frame leaves.
 
         Args:
             data: the section.
             inherited: contexts of one of the references.
-            later: trace of the later reference of a B frame, of the first one of a P frame with
-                two references.
-            past, future: distances of the references; ``future`` is below 0 in a P frame.
+            trace: of the later reference of a B frame, of the first one of a P frame.
+            past, future: distances of the references; ``future`` is below 0 in a P frame, and 0
+                where it has one reference.
         """
         contexts = deepcopy(inherited)
-        if later is None:
-            return self._read_p(self._bits(data, contexts), contexts, past)
-        return self._read_b(self._bits(data, contexts), contexts, later, (past, future))
+        if future == 0:
+            return self._read_p(self._bits(data, contexts), contexts, trace, past)
+        return self._read_b(self._bits(data, contexts), contexts, trace, (past, future))
 
     def _bits(self, data: bytes, contexts: Contexts) -> BinaryReader:
         if data:
@@ -416,13 +522,16 @@ class MotionReader:
         return empty
 
     def _read_p(
-        self, bits: BinaryReader, contexts: Contexts, past: int
+        self, bits: BinaryReader, contexts: Contexts, trace: Trace, past: int
     ) -> tuple[Moved, Contexts, Trace]:
         field = FieldReader(bits, contexts.p, contexts.modes[0])
-        for at in np.ndindex(*self.macroblocks):
-            field.read(*at)
+        for m, n in np.ndindex(*self.macroblocks):
+            span = int(trace.spans[m, n])
+            expected = [over(vector, past, span) for vector in trace.quad(m, n)]
+            field.read(m, n, expected if span else None)
         bits.finish()
         contexts.modes = [field.modes, None]
+        contexts.uses = contexts.kinds = None
         moved = Moved(field.field(self.rows, self.columns))
         return moved, contexts, Trace(moved.past, np.full(self.macroblocks, past))
 
@@ -434,6 +543,7 @@ class MotionReader:
             pair.read(*at)
         bits.finish()
         contexts.modes = [pair.past.modes, pair.future.modes]
+        contexts.uses, contexts.kinds = pair.uses, pair.kinds
         uses = np.array([pair.uses[at] for at in np.ndindex(*self.macroblocks)])
         moved = Moved(
             pair.past.field(self.rows, self.columns),

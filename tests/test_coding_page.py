@@ -23,7 +23,7 @@ from colorvid.codec import loop
 from colorvid.codec.encoder import Encoder
 from colorvid.codec.settings import EncoderSettings
 from colorvid.codec.structure import Place
-from colorvid.entropy.binary import BinaryEncoder, new_states
+from colorvid.entropy.binary import BinaryEncoder, Contexts, Layout
 from colorvid.entropy.flags import TABLES as FLAG_TABLES
 from colorvid.entropy.flags import class_of
 from colorvid.entropy.rans import SymbolReader, SymbolWriter
@@ -101,25 +101,34 @@ def numbers(x: Tensor) -> Any:
 
 def test_range_decoder() -> None:
     v = values("Range decoder")
-    encoder, states = BinaryEncoder(), new_states(2 + 25)
+    encoder, layout = BinaryEncoder(), Layout()
+    bins = layout.bin(2), layout.bin(2, 3), layout.bin(25, 25)
+    contexts = Contexts(layout)
     for context, bit in v["bits"]:
-        encoder.code(bit, states, context)
+        encoder.code(bit, contexts, bins[0], context)
+    for first, second, bit in v["mixed"]:
+        encoder.code(bit, contexts, bins[1], first, second)
     for count, value in v["plain"]:
         encoder.code_bits(value, count)
     for value in v["magnitudes"]:
-        encoder.code_magnitude(value, states, 2, 12)
+        encoder.code_magnitude(
+            value, 12, lambda bit, at: encoder.code(bit, contexts, bins[2], at, at)
+        )
     assert encoder.finish().hex() == v["bytes"]
-    assert [[s >> 6, s & 63] for s in states[:2]] == v["contexts"]
+    assert [[s >> 6, s & 63] for s in contexts.states[:7]] == v["contexts"]
+    assert contexts.weights[:2] == v["weights"]
 
 
 def test_range_decoder_of_the_second_decoder() -> None:
     v = values("Range decoder")
     reader = second_motion.BinaryReader(bytes.fromhex(v["bytes"]))
-    contexts, group = [[32768, 0], [32768, 0]], [[32768, 0] for _ in range(25)]
-    assert [[c, reader.bit(contexts[c])] for c, _ in v["bits"]] == v["bits"]
+    one, two, group = second_motion.Bin(2), second_motion.Bin(2, 3), second_motion.Bin(25, 25)
+    assert [[c, reader.bit(one, c)] for c, _ in v["bits"]] == v["bits"]
+    assert [[a, b, reader.bit(two, a, b)] for a, b, _ in v["mixed"]] == v["mixed"]
     assert [[n, reader.plain(n)] for n, _ in v["plain"]] == v["plain"]
-    assert [reader.magnitude(group) for _ in v["magnitudes"]] == v["magnitudes"]
-    assert contexts == v["contexts"]
+    assert [reader.magnitude(group, 0, 0) for _ in v["magnitudes"]] == v["magnitudes"]
+    assert one.sets[0] + two.sets[0] + two.sets[1] == v["contexts"]
+    assert two.weights == v["weights"]
     reader.finish()
 
 
@@ -143,7 +152,7 @@ class BothMotions:
         moved, contexts, trace = self.other.read(
             data,
             self.left[links.inherits][0],
-            None if links.future is None else self.left[traced][1],
+            self.left[traced][1],
             links.past_distance,
             links.future_distance,
         )
@@ -600,11 +609,13 @@ def test_the_second_decoder_knows_nothing_of_the_package(module: ModuleType) -> 
 
 def one_vector(dy: int) -> bytes:
     """A field of one macroblock whose vectors are all ``(dy, 0)``, dy above 0 and in any range."""
-    encoder, states = BinaryEncoder(), new_states(5 + 25)
+    encoder, layout = BinaryEncoder(), Layout()
+    flags, sizes = layout.bin(5), layout.bin(25)
+    contexts = Contexts(layout)
     for context, bit in enumerate((0, 1, 1, 0)):  # not skipped; uniform; dy is not zero; positive
-        encoder.code(bit, states, context)
-    encoder.code_magnitude(dy - 1, states, 5, 12)
-    encoder.code(0, states, 4)  # dx is zero
+        encoder.code(bit, contexts, flags, context)
+    encoder.code_magnitude(dy - 1, 12, lambda bit, at: encoder.code(bit, contexts, sizes, at))
+    encoder.code(0, contexts, flags, 4)  # dx is zero
     return encoder.finish()
 
 
@@ -612,13 +623,14 @@ def test_both_decoders_refuse_a_damaged_motion_section() -> None:
     for dy, more, wrong in ((2047, 0, ""), (2047, 8, "section"), (2048, 0, "vector")):
         data = one_vector(dy) + bytes(more)
         coder, other = started(MotionCoder((1, 2))), second_motion.MotionReader(1, 2)
+        still = other.still()
         if not wrong:
-            moved, *_ = other.read(data, second_motion.Contexts(), None, 1)
+            moved, *_ = other.read(data, second_motion.Contexts(), still, 1)
             assert moved.past.tolist() == [[[dy, 0], [dy, 0]]]
             assert coder.decode(p_links(0, 1), data).past.tolist() == [[[dy, 0], [dy, 0]]]
             continue
         with pytest.raises(second_motion.Refused, match=wrong):
-            other.read(data, second_motion.Contexts(), None, 1)
+            other.read(data, second_motion.Contexts(), still, 1)
         with pytest.raises(DamagedStream, match="motion vector|data is damaged"):
             coder.decode(p_links(0, 1), data)
 
