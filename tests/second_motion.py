@@ -64,7 +64,9 @@ class Bin:
     def learn(self, places: Sequence[int], bit: int, chance: int) -> None:
         """What a bit does to weights and contexts."""
         if len(self.sets) > 1:
-            moved = [w + ((bit * 65536 - chance) * x >> 14) for w, x in zip(self.weights, self.odds)]
+            moved = [
+                w + ((bit * 65536 - chance) * x >> 14) for w, x in zip(self.weights, self.odds)
+            ]
             self.weights = [min(max(w, -(2**19)), 2**19) for w in moved]
         for contexts, place in zip(self.sets, places, strict=True):
             p, n = contexts[place]

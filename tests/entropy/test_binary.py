@@ -1,33 +1,47 @@
 """Range coder: golden bytes, round trips, damaged input."""
 
+import math
 import random
 
 import pytest
 
 from colorvid.entropy.binary import (
+    ODDS_LIMIT,
     BinaryCoder,
     BinaryDecoder,
     BinaryEncoder,
-    States,
-    new_states,
+    Contexts,
+    Layout,
+    probability_of,
 )
 from colorvid.errors import DamagedStream
 
 Item = tuple[str, int, int]
 
+LAYOUT = Layout()
+BIT = LAYOUT.bin(64)
+MAGNITUDE = LAYOUT.bin(25)
+MIXED = LAYOUT.bin(2, 4, 3)
+
 
 def walk(coder: BinaryCoder, items: list[Item], known: bool) -> list[int]:
     """Code a list of (method, value, argument) in either direction."""
-    states = new_states(64)
+    contexts = Contexts(LAYOUT)
     out = []
+
+    def magnitude(bit: int | None, place: int) -> int:
+        return coder.code(bit, contexts, MAGNITUDE, place)
+
     for method, value, argument in items:
         given = value if known else None
         if method == "bit":
-            out.append(coder.code(given, states, argument))
+            out.append(coder.code(given, contexts, BIT, argument))
+        elif method == "mixed":
+            out.append(coder.code(given, contexts, MIXED, argument % 2, argument % 4, argument % 3))
         elif method == "bits":
             out.append(coder.code_bits(given, argument))
         else:
-            out.append(coder.code_magnitude(given, states, 8, argument))
+            out.append(coder.code_magnitude(given, argument, magnitude))
     return out
 
 
@@ -35,8 +49,8 @@ def random_items(seed: int, count: int) -> list[Item]:
     rng = random.Random(seed)
     items: list[Item] = []
     for _ in range(count):
-        kind = rng.choice(("bit", "bit", "bits", "magnitude"))
-        if kind == "bit":
+        kind = rng.choice(("bit", "mixed", "bits", "magnitude"))
+        if kind in ("bit", "mixed"):
             context = rng.randrange(8)
             items.append((kind, int(rng.random() < context**2 / 50), context))
         elif kind == "bits":
@@ -73,9 +87,9 @@ def test_carry_runs_through_bytes_of_255(first: int) -> None:
     rng = random.Random(first)
     places: list[Item] = [("bit", 0, rng.randrange(8)) for _ in range(300)]
     bits = walk(BinaryDecoder(bytes([first])), places, known=False)
-    encoder, states, longest = BinaryEncoder(), new_states(64), 0
+    encoder, contexts, longest = BinaryEncoder(), Contexts(LAYOUT), 0
     for (_, _, place), bit in zip(places, bits, strict=True):
-        encoder.code(bit, states, place)
+        encoder.code(bit, contexts, BIT, place)
         written = bytes(encoder._out)
         longest = max(longest, len(written) - len(written.rstrip(b"\xff")))
     assert longest > 3
@@ -88,17 +102,17 @@ def test_nothing_costs_nothing() -> None:
 
 
 def test_a_likely_bit_costs_next_to_nothing() -> None:
-    encoder, states = BinaryEncoder(), new_states(1)
+    encoder, contexts = BinaryEncoder(), Contexts(LAYOUT)
     for _ in range(10000):
-        encoder.code(0, states, 0)
+        encoder.code(0, contexts, BIT, 0)
     assert len(encoder.finish()) <= 4
 
 
 def test_rate_is_near_the_entropy() -> None:
     rng = random.Random(1)
-    encoder, states = BinaryEncoder(), new_states(1)
+    encoder, contexts = BinaryEncoder(), Contexts(LAYOUT)
     for _ in range(20000):
-        encoder.code(int(rng.random() < 0.11), states, 0)
+        encoder.code(int(rng.random() < 0.11), contexts, BIT, 0)
     assert 0.49 < len(encoder.finish()) * 8 / 20000 < 0.52  # entropy of 0.11 is 0.4999 bit
 
 
@@ -132,20 +146,54 @@ def test_noise_decodes_to_values_in_range(seed: int) -> None:
     noise = b"\xff\xff\xff\xff" + random.Random(seed).randbytes(50 * seed)
     values = walk(BinaryDecoder(noise), items, known=False)
     for (method, _, argument), value in zip(items, values, strict=True):
-        top = {"bit": 1, "bits": (1 << argument) - 1, "magnitude": (1 << 13) - 2}[method]
+        top = {"bit": 1, "mixed": 1, "bits": (1 << argument) - 1, "magnitude": (1 << 13) - 2}[
+            method
+        ]
         assert 0 <= value <= top
 
 
 def test_contexts_end_equal_on_both_sides() -> None:
     rng = random.Random(3)
-    encoder, sent, received = BinaryEncoder(), new_states(4), new_states(4)
-    places = [rng.randrange(4) for _ in range(500)]
+    encoder, sent, received = BinaryEncoder(), Contexts(LAYOUT), Contexts(LAYOUT)
+    places = [rng.randrange(12) for _ in range(500)]
 
-    def run(coder: BinaryCoder, states: States, known: bool) -> None:
+    def run(coder: BinaryCoder, contexts: Contexts, known: bool) -> None:
         for place in places:
-            coder.code(int(place == 2) if known else None, states, place)
+            bit = int(place == 2) if known else None
+            coder.code(bit, contexts, MIXED, place % 2, place % 4, place % 3)
 
     run(encoder, sent, known=True)
     run(BinaryDecoder(encoder.finish()), received, known=False)
-    assert sent == received
-    assert all(0 < state >> 6 < 65536 for state in sent)
+    assert (sent.states, sent.weights) == (received.states, received.weights)
+    assert all(0 < state >> 6 < 65536 for state in sent.states)
+
+
+def test_odds_stand_for_their_probabilities() -> None:
+    for odds in range(-ODDS_LIMIT, ODDS_LIMIT + 1):
+        exact = 65536 / (1 + math.exp(-odds / 256))
+        assert probability_of(odds) == pytest.approx(exact, rel=0.033, abs=3)
+    rising = [probability_of(odds) for odds in range(-ODDS_LIMIT, ODDS_LIMIT + 1)]
+    assert rising == sorted(rising)
+    assert (min(rising), max(rising)) == (22, 65513)
+
+
+def test_mixed_contexts_learn_which_of_them_know() -> None:
+    """One of three sets says the bit, the others nothing: its weight rises, the rate falls."""
+    rng = random.Random(4)
+    encoder, contexts = BinaryEncoder(), Contexts(LAYOUT)
+    start = contexts.weights.copy()
+    for _ in range(3000):
+        known = rng.randrange(4)
+        bit = int(known == 1) if rng.random() < 0.95 else rng.randrange(2)
+        encoder.code(bit, contexts, MIXED, rng.randrange(2), known, rng.randrange(3))
+    first, second, third = contexts.weights
+    assert second > start[1] > max(first, third)
+    assert len(encoder.finish()) * 8 / 3000 < 0.22  # the entropy of 0.025 is 0.169
+
+
+def test_extreme_weights_stay_in_their_range() -> None:
+    contexts = Contexts(LAYOUT)
+    encoder = BinaryEncoder()
+    for bit in (1, 0) * 20 + (1,) * 3000 + (0,) * 10:
+        encoder.code(bit, contexts, MIXED, 0, 0, 0)
+        assert all(abs(weight) <= 1 << 19 for weight in contexts.weights)
