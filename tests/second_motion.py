@@ -35,9 +35,9 @@ class Bin:
 
     SHIFT = [1] + [2] * 3 + [3] * 6 + [4] * 11 + [5] * 23 + [6]
     KNOTS = [
-        22, 36, 60, 98, 162, 267, 439, 720, 1179, 1921, 3108, 4971, 7812, 11955, 17625, 24743, 32768,
-        40793, 47911, 53581, 57724, 60565, 62428, 63615, 64357, 64816, 65097, 65269, 65374, 65438,
-        65476, 65500, 65514,
+        22, 36, 60, 98, 162, 267, 439, 720, 1179, 1921, 3108, 4971, 7812, 11955, 17625, 24743,
+        32768, 40793, 47911, 53581, 57724, 60565, 62428, 63615, 64357, 64816, 65097, 65269, 65374,
+        65438, 65476, 65500, 65514,
     ]  # fmt: skip
 
     def __init__(self, *sizes: int) -> None:
@@ -424,16 +424,16 @@ class PairReader:
         columns = up(self.later.vectors.shape[1], 2)
         places = [(m, n - 1), (m - 1, n), (m - 1, min(n + 1, columns - 1)), (m - 1, max(n - 1, 0))]
         kinds = [self.kinds.get(place, 0) for place in places]
-        l, a, r, c = (int(kind > 0) for kind in kinds)
+        d, a, r, c = (int(kind > 0) for kind in kinds)
         was = [self._was_direct(place) for place in (here, (m, n + 1), (m + 1, n))]
         alike = near_use == BOTH and near == old
         if self.bits.bit(
             self.contexts.direct,
-            8 * l + 4 * a + 2 * r + c,
+            8 * d + 4 * a + 2 * r + c,
             4 * u + v,
             9 * was[0] + 3 * was[1] + was[2],
-            3 * g + l + a,
-            18 * (6 * (l + a) + 2 * was[0] + alike) + 2 * u + r,
+            3 * g + d + a,
+            18 * (6 * (d + a) + 2 * was[0] + alike) + 2 * u + r,
         ):
             kind = 1 if alike else 1 + self._is_old(near, old, kinds, 4 * u + v, g)
             self.kinds[here] = kind
