@@ -64,9 +64,8 @@ class Bin:
     def learn(self, places: Sequence[int], bit: int, chance: int) -> None:
         """What a bit does to weights and contexts."""
         if len(self.sets) > 1:
-            moved = [
-                w + ((bit * 65536 - chance) * x >> 14) for w, x in zip(self.weights, self.odds)
-            ]
+            missed, pairs = bit * 65536 - chance, zip(self.weights, self.odds, strict=True)
+            moved = [w + (missed * x >> 14) for w, x in pairs]
             self.weights = [min(max(w, -(2**19)), 2**19) for w in moved]
         for contexts, place in zip(self.sets, places, strict=True):
             p, n = contexts[place]

@@ -106,8 +106,8 @@ def test_range_decoder() -> None:
     contexts = Contexts(layout)
     for context, bit in v["bits"]:
         encoder.code(bit, contexts, bins[0], context)
-    for *places, bit in v["mixed"]:
-        encoder.code(bit, contexts, bins[1], *places)
+    for *at, bit in v["mixed"]:
+        encoder.code(bit, contexts, bins[1], *at)
     for count, value in v["plain"]:
         encoder.code_bits(value, count)
     for value in v["magnitudes"]:
