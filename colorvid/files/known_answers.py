@@ -35,15 +35,15 @@ SYMBOLS = (0, 1, -1, 0, -2, 2, 0, 1, 9, -300, 2047, 0)
 INDEX = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 1], np.int32)
 RANS_WORDS = "d729c19a1a5fffffc1ff332583fe"
 VECTORS = (
-    "f000bfe8b2103d567689037a169812d73c291f4f36c5c0867971c4be9c417a801be51899fac85b9a546bb4fc"
-    "a4276e21945f9a3563dde075e9620991db"
+    "f000bfe8b3f0e74421205dc795974d4bbfe4a3130543306c46fd5cf8ce785989a3c45e2e7e2e992c1df0461c"
+    "3aef367e900b5a8c24a96b88266c16"
 )
 VECTORS_SHAPE = (5, 6)
 P_LINKS = Links(past=0, future=None, inherits=0, target=1, past_distance=3)
 B_LINKS = Links(past=0, future=1, inherits=1, target=2, past_distance=1, future_distance=2)
 B_VECTORS = (
-    "de993c4d1eda4ac2b40c9fef9fbf52618916d279d127e9321e455f715b2f3cbde6abc7ca1e499880ee0023a7"
-    "ae8d2ddbc1cdf1b3db65edb5e2b26e95c3cf5a7124224a3f77e10e565f6e17b89f"
+    "de993c4d3b5a1479bfcb2a49c36a060ae8af8ac099ec75fdf06a1eeb1a85ccec09625b659030d77886229d45"
+    "f72f9d9ccda0f53ec1dc6707cdf93bc6d46b44c91f210fd8fdad09"
 )
 B_SHA256 = "c76aad2d33e55c71a007b8e8eae9e503dac7c6aee164450a3a6df2bf9522ecfe"
 MOTION_SHA256 = "6dbbb40afe1676cae84ddc47ed506995364637bbff0873d8489d8370224abb54"

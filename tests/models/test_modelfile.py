@@ -159,6 +159,12 @@ def test_released_models_load_by_name() -> None:
     assert len({model_identity(name) for name in RELEASED}) == len(RELEASED)
 
 
+@pytest.mark.parametrize("name", RELEASED)
+def test_cards_name_their_models(name: str) -> None:
+    card = find_model(name).with_suffix(".md").read_text(encoding="utf-8")
+    assert f"| identity | `{model_identity(name).hex()}` |" in card
+
+
 def test_other_files_are_refused(tmp_path: Path, path: Path) -> None:
     with pytest.raises(ModelMismatch) as error:
         load_model(str(tmp_path / "none"))
