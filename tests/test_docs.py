@@ -33,7 +33,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *DOCS, *NOTES, *CARDS]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SIZE = (32, 48)
 FRAMES = 3
-MOST_WORDS = 14_700
+MOST_WORDS = 14_800
 """By hand in README and all of ``docs/``: nobody reads a longer manual."""
 
 

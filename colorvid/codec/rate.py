@@ -126,7 +126,7 @@ class Search:
         self._curves[group].note(quality, value)
 
     def advance(self) -> bool:
-        """Go on from a step all of whose groups are coded; whether there is more to code.
+        """Go on from a step all of whose groups are coded; whether there is another to try.
 
         If not, the search stands at the best step.
         """

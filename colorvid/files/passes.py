@@ -99,7 +99,9 @@ class Passes:
         search = self._first(reader)
         warnings = reader.warnings
         while search.advance():
-            self._again(search, search.wanted(), info)
+            wanted = search.wanted()
+            if wanted:  # else each group was coded so for another step
+                self._again(search, wanted, info)
         if not self._aim(info).is_near(search.reached):
             warnings += (self._far(search, info),)
         return Outcome(search.qualities, warnings, self._count)

@@ -36,7 +36,7 @@ from tests.clips import moving_frames
 from tests.motion.test_compensate import pair_of, picture
 
 HEIGHT, WIDTH = 51, 67
-SETTINGS = EncoderSettings(quality=44, gop=4, inter_quality=36)
+SETTINGS = EncoderSettings(quality=44, gop=4, inter_quality=42)
 
 
 @lru_cache(maxsize=4)

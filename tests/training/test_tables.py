@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from pathlib import Path
 
@@ -91,10 +92,14 @@ def test_fitted_tables_make_smaller_files_of_the_same_kind(tmp_path: Path) -> No
     changed = {n for n, t in before.tensors.items() if not np.array_equal(t, after.tensors[n])}
     assert changed and all(name.startswith("tables.inter.") for name in changed)
     sizes = []
-    for model in models:
-        coded = tiny.encode_all(model, clips[0], EncoderSettings(quality=40, gop=9))
+    for model in models:  # which says nothing of its symbols: only fine qualities count much
+        coded = [
+            item
+            for clip, quality in itertools.product(clips, (40, 50))
+            for item in tiny.encode_all(model, clip, EncoderSettings(quality=quality, gop=9))
+        ]
         sizes.append(sum(len(item.packet.latents) for item in coded if not item.packet.is_key))
-    assert sizes[1] < 0.97 * sizes[0]
+    assert sizes[1] < 0.99 * sizes[0]
 
 
 def test_a_model_that_exists_is_kept(tmp_path: Path) -> None:
