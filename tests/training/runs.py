@@ -7,6 +7,8 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
+import torch
+
 from colorvid.codec.settings import EncoderSettings
 from colorvid.config import CodecConfig, InterConfig, IntraConfig
 from colorvid.models.video import VideoModel
@@ -50,8 +52,9 @@ def pictures(folder: Path, count: int = 3) -> PictureStore:
 
 @lru_cache(maxsize=1)
 def coder() -> VideoModel:
-    """What codes the data; nothing changes it."""
-    return tiny.network(ends=0)
+    """What codes the data; nothing changes it, nor the random numbers of who asks first."""
+    with torch.random.fork_rng(devices=[]):
+        return tiny.network(ends=0)
 
 
 @lru_cache(maxsize=8)
