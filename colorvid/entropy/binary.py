@@ -32,7 +32,8 @@ _KNOTS = (
 )  # fmt: skip
 _KNOT = 128
 ODDS_LIMIT = 2047
-WEIGHT_ONE = 1 << 16
+"""Largest magnitude of odds, see `probability_of`."""
+_WEIGHT_ONE = 1 << 16
 _WEIGHT_LIMIT = 1 << 19
 _WEIGHT_SHIFT = 14
 
@@ -86,7 +87,7 @@ class Layout:
             first.append(self.contexts)
             self.contexts += size
         if len(sizes) > 1:
-            self.start += [6 * WEIGHT_ONE // (5 * len(sizes))] * len(sizes)
+            self.start += [6 * _WEIGHT_ONE // (5 * len(sizes))] * len(sizes)
         return Bin(tuple(first), weights)
 
 

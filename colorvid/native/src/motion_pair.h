@@ -90,7 +90,9 @@ public:
     // Three times the use of each macroblock and how it was coded, laid out as Walk::modes.
     Modes ways() const {
         Modes ways(uses_.size());
-        for (size_t i = 0; i < ways.size(); ++i) ways[i] = static_cast<uint8_t>(3 * uses_[i] + kinds_[i]);
+        for (size_t i = 0; i < ways.size(); ++i) {
+            ways[i] = static_cast<uint8_t>(3 * uses_[i] + kinds_[i]);
+        }
         return ways;
     }
 
@@ -127,7 +129,8 @@ public:
     void macroblock(Coder& coder, int row, int column, const PairChoice& wanted,
                     const PairChoice& near, const PairChoice& old) {
         const size_t here = place(row, column), left = here - 1, above = here - wide - 1;
-        const bool is_near = same(wanted, near), is_old = same(wanted, old), alike = same(near, old);
+        const bool is_near = same(wanted, near), is_old = same(wanted, old);
+        const bool alike = same(near, old);
         const Around around = look(row, column);
         if (coder.code(is_near || is_old, direct_contexts(here, around, alike))) {
             bool take_old = false;

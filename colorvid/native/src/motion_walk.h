@@ -120,8 +120,9 @@ public:
         const int before = before_ ? (*before_)[here] > kSkipped : 2;
         const bool alike = near.left == near.above && near.above == near.right;
         const bool uniform = quad[0] == quad[1] && quad[1] == quad[2] && quad[2] == quad[3];
+        const int usual = 18 * (guess == kZero) + 9 * alike + 3 * before + busy;
         if (coder.code(uniform && quad[0] == guess,
-                       contexts_.of(kField.skip, 18 * (guess == kZero) + 9 * alike + 3 * before + busy,
+                       contexts_.of(kField.skip, usual,
                                     3 * (kClasses * class_of(near.left, near.above) +
                                          class_of(near.above, near.right)) +
                                         busy))) {
@@ -179,8 +180,8 @@ private:
         int level;  // class of the neighbours' differences
         int energy;
 
-        // That of block `block` and others: merged with a candidate, or the guess plus a difference;
-        // `impossible` is a vector that an earlier flag has ruled out.
+        // The vector of block `block` and others: merged with a candidate, or the guess plus a
+        // difference; `impossible` is a vector that an earlier flag has ruled out.
         Vector vector(Vector wanted, int kind, int block, Vector guess, const Vector* candidates,
                       int count, Vector impossible = kNone) {
             Vector seen[kCandidates + 1];
@@ -200,10 +201,11 @@ private:
                 seen[known++] = candidate;
             }
             const Vector hint = expected[block];
-            const bool known_hint = hint != kNone;
-            const int dy = component(wanted.y - guess.y, 0, known_hint ? side(hint.y - guess.y) : kUnknown);
-            const int dx = component(wanted.x - guess.x, 1 + std::min(std::abs(dy), 2),
-                                     known_hint ? side(hint.x - guess.x) : kUnknown);
+            const int y_side = hint == kNone ? kUnknown : side(hint.y - guess.y);
+            const int x_side = hint == kNone ? kUnknown : side(hint.x - guess.x);
+            const int dy = component(wanted.y - guess.y, 0, y_side);
+            const int dx =
+                component(wanted.x - guess.x, 1 + std::min(std::abs(dy), 2), x_side);
             note(dy, dx);
             const Vector result{guess.y + dy, guess.x + dx};
             if (std::abs(result.y) > kVectorLimit || std::abs(result.x) > kVectorLimit) {
@@ -217,7 +219,9 @@ private:
         // One component of a difference; kind 0 is vertical, 1..3 horizontal by |dy|.
         int component(int value, int kind, int side) {
             const int group = kind * kClasses + level, axis = kind > 0;
-            if (!coder.code(value != 0, contexts.of(kField.zero, group, kind * kSides + side))) return 0;
+            if (!coder.code(value != 0, contexts.of(kField.zero, group, kind * kSides + side))) {
+                return 0;
+            }
             const bool sign =
                 coder.code(value < 0, contexts.of(kField.sign, axis, axis * kSides + side));
             const int way = axis * kSides + (sign ? opposite(side) : side);

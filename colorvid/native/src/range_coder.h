@@ -2,7 +2,8 @@
 //
 // All coders share two methods, so that one walk over the data serves all of them: an encoder is
 // given the value, a decoder ignores it, and both return it. A context is a probability of a one
-// in 16 bits above 6 bits that count the bits it has seen.
+// in 16 bits above 6 bits that count the bits it has seen; where a Bin has several sets of contexts,
+// one of each speaks of a bit.
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
@@ -161,7 +162,9 @@ struct Contexts {
         static_assert(sizeof...(Places) == Sets);
         const int place[] = {places...};
         Mixed<Sets> mixed;
-        for (int set = 0; set < Sets; ++set) mixed.states[set] = &states[bin.first[set] + place[set]];
+        for (int set = 0; set < Sets; ++set) {
+            mixed.states[set] = &states[bin.first[set] + place[set]];
+        }
         mixed.weights = &weights[bin.weights];
         return mixed;
     }
