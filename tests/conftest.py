@@ -17,6 +17,9 @@ from colorvid.models import loading
 from colorvid.models.modelfile import RELEASED
 from tests.clips import moving_frames
 
+P_FRAMES_ALONE = "colorvid.codec.loop._LEAST_SHARE", float("inf")
+"""What to set so that no P frame becomes an I frame, as those of tiny noisy pictures may."""
+
 INFO = VideoInfo(
     64, 48, Fraction(30000, 1001), Fraction(12, 11), color_range=1, matrix=6, primaries=6,
     transfer=6, chroma_location=2,
@@ -88,3 +91,9 @@ def outputs(tmp_path: Path) -> Path:
     folder = tmp_path / "outputs"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def p_frames_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No P frame becomes an I frame."""
+    monkeypatch.setattr(*P_FRAMES_ALONE)

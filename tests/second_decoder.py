@@ -487,7 +487,7 @@ class SecondDecoder:
         """
         if packet.frame_type == 0:
             self.buffer.clear()
-        frame = self._key(packet) if packet.frame_type == 0 else self._inter(packet)
+        frame = self._intra(packet) if packet.frame_type in (0, 4) else self._inter(packet)
         if zlib.crc32(b"".join(p.tobytes() for p in frame.picture)) % 65536 != packet.frame_crc:
             raise Refused("CRC of the picture")
         number = packet.frame_number + packet.shift
@@ -504,7 +504,7 @@ class SecondDecoder:
             raise Refused("no picture to predict from")
         return self.buffer[number]
 
-    def _key(self, packet: Any) -> Kept:
+    def _intra(self, packet: Any) -> Kept:
         m, config, q = self.model, self.model.config["intra"], packet.quality
         reader = RansReader(packet.latents)
         qc = min(63, max(0, q + config["chroma_offset"]))
@@ -516,7 +516,8 @@ class SecondDecoder:
         luma = m.synthesis("intra.luma", m.inverse("intra.luma", y, q), q, None)
         chroma = m.inverse("intra.chroma", uv, qc)
         chroma = m.synthesis("intra.chroma", chroma, qc, unshuffle(luma, 8))
-        return Kept(0, self._samples(luma, chroma), symbols, Contexts(), self.motion.still())
+        picture = self._samples(luma, chroma)
+        return Kept(packet.level, picture, symbols, Contexts(), self.motion.still())
 
     def _inter(self, packet: Any) -> Kept:
         number = packet.frame_number + packet.shift

@@ -469,6 +469,7 @@ PAIRS = {
 """Streams with B frames."""
 
 
+@pytest.mark.usefixtures("p_frames_alone")
 @pytest.mark.parametrize("name", PAIRS)
 def test_the_second_decoder_decodes_b_frames(name: str) -> None:
     packets, decoder = encoded(PAIRS[name]), second_decoder(PAIRS[name])
@@ -651,12 +652,14 @@ def decoded_without(lost: int) -> list[int]:
     return sorted(shown)
 
 
+@pytest.mark.usefixtures("p_frames_alone")
 def test_the_second_decoder_needs_the_references_alone() -> None:
     assert decoded_without(0) == []
     assert decoded_without(3) == [0, 1, 2, 4, 5, 6, 7, 8]
     assert decoded_without(6) == [0, 1, 2, 3, 4, 8]
 
 
+@pytest.mark.usefixtures("p_frames_alone")
 def test_the_second_decoder_keeps_no_picture_with_another_crc() -> None:
     case = PAIRS["moving"]
     key, behind = encoded(case)[:2]

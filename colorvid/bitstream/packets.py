@@ -46,17 +46,18 @@ def _crc16(data: Buffer) -> int:
 
 
 class FrameType(IntEnum):
-    """How a frame is coded; the numbers are those of the file."""
+    """How a frame is coded; the numbers are those of the file, where `I` is stored as `KEY`."""
 
     KEY = 0
     P = 1
     B = 2
     B_UNKEPT = 3
+    I = 4  # noqa: E741  # as the field calls it
 
     @property
     def label(self) -> str:
-        """As people see it: ``key``, ``P``, ``B``, and ``b`` for a B frame that is not kept."""
-        return ("key", "P", "B", "b")[self]
+        """As people see it: ``key``, ``P``, ``B``, ``b`` for a B frame that is not kept, ``I``."""
+        return ("key", "P", "B", "b", "I")[self]
 
 
 class Ordered:
@@ -76,6 +77,11 @@ class Ordered:
         return self.frame_type == FrameType.KEY
 
     @property
+    def is_intra(self) -> bool:
+        """Whether it is coded by itself: a key frame, or an I frame inside a group."""
+        return self.frame_type in (FrameType.KEY, FrameType.I)
+
+    @property
     def is_kept(self) -> bool:
         """Whether later frames may refer to this one."""
         return self.frame_type != FrameType.B_UNKEPT
@@ -87,7 +93,7 @@ class Ordered:
 
     @property
     def past_number(self) -> int | None:
-        """Display number of the earlier reference; None in a key frame."""
+        """Display number of the earlier reference; None in a key or I frame."""
         return self.display_number - self.past if self.past else None
 
     @property
@@ -106,11 +112,12 @@ class PacketHeader(Ordered):
     """What stands before the payload of a packet; values are those of ``PACKET_HEADER``.
 
     ``past`` and ``future`` are 0 where the frame has no such reference. The second reference of a P
-    frame lies before the first; ``future`` is below 0 then, and stored as frames between both.
+    frame lies before the first; ``future`` is below 0 then, and stored as frames between both. An I
+    frame is stored as a key frame with another ``past``.
     """
 
     quality: int = bits("u6", "quality index", 0, QUALITIES - 1)
-    frame_type: int = bits("u2", "0 = key, 1 = P, 2 = B, 3 = B that is not kept", 0, 3, bit=6)
+    frame_type: int = bits("u2", "0 = key or I, 1 = P, 2 = B, 3 = B that is not kept", 0, 3, bit=6)
     level: int = bits("u3", "temporal level", 0, MOST_LEVEL)
     shift: int = bits(
         "u5", "display number less frame number; stored with 8 added", LEAST_SHIFT, MOST_SHIFT,
@@ -159,10 +166,12 @@ _B_LIMITS = {"level": (1, MOST_LEVEL), "past": _DISTANCE, "future": _DISTANCE}
 # What a field may be in a frame of a type, beyond the limits of the table.
 _LIMITS: Mapping[int, Mapping[str, tuple[int, int]]] = {
     FrameType.KEY: dict.fromkeys(("level", "shift", "past", "future", "motion_bytes"), _NONE),
+    FrameType.I: dict.fromkeys(("past", "future", "motion_bytes"), _NONE),
     FrameType.P: {"past": _DISTANCE, "future": (-MOST_DISTANCE, 0)},
     FrameType.B: _B_LIMITS,
     FrameType.B_UNKEPT: _B_LIMITS,
 }
+_STORED_PAST_OF_I = 2  # a key frame has the shortest one, 1
 _FIXED_BYTES = sum(f.size or 0 for f in PACKET_HEADER.fields)
 _VARINTS = sum(f.size is None for f in PACKET_HEADER.fields)
 MIN_PACKET_BYTES = _FIXED_BYTES + _VARINTS
@@ -178,11 +187,11 @@ class Packet(Ordered):
         frame_number: decoding order, from 0, one more for each packet.
         shift: what the display number is above the frame number, -8..16; 0 in a key frame.
         level: temporal level; 0 in key frames, 1..7 in B frames.
-        past: frames from the earlier reference, in display order, 1..16; 0 in a key frame.
-        future: frames to the later reference, likewise; 0 in a key frame. In a P frame 0, or below
-            ``-past`` the distance of a second reference, down to -16.
+        past: frames from the earlier reference, in display order, 1..16; 0 in a key or I frame.
+        future: frames to the later reference, likewise; 0 in a key or I frame. In a P frame 0, or
+            below ``-past`` the distance of a second reference, down to -16.
         frame_crc: `short_crc` of ``Frame.crc32()`` of the decoded picture.
-        motion: coded motion. Empty in a key frame; empty elsewhere means that every vector is
+        motion: coded motion. Empty in a key or I frame; empty elsewhere means that every vector is
             zero.
         latents: hyper-latents and the symbols of luma and chroma, one entropy-coded stream. Empty
             means that every symbol of the frame is zero.
@@ -208,7 +217,11 @@ class Packet(Ordered):
         Empty sections are within them: no motion stands for zero vectors, no latents for zero
         symbols, so a frame that repeats the previous one has no payload.
         """
-        header = self.header
+        header, most = self.header, max(FrameType)
+        if not 0 <= header.frame_type <= most:
+            raise HeaderError(
+                f"packet header: frame_type is {header.frame_type}; allowed is 0..{most}"
+            )
         PACKET_HEADER.check(_stored(header), HeaderError)
         _check_type(header, HeaderError)
 
@@ -262,6 +275,8 @@ class Packet(Ordered):
 def _stored(header: PacketHeader) -> dict[str, int]:
     """Values for the field table: the shortest distance, of zero bits, where there is none."""
     values = {name: getattr(header, name) for name in _STORED}
+    if header.frame_type == FrameType.I:
+        values |= {"frame_type": FrameType.KEY, "past": header.past or _STORED_PAST_OF_I}
     if header.frame_type == FrameType.P and header.future < 0:
         between = -header.future - header.past
         values["future"] = (
@@ -272,12 +287,18 @@ def _stored(header: PacketHeader) -> dict[str, int]:
 
 def _read(values: dict[str, int]) -> PacketHeader:
     """The header of values from the field table."""
+    if values["frame_type"] == FrameType.KEY and values["past"] == _STORED_PAST_OF_I:
+        values = values | {"frame_type": FrameType.I, "past": 1}
     limits = _LIMITS[values["frame_type"]]
     none = {name: 0 for name in _DISTANCES if limits[name] == _NONE and values[name] == 1}
     if values["frame_type"] == FrameType.P:
         between = values["future"] - 1
         none["future"] = -values["past"] - between if between else 0
     return PacketHeader(**values | none)
+
+
+def _named(kind: FrameType) -> str:
+    return f"{'an' if kind is FrameType.I else 'a'} {kind.label} frame"
 
 
 def _check_type(header: PacketHeader, error: type[ColorvidError]) -> None:
@@ -287,9 +308,7 @@ def _check_type(header: PacketHeader, error: type[ColorvidError]) -> None:
         value = getattr(header, name)
         if not low <= value <= high:
             allowed = low if low == high else f"{low}..{high}"
-            raise error(
-                f"packet header: {name} is {value} in a {kind.label} frame; allowed is {allowed}"
-            )
+            raise error(f"packet header: {name} is {value} in {_named(kind)}; allowed is {allowed}")
     if kind is FrameType.P and -header.past <= header.future < 0:
         raise error(
             f"packet header: future is {header.future} in a P frame; a second reference is more "

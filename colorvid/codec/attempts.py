@@ -13,6 +13,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from colorvid.codec.logarithm import exp, log
+from colorvid.config import LAMBDA_MAX, LAMBDA_MIN, QUALITIES
 from colorvid.frame import Frame
 
 _LEAST_GAIN = 64
@@ -20,6 +22,9 @@ _LEAST_GAIN = 64
 later may lose more."""
 _LEAST_GAIN_OF_ONE = 200
 """The same for one mini-GOP of several that is halved."""
+
+_SAMPLE_WEIGHT = 0.75
+"""Of the squared error of a sample of any plane, per pixel: as luma has it in training."""
 
 Result = TypeVar("Result")
 
@@ -58,6 +63,15 @@ class Spent:
         that holds within a frame does not tell what later frames inherit.
         """
         return self.bits * self.error
+
+    def weighed(self, quality: int, depth: int) -> float:
+        """Bits, and the error at the price that it has at a quality: what one frame costs.
+
+        The same on every machine. ``depth``: bits of a sample.
+        """
+        ratio = log(LAMBDA_MAX / LAMBDA_MIN) / (QUALITIES - 1)
+        weight = LAMBDA_MIN * exp(ratio * quality)
+        return self.bits + _SAMPLE_WEIGHT * weight * self.error / ((1 << depth) - 1) ** 2
 
 
 def squared_error(a: Frame, b: Frame) -> int:

@@ -66,7 +66,7 @@ class PacketDecoder:
                     f"frame {packet.display_number}: frame {missing}, which it refers to, is "
                     "missing"
                 )
-            if packet.is_key:
+            if packet.is_intra:
                 self._motion.start(target)
                 decoded = self._frames.decode_key(packet.quality, target, packet.latents)
             else:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from colorvid.bitstream import Packet
 from colorvid.bitstream.packets import short_crc
-from colorvid.codec.attempts import Spent, squared_error
 from colorvid.codec.lookahead import KeyFrames
 from colorvid.codec.loop import ClosedLoop, CodedStep, Step
 from colorvid.codec.settings import EncoderSettings
@@ -57,10 +56,9 @@ class Guard:
         return min(max(0, math.ceil((used - 0.5) * 48)), QUALITIES - 1)
 
 
-def _spent(step: CodedStep[Coded]) -> Spent:
+def _bits(step: CodedStep[Coded]) -> int:
     """What a frame took, but for the header of its packet, which all have."""
-    bits = 8 * (len(step.coded.latents) + len(step.motion_bytes))
-    return Spent(bits, squared_error(step.source, step.coded.picture))
+    return 8 * (len(step.coded.latents) + len(step.motion_bytes))
 
 
 class GroupEncoder:
@@ -100,7 +98,7 @@ class GroupEncoder:
         self._settings = settings
         slots = settings.slots + reach - 1
         self._frames = model.frames(size, slots, depth=depth, tries=settings.effort.tries)
-        self._loop: ClosedLoop[Coded] = ClosedLoop(self._frames, settings, size, _spent, reach)
+        self._loop: ClosedLoop[Coded] = ClosedLoop(self._frames, settings, size, _bits, reach)
 
     def push(self, frame: Frame) -> list[CodedFrame]:
         """Take the next frame; the packets that are ready then, in decoding order.

@@ -18,8 +18,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
-from colorvid.codec.attempts import Lengths, Spent, cheapest
+from colorvid.bitstream import FrameType
+from colorvid.codec.attempts import Lengths, Spent, cheapest, squared_error
 from colorvid.codec.crew import Lane, Task
+from colorvid.codec.logarithm import exp
 from colorvid.codec.lookahead import mini_gop_length, small, weights
 from colorvid.codec.settings import EncoderSettings, Weight
 from colorvid.codec.slots import Order, Slots
@@ -29,6 +31,11 @@ from colorvid.config import quantiser_step
 from colorvid.frame import Frame, Links, Motion, Size
 from colorvid.motion.estimate import MotionEstimator
 from colorvid.native.motion import Pyramid
+
+_LEAST_SHARE = 0.8
+"""P frames that take less than this share of an I frame's bits are not tried as such."""
+_INDICES_TO_E = 24
+"""Quality indices in which the bits of intra-coded frames grow to e times as many."""
 
 
 class HasPicture(Protocol):
@@ -144,6 +151,7 @@ class _Stand:
     count: int
     refreshed: int
     spent: Spent
+    intra: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +178,7 @@ class ClosedLoop(Generic[R]):
         frames: FrameEncoder[R],
         settings: EncoderSettings,
         size: Size,
-        meter: Callable[[CodedStep[R]], Spent] | None = None,
+        bits: Callable[[CodedStep[R]], int] = lambda step: 0,
         reach: int = 1,
     ) -> None:
         """Prepare; the first frame becomes a key frame.
@@ -179,14 +187,14 @@ class ClosedLoop(Generic[R]):
             frames: with as many slots as ``settings`` says, and ``reach - 1`` more.
             settings: qualities, B frames and effort; the loop does not end a group by itself.
             size: of the frames.
-            meter: what a frame took; None = every frame is coded once.
+            bits: that a frame took; without it no P frame becomes an I frame.
             reach: no frame is coded so many places behind the first one not coded yet, or more; 1
                 where mini-GOPs are coded in several ways.
         """
         self._frames, self.settings = frames, settings
         self._slots = Slots(settings.slots + reach - 1, settings.references)
         self._size = size
-        self._meter = meter if settings.attempts else None
+        self._bits, self._attempts = bits, settings.attempts
         self._spent = Spent()
         self.motion_seconds = 0.0
         self._lock = threading.Lock()  # of these seconds
@@ -199,6 +207,7 @@ class ClosedLoop(Generic[R]):
         self._key_weight: int | None = None
         self._refreshed = 0  # the last frame of high quality
         self._seconded = False  # whether the last P frame has two references
+        self._intra = (0, 0)  # bits and quality of the last frame that was coded by itself
         self._ready: deque[CodedStep[R]] = deque()  # coded in the best way
 
     def push(self, frame: Frame) -> Iterator[Step]:
@@ -259,7 +268,7 @@ class ClosedLoop(Generic[R]):
             length = mini_gop_length(self._small, self.settings.effort.look_ahead)
         behind = max(0, to_come) + len(self._waiting) - length
         seen = _Seen(tuple(self._waiting[:length]), tuple(self._small[: length + 1]), behind)
-        if self._meter is None:
+        if not self._attempts:
             yield from map(self._step, self._run(seen, (length,)))
         else:
             if self._key is not None:
@@ -297,11 +306,12 @@ class ClosedLoop(Generic[R]):
         return best.steps
 
     def _stand(self) -> _Stand:
-        return _Stand(self._slots, self._count, self._refreshed, self._spent)
+        return _Stand(self._slots, self._count, self._refreshed, self._spent, self._intra)
 
     def _resume(self, stand: _Stand) -> None:
         self._slots, self._count = stand.slots, stand.count
         self._refreshed, self._spent = stand.refreshed, stand.spent
+        self._intra = stand.intra
 
     def _run(self, seen: _Seen, lengths: Lengths) -> Iterator[Planned]:
         """What is done with frames in mini-GOPs of these lengths."""
@@ -334,32 +344,69 @@ class ClosedLoop(Generic[R]):
         return Planned(place, frame, self._slots.plan(place), weight)
 
     def _code(self, planned: Planned) -> CodedStep[R]:
-        place, frame = planned.place, planned.source
+        place = planned.place
         quality = self.settings.quality_of(place, planned.weight)
-        motion, data = None, b""
         with self._slots.coding(planned.order) as target:
             if place.is_key:
-                effort = self.settings.effort.search
-                wanted = filtered(frame, planned.behind, quantiser_step(quality), effort)
-                coded = self._frames.encode_key(quality, target, wanted)
-                if self._motion is not None:
-                    self._motion.start(target)
+                step = self._code_key(planned, quality, target)
             else:
-                links = planned.order.links(target)
-                if place.future < 0 and not self._tries_second(place):
-                    links = links.alone
-                motion, data = self._moved(links, frame, quality)
-                if place.future < 0:
-                    self._seconded = motion.future is not None
-                    if not self._seconded:
-                        links, place = links.alone, replace(place, future=0)
-                coded = self._frames.encode_inter(quality, links, motion, frame)
+                step = self._code_inter(planned, quality, target)
             if place.is_kept and self._motion is not None:
-                self._motion.keep(target, coded.picture.search_luma())
-        step = CodedStep(place, frame, quality, motion, data, coded)
-        if self._meter is not None:
-            self._spent += self._meter(step)
+                self._motion.keep(target, step.coded.picture.search_luma())
+        if self._attempts:
+            self._spent += self._spent_on(step)
         return step
+
+    def _code_key(self, planned: Planned, quality: int, target: int) -> CodedStep[R]:
+        effort = self.settings.effort.search
+        source, step = planned.source, quantiser_step(quality)
+        wanted = filtered(source, planned.behind, step, effort)
+        coded = self._frames.encode_key(quality, target, wanted)
+        if self._motion is not None:
+            self._motion.start(target)
+        made = CodedStep(planned.place, source, quality, None, b"", coded)
+        self._intra = self._bits(made), quality
+        return made
+
+    def _code_inter(self, planned: Planned, quality: int, target: int) -> CodedStep[R]:
+        """Code a P or B frame; in place of a P frame an I frame, if that is cheaper."""
+        place, frame = planned.place, planned.source
+        links = planned.order.links(target)
+        if place.future < 0 and not self._tries_second(place):
+            links = links.alone
+        motion, data = self._moved(links, frame, quality)
+        if place.future < 0:
+            self._seconded = motion.future is not None
+            if not self._seconded:
+                links, place = links.alone, replace(place, future=0)
+        coded = self._frames.encode_inter(quality, links, motion, frame)
+        step = CodedStep(place, frame, quality, motion, data, coded)
+        if place.frame_type != FrameType.P or self._is_cheap(step):
+            return step
+        coded = self._frames.encode_key(quality, target, frame)
+        alone = CodedStep(place.alone, frame, quality, None, b"", coded)
+        self._intra = self._bits(alone), quality
+        if self._weighed(alone) < self._weighed(step):
+            assert self._motion is not None
+            self._motion.start(target)
+            return alone
+        return replace(step, coded=self._frames.encode_inter(quality, links, motion, frame))
+
+    def _is_cheap(self, step: CodedStep[R]) -> bool:
+        """Whether a P frame takes clearly fewer bits than an I frame would.
+
+        Judged by the last frame that was coded by itself. P frames follow each other in one order,
+        whatever threads there are.
+        """
+        bits, quality = self._intra
+        expected = bits * exp((step.quality - quality) / _INDICES_TO_E)
+        return self._bits(step) <= _LEAST_SHARE * expected
+
+    def _spent_on(self, step: CodedStep[R]) -> Spent:
+        return Spent(self._bits(step), squared_error(step.source, step.coded.picture))
+
+    def _weighed(self, step: CodedStep[R]) -> float:
+        return self._spent_on(step).weighed(step.quality, step.source.depth)
 
     def _tries_second(self, place: Place) -> bool:
         """Whether to search in the second reference of a P frame; such are coded in order."""

@@ -14,7 +14,7 @@ The lowest ones (b) are not kept, as no frame refers to them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from colorvid.bitstream import FrameType, Ordered
 from colorvid.bitstream.packets import MOST_DISTANCE
@@ -26,7 +26,8 @@ class Place(Ordered):
 
     Attributes:
         number: in order of display, from 0, the key frame.
-        frame_type: key, P, B, or B that is not kept.
+        frame_type: key, P, B, or B that is not kept. A P frame may become an I frame when it is
+            coded.
         level: temporal level; 0 for key and P frames, but 1 for P frames between refreshing ones
             that others shall refer to.
         past, future: distances to the references in frames of display; 0 = none. ``future`` of a P
@@ -45,6 +46,11 @@ class Place(Ordered):
     def display_number(self) -> int:
         """Place in the order of display."""
         return self.number
+
+    @property
+    def alone(self) -> Place:
+        """The same for an I frame, which refers to none."""
+        return replace(self, frame_type=FrameType.I, past=0, future=0)
 
 
 KEY = Place(0, FrameType.KEY, refresh=True)

@@ -30,7 +30,7 @@ class FrameRow:
 
     Attributes:
         frame: number from 0, in the order of display.
-        type: ``key``, ``P``, ``B``, or ``b``, a B frame that is not kept.
+        type: ``key``, ``I``, ``P``, ``B``, or ``b``, a B frame that is not kept.
         quality: index of the frame, 0..63.
         bytes: whole packet.
         bytes_luma, bytes_chroma, bytes_side: latents of luma and chroma, hyper-latents. They

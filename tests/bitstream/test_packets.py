@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import binascii
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,7 @@ def test_places_and_references() -> None:
             packet(5),
             packet(5, frame_type=2, past=2, future=9),
             packet(4, future=-5),
+            packet(4, frame_type=4, past=0, motion=b""),
         )
         for p in (p, p.header)
     ]
@@ -45,8 +47,11 @@ def test_places_and_references() -> None:
         *[(False, False, 4, 3, 5, (3, 5))] * 2,
         *[(False, True, 4, 2, 13, (2, 13))] * 2,
         *[(False, True, 5, 3, 0, (3, 0))] * 2,
+        *[(False, True, 5, None, None, ())] * 2,
     ]
-    assert [kind.label for kind in FrameType] == ["key", "P", "B", "b"]
+    assert [kind.label for kind in FrameType] == ["key", "P", "B", "b", "I"]
+    assert [packet(n).is_intra for n in range(3)] == [True, False, False]
+    assert packet(4, frame_type=4, past=0, motion=b"").is_intra
 
 
 PLACES = [
@@ -57,11 +62,13 @@ PLACES = [
     {"frame_type": 1, "shift": 0, "past": 15, "future": -16},
     {"frame_type": 2, "shift": 0, "level": 1, "past": 1, "future": 16},
     {"frame_type": 3, "shift": -8, "level": 7, "past": 16, "future": 1},
+    {"frame_type": 4, "shift": 16, "past": 0, "motion": b""},
+    {"frame_type": 4, "shift": 0, "level": 7, "past": 0, "motion": b""},
 ]
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_every_place_survives(place: dict[str, int]) -> None:
+def test_every_place_survives(place: dict[str, Any]) -> None:
     made = packet(2, frame_number=20, **{"level": 0, "future": 0, **place})
     data = made.to_bytes()
     assert parse_packet(data, parse_header(data, LIMIT, 8)) == made
@@ -105,7 +112,8 @@ def test_both_sections_may_be_empty() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"frame_type": 4}, "packet header: frame_type is 4; allowed is 0..3"),
+        ({"frame_type": 5}, "packet header: frame_type is 5; allowed is 0..4"),
+        ({"frame_type": -1}, "packet header: frame_type is -1; allowed is 0..4"),
         ({"quality": 64}, "packet header: quality is 64; allowed is 0..63"),
         ({"quality": -1}, "packet header: quality is -1; allowed is 0..63"),
         (
@@ -154,6 +162,14 @@ def test_both_sections_may_be_empty() -> None:
             "packet header: past is 0 in a b frame; allowed is 1..16",
         ),
         (
+            {"frame_type": 4, "past": 1},
+            "packet header: past is 1 in an I frame; allowed is 0",
+        ),
+        (
+            {"frame_type": 4, "future": 2},
+            "packet header: future is 2 in an I frame; allowed is 0",
+        ),
+        (
             {"frame_type": 1, "past": 1, "shift": -1},
             "packet header: the display number is -1; allowed is 0..4294967294",
         ),
@@ -177,7 +193,9 @@ def test_packet_out_of_limits_cannot_be_made(changes: dict[str, object], message
         (4, "0b4000", "packet header: motion_bytes is 2 in a key frame; allowed is 0"),
         (4, "0b4100", "packet header: level is 1 in a key frame; allowed is 0"),
         (4, "0b4800", "packet header: shift is 1 in a key frame; allowed is 0"),
-        (4, "0b4001", "packet header: past is 2 in a key frame; allowed is 0"),
+        (4, "0b4001", "packet header: motion_bytes is 2 in an I frame; allowed is 0"),
+        (4, "0b4011", "packet header: future is 2 in an I frame; allowed is 0"),
+        (4, "0b4002", "packet header: past is 3 in a key frame; allowed is 0"),
         (4, "0b4010", "packet header: future is 2 in a key frame; allowed is 0"),
         (5, "c8", "packet header: shift is 17; allowed is -8..16"),
         (5, "f8", "packet header: shift is 23; allowed is -8..16"),

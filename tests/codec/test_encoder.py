@@ -20,6 +20,7 @@ from colorvid.models.loading import load_model
 from colorvid.native.core import VARIABLE
 from tests import tiny
 from tests.clips import grainy_frames, moving_frames
+from tests.conftest import P_FRAMES_ALONE
 
 SIZE = (35, 50)
 GROUP = EncoderSettings(gop=6)
@@ -36,7 +37,9 @@ def coded_clip(count: int, settings: EncoderSettings = GROUP, first: int = 0) ->
 @pytest.fixture(scope="module")
 def clip() -> list[CodedFrame]:
     """A group of six frames, and one of two."""
-    return coded_clip(8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(*P_FRAMES_ALONE)
+        return coded_clip(8)
 
 
 def decoder(settings: EncoderSettings = GROUP) -> Decoder:
@@ -115,6 +118,7 @@ def test_a_group_may_start_anywhere() -> None:
     assert packets[0].quality == packets[4].quality == 0, "little is inherited in short groups"
 
 
+@pytest.mark.usefixtures("p_frames_alone")
 def test_without_b_frames_every_frame_is_coded_at_once() -> None:
     encoder = Encoder(tiny.model(), LOW_DELAY)
     reader = decoder(LOW_DELAY)
@@ -314,6 +318,7 @@ def test_a_lost_frame_costs_its_dependents_alone(
     assert good == set(range(8)) - DEPENDENTS[lost]
 
 
+@pytest.mark.usefixtures("p_frames_alone")
 def test_frames_of_one_group_are_the_same_wherever_it_starts(clip: list[CodedFrame]) -> None:
     encoder = Encoder(tiny.model(), GROUP, first=6)
     frames = moving_frames(8, *SIZE)[6:]

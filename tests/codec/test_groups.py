@@ -58,6 +58,7 @@ def decoded(
         return list(results)
 
 
+@pytest.mark.usefixtures("p_frames_alone")
 def test_frames_to_packets_and_back_with_damage_between() -> None:
     settings = EncoderSettings(gop=2, bframes=0)
     sent = encoded(settings, moving_frames(5, 18, 20))
@@ -161,7 +162,7 @@ def damaged(packets: list[Packet], rng: random.Random) -> list[Packet | Damage]:
                 records.append(Damage("hole", 60, range(number, number + 1)))
             case 1:
                 records.append(replace(packet, frame_crc=packet.frame_crc ^ 1))
-            case 2 if not packet.is_key:
+            case 2 if not packet.is_intra:
                 records.append(replace(packet, motion=b"\xff" * 9))
             case 3:
                 records += [packet, Damage("noise", 60, range(0))]

@@ -118,7 +118,7 @@ def test_the_set_decodes_with_another_torch(version: str, tmp_path: Path) -> Non
 
 def test_the_set_is_whole() -> None:
     names = {stream(name, case).stem for name in MODELS for case in CASES}
-    assert set(MODELS) == {"tiny", *RELEASED} and len(CASES) == 19
+    assert set(MODELS) == {"tiny", *RELEASED} and len(CASES) == 20
     assert set(expected()) == names == {p.stem for p in STREAMS.iterdir()}
     for name in MODELS:
         found = model(name).identity if name == "tiny" else model_identity(name)
@@ -151,6 +151,7 @@ def test_the_set_uses_all_of_the_format() -> None:
         assert [p.is_key for p in kept] == [True, False, False, False, True, False]
         assert any(p.motion for p in kept) and all(p.latents for p in kept)
         assert sum(p.is_key for p in packets(stream(name, "groups"))) == 3
+        assert FrameType.I in {p.frame_type for p in packets(stream(name, "intra"))}
     every = [p for path in STREAMS.iterdir() for p in packets(path)]
     assert any(not p.motion and not p.latents for p in every), "no packet without sections"
     assert {p.frame_type for p in every} == set(FrameType)

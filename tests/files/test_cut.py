@@ -80,6 +80,7 @@ def test_an_exact_part_has_just_the_asked_frames(
     assert {p.quality for p in after if p.is_key} == {p.quality for p in before if p.is_key}
 
 
+@pytest.mark.usefixtures("p_frames_alone")
 @pytest.mark.parametrize(("preset", "kept"), [("fast", 1), ("slow", 2)])
 def test_a_part_keeps_to_the_pictures_that_the_header_says(
     preset: str, kept: int, tmp_path: Path

@@ -91,7 +91,7 @@ class FileCodec(Protocol):
         ...
 
     def frame_types(self, coded: Path) -> list[str]:
-        """How each frame of a coded file is coded, as in ``key``, ``P``, ``B``, as displayed."""
+        """How each frame of a coded file is coded: ``key``, ``I``, ``P``, ``B``; as displayed."""
         ...
 
 

@@ -31,6 +31,7 @@ class ScheduleConfig:
         pieces: a run that starts from another goes on at that one's step, see `Trainer`.
         only: starts of the names of the networks that are trained, from scratch; all others
             keep the weights they start with. Empty = all.
+        frozen: starts of the names of further networks that keep the weights they start with.
     """
 
     steps: int = 12000
@@ -51,6 +52,7 @@ class ScheduleConfig:
     seed: int = 1
     pieces: bool = False
     only: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
 
     def learning_rate(self, step: int) -> float:
         """Learning rate at ``step``."""
@@ -59,6 +61,10 @@ class ScheduleConfig:
             return self.rate * min(1.0, (step + 1) / self.warmup)
         phase = (progress - self.decay) / (1 - self.decay)
         return self.rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * phase)))
+
+    def trains(self, name: str) -> bool:
+        """Whether the network parameter ``name`` is trained, as `only` and `frozen` say."""
+        return name.startswith(self.only or "") and not name.startswith(self.frozen)
 
     def rounds_at(self, step: int) -> bool:
         """Whether weights and activations are rounded at ``step``."""

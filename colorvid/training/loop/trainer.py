@@ -75,8 +75,7 @@ class Trainer:
             if schedule.pieces and not start.is_file():
                 self._begin_piece(start)
         for name, parameter in task.networks.named_parameters():
-            chosen = not schedule.only or name.startswith(schedule.only)
-            parameter.requires_grad_(parameter.requires_grad and chosen)
+            parameter.requires_grad_(parameter.requires_grad and schedule.trains(name))
         self._trained: list[Tensor] = [p for p in task.networks.parameters() if p.requires_grad]
         self._optimisers = make_optimisers(self._trained, schedule.optimiser, schedule.rate)
         self._average = WeightAverage(task.networks, schedule.average)

@@ -33,9 +33,10 @@ class LossConfig:
         delta_e: l3, of the mean CIEDE2000 (BT.709, limited range).
         logarithmic: take the mean of log(rate + distortion) over the batch, so that easy and
             hard pictures count alike, as they do in BD-rates.
-        rate_weight: price of a bit in the quantiser of inter frames while training, see
-            `BranchConfig`; None takes what the encoder pays. At the full price a prior that finds
-            zeros likely gets more of them, and learns to skip what later frames need.
+        rate_weight: price of a bit in the quantiser while training, see `BranchConfig`. None: key
+            frames are plainly rounded, inter frames take what the encoder pays. At the full price
+            a prior of inter frames that finds zeros likely gets more of them, and learns to skip
+            what later frames need.
     """
 
     mse: float = 1.0

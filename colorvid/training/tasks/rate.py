@@ -61,12 +61,14 @@ class BranchRate(nn.Module):
     Args:
         hyper: channels of z.
         means: whether latents have predicted means; Gaussian then, otherwise Laplace.
+        written: whether the symbols are those that an encoder writes. Latents with means are then
+            taken at the integer too, and scales learn from that; only means still learn from noise.
     """
 
-    def __init__(self, hyper: int, means: bool) -> None:
+    def __init__(self, hyper: int, means: bool, *, written: bool = False) -> None:
         """Make the models."""
         super().__init__()
-        self.means = means
+        self.means, self._written = means, written
         family = GaussianConditional if means else LaplaceConditional
         self.conditional = family(None, scale_bound=SMALLEST_SCALE / 2)
         self.bottleneck = EntropyBottleneck(hyper, init_scale=4)
@@ -88,6 +90,9 @@ class BranchRate(nn.Module):
         """
         with torch.autocast(output.z.device.type, enabled=False):
             bits, bits_z = (-torch.log2(t) for t in self.likelihoods(output))
+            if self._written and self.training:
+                integers = self._likelihood(output, output.symbols.detach(), _scale(output))
+                bits = bits - bits.detach() - torch.log2(integers)
             bits_z = bits_z.sum(dim=(1, 2, 3))
             if counted is not None:
                 bits = bits * F.interpolate(counted, size=bits.shape[-2:])
@@ -98,37 +103,51 @@ class BranchRate(nn.Module):
     def likelihoods(self, output: BranchOutput) -> tuple[Tensor, Tensor]:
         """Probability of each latent and of each hyper-latent, in the shapes of both, float32."""
         with torch.autocast(output.z.device.type, enabled=False):
-            scale = scale_of(real_index(output.parameters.index))
             noisy = self.means and self.training
             symbols = output.offsets + _noise(output.offsets) if noisy else output.symbols
-            likelihood = self.conditional._likelihood(symbols.float(), scale)
-            likelihood = self.conditional.likelihood_lower_bound(likelihood)
-            hyper = self._hyper_likelihood(output.z.float())
-            # What is not coded has one value only.
-            coded = F.interpolate(output.active, scale_factor=HYPER_STRIDE)
-            coded = coded[..., : symbols.shape[2], : symbols.shape[3]]
-            hyper = torch.where(output.active > 0, hyper, 1.0)
-            return torch.where(coded > 0, likelihood, 1.0), hyper
+            scale = _scale(output).detach() if self._written else _scale(output)
+            return self._likelihood(output, symbols, scale), self._hyper_likelihood(output)
 
-    def _hyper_likelihood(self, z: Tensor) -> Tensor:
-        """Probability of hyper-latents ``(B, C, h, w)``, the same shape."""
+    def _likelihood(self, output: BranchOutput, symbols: Tensor, scale: Tensor) -> Tensor:
+        """Probability of ``symbols`` for latents; what is not coded has one value only."""
+        likelihood = self.conditional._likelihood(symbols.float(), scale)
+        likelihood = self.conditional.likelihood_lower_bound(likelihood)
+        coded = F.interpolate(output.active, scale_factor=HYPER_STRIDE)
+        coded = coded[..., : symbols.shape[2], : symbols.shape[3]]
+        return torch.where(coded > 0, likelihood, 1.0)
+
+    def _hyper_likelihood(self, output: BranchOutput) -> Tensor:
+        """Probability of the hyper-latents in their shape."""
+        z = output.z.float()
         batch, channels = z.shape[:2]
         values = (z + _noise(z)).transpose(0, 1).reshape(channels, 1, -1)
         likelihood, _, _ = self.bottleneck._likelihood(values)
         likelihood = self.bottleneck.likelihood_lower_bound(likelihood)
         by_picture: Tensor = likelihood.reshape(channels, batch, *z.shape[2:]).transpose(0, 1)
-        return by_picture
+        return torch.where(output.active > 0, by_picture, 1.0)
 
 
-def intra_networks(config: IntraConfig) -> nn.ModuleDict:
-    """The intra model and its rate models."""
-    return nn.ModuleDict(
-        {
-            "model": IntraModel(config),
-            "luma": BranchRate(config.luma_hyper, means=True),
-            "chroma": BranchRate(config.chroma_hyper, means=True),
-        }
-    )
+def _scale(output: BranchOutput) -> Tensor:
+    """Standard deviation of each latent, float32."""
+    return scale_of(real_index(output.parameters.index))
+
+
+def intra_networks(config: IntraConfig, rate_weight: float | None = None) -> nn.ModuleDict:
+    """The intra model and its rate models.
+
+    The model rounds plainly; with ``rate_weight`` it quantises as the encoder does at this price of
+    a bit, with the bits that the rate models say.
+    """
+    if rate_weight is not None:
+        config = replace(config, rate_weight=rate_weight)
+    model = IntraModel(config)
+    networks = nn.ModuleDict({"model": model})
+    for name, branch in (("luma", model.luma), ("chroma", model.chroma)):
+        written = rate_weight is not None
+        networks[name] = rate = BranchRate(branch.config.hyper, means=True, written=written)
+        if written:
+            branch.set_symbol_bits(rate.symbol_bits())
+    return networks
 
 
 def inter_networks(config: InterConfig, rate_weight: float | None = None) -> nn.ModuleDict:

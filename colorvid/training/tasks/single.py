@@ -17,14 +17,17 @@ from colorvid.training.tasks.rate import inter_networks, intra_networks
 class IntraTask:
     """Random crops of pictures, a random quality for each.
 
-    Latents are plainly rounded here: with the encoder's rate-distortion optimised quantiser in
-    training the learned steps drift and chroma starves; it is the encoder's alone.
+    Latents are plainly rounded unless the loss has a ``rate_weight``: with the encoder's
+    rate-distortion optimised quantiser learned steps drift and chroma starves. A decoder behind a
+    frozen analysis and frozen steps can be trained on what the encoder writes.
     """
 
     def __init__(self, config: IntraConfig, loss: LossConfig, pictures: PictureStore) -> None:
         """Make the model and its rate models."""
         self.config, self.loss_config, self.pictures = config, loss, pictures
-        self.networks = intra_networks(config).to(memory_format=torch.channels_last)
+        self.networks = intra_networks(config, loss.rate_weight).to(
+            memory_format=torch.channels_last
+        )
 
     def draw(self, generator: np.random.Generator, batch: int, crop: int) -> list[Tensor]:
         """See `colorvid.training.loop.gradients.Task.draw`: Y, UV and the quality."""

@@ -21,7 +21,7 @@ from colorvid.training.loop.checkpoint import saved_step
 from colorvid.training.loop.schedule import ScheduleConfig
 from colorvid.training.loop.trainer import Trainer
 from colorvid.training.tasks.loss import LossConfig, rate_distortion, squared_error
-from colorvid.training.tasks.single import InterTask
+from colorvid.training.tasks.single import InterTask, IntraTask
 from tests import tiny
 from tests.training import runs
 
@@ -99,6 +99,17 @@ def test_ctrl_c_saves_the_step_that_was_begun(tmp_path: Path) -> None:
     assert all(torch.equal(resumed[name], value) for name, value in weights(whole).items())
 
 
+def test_key_frames_are_quantised_as_the_encoder_does_at_a_price(tmp_path: Path) -> None:
+    found = []
+    for price in (None, 0.0, 5.0):
+        torch.manual_seed(0)
+        task = IntraTask(tiny.INTRA, LossConfig(rate_weight=price), runs.pictures(tmp_path))
+        with torch.no_grad():
+            found.append(float(task.loss(task.draw(np.random.default_rng(9), 4, 64))["psnr_y"]))
+    assert found[0] == pytest.approx(found[1], abs=1e-4), "free bits: plainly rounded"
+    assert found[2] < found[0] - 0.1, "dearer bits, fewer of them"
+
+
 def test_the_loss_says_what_a_bit_costs_in_training(tmp_path: Path) -> None:
     found = []
     for price in (None, 0.0, 20.0):
@@ -159,6 +170,21 @@ def test_a_part_can_be_trained_alone_and_from_scratch(tmp_path: Path) -> None:
     assert {"model.chroma.prior.context.high_first.weight", "chroma.bottleneck.quantiles"} & changed
     name = "model.chroma.prior.context.high_first.weight"
     assert not torch.equal(fresh[name], first.average[name])
+
+
+def test_a_part_can_be_frozen(tmp_path: Path) -> None:
+    first = runs.intra_trainer(tmp_path / "first", runs.schedule(2))
+    first.run()
+    part = ("model.luma.analysis", "model.luma.gains")
+    second = runs.intra_trainer(
+        tmp_path / "second", runs.schedule(2, frozen=part), start=tmp_path / "first"
+    )
+    second.run()
+    kept = {n: n.startswith(part) for n, _ in second.task.networks.named_parameters()}
+    own = second.task.networks.state_dict()
+    assert all(torch.equal(own[n], first.average[n]) for n, frozen in kept.items() if frozen)
+    moved = {n for n, frozen in kept.items() if not torch.equal(own[n], first.average[n])}
+    assert {"model.luma.synthesis.leave.weight", "model.chroma.analysis.leave.weight"} <= moved
 
 
 def test_a_run_can_start_from_the_average_of_another(tmp_path: Path) -> None:

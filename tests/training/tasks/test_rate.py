@@ -33,6 +33,26 @@ def test_only_noise_gives_latents_below_half_a_step_a_gradient(means: bool) -> N
     assert bool((offsets.grad != 0).any()) == means
 
 
+def test_of_written_symbols_scales_learn_at_the_integer_and_means_under_noise() -> None:
+    torch.manual_seed(1)
+    rate = BranchRate(2, means=True, written=True).train()
+    offsets = torch.full((1, 1, 8, 8), 0.2, requires_grad=True)
+    wanted = output(offsets, means=True)
+    wanted.parameters.index.requires_grad_(True)
+    bits, _ = rate(wanted)
+    assert torch.equal(bits, rate.eval()(wanted)[0]), "the bits are those of the integers"
+    bits.sum().backward()
+    assert offsets.grad is not None and bool((offsets.grad != 0).any())
+    noisy = torch.full((1, 1, 8, 8), 0.2)
+    plain = output(noisy, means=True)
+    plain.parameters.index.requires_grad_(True)
+    BranchRate(2, means=True).train()(plain)[0].sum().backward()
+    own, under_noise = wanted.parameters.index.grad, plain.parameters.index.grad
+    assert own is not None and under_noise is not None
+    assert bool((own > 0).all()), "zeros ask for the smallest scale"
+    assert under_noise.sum() < own.sum(), "noise for a larger one"
+
+
 def test_out_of_training_the_rate_is_that_of_the_integers() -> None:
     rate = BranchRate(2, means=True).eval()
     offsets = torch.full((1, 1, 4, 4), 0.2)
