@@ -55,7 +55,7 @@ class FrameEncoder(Protocol[R_co]):
     """What codes single frames and keeps them in slots; see `colorvid.models.frames.FrameCodec`."""
 
     def encode_key(self, quality: int, target: int, frame: Frame) -> R_co:
-        """Code a key frame."""
+        """Code a key or I frame."""
 
     def encode_inter(self, quality: int, links: Links, motion: Motion, frame: Frame) -> R_co:
         """Code a P or B frame."""
@@ -130,8 +130,8 @@ class CodedStep(Generic[R]):
         place: in its group of pictures.
         source: the frame.
         quality: index of the frame, 0..63.
-        motion: how it was predicted; None for a key frame.
-        motion_bytes: the coded motion; empty if nothing moves, and for a key frame.
+        motion: how it was predicted; None for a key or I frame.
+        motion_bytes: the coded motion; empty if nothing moves, and for these.
         coded: what the coder of the frame gave.
     """
 

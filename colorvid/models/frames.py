@@ -17,7 +17,7 @@ class FrameCodec(Protocol):
     """
 
     def decode_key(self, quality: int, target: int, latents: bytes) -> Decoded:
-        """Decode a key frame.
+        """Decode a key or I frame.
 
         Args:
             quality: 0..63.
@@ -44,7 +44,7 @@ class FrameCodec(Protocol):
         """
 
     def encode_key(self, quality: int, target: int, frame: Frame) -> Coded:
-        """Encode a key frame; arguments and errors as for `decode_key`."""
+        """Encode a key or I frame; arguments and errors as for `decode_key`."""
 
     def encode_inter(self, quality: int, links: Links, motion: Motion, frame: Frame) -> Coded:
         """Encode a P or B frame; arguments and errors as for `decode_inter`."""

@@ -92,7 +92,7 @@ class VideoModel(nn.Module):
         quality: int,
         depth: int = 8,
     ) -> State:
-        """Write a key frame, or read one if ``picture`` is None.
+        """Write a key or I frame, or read one if ``picture`` is None.
 
         ``shape`` is that of the luma plane, (height, width), before padding; ``depth`` the bits of
         a sample.

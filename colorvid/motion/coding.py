@@ -34,7 +34,7 @@ class MotionCoder:
         self._slots: dict[int, _Left] = {}
 
     def start(self, target: int) -> None:
-        """Put a key frame into a slot: fresh contexts, no motion."""
+        """Put a key or I frame into a slot: fresh contexts, no motion."""
         rows, columns = self._shape
         still = np.zeros((rows, columns, 2), np.int16)
         trace = Trace(still, [0] * (-(-rows // 2) * -(-columns // 2)))

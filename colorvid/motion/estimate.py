@@ -44,7 +44,7 @@ class MotionEstimator:
         self._references: dict[int, Reference] = {}
 
     def start(self, target: int) -> None:
-        """Put a key frame into a slot."""
+        """Put a key or I frame into a slot."""
         self._coder.start(target)
 
     def keep(self, target: int, luma: BytePlane) -> None:

@@ -30,6 +30,7 @@ from colorvid.motion.native import motion_coder
 from colorvid.native.core import at_level
 from colorvid.native.model import NativeCodec, NativeModel
 from tests.clips import moving_frames
+from tests.conftest import P_FRAMES_ALONE
 from tests.motion.frames import b_links, p_links
 
 Random = np.random.Generator
@@ -56,8 +57,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
 def packets(path: Path) -> list[Packet]:
     """Two groups of key, P and B frames by a model."""
     encoder = Encoder(load_model(str(path)), EncoderSettings(gop=5))
-    coded = [encoder.push(frame) for frame in moving_frames(10, *SIZE.shape)]
-    return [step.packet for step in [*chain.from_iterable(coded), *encoder.flush()]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(*P_FRAMES_ALONE)
+        coded = [encoder.push(frame) for frame in moving_frames(10, *SIZE.shape)]
+        return [step.packet for step in [*chain.from_iterable(coded), *encoder.flush()]]
 
 
 def damage(data: bytes, rng: Random) -> bytes:
