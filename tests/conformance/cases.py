@@ -117,7 +117,7 @@ CASES = {
     "wide": Case(moving, (3, 6, 131), _settings(30, 3)),
     "tall": Case(moving, (3, 97, 3), _settings(52, 8)),
     "cut": Case(cut, (4, 48, 64), _settings(38, 8)),
-    "intra": Case(cut, (6, 48, 64), _settings(38, 8, bframes=2)),
+    "intra": Case(cut, (4, 24, 32), _settings(38, 8, bframes=1)),
     "still": Case(still, (4, 40, 56), _settings(44, 8)),
     "noise": Case(noise, (2, 33, 17), _settings(63, 2, 63)),
     "grey": Case(grey, (3, 20, 20), _settings(32, 3)),
